@@ -1,0 +1,28 @@
+"""Keras layers of sparse experts."""
+
+from sparse_keras.layers.experts import (
+    DenseExperts,
+    Experts,
+    GLUExperts,
+    MLPExperts,
+    TiedExperts,
+)
+from sparse_keras.layers.feature_gate import FeatureGate
+from sparse_keras.layers.grouped_dense import GroupedDense
+from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.routers import ReLURouter, Router, ThresholdRouter, TopKRouter
+
+__all__ = [
+    "DenseExperts",
+    "Experts",
+    "FeatureGate",
+    "GLUExperts",
+    "GroupedDense",
+    "MLPExperts",
+    "MixtureOfExperts",
+    "ReLURouter",
+    "Router",
+    "ThresholdRouter",
+    "TiedExperts",
+    "TopKRouter",
+]

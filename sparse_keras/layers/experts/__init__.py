@@ -1,0 +1,17 @@
+"""Expert banks: what is computed, one bank a file."""
+
+from sparse_keras.layers.experts.base import Experts
+from sparse_keras.layers.experts.dense import DenseExperts
+from sparse_keras.layers.experts.glu import GLUExperts
+from sparse_keras.layers.experts.mlp import MLPExperts
+from sparse_keras.layers.experts.tied import TiedExperts
+
+# The names that configs use.
+EXPERTS = {
+    "dense": DenseExperts,
+    "mlp": MLPExperts,
+    "glu": GLUExperts,
+    "tied": TiedExperts,
+}
+
+__all__ = ["EXPERTS", "DenseExperts", "Experts", "GLUExperts", "MLPExperts", "TiedExperts"]

@@ -1,0 +1,54 @@
+"""What every expert bank has in common."""
+
+import keras
+
+from sparse_keras.layers.grouped_dense import positive_int
+
+
+class Experts(keras.layers.Layer):
+    """Base class of expert banks: E experts of one shape, computed side by side.
+
+    A bank knows nothing of routing. It gets rows sorted by expert and the number of rows of each
+    expert, and returns one output row for each.
+
+    Subclasses write `build(input_shape)`, `call(inputs, group_sizes, training=None)`,
+    `output_width(input_dim)`, `flops_per_row(input_dim)` and `get_config()`.
+
+    Args:
+        num_experts: E.
+
+    Call arguments:
+        inputs: `[M, D]`, rows sorted by expert.
+        group_sizes: Int `[E]`, rows of each expert; the sum is at most M.
+        training: Whether the call is part of training.
+
+    Output shape:
+        `[M, output_dim]`. Rows past the sum of `group_sizes` hold nothing of use.
+    """
+
+    def __init__(self, num_experts, **kwargs):
+        if kwargs.get("activity_regularizer") is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no `activity_regularizer`: it would count rows that "
+                "no expert computes. Regularize the output of the layer around it instead."
+            )
+        super().__init__(**kwargs)
+        self.num_experts = positive_int("num_experts", num_experts)
+
+    def output_width(self, input_dim):
+        """Width of the output for an input of width `input_dim`."""
+        raise NotImplementedError
+
+    def flops_per_row(self, input_dim):
+        """Multiplications and additions of the matmuls for one row of one expert."""
+        raise NotImplementedError
+
+    def active_params(self, experts_per_token):
+        """The number of weights that one token meets."""
+        return self.count_params() * experts_per_token // self.num_experts
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.output_width(input_shape[-1]))
+
+    def get_config(self):
+        return {**super().get_config(), "num_experts": self.num_experts}

@@ -1,0 +1,85 @@
+"""What MLPExperts and GLUExperts share: a hidden layer, dropout, and the matrix back down."""
+
+import keras
+
+from sparse_keras.layers.experts.base import Experts
+from sparse_keras.layers.grouped_dense import GroupedDense, positive_int
+
+
+class FeedForwardExperts(Experts):
+    """Base class of experts that go to a hidden width and back.
+
+    Subclasses write `build_hidden(input_shape)` and `call_hidden(inputs, group_sizes)`.
+    """
+
+    def __init__(
+        self,
+        num_experts,
+        hidden_dim,
+        activation,
+        use_bias,
+        output_dim=None,
+        dropout=0.0,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(num_experts, **kwargs)
+        self.hidden_dim = positive_int("hidden_dim", hidden_dim)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.output_dim = None if output_dim is None else positive_int("output_dim", output_dim)
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.seed = seed
+        self.hidden_dropout = keras.layers.Dropout(
+            dropout, seed=seed, name="dropout", dtype=self.dtype_policy
+        )
+        self.down = None  # Built once the width of the input is known.
+
+    def _grouped(self, role, units, activation=None):
+        """A GroupedDense with the arguments common to all matrices of this bank."""
+        return GroupedDense(
+            self.num_experts,
+            units,
+            activation=activation,
+            use_bias=self.use_bias,
+            kernel_initializer=self.kernel_initializer,
+            bias_initializer=self.bias_initializer,
+            kernel_regularizer=self.kernel_regularizer,
+            role=f"expert_{role}",
+            name=role,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        self.build_hidden(input_shape)
+        self.down = self._grouped("down", self.output_width(input_shape[-1]))
+        self.down.build((input_shape[0], self.hidden_dim))
+        self.built = True
+
+    def call(self, inputs, group_sizes, training=None):
+        hidden = self.call_hidden(inputs, group_sizes)
+        hidden = self.hidden_dropout(hidden, training=training)
+        return self.down(hidden, group_sizes)
+
+    def output_width(self, input_dim):
+        return input_dim if self.output_dim is None else self.output_dim
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "activation": keras.activations.serialize(self.activation),
+            "output_dim": self.output_dim,
+            "use_bias": self.use_bias,
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "seed": self.seed,
+        }

@@ -1,0 +1,126 @@
+"""TiedExperts: weight sharing. All experts share one matrix; each scales its rows and columns."""
+
+import keras
+from keras import ops
+
+from sparse_keras.initializers import per_group
+from sparse_keras.layers.experts.base import Experts
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.ops import expand_groups
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class TiedExperts(Experts):
+    """Experts that share one matrix, each with a rank-1 scaling and a bias of its own.
+
+        y = activation(((x * r_e) @ kernel) * s_e + bias_e)
+
+    which is a densely connected layer with the matrix `kernel * outer(r_e, s_e)`. One expert adds
+    `D + 2 * units` weights instead of `D * units`.
+
+    Args:
+        num_experts: E.
+        units: Width of the output.
+        activation: Activation function of the experts.
+        use_bias: Whether each expert adds a bias.
+        kernel_initializer: Initializer of the shared matrix.
+        scale_initializer: Initializer of one expert's scalings `r` and `s`. `None` draws them from a
+            normal distribution with mean 1 and standard deviation 0.5, so that experts differ.
+        bias_initializer: Initializer of one expert's bias.
+        kernel_regularizer: Regularizer of the shared matrix.
+
+    Call arguments:
+        inputs: `[M, D]`, rows sorted by expert.
+        group_sizes: Int `[E]`, rows of each expert.
+
+    Output shape:
+        `[M, units]`.
+
+    Example:
+
+    >>> experts = sparse_keras.layers.TiedExperts(num_experts=16, units=64)
+    >>> layer = sparse_keras.layers.MixtureOfExperts(experts, k=2)
+    >>> layer(np.ones((5, 100), "float32")).shape
+    TensorShape([5, 64])
+    >>> experts.count_params()  # 16 separate matrices would have 103,424.
+    10048
+
+    Reference:
+        [BatchEnsemble](https://arxiv.org/abs/2002.06715), equation 5;
+        [TabM](https://arxiv.org/abs/2410.24210) for tables.
+    """
+
+    def __init__(
+        self,
+        num_experts,
+        units,
+        activation="relu",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        scale_initializer=None,
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(num_experts, **kwargs)
+        self.units = positive_int("units", units)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        if scale_initializer is None:
+            scale_initializer = keras.initializers.RandomNormal(mean=1.0, stddev=0.5)
+        self.scale_initializer = keras.initializers.get(scale_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="expert_shared_kernel",
+            shape=(input_shape[-1], self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.input_scale = self._add_vectors("input_scale", input_shape[-1], self.scale_initializer)
+        self.output_scale = self._add_vectors("output_scale", self.units, self.scale_initializer)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self._add_vectors("bias", self.units, self.bias_initializer)
+        self.built = True
+
+    def _add_vectors(self, kind, width, initializer):
+        name = f"expert_{kind}"
+        return self.add_weight(
+            name=name,
+            shape=(self.num_experts, width),
+            initializer=per_group(initializer, name),
+        )
+
+    def call(self, inputs, group_sizes, training=None):
+        rows = ops.shape(inputs)[0]
+        outputs = ops.matmul(inputs * expand_groups(self.input_scale, group_sizes, rows), self.kernel)
+        outputs = outputs * expand_groups(self.output_scale, group_sizes, rows)
+        if self.bias is not None:
+            outputs = outputs + expand_groups(self.bias, group_sizes, rows)
+        return self.activation(outputs)
+
+    def output_width(self, input_dim):
+        return self.units
+
+    def flops_per_row(self, input_dim):
+        return 2 * input_dim * self.units
+
+    def active_params(self, experts_per_token):
+        shared = self.kernel.shape[0] * self.kernel.shape[1]
+        return shared + (self.count_params() - shared) * experts_per_token // self.num_experts
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "scale_initializer": keras.initializers.serialize(self.scale_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,152 @@
+"""FeatureGate: one learned gate for each feature, so that a network selects its own inputs."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+# The stretched interval and temperature of the hard-concrete distribution, as in the paper.
+_LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class FeatureGate(keras.layers.Layer):
+    """Multiplies each feature by a learned gate that can close completely.
+
+    With `gate="threshold"`, the article's gate and threshold:
+
+        g_j = sigmoid(logit_j)
+        y_j = x_j * g_j    if g_j > threshold, else 0
+
+    In training the gradient passes as if the gate were never cut off, so that a closed gate can
+    open again.
+
+    With `gate="hard_concrete"`, a gate that is exactly 0 or 1 with positive probability and is
+    trained by sampling it:
+
+        s_j = sigmoid((log u - log(1 - u) + logit_j) / t)    u ~ U(0, 1), in training
+        s_j = sigmoid(logit_j)                               otherwise
+        g_j = clip(s_j * 1.2 - 0.1, 0, 1)
+
+    Args:
+        gate: `"hard_concrete"` or `"threshold"`.
+        threshold: The value a gate must exceed to be open. For hard-concrete gates only
+            `selected_features` uses it, on the gate without noise.
+        penalty: Weight of the penalty on open gates, added to the loss in training: the mean over
+            features of the sigmoid gate, or of the probability that the hard-concrete gate is not 0.
+        initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
+        seed: Seed of the samples.
+
+    Call arguments:
+        inputs: Tensor `[..., D]`.
+        training: Whether the call is part of training.
+
+    Output shape:
+        That of `inputs`. A mask is passed on.
+
+    Example:
+
+    >>> layer = sparse_keras.layers.FeatureGate(gate="threshold", penalty=0.01)
+    >>> layer(np.ones((5, 3), "float32")).shape
+    TensorShape([5, 3])
+    >>> layer.selected_features()
+    array([0, 1, 2])
+
+    Reference:
+        [Learning Sparse Neural Networks through L0 Regularization](https://arxiv.org/abs/1712.01312),
+        equations 10 to 13; the straight-through gradient is that of
+        [Bengio et al.](https://arxiv.org/abs/1308.3432), section 4.
+    """
+
+    def __init__(
+        self,
+        gate="hard_concrete",
+        threshold=0.5,
+        penalty=0.01,
+        initial_gate=0.9,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if gate not in ("hard_concrete", "threshold"):
+            raise ValueError(
+                f"`gate` must be 'hard_concrete' or 'threshold'. Received: gate={gate!r}."
+            )
+        if not 0.0 <= threshold < 1.0:
+            raise ValueError(f"`threshold` must be in [0, 1). Received: threshold={threshold!r}.")
+        if not 0.0 <= penalty < float("inf"):
+            raise ValueError(f"`penalty` must be at least 0. Received: penalty={penalty!r}.")
+        if not 0.0 < initial_gate < 1.0:
+            raise ValueError(f"`initial_gate` must be in (0, 1). Received: {initial_gate!r}.")
+        self.gate = gate
+        self.threshold = threshold
+        self.penalty = penalty
+        self.initial_gate = initial_gate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.logits = self.add_weight(
+            name="gate_logits",
+            shape=(input_shape[-1],),
+            initializer=keras.initializers.Constant(
+                math.log(self.initial_gate / (1.0 - self.initial_gate))
+            ),
+            # The gates decide what is 0 exactly: they stay float32 under every policy.
+            dtype="float32",
+            autocast=False,
+        )
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if training and self.penalty:
+            self.add_loss(self.penalty * ops.mean(self._open_probability()))
+        gates = self._sampled_gates() if training else self._gates()
+        return inputs * ops.cast(gates, inputs.dtype)
+
+    def _gates(self):
+        """The gates without noise, float32 `[D]`."""
+        gates = ops.sigmoid(self.logits)
+        if self.gate == "hard_concrete":
+            return ops.clip(gates * (_HIGH - _LOW) + _LOW, 0.0, 1.0)
+        return ops.where(gates > self.threshold, gates, ops.zeros_like(gates))
+
+    def _sampled_gates(self):
+        """The gates of a training step, float32 `[D]`."""
+        if self.gate == "threshold":
+            gates = ops.sigmoid(self.logits)
+            return gates + ops.stop_gradient(self._gates() - gates)
+        uniform = keras.random.uniform(
+            self.logits.shape, 1e-6, 1.0 - 1e-6, dtype="float32", seed=self.seed_generator
+        )
+        noise = ops.log(uniform) - ops.log(1.0 - uniform)
+        gates = ops.sigmoid((noise + self.logits) / _TEMPERATURE)
+        return ops.clip(gates * (_HIGH - _LOW) + _LOW, 0.0, 1.0)
+
+    def _open_probability(self):
+        if self.gate == "threshold":
+            return ops.sigmoid(self.logits)
+        return ops.sigmoid(self.logits - _TEMPERATURE * math.log(-_LOW / _HIGH))
+
+    def gates(self):
+        """The gates as inference uses them, a NumPy array `[D]`."""
+        return ops.convert_to_numpy(self._gates())
+
+    def selected_features(self):
+        """Indices of the features whose gate exceeds the threshold, in ascending order."""
+        return np.flatnonzero(self.gates() > self.threshold)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gate": self.gate,
+            "threshold": self.threshold,
+            "penalty": self.penalty,
+            "initial_gate": self.initial_gate,
+            "seed": self.seed,
+        }

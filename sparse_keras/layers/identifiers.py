@@ -1,0 +1,37 @@
+"""Turns what a config says, a name or a mapping with a `type`, into a layer."""
+
+import difflib
+
+
+def get(identifier, known, base, kind):
+    """Makes a layer from its registered name.
+
+    Args:
+        identifier: A layer, which is returned as it is; a name; or a dict with the name under
+            `"type"` and the constructor's arguments beside it.
+        known: Dict from names to classes.
+        base: The class that all of them, and a user's own, derive from.
+        kind: What the names stand for, for the error message.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, str):
+        name, arguments = identifier, {}
+    elif isinstance(identifier, dict) and isinstance(identifier.get("type"), str):
+        arguments = dict(identifier)
+        name = arguments.pop("type")
+    else:
+        raise ValueError(
+            f"Expected {kind}: a layer, a name, or a dict with a name under 'type'. The names are "
+            f"{sorted(known)}. Received: {identifier!r}."
+        )
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}."
+        )
+    return known[name](**arguments)

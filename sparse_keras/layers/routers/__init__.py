@@ -1,0 +1,15 @@
+"""Routers: who goes where, one router a file."""
+
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.relu import ReLURouter
+from sparse_keras.layers.routers.threshold import ThresholdRouter
+from sparse_keras.layers.routers.top_k import TopKRouter
+
+# The names that configs use.
+ROUTERS = {
+    "top_k": TopKRouter,
+    "threshold": ThresholdRouter,
+    "relu": ReLURouter,
+}
+
+__all__ = ["ROUTERS", "ReLURouter", "Router", "ThresholdRouter", "TopKRouter"]

@@ -1,0 +1,248 @@
+"""What every router has in common: logits in float32, padding, and the auxiliary losses."""
+
+import keras
+from keras import ops
+
+from sparse_keras import losses
+from sparse_keras.layers.grouped_dense import positive_int
+
+
+class Router(keras.layers.Layer):
+    """Base class of routers: decides which experts a token goes to, and with what weight.
+
+    A router computes in float32 whatever the dtype policy is: in bfloat16, one token in a hundred
+    would go to other experts. Padding is routed nowhere.
+
+    Subclasses write `route(logits)`, which returns `expert_index`, `weight`, `is_open` and `scores`
+    as described below, `experts_per_token` and `get_config()`.
+
+    Args:
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        balance_loss: Weight of `losses.load_balance_loss`.
+        z_loss: Weight of `losses.router_z_loss`.
+        importance_loss: Weight of `losses.importance_loss`.
+        jitter: Width of multiplicative noise on the router's input in training: each value is
+            multiplied by a draw from `[1 - jitter, 1 + jitter]`. The experts never see it.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict:
+
+        * `"expert_index"`: int32 `[N, K]`, the chosen experts.
+        * `"weight"`: float32 `[N, K]`, the weight of each; 0 where closed.
+        * `"is_open"`: bool `[N, K]`. A closed slot reaches no expert.
+        * `"scores"`: float32 `[N, E]`, what the choice was made by.
+        * `"logits"`: float32 `[N, E]`.
+
+    The owner of a router adds `auxiliary_losses(...)` to the losses of the model.
+    """
+
+    def __init__(
+        self,
+        num_experts=None,
+        balance_loss=0.0,
+        z_loss=0.0,
+        importance_loss=0.0,
+        jitter=0.0,
+        use_bias=False,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        seed=None,
+        **kwargs,
+    ):
+        kwargs["dtype"] = _float32_policy(kwargs.get("dtype"))
+        super().__init__(**kwargs)
+        self.num_experts = None
+        if num_experts is not None:
+            self.set_num_experts(num_experts)
+        self.balance_loss = _loss_weight("balance_loss", balance_loss)
+        self.z_loss = _loss_weight("z_loss", z_loss)
+        self.importance_loss = _loss_weight("importance_loss", importance_loss)
+        if not 0.0 <= jitter < 1.0:
+            raise ValueError(f"`jitter` must be in [0, 1). Received: jitter={jitter!r}.")
+        self.jitter = jitter
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    @property
+    def experts_per_token(self):
+        """K as capacity and cost count it."""
+        raise NotImplementedError
+
+    @property
+    def slots(self):
+        """The width K of the routing, at least `experts_per_token`."""
+        return self.experts_per_token
+
+    def set_num_experts(self, num_experts):
+        """Tells the router E, once. The layer that owns it does so before it is built.
+
+        Raises:
+            ValueError: If the router was made for another number.
+        """
+        positive_int("num_experts", num_experts)
+        if self.num_experts not in (None, num_experts):
+            raise ValueError(
+                f"This {type(self).__name__} routes to {self.num_experts} experts. It cannot serve "
+                f"a bank of {num_experts}. Received: num_experts={num_experts}."
+            )
+        self.num_experts = num_experts
+
+    def build(self, input_shape):
+        if self.num_experts is None:
+            raise ValueError(
+                f"{type(self).__name__} does not know the number of experts. Pass `num_experts`, or "
+                "use it as the `router` of a MixtureOfExperts."
+            )
+        for name in ("k", "max_experts"):
+            limit = getattr(self, name, None)
+            if limit is not None and limit > self.num_experts:
+                raise ValueError(
+                    f"`{name}` must be at most the number of experts. Received: {name}={limit}, "
+                    f"num_experts={self.num_experts}."
+                )
+        self.kernel = self.add_weight(
+            name="router_kernel",
+            shape=(input_shape[-1], self.num_experts),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="router_bias", shape=(self.num_experts,), initializer="zeros"
+            )
+        self.built = True
+
+    def call(self, inputs, mask=None, training=None):
+        if mask is not None:
+            # Padding may hold anything, NaN included. Zeros keep it out of every gradient.
+            inputs = ops.where(mask[:, None], inputs, ops.zeros_like(inputs))
+        if training and self.jitter > 0:
+            inputs = inputs * keras.random.uniform(
+                ops.shape(inputs),
+                1.0 - self.jitter,
+                1.0 + self.jitter,
+                dtype=inputs.dtype,
+                seed=self.seed_generator,
+            )
+        logits = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            logits = logits + self.bias
+        routing = {"logits": logits, **self.route(logits)}
+        if mask is not None:
+            is_open = ops.logical_and(routing["is_open"], mask[:, None])
+            routing["is_open"] = is_open
+            routing["weight"] = ops.where(is_open, routing["weight"], 0.0)
+        return routing
+
+    def route(self, logits):
+        """Chooses experts by their logits, float32 `[N, E]`."""
+        raise NotImplementedError
+
+    def auxiliary_losses(self, routing, load, mask=None):
+        """The losses this router asks for, in training.
+
+        Args:
+            routing: What the router returned.
+            load: Float32 `[E]`, from `losses.expert_load`.
+            mask: Optional bool `[N]`, False for padding.
+
+        Returns:
+            Dict from a loss's name to the pair (weight, unweighted float32 scalar). Losses of
+            weight 0 are left out.
+        """
+        found = {}
+        if self.balance_loss:
+            value = losses.load_balance_loss(routing["scores"], load, mask)
+            found["balance_loss"] = (self.balance_loss, value)
+        if self.z_loss:
+            found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
+        if self.importance_loss:
+            value = losses.importance_loss(
+                routing["weight"], routing["expert_index"], self.num_experts
+            )
+            found["importance_loss"] = (self.importance_loss, value)
+        return found
+
+    def flops_per_token(self, input_dim):
+        """Multiplications and additions of the router's matmul for one token."""
+        return 2 * input_dim * self.num_experts
+
+    def compute_output_spec(self, inputs, mask=None, training=None):
+        tokens = inputs.shape[0]
+
+        def spec(width, dtype):
+            return keras.KerasTensor((tokens, width), dtype=dtype)
+
+        return {
+            "expert_index": spec(self.slots, "int32"),
+            "weight": spec(self.slots, "float32"),
+            "is_open": spec(self.slots, "bool"),
+            "scores": spec(self.num_experts, "float32"),
+            "logits": spec(self.num_experts, "float32"),
+        }
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # A routing is no longer a sequence.
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_experts": self.num_experts,
+            "balance_loss": self.balance_loss,
+            "z_loss": self.z_loss,
+            "importance_loss": self.importance_loss,
+            "jitter": self.jitter,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "seed": self.seed,
+        }
+
+
+def open_slots(gates, is_open, max_experts):
+    """The routing of a router that opens any number of experts: K slots, some of them closed.
+
+    Args:
+        gates: Float32 `[N, E]`, the weight of each expert where it is open.
+        is_open: Bool `[N, E]`.
+        max_experts: K. Of more open experts, those with the largest gates stay.
+    """
+    num_experts = gates.shape[-1]
+    gates = ops.where(is_open, gates, ops.zeros_like(gates))
+    if max_experts < num_experts:
+        weight, expert_index = ops.top_k(gates, max_experts)
+        return ops.cast(expert_index, "int32"), weight, weight > 0
+    expert_index = ops.arange(num_experts, dtype="int32")[None]
+    return ops.broadcast_to(expert_index, ops.shape(gates)), gates, is_open
+
+
+def _float32_policy(dtype):
+    if dtype is None:
+        return "float32"
+    policy = keras.dtype_policies.get(dtype)
+    if policy.compute_dtype not in ("float32", "float64"):
+        raise ValueError(
+            "A router computes in float32, also in a model of lower precision. Leave `dtype` out. "
+            f"Received: dtype={policy.name!r}."
+        )
+    return policy
+
+
+def _loss_weight(name, value):
+    if not 0.0 <= value < float("inf"):
+        raise ValueError(f"`{name}` must be a weight of at least 0. Received: {name}={value!r}.")
+    return value

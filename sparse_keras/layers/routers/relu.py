@@ -1,0 +1,148 @@
+"""ReLURouter: gates that are open exactly where they are positive, held at a target sparsity."""
+
+import keras
+from keras import ops
+
+from sparse_keras import losses
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, open_slots
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class ReLURouter(Router):
+    """Opens every expert whose ReLU gate is positive.
+
+        gate_e = relu(x @ kernel_e)
+        expert e is open    if and only if gate_e > 0
+
+    Unlike a top-k choice, the weights are continuous in x. An L1 loss on the gates, weighted by each
+    expert's load, closes them; its coefficient adapts in training until a token opens `k` experts
+    on average:
+
+        sparsity_loss = mean over tokens of sum_e f_e * gate_e,    f_e = E / (k N) * (tokens of e)
+        coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
+                        coefficient / l1_multiplier    otherwise
+
+    Args:
+        k: Target of the experts that a token opens on average.
+        max_experts: The most experts of one token. `None` means all. On JAX and under XLA, where
+            shapes are static, memory grows with it.
+        l1_initial: The coefficient at the start.
+        l1_multiplier: How much one training step changes the coefficient, above 1.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        balance_loss: Weight of the load-balancing loss on the normalised gates.
+        z_loss: Weight of the router z-loss.
+        importance_loss: Weight of the importance loss.
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether gates have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training, which adapts the coefficient.
+
+    Returns:
+        The routing, a dict; see `Router`. `"scores"` holds the gates.
+
+    Example:
+
+    >>> router = sparse_keras.layers.ReLURouter(k=2)
+    >>> layer = sparse_keras.layers.MixtureOfExperts(
+    ...     keras.layers.Dense(4), num_experts=8, router=router
+    ... )
+    >>> layer(np.ones((5, 16), "float32")).shape
+    TensorShape([5, 4])
+
+    Reference:
+        [ReMoE](https://arxiv.org/abs/2412.14711), sections 3.2 to 3.4, with one coefficient for
+        each layer.
+    """
+
+    def __init__(
+        self,
+        k=2,
+        max_experts=None,
+        l1_initial=1e-8,
+        l1_multiplier=1.2,
+        num_experts=None,
+        **kwargs,
+    ):
+        super().__init__(num_experts=num_experts, **kwargs)
+        self.k = positive_int("k", k)
+        self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
+        if max_experts is not None and max_experts < k:
+            raise ValueError(
+                "`max_experts` must leave room for the target k. Received: "
+                f"max_experts={max_experts}, k={k}."
+            )
+        if not l1_initial > 0.0:
+            raise ValueError(f"`l1_initial` must be positive. Received: {l1_initial!r}.")
+        if not l1_multiplier > 1.0:
+            raise ValueError(f"`l1_multiplier` must exceed 1. Received: {l1_multiplier!r}.")
+        self.l1_initial = l1_initial
+        self.l1_multiplier = l1_multiplier
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    @property
+    def slots(self):
+        return self.max_experts or self.num_experts
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.l1_coefficient = self.add_weight(
+            name="router_l1_coefficient",
+            shape=(),
+            initializer=keras.initializers.Constant(self.l1_initial),
+            trainable=False,
+        )
+
+    def call(self, inputs, mask=None, training=None):
+        routing = super().call(inputs, mask=mask, training=training)
+        if training:
+            self._adapt(routing["is_open"], mask)
+        return routing
+
+    def route(self, logits):
+        gates = ops.relu(logits)
+        expert_index, weight, is_open = open_slots(gates, gates > 0, self.slots)
+        return {
+            "expert_index": expert_index,
+            "weight": weight,
+            "is_open": is_open,
+            "scores": gates,
+        }
+
+    def _adapt(self, is_open, mask):
+        opened = ops.sum(ops.cast(is_open, "float32"))
+        too_many = opened > self.k * losses.token_count(is_open, mask)
+        factor = ops.where(too_many, self.l1_multiplier, 1.0 / self.l1_multiplier)
+        # The bounds are far from any useful value. They keep a coefficient that shrank or grew for
+        # thousands of steps from leaving float32, and within reach.
+        self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
+
+    def auxiliary_losses(self, routing, load, mask=None):
+        tokens = losses.token_count(routing["weight"], mask)
+        weight_sums = losses.sum_by_expert(
+            routing["weight"], routing["expert_index"], self.num_experts
+        )
+        load_share = load * (self.num_experts / self.k) / tokens
+        sparsity = ops.sum(load_share * weight_sums) / tokens
+        return {
+            **super().auxiliary_losses(routing, load, mask),
+            "sparsity_loss": (ops.convert_to_tensor(self.l1_coefficient), sparsity),
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "max_experts": self.max_experts,
+            "l1_initial": self.l1_initial,
+            "l1_multiplier": self.l1_multiplier,
+        }

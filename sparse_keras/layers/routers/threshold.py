@@ -1,0 +1,99 @@
+"""ThresholdRouter: the article's sigmoid gates, open above a threshold."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, open_slots
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class ThresholdRouter(Router):
+    """Opens every expert whose sigmoid gate exceeds a threshold.
+
+        gate_e = sigmoid(x @ kernel_e + bias_e)
+        expert e is open    if and only if gate_e > threshold
+
+    The number of open experts differs from token to token. A token with no open gate gets nothing
+    from the routed experts.
+
+    Args:
+        threshold: The gate above which an expert is open, in `[0, 1)`.
+        max_experts: The most experts of one token; of more open ones, those with the largest gates
+            stay. `None` means all. On JAX and under XLA, where shapes are static, memory grows with
+            it.
+        normalize: Whether a token's weights are divided by their sum.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
+        z_loss: Weight of the router z-loss.
+        importance_loss: Weight of the importance loss.
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether gates have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. `"scores"` holds all gates, open or not.
+
+    Example:
+
+    >>> router = sparse_keras.layers.ThresholdRouter(threshold=0.5, num_experts=8)
+    >>> layer = sparse_keras.layers.MixtureOfExperts(
+    ...     keras.layers.Dense(4), num_experts=8, router=router
+    ... )
+    >>> layer(np.ones((5, 16), "float32")).shape
+    TensorShape([5, 4])
+    """
+
+    def __init__(
+        self,
+        threshold=0.5,
+        max_experts=None,
+        normalize=False,
+        num_experts=None,
+        balance_loss=0.01,
+        use_bias=True,
+        **kwargs,
+    ):
+        super().__init__(
+            num_experts=num_experts, balance_loss=balance_loss, use_bias=use_bias, **kwargs
+        )
+        if not 0.0 <= threshold < 1.0:
+            raise ValueError(
+                f"`threshold` must be in [0, 1), where gates are. Received: threshold={threshold!r}."
+            )
+        self.threshold = threshold
+        self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
+        self.normalize = normalize
+
+    @property
+    def experts_per_token(self):
+        return self.max_experts or self.num_experts
+
+    def route(self, logits):
+        gates = ops.sigmoid(logits)
+        expert_index, weight, is_open = open_slots(
+            gates, gates > self.threshold, self.experts_per_token
+        )
+        if self.normalize:
+            weight = weight / ops.maximum(ops.sum(weight, axis=-1, keepdims=True), 1e-20)
+        return {
+            "expert_index": expert_index,
+            "weight": weight,
+            "is_open": is_open,
+            "scores": gates,
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "max_experts": self.max_experts,
+            "normalize": self.normalize,
+        }

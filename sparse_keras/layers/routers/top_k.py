@@ -1,0 +1,82 @@
+"""TopKRouter: every token goes to the k experts that score highest."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class TopKRouter(Router):
+    """Sends each token to the `k` experts with the highest softmax scores.
+
+        scores = softmax(x @ kernel)
+        weight = scores of the k best, divided by their sum if `normalize`
+
+    Args:
+        k: K, experts per token.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        normalize: Whether the k weights are divided by their sum. `None` means yes for k > 1 and no
+            for k = 1, where the weight would be the constant 1 and the router would learn nothing.
+        balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
+        z_loss: Weight of the router z-loss.
+        importance_loss: Weight of the importance loss.
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`.
+
+    Raises:
+        ValueError: If `k` exceeds the number of experts, or `normalize=True` with `k=1`.
+
+    Example:
+
+    >>> router = sparse_keras.layers.TopKRouter(k=2, num_experts=8)
+    >>> routing = router(np.random.normal(size=(5, 16)).astype("float32"))
+    >>> routing["expert_index"].shape
+    TensorShape([5, 2])
+
+    Reference:
+        [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538) for k > 1;
+        [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1.
+    """
+
+    def __init__(self, k=2, num_experts=None, normalize=None, balance_loss=0.01, **kwargs):
+        super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
+        self.k = positive_int("k", k)
+        if normalize and k == 1:
+            raise ValueError(
+                "With k=1, `normalize=True` makes every weight the constant 1, and no gradient "
+                "reaches the router. Leave `normalize` out, or use k > 1. Received: k=1, "
+                "normalize=True."
+            )
+        self.normalize = normalize
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    def route(self, logits):
+        scores = ops.softmax(logits, axis=-1)
+        weight, expert_index = ops.top_k(scores, self.k)
+        if self.normalize or (self.normalize is None and self.k > 1):
+            weight = weight / ops.sum(weight, axis=-1, keepdims=True)
+        return {
+            "expert_index": ops.cast(expert_index, "int32"),
+            "weight": weight,
+            "is_open": ops.ones_like(weight, dtype="bool"),
+            "scores": scores,
+        }
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k, "normalize": self.normalize}

@@ -1,0 +1,68 @@
+"""The public grouped matmul, the one product that sparse experts need and Keras lacks."""
+
+import keras
+from keras import ops
+
+from sparse_keras.ops import backend
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class GroupedMatmul(keras.Operation):
+    """`grouped_matmul` as an operation, so that it works on symbolic tensors too."""
+
+    def call(self, x, w, group_sizes):
+        x, w = ops.convert_to_tensor(x), ops.convert_to_tensor(w)
+        group_sizes = ops.cast(group_sizes, "int32")
+        dtype = keras.backend.result_type(x.dtype, w.dtype)
+        return backend.grouped_matmul(ops.cast(x, dtype), ops.cast(w, dtype), group_sizes)
+
+    def compute_output_spec(self, x, w, group_sizes):
+        dtype = keras.backend.result_type(x.dtype, w.dtype)
+        return keras.KerasTensor((x.shape[0], w.shape[2]), dtype=dtype)
+
+
+def grouped_matmul(x, w, group_sizes):
+    """Multiplies each group of rows by the matrix of its group.
+
+        y[i] = x[i] @ w[g]    for the group g that row i is in
+
+    Only the rows of a group meet its matrix: the cost is `2 * M * A * B` floating-point operations,
+    whatever E is.
+
+    Args:
+        x: Float tensor `[M, A]`, its rows sorted by group.
+        w: Float tensor `[E, A, B]`, one matrix for each group. E must be static.
+        group_sizes: Int tensor `[E]`, the rows of each group. Groups may be empty. The sum may be
+            less than M.
+
+    Returns:
+        Tensor `[M, B]`. Rows past the sum of `group_sizes` are zero. Differentiable in `x` and `w`.
+
+    Raises:
+        ValueError: If the ranks or widths do not fit each other.
+
+    Example:
+
+    >>> x = np.ones((3, 2), "float32")
+    >>> w = np.stack([np.eye(2), 10 * np.eye(2)]).astype("float32")
+    >>> y = sparse_keras.ops.grouped_matmul(x, w, np.array([1, 1]))
+    >>> keras.ops.convert_to_numpy(y)
+    array([[ 1.,  1.],
+           [10., 10.],
+           [ 0.,  0.]], dtype=float32)
+    """
+    if len(x.shape) != 2 or len(w.shape) != 3 or len(group_sizes.shape) != 1:
+        raise ValueError(
+            "`grouped_matmul` expects x [M, A], w [E, A, B] and group_sizes [E]. Received shapes: "
+            f"x {tuple(x.shape)}, w {tuple(w.shape)}, group_sizes {tuple(group_sizes.shape)}."
+        )
+    if x.shape[1] != w.shape[1] or w.shape[0] != group_sizes.shape[0]:
+        raise ValueError(
+            "`grouped_matmul` expects the width of x to be that of the matrices, and one group size "
+            f"for each matrix. Received shapes: x {tuple(x.shape)}, w {tuple(w.shape)}, "
+            f"group_sizes {tuple(group_sizes.shape)}."
+        )
+    operation = GroupedMatmul()
+    if any(isinstance(tensor, keras.KerasTensor) for tensor in (x, w, group_sizes)):
+        return operation(x, w, group_sizes)
+    return operation.call(x, w, group_sizes)

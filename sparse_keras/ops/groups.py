@@ -1,0 +1,48 @@
+"""Rows that are sorted by group: which group a row is in, and giving each row its group's value."""
+
+from keras import ops
+
+from sparse_keras.ops import backend
+
+
+def group_of_row(group_sizes, num_rows):
+    """The group of each row, int32 `[M]`; rows past the last group get E."""
+    ends = ops.cumsum(ops.cast(group_sizes, "int32"))
+    rows = ops.arange(num_rows, dtype="int32")
+    return ops.cast(ops.searchsorted(ends, rows, side="right"), "int32")
+
+
+def expand_groups(values, group_sizes, num_rows):
+    """Gives each row the value of its group: `values[group_of_row]`, zero past the last group.
+
+    The gradient is one sum over each group, dense as `values` is. (The gradient of a plain gather
+    would reach the optimizer as `IndexedSlices` on TensorFlow.)
+
+    Args:
+        values: Float `[E, B]`, one row for each group.
+        group_sizes: Int `[E]`. Their sum is at most `num_rows`.
+        num_rows: M, the number of rows.
+
+    Returns:
+        Tensor `[M, B]` with the dtype of `values`.
+
+    Example:
+
+    >>> values = np.array([[1.0], [2.0]], "float32")
+    >>> expanded = sparse_keras.ops.expand_groups(values, np.array([1, 2]), 4)
+    >>> keras.ops.convert_to_numpy(expanded)[:, 0]
+    array([1., 2., 2., 0.], dtype=float32)
+    """
+    num_groups = group_sizes.shape[0]
+    values = ops.convert_to_tensor(values)
+    group = group_of_row(ops.convert_to_tensor(group_sizes), num_rows)
+
+    def forward(values, group):
+        rows = ops.take(values, ops.minimum(group, num_groups - 1), axis=0)
+        return ops.where((group < num_groups)[:, None], rows, ops.zeros_like(rows))
+
+    def transpose(rows, group):
+        # Rows in no group fall into a segment of their own, which is left out.
+        return ops.segment_sum(rows, group, num_segments=num_groups + 1)[:num_groups]
+
+    return backend.linear_map(forward, transpose, values, group)
