@@ -86,7 +86,8 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
 
 
 def _to_rows(tokens, token, row, kept):
-    """`[N, D]` to `[M', D]`: each row takes its token."""
+    """`[N, D]` to `[M', D]`: each row takes its token. The transpose of `_to_tokens`, but for rows
+    that are not kept, which hold nothing of use on either side."""
     del row, kept
     return ops.take(tokens, token, axis=0)
 
@@ -124,8 +125,10 @@ def combine(rows, plan, weight):
     Returns:
         `[N, B]` with the dtype of `rows`. A token with no kept assignment gets zeros.
     """
-    weight = ops.reshape(ops.transpose(weight), (-1,))
-    row_weight = ops.cast(ops.take(weight, plan["assignment"]), rows.dtype)
+    # A dropped assignment has no say in the output, so its weight gets no gradient either.
+    weight = ops.where(plan["kept"], ops.transpose(weight), 0.0)
+    row_weight = ops.take(ops.reshape(weight, (-1,)), plan["assignment"])
+    row_weight = ops.cast(row_weight, rows.dtype)
     return backend.linear_map(
         _to_tokens, _to_rows, rows * row_weight[:, None], plan["token"], plan["row"], plan["kept"]
     )

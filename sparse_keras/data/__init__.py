@@ -1,0 +1,26 @@
+"""Data sets, users' own files, and their way into a model.
+
+`load_data(config)` goes: `readers/` (raw rows) -> `splits.py` (validation rows) -> `fitting.py`
+(statistics of the training rows) -> `features.py` (encoding) -> `batches.py` (`fit` takes these).
+"""
+
+from sparse_keras.data.batches import ArrayBatches
+from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
+from sparse_keras.data.fitting import fit_features
+from sparse_keras.data.readers import READERS, RawTable
+from sparse_keras.data.tabular import TabularData, load_data
+from sparse_keras.data.targets import Target, infer_target
+
+__all__ = [
+    "READERS",
+    "ArrayBatches",
+    "CategoricalColumn",
+    "Features",
+    "NumericColumn",
+    "RawTable",
+    "TabularData",
+    "Target",
+    "fit_features",
+    "infer_target",
+    "load_data",
+]

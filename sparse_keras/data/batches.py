@@ -1,0 +1,71 @@
+"""Arrays in batches, for `fit`, `evaluate` and `predict`. The one file here that needs Keras."""
+
+import keras
+import numpy as np
+
+
+class ArrayBatches(keras.utils.PyDataset):
+    """Serves encoded arrays in batches; the last batch may be smaller.
+
+    With `shuffle`, the rows of each batch are a pure function of `(seed, epoch)`. `fit` itself
+    shuffles the order in which it asks for batches: pass `fit(..., shuffle=False)` to fix that too.
+
+    Args:
+        inputs: Dict with "numeric" and/or "categorical" arrays, as `Features.encode` gives. A
+            model with one input gets the bare array.
+        targets: Array of encoded targets, one per row.
+        batch_size: Rows in a batch.
+        shuffle: Whether to draw a new order each epoch.
+        seed: Non-negative integer, the shuffling's seed.
+
+    Attributes:
+        x: Everything in row order, as a model takes it: `model.predict(batches.x)`.
+        y: The targets in row order.
+        epoch: Number of epochs served so far. May be set, to resume.
+    """
+
+    def __init__(self, inputs, targets, batch_size=256, shuffle=False, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        lengths = {name: len(array) for name, array in inputs.items()} | {"targets": len(targets)}
+        if len(set(lengths.values())) != 1 or not len(targets):
+            raise ValueError(f"Expected as many rows everywhere, at least 1. Received: {lengths}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: {batch_size}.")
+        self.x = next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
+        self.y = targets
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        self._order = (None, None)
+        self._serving = False
+
+    def __len__(self):
+        return -(-len(self.y) // self.batch_size)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.shuffle:
+            rows = self._rows_of_epoch()[rows]
+        if isinstance(self.x, dict):
+            return {name: array[rows] for name, array in self.x.items()}, self.y[rows]
+        return self.x[rows], self.y[rows]
+
+    def _rows_of_epoch(self):
+        epoch, order = self._order
+        if epoch != self.epoch:
+            epoch = self.epoch
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.y))
+            self._order = (epoch, order)
+        return order
+
+    def on_epoch_begin(self):
+        self._serving = True
+
+    def on_epoch_end(self):
+        # `fit` also calls this once before its first epoch, which must not count as one.
+        if self._serving:
+            self.epoch += 1
+            self._serving = False

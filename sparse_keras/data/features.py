@@ -1,0 +1,225 @@
+"""How raw columns become the arrays a model takes.
+
+`Features` holds everything learned from the training rows. It is stored with a run as JSON, so
+that a saved model reads raw rows the way it was trained. `fitting.py` makes one, `encode` uses it.
+
+Axis letters: N rows, C categorical columns, L labels.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from sparse_keras.data.columns import as_frame, category_keys, numeric_values
+from sparse_keras.data.targets import Target
+
+MISSING_CODE = 0
+UNSEEN_CODE = 1
+# Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
+# float16 arithmetic further on. A hundred standard deviations are as good as a million.
+MAX_STANDARDISED = 100.0
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, as it was in the training rows.
+
+    Args:
+        name: The column.
+        mean: Mean of the values that are there.
+        std: Their standard deviation; 0 for a constant column, which is encoded as 0.
+        boundaries: Edges of the bins, ascending, the lowest and the highest value included;
+            empty for no bins.
+        has_missing: Whether values were missing, which gives the column a missing indicator.
+    """
+
+    name: str
+    mean: float
+    std: float
+    boundaries: tuple = ()
+    has_missing: bool = False
+
+    @property
+    def num_bins(self):
+        return max(len(self.boundaries) - 1, 0)
+
+    def standardise(self, values):
+        """Returns `(values - mean) / std`, clipped to +-100; 0 for a constant column."""
+        if self.std == 0.0:
+            return np.zeros_like(values)
+        with np.errstate(over="ignore"):
+            standardised = (values - self.mean) / self.std
+        return np.clip(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories: `vocabulary` holds those of the training rows, as strings."""
+
+    name: str
+    vocabulary: tuple
+
+    @property
+    def cardinality(self):
+        """Number of codes: the vocabulary, missing (0) and unseen (1)."""
+        return len(self.vocabulary) + 2
+
+    @cached_property
+    def _codes(self):
+        first = UNSEEN_CODE + 1
+        return {None: MISSING_CODE} | {key: first + i for i, key in enumerate(self.vocabulary)}
+
+    def encode(self, series):
+        """Returns int32 codes `[N]`: 0 missing, 1 unseen in training, 2.. the vocabulary."""
+        codes = self._codes
+        return np.array([codes.get(key, UNSEEN_CODE) for key in category_keys(series)], "int32")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns of a data set and the statistics of its training rows.
+
+    Args:
+        target: A `Target`.
+        numeric: Tuple of `NumericColumn`.
+        categorical: Tuple of `CategoricalColumn`.
+
+    Example:
+
+    ```python
+    data = sparse_keras.load_data(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    data.features.encode({"age": 39, "workclass": "State-gov", ...})  # one raw row
+    ```
+    """
+
+    target: Target
+    numeric: tuple = field(default=())
+    categorical: tuple = field(default=())
+
+    @property
+    def columns(self):
+        """Names of the raw columns `encode` needs: the numeric ones, then the categorical."""
+        return tuple(column.name for column in self.numeric + self.categorical)
+
+    @property
+    def numeric_sources(self):
+        """Raw column behind each of the `numeric_dim` positions of the numeric encoding."""
+        return (
+            *(column.name for column in self.numeric),
+            *(column.name for column in self.numeric for _ in range(column.num_bins)),
+            *(column.name for column in self.numeric if column.has_missing),
+        )
+
+    @property
+    def numeric_dim(self):
+        """Width of the numeric encoding."""
+        return len(self.numeric_sources)
+
+    @property
+    def cardinalities(self):
+        """Number of codes of each categorical column."""
+        return tuple(column.cardinality for column in self.categorical)
+
+    def encode(self, table):
+        """Encodes raw columns for a model.
+
+        The numeric array holds three blocks: every column standardised; the piecewise-linear
+        encoding of every column's bins; one indicator (1 = missing) for each column that had
+        missing values in training. A missing value is 0 in the first two. Values beyond those
+        seen in training count as the outermost bin; standardised, they are clipped to +-100,
+        infinite ones included.
+
+        Args:
+            table: A DataFrame, a dict of columns, or a dict of scalars (one row). Columns that
+                are not needed are ignored.
+
+        Returns:
+            A dict: "numeric", float32 `[N, numeric_dim]`, never NaN; "categorical", int32
+            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary. A key is left out
+            when there is no such column.
+
+        Raises:
+            ValueError: If columns are missing, or a numeric one holds something else.
+
+        Reference:
+            [Gorishniy et al., 2022, On Embeddings for Numerical Features in Tabular Deep
+            Learning](https://arxiv.org/abs/2203.05556), equation 1.
+        """
+        frame = as_frame(table, self.columns)
+        encoded = {}
+        if self.numeric:
+            encoded["numeric"] = self._encode_numeric(frame)
+        if self.categorical:
+            codes = [column.encode(frame[column.name]) for column in self.categorical]
+            encoded["categorical"] = np.stack(codes, axis=1)
+        return encoded
+
+    def _encode_numeric(self, frame):
+        encoded = np.zeros((len(frame), self.numeric_dim), "float32")
+        bin_at = len(self.numeric)
+        indicator_at = bin_at + sum(column.num_bins for column in self.numeric)
+        for position, column in enumerate(self.numeric):
+            values = numeric_values(frame[column.name])
+            missing = np.isnan(values)
+            # Any number will do, these rows are zeroed below. A copy: the table is the caller's.
+            values = np.where(missing, column.mean, values)
+            bins = slice(bin_at, bin_at + column.num_bins)
+            encoded[:, position] = column.standardise(values)
+            encoded[:, bins] = piecewise_linear(values, column.boundaries)
+            if missing.any():
+                encoded[missing, position] = 0.0
+                encoded[missing, bins] = 0.0
+            if column.has_missing:
+                encoded[:, indicator_at] = missing
+                indicator_at += 1
+            bin_at += column.num_bins
+        return encoded
+
+    def encode_target(self, values):
+        """Encodes raw target values for `fit`: see `Target.encode`."""
+        return self.target.encode(values)
+
+    def decode_target(self, predictions):
+        """Turns predictions into raw target values: see `Target.decode`."""
+        return self.target.decode(predictions)
+
+    def to_dict(self):
+        """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
+        return {
+            "target": asdict(self.target) | {"classes": list(self.target.classes)},
+            "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
+            "categorical": [
+                {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, content):
+        """Makes a `Features` from what `to_dict` returned."""
+        target = Target(**content["target"])
+        numeric = (NumericColumn(**column) for column in content["numeric"])
+        categorical = (CategoricalColumn(**column) for column in content["categorical"])
+        return cls(
+            target=replace(target, classes=tuple(target.classes)),
+            numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
+            categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
+        )
+
+
+def piecewise_linear(values, boundaries):
+    """Encodes numbers `[N]` by bins: bins below the value are 1, above it 0, its own in between.
+
+    Bin t from `b[t]` to `b[t+1]` is `clip((x - b[t]) / (b[t+1] - b[t]), 0, 1)`.
+
+    Args:
+        values: float64 `[N]`, not NaN; infinite values are allowed.
+        boundaries: The T+1 ascending edges of T bins, or none.
+
+    Returns:
+        float64 `[N, T]` with values in [0, 1].
+    """
+    edges = np.asarray(boundaries, "float64")
+    low, width = edges[:-1], np.diff(edges)
+    with np.errstate(over="ignore"):
+        return np.clip((values[:, None] - low) / width, 0.0, 1.0)

@@ -1,0 +1,16 @@
+"""Where data sets come from: one reader a file, each `read(options) -> RawTable`.
+
+`options` is the config's `data` section; a reader looks only at the keys of its own type.
+"""
+
+from sparse_keras.data.readers import adult, breast_cancer, csv, generated
+from sparse_keras.data.readers.raw import RawTable
+
+READERS = {
+    "adult": adult.read,
+    "breast_cancer": breast_cancer.read,
+    "csv": csv.read,
+    "generated_multilabel": generated.read,
+}
+
+__all__ = ["READERS", "RawTable"]

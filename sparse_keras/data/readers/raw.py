@@ -1,0 +1,17 @@
+"""What every reader returns."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparse_keras.data.targets import Target
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A data set as read: raw rows, target columns included, split into training and test."""
+
+    name: str
+    train: pd.DataFrame
+    test: pd.DataFrame
+    target: Target

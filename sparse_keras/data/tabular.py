@@ -1,0 +1,93 @@
+"""From a config's `data` section to batches that `fit` takes: the path all data sets share."""
+
+from dataclasses import dataclass
+
+from sparse_keras.data.batches import ArrayBatches
+from sparse_keras.data.features import Features
+from sparse_keras.data.fitting import fit_features
+from sparse_keras.data.readers import READERS
+from sparse_keras.data.splits import hold_out
+from sparse_keras.data.suggest import did_you_mean, listing
+
+
+@dataclass(frozen=True)
+class TabularData:
+    """A data set ready for `fit`.
+
+    Args:
+        name: Name of the data set.
+        features: The `Features` fitted on the training rows.
+        train: `ArrayBatches` of the training rows, shuffled anew each epoch.
+        validation: `ArrayBatches` of the validation rows, or None.
+        test: `ArrayBatches` of the test rows.
+        frames: The raw rows behind them, target included: a dict of DataFrames with the keys
+            "train", "validation" (when there are such rows) and "test".
+    """
+
+    name: str
+    features: Features
+    train: ArrayBatches
+    validation: ArrayBatches | None
+    test: ArrayBatches
+    frames: dict
+
+
+def load_data(config):
+    """Reads, splits and encodes the data set a config names.
+
+    Statistics, vocabularies and bins are learned from the training rows only; validation rows
+    are held out first, stratified for classification and seeded by `split_seed`.
+
+    Args:
+        config: A `Config` with a `data` section.
+
+    Returns:
+        A `TabularData`.
+
+    Raises:
+        ValueError: If the config names no data, or the data cannot be used.
+
+    Example:
+
+    ```python
+    config = sparse_keras.load_config("tabular/sparse_mlp_adult")
+    data = sparse_keras.load_data(config)
+    model = sparse_keras.build_model(config, data)
+    model.fit(data.train, validation_data=data.validation)
+    ```
+    """
+    options = config.data
+    if options is None:
+        raise ValueError(
+            f"The config has no data section. Expected data: {{type: ...}} with one of "
+            f"{listing(READERS)}."
+        )
+    if options.type not in READERS:
+        raise ValueError(
+            f"data.type must be one of {listing(READERS)}. Received: {options.type!r}."
+            f"{did_you_mean(options.type, READERS)}"
+        )
+    raw = READERS[options.type](options)
+    frames = {"train": raw.train, "test": raw.test}
+    if options.validation_fraction:
+        frames["train"], frames["validation"] = hold_out(
+            raw.train,
+            raw.target,
+            options.validation_fraction,
+            options.split_seed,
+            name="data.validation_fraction",
+        )
+    features = fit_features(frames["train"], raw.target, options.bins, options.max_bins)
+    batches = {
+        part: ArrayBatches(
+            features.encode(frame),
+            features.encode_target(frame),
+            batch_size=config.training.batch_size,
+            shuffle=part == "train",
+            seed=config.training.seed,
+        )
+        for part, frame in frames.items()
+    }
+    return TabularData(
+        raw.name, features, batches["train"], batches.get("validation"), batches["test"], frames
+    )

@@ -1,0 +1,1 @@
+"""Model builders, one family a file."""

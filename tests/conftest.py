@@ -1,0 +1,26 @@
+"""Settings of the whole test run."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def pytest_collection_modifyitems(items):
+    """A test marked with a backend runs on that backend only."""
+    for item in items:
+        wanted = [name for name in BACKENDS if item.get_closest_marker(name)]
+        if wanted and keras.backend.backend() not in wanted:
+            item.add_marker(pytest.mark.skip(reason=f"for {' or '.join(wanted)}"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_state():
+    """Every test starts from the same seed and leaves no global policy behind."""
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

@@ -1,0 +1,1 @@
+"""What tests share: naive references, gradients on every backend, and the layer contract."""
