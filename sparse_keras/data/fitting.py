@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
@@ -83,6 +82,9 @@ def _fit_numeric(series, y, task, bins, max_bins):
 
 def _tree_boundaries(x, y, task, max_bins):
     """Splits of a decision tree on one column, between its lowest and its highest value."""
+    # Here, because whoever loads a saved model imports this module and needs no tree.
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
     # scikit-learn casts to float32, which would merge large neighbouring values (timestamps):
     # the tree sees ranks, exact in float32, and a split between two ranks is their midpoint.
     distinct, ranks = np.unique(x, return_inverse=True)

@@ -36,6 +36,9 @@ class FeatureGate(keras.layers.Layer):
         penalty: Weight of the penalty on open gates, added to the loss in training: the mean over
             features of the sigmoid gate, or of the probability that the hard-concrete gate is not 0.
         initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
+        groups: Optional list of D integers, the group of each feature. Features of a group share
+            one gate: the bins of one column, for example, are selected together. Groups are numbered
+            from 0; `gates` and `selected_features` then speak of groups.
         seed: Seed of the samples.
 
     Call arguments:
@@ -65,6 +68,7 @@ class FeatureGate(keras.layers.Layer):
         threshold=0.5,
         penalty=0.01,
         initial_gate=0.9,
+        groups=None,
         seed=None,
         **kwargs,
     ):
@@ -82,15 +86,27 @@ class FeatureGate(keras.layers.Layer):
         self.gate = gate
         self.threshold = threshold
         self.penalty = penalty
+        if groups is not None and set(groups) != set(range(max(groups, default=-1) + 1)):
+            raise ValueError(
+                "`groups` must number the groups 0, 1, 2, ... without gaps. Received: "
+                f"groups={groups!r}."
+            )
         self.initial_gate = initial_gate
+        self.groups = None if groups is None else list(groups)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
     def build(self, input_shape):
+        width = input_shape[-1]
+        if self.groups is not None and len(self.groups) != width:
+            raise ValueError(
+                f"`groups` must name a group for each of the {width} features. Received: "
+                f"{len(self.groups)} groups."
+            )
         self.logits = self.add_weight(
             name="gate_logits",
-            shape=(input_shape[-1],),
+            shape=(width if self.groups is None else max(self.groups) + 1,),
             initializer=keras.initializers.Constant(
                 math.log(self.initial_gate / (1.0 - self.initial_gate))
             ),
@@ -104,6 +120,8 @@ class FeatureGate(keras.layers.Layer):
         if training and self.penalty:
             self.add_loss(self.penalty * ops.mean(self._open_probability()))
         gates = self._sampled_gates() if training else self._gates()
+        if self.groups is not None:
+            gates = ops.take(gates, self.groups)
         return inputs * ops.cast(gates, inputs.dtype)
 
     def _gates(self):
@@ -148,5 +166,6 @@ class FeatureGate(keras.layers.Layer):
             "threshold": self.threshold,
             "penalty": self.penalty,
             "initial_gate": self.initial_gate,
+            "groups": self.groups,
             "seed": self.seed,
         }

@@ -31,7 +31,5 @@ def get(identifier, known, base, kind):
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}."
-        )
+        raise ValueError(f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}.")
     return known[name](**arguments)

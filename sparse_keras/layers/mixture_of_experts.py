@@ -8,7 +8,7 @@ from keras import ops
 from sparse_keras import losses
 from sparse_keras.layers import identifiers, statistics
 from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts
-from sparse_keras.layers.routers import ROUTERS, Router, TopKRouter
+from sparse_keras.layers.routers import ROUTERS, Router
 from sparse_keras.ops import combine, dispatch, expert_capacity, sort_by_expert
 
 
@@ -96,9 +96,7 @@ class MixtureOfExperts(keras.layers.Layer):
         self.router.set_num_experts(self.num_experts)
         self.k = getattr(self.router, "k", None)
         if shared_expert is not None and not isinstance(shared_expert, keras.layers.Layer):
-            raise ValueError(
-                f"`shared_expert` must be a Keras layer. Received: {shared_expert!r}."
-            )
+            raise ValueError(f"`shared_expert` must be a Keras layer. Received: {shared_expert!r}.")
         self.shared_expert = shared_expert
         self.capacity_factor = _capacity_factor("capacity_factor", capacity_factor)
         self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
@@ -212,6 +210,8 @@ class MixtureOfExperts(keras.layers.Layer):
 
     def reset_statistics(self):
         """Forgets the routing recorded so far."""
+        if not self.built:
+            return  # Nothing was recorded yet.
         self.statistics.assign(ops.zeros(self.statistics.shape, "float32"))
 
     def routing_statistics(self):

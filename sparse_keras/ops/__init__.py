@@ -20,8 +20,8 @@ The path of a token:
 """
 
 from sparse_keras.ops.dispatch import combine, dispatch, expert_capacity, sort_by_expert
-from sparse_keras.ops.groups import expand_groups
 from sparse_keras.ops.grouped_matmul import grouped_matmul
+from sparse_keras.ops.groups import expand_groups
 
 __all__ = [
     "combine",

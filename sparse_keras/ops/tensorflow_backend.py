@@ -19,7 +19,8 @@ def linear_map(forward, transpose, x, *constants):
 
         return forward(x, *constants), grad
 
-    return mapped(x)
+    # A variable read inside would be taken for one more input of the function.
+    return mapped(tf.convert_to_tensor(x))
 
 
 def truncate(rows, count):
@@ -46,7 +47,7 @@ def grouped_matmul(x, w, group_sizes):
 
         return matmul(x, w, group_sizes), grad
 
-    return product(x, w)
+    return product(tf.convert_to_tensor(x), tf.convert_to_tensor(w))
 
 
 def _split(rows, group_sizes):

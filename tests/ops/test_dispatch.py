@@ -80,9 +80,7 @@ def test_capacity_by_hand():
     # Expert 0 is the first choice of token 1 and the second of token 0: the first choice stays.
     index = np.array([[1, 0], [0, 1]], "int32")
     plan = plan_of(index, np.ones((2, 2), bool), 2, 1)
-    np.testing.assert_array_equal(
-        np.array(ops.convert_to_numpy(plan["kept"])).T, [[1, 0], [1, 0]]
-    )
+    np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan["kept"])).T, [[1, 0], [1, 0]])
 
 
 def test_rows_of_no_token_cannot_spoil_outputs():
@@ -102,6 +100,8 @@ def test_expand_groups():
     y = to_numpy(expand_groups(values, sizes, 5))
     np.testing.assert_array_equal(y, [[0, 1], [0, 1], [4, 5], [0, 0], [0, 0]])
     upstream = np.arange(10, dtype="float32").reshape(5, 2)
-    (found,) = gradients(lambda v: ops.sum(ops.multiply(expand_groups(v, sizes, 5), upstream)), values)
+    (found,) = gradients(
+        lambda v: ops.sum(ops.multiply(expand_groups(v, sizes, 5), upstream)), values
+    )
     # Sums of rows 0 and 1; nothing; row 2.
     np.testing.assert_array_equal(found, [[2, 4], [0, 0], [4, 5]])

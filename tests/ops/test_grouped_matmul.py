@@ -129,7 +129,7 @@ def test_symbolic():
     [
         (((4, 6, 1), (3, 6, 5), (3,)), "group_sizes [E]"),
         (((4, 7), (3, 6, 5), (3,)), "(4, 7)"),
-        (((4, 6), (3, 6, 5), (2,)), "one group size"),
+        (((4, 6), (3, 6, 5), (2,)), "size for each"),
     ],
 )
 def test_wrong_shapes(shapes, named):

@@ -1,6 +1,7 @@
 """Naive NumPy loops in float64: what the fast paths must equal."""
 
 import numpy as np
+from keras import ops
 
 
 def grouped_matmul(x, w, group_sizes):
@@ -37,49 +38,155 @@ def kept_assignments(expert_index, is_open, num_experts, capacity):
     return kept
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+# Each activation with its derivative.
 ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "silu": lambda x: x / (1 + np.exp(-x)),
-    "tanh": np.tanh,
+    "linear": (lambda x: x, np.ones_like),
+    "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype("float64")),
+    "silu": (lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
 }
 
 
-def expert_function(bank, e):
-    """Expert e of a bank as a float64 function of one row."""
-    weights = {w.name: np.asarray(w.numpy() if hasattr(w, "numpy") else w, "float64")
-               for w in bank.weights}
-    act = ACTIVATIONS[bank.activation.__name__]
-
-    def dense(x, role):
-        y = x @ weights[f"{role}_kernel"][e]
-        return y + weights[f"{role}_bias"][e] if f"{role}_bias" in weights else y
-
-    kind = type(bank).__name__
-    if kind == "DenseExperts":
-        return lambda x: act(dense(x, "expert"))
-    if kind == "MLPExperts":
-        return lambda x: dense(act(dense(x, "expert_up")), "expert_down")
-    if kind == "GLUExperts":
-        return lambda x: dense(
-            act(dense(x, "expert_gate")) * dense(x, "expert_up"), "expert_down"
-        )
-    if kind == "TiedExperts":
-        bias = weights.get("expert_bias")
-        return lambda x: act(
-            (x * weights["expert_input_scale"][e]) @ weights["expert_shared_kernel"]
-            * weights["expert_output_scale"][e]
-            + (0 if bias is None else bias[e])
-        )
-    raise NotImplementedError(kind)
+def weights_of(layer):
+    """A layer's weights in float64, by name."""
+    return {w.name: np.array(ops.convert_to_numpy(w), "float64") for w in layer.weights}
 
 
-def mixture(bank, tokens, expert_index, weight, is_open, width):
-    """The mixture's output for a routing held fixed."""
-    y = np.zeros((tokens.shape[0], width))
-    for n in range(tokens.shape[0]):
+class Expert:
+    """Expert e of a bank, computed for one row at a time; and backwards.
+
+    Args:
+        kind: Name of the bank's class.
+        activation: Name of its activation.
+        weights: Dict from names to float64 arrays, as `weights_of` returns it.
+        gradients: Dict from the same names to arrays that `backward` adds to.
+    """
+
+    def __init__(self, kind, activation, weights, gradients, e):
+        self.activate, self.slope = ACTIVATIONS[activation]
+        self.weights, self.gradients, self.e = weights, gradients, e
+        self.run = getattr(self, f"run_{kind}")
+
+    def __call__(self, x):
+        """The output for one row, and a function from its gradient to that of the row."""
+        return self.run(x)
+
+    def own(self, role):
+        """This expert's slice of a weight, 0 if the bank does not have it."""
+        return self.weights[role][self.e] if role in self.weights else 0.0
+
+    def add(self, role, gradient):
+        if role in self.gradients:
+            self.gradients[role][self.e] += gradient
+
+    def dense(self, x, role, activate=False):
+        kernel = self.own(f"{role}_kernel")
+        z = x @ kernel + self.own(f"{role}_bias")
+
+        def backward(upstream):
+            dz = upstream * self.slope(z) if activate else upstream
+            self.add(f"{role}_kernel", np.outer(x, dz))
+            self.add(f"{role}_bias", dz)
+            return kernel @ dz
+
+        return self.activate(z) if activate else z, backward
+
+    def run_DenseExperts(self, x):
+        return self.dense(x, "expert", activate=True)
+
+    def run_MLPExperts(self, x):
+        hidden, from_hidden = self.dense(x, "expert_up", activate=True)
+        y, from_y = self.dense(hidden, "expert_down")
+        return y, lambda upstream: from_hidden(from_y(upstream))
+
+    def run_GLUExperts(self, x):
+        gate, from_gate = self.dense(x, "expert_gate", activate=True)
+        up, from_up = self.dense(x, "expert_up")
+        y, from_y = self.dense(gate * up, "expert_down")
+
+        def backward(upstream):
+            product = from_y(upstream)
+            return from_gate(product * up) + from_up(product * gate)
+
+        return y, backward
+
+    def run_TiedExperts(self, x):
+        kernel = self.weights["expert_shared_kernel"]
+        r, s = self.own("expert_input_scale"), self.own("expert_output_scale")
+        shared = (x * r) @ kernel
+        z = shared * s + self.own("expert_bias")
+
+        def backward(upstream):
+            dz = upstream * self.slope(z)
+            self.add("expert_bias", dz)
+            self.add("expert_output_scale", dz * shared)
+            self.gradients["expert_shared_kernel"] += np.outer(x * r, dz * s)
+            scaled = kernel @ (dz * s)
+            self.add("expert_input_scale", scaled * x)
+            return scaled * r
+
+        return self.activate(z), backward
+
+
+def mixture(bank, tokens, expert_index, weight, is_open, weights=None):
+    """The mixture's output `[N, B]` for a routing held fixed."""
+    upstream = np.zeros((len(tokens), bank.compute_output_shape(tokens.shape)[-1]))
+    return mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream, weights)[0]
+
+
+def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream, weights=None):
+    """The mixture's output for a routing held fixed, and the gradients of `sum(y * upstream)`.
+
+    Returns:
+        Output `[N, B]`, gradient in the tokens `[N, D]`, in the routing's weights `[N, K]`, and a
+        dict of gradients in the bank's weights.
+    """
+    weights = weights_of(bank) if weights is None else weights
+    gradients = {name: np.zeros_like(value) for name, value in weights.items()}
+    y, dx, dweight = np.zeros(upstream.shape), np.zeros(tokens.shape), np.zeros(weight.shape)
+    kind, activation = type(bank).__name__, bank.activation.__name__
+    for n in range(len(tokens)):
         for slot in range(expert_index.shape[1]):
             if is_open[n, slot]:
-                expert = expert_function(bank, expert_index[n, slot])
-                y[n] += weight[n, slot] * expert(tokens[n])
-    return y
+                expert = Expert(kind, activation, weights, gradients, expert_index[n, slot])
+                output, backward = expert(tokens[n])
+                y[n] += weight[n, slot] * output
+                dx[n] += backward(weight[n, slot] * upstream[n])
+                dweight[n, slot] = output @ upstream[n]
+    return y, dx, dweight, gradients
+
+
+def route(router, logits, mask=None):
+    """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`."""
+    name = type(router).__name__
+    slots = router.k if name == "TopKRouter" else router.max_experts or router.num_experts
+    index = np.zeros((len(logits), slots), int)
+    weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
+    for n, row in enumerate(logits):
+        if name == "TopKRouter":
+            gates, lowest = softmax(row), -np.inf
+        elif name == "ThresholdRouter":
+            gates, lowest = sigmoid(row), router.threshold
+        else:
+            gates, lowest = np.maximum(row, 0), 0.0
+        best = np.argsort(-gates, kind="stable")[:slots]
+        if name != "TopKRouter" and slots == router.num_experts:
+            best = np.arange(slots)  # Nothing to choose: slot e is expert e.
+        index[n] = best
+        is_open[n] = (gates[best] > lowest) & (mask is None or mask[n])
+        weight[n] = np.where(is_open[n], gates[best], 0.0)
+        normalize = getattr(router, "normalize", False)
+        if normalize is None:
+            normalize = slots > 1
+        if normalize and weight[n].sum() > 0:
+            weight[n] /= weight[n].sum()
+    return index, weight, is_open

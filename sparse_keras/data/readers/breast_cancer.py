@@ -4,7 +4,6 @@ Is a tumour malignant? Small and nearly separable: for trying things out, not fo
 """
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
 
 from sparse_keras.data.readers.raw import RawTable
 from sparse_keras.data.splits import hold_out
@@ -17,6 +16,8 @@ def read(options):
     Args:
         options: Anything with `test_fraction` and `split_seed`.
     """
+    from sklearn.datasets import load_breast_cancer  # Slow to import, and only this reader's.
+
     source = load_breast_cancer(as_frame=True)
     frame = source.data.copy()
     frame["diagnosis"] = np.where(source.target == 0, "malignant", "benign")

@@ -97,7 +97,9 @@ class TiedExperts(Experts):
 
     def call(self, inputs, group_sizes, training=None):
         rows = ops.shape(inputs)[0]
-        outputs = ops.matmul(inputs * expand_groups(self.input_scale, group_sizes, rows), self.kernel)
+        outputs = ops.matmul(
+            inputs * expand_groups(self.input_scale, group_sizes, rows), self.kernel
+        )
         outputs = outputs * expand_groups(self.output_scale, group_sizes, rows)
         if self.bias is not None:
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)

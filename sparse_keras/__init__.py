@@ -1,0 +1,59 @@
+"""Sparse-expert (Mixture-of-Experts) layers and a YAML model zoo for Keras 3.
+
+This file is the public face. It imports nothing heavy: each name below is fetched from its module
+on first use, so `sparse-keras list` answers without starting TensorFlow. `_registration` makes sure
+that our Keras classes are nevertheless known to `keras.models.load_model`.
+
+Example:
+
+    config = sparse_keras.load_config("tabular/sparse_mlp_adult")
+    data = sparse_keras.load_data(config)
+    model = sparse_keras.build_model(config, data)
+    model.fit(data.train, validation_data=data.validation)
+"""
+
+import importlib
+
+from sparse_keras import _registration
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "callbacks",
+    "data",
+    "initializers",
+    "layers",
+    "losses",
+    "models",
+    "ops",
+    "schema",
+)
+_FUNCTIONS = {
+    "list_configs": "schema",
+    "load_config": "schema",
+    "load_data": "data",
+    "build_model": "building",
+    "dense_twin": "twins",
+    "Run": "training",
+    "load_model": "training",
+    "train": "training",
+}
+
+__all__ = ["__version__", *_MODULES, *_FUNCTIONS]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _FUNCTIONS:
+        value = getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+_registration.install()

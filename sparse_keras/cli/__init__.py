@@ -1,0 +1,71 @@
+"""The `sparse-keras` command.
+
+A verb is a module in this folder with `add_parser(subparsers)`, which returns the verb's parser,
+and `run(args)`, which returns the exit code. A verb imports what is slow (TensorFlow) inside `run`.
+
+Exit codes: 0 good, 1 the run failed, 2 the input was wrong. A user's mistake is told in a sentence;
+`--debug` shows the traceback.
+"""
+
+import argparse
+import sys
+
+import sparse_keras
+from sparse_keras.cli import list as list_verb
+from sparse_keras.cli import train
+from sparse_keras.schema import ConfigError
+
+_VERBS = (list_verb, train)
+
+_EXAMPLES = """examples:
+  sparse-keras list
+  sparse-keras train tabular/sparse_mlp_adult
+"""
+
+
+def build_parser():
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="sparse-keras",
+        description="Train sparse-expert (Mixture-of-Experts) models from YAML configs.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"sparse-keras {sparse_keras.__version__}"
+    )
+    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in _VERBS:
+        subparser = verb.add_parser(subparsers)
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+        subparser.add_argument(
+            "--debug", action="store_true", help="show the traceback of an error"
+        )
+        subparser.set_defaults(run=verb.run)
+    return parser
+
+
+def main(argv=None):
+    """Runs one command line.
+
+    Args:
+        argv: the arguments, `sys.argv[1:]` by default.
+
+    Returns:
+        The exit code.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except ValueError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        if not isinstance(error, ConfigError):
+            print("(--debug shows where this came from)", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        return 1

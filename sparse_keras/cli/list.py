@@ -1,0 +1,47 @@
+"""`sparse-keras list`: the shipped configs."""
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from sparse_keras.schema import list_configs
+from sparse_keras.schema.zoo import nearest_names
+
+_EXAMPLES = """examples:
+  sparse-keras list
+  sparse-keras list adult
+  sparse-keras list 'tabular/*'
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "list",
+        help="list the shipped configs",
+        description="List the shipped configs.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "pattern",
+        nargs="?",
+        metavar="PATTERN",
+        help="a name with the wildcards * and ?, or a part of a name; all by default",
+    )
+    return parser
+
+
+def run(args):
+    entries = list_configs(args.pattern)
+    if not entries:
+        names = ", ".join(nearest_names(args.pattern))
+        print(f"no config matches {args.pattern!r}; the nearest: {names}", file=sys.stderr)
+        return 2
+    table = Table("name", "description", "model", "data", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for entry in entries:
+        table.add_row(entry.name, entry.description, entry.model, entry.data or "-")
+    # Into a pipe, a config is one line whatever its length.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    return 0

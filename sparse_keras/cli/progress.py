@@ -1,0 +1,53 @@
+"""How far a training is: one line for each epoch."""
+
+import math
+import time
+
+import keras
+
+from sparse_keras.models import active_params
+
+# The logs worth a column, in this order, where a model has them.
+_COLUMNS = (
+    "task_loss",
+    "loss",
+    "val_loss",
+    "val_accuracy",
+    "val_auc",
+    "val_rmse",
+    "load_violation",
+    "dropped",
+)
+
+
+class EpochTable(keras.callbacks.Callback):
+    """Prints the model's size when training starts, and a line at the end of each epoch.
+
+    Args:
+        console: A `rich.console.Console`.
+    """
+
+    def __init__(self, console):
+        super().__init__()
+        self.console = console
+        self.columns = None
+
+    def on_train_begin(self, logs=None):
+        total = sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
+        self.console.print(f"{total:,} parameters, {active_params(self.model):,} active\n")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.columns is None:
+            known = [name for name in _COLUMNS if name in logs]
+            # Where there is a task loss, the loss with its auxiliary part says less.
+            self.columns = [n for n in known if n != "loss" or "task_loss" not in known]
+            self._print("epoch", *self.columns, "seconds")
+        seconds = time.perf_counter() - self.start
+        values = [f"{logs[name]:.4f}" for name in self.columns]
+        self._print(f"{epoch + 1}/{self.params['epochs']}", *values, f"{seconds:.1f}")
+
+    def _print(self, first, *rest):
+        self.console.print(f"{first:>7}" + "".join(f"{cell:>16}" for cell in rest), soft_wrap=True)

@@ -1,0 +1,84 @@
+"""`sparse-keras train`: trains a config and writes a run folder."""
+
+import os
+
+from rich.console import Console
+from rich.table import Table
+
+from sparse_keras.published import published_result
+from sparse_keras.schema import load_config
+
+_EXAMPLES = """examples:
+  sparse-keras train tabular/sparse_mlp_adult
+  sparse-keras train tabular/sparse_mlp_adult --seed 1 --set model.router.k=1
+  sparse-keras train churn.yaml --output churn_runs
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "train",
+        help="train a config",
+        description="Train a config, test it, and write everything about the run to a folder.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a name from `sparse-keras list`, or a path to a .yaml file",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="change a value of the config, such as training.epochs=5; may be given many times",
+    )
+    parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
+    parser.add_argument(
+        "--output",
+        default="runs",
+        metavar="DIR",
+        help="the folder in which the run's own folder is made (default: %(default)s)",
+    )
+    return parser
+
+
+def run(args):
+    overrides = list(args.overrides)
+    if args.seed is not None:
+        overrides.append(f"training.seed={args.seed}")
+    config = load_config(args.config, overrides)
+
+    # TensorFlow's start-up messages say nothing about the run. A user's own setting stays.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import sparse_keras
+    from sparse_keras.cli.progress import EpochTable
+    from sparse_keras.training import reproducing_command
+
+    console = Console(highlight=False)
+    finished = sparse_keras.train(
+        config, output=args.output, callbacks=[EpochTable(console)], verbose=0
+    )
+    console.print()
+    console.print(_metrics_table(config, finished.metrics))
+    console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
+    console.print(f"again       {reproducing_command(config)}", soft_wrap=True)
+    return 0
+
+
+def _metrics_table(config, metrics):
+    """The test metrics, beside the published ones if these are for the same data."""
+    published = published_result(config.name) or {}
+    others = published.get("models", {})
+    table = Table("test", "this run", box=None, pad_edge=False)
+    for name, model in others.items():
+        table.add_column(f"{name} (mean of {len(model['seeds'])})", justify="right")
+    for metric, value in metrics.items():
+        row = [metric, f"{value:.4f}"]
+        for model in others.values():
+            found = model["metrics"].get(metric)
+            row.append(f"{found['mean']:.4f}" if found else "-")
+        table.add_row(*row)
+    return table

@@ -1,0 +1,85 @@
+"""dense_mlp: the network that sparse_mlp is measured against."""
+
+import keras
+
+from sparse_keras.models.trunk import table_model
+
+
+def dense_mlp(
+    *,
+    hidden_dim,
+    activation="relu",
+    numeric_dim=0,
+    cardinalities=(),
+    numeric_groups=None,
+    outputs=1,
+    task="binary",
+    target_mean=0.0,
+    target_std=1.0,
+    embedding_dim=8,
+    stem=128,
+    depth=1,
+    dropout=0.0,
+    residual=True,
+    feature_gate=None,
+    name="dense_mlp",
+):
+    """Builds a network for tables whose blocks are dense: every row uses every weight.
+
+    It is `sparse_mlp` but for the blocks. With `residual=True` a block has two matrices,
+    `width -> hidden_dim -> width`; otherwise one, `width -> hidden_dim`.
+
+    Args:
+        hidden_dim: Width of a block's hidden layer.
+        activation: Activation function of the hidden layer.
+        numeric_dim: Width of the numeric input, 0 for none.
+        cardinalities: Number of codes of each categorical column.
+        numeric_groups: Optional list with the raw column behind each numeric feature.
+        outputs: Width of the output.
+        task: `"binary"`, `"multilabel"`, `"multiclass"` or `"regression"`.
+        target_mean: Mean of the target, for regression.
+        target_std: Standard deviation of the target, for regression.
+        embedding_dim: Width of each categorical column's embedding.
+        stem: Width of a ReLU layer before the first block, or `None` for no such layer.
+        depth: Number of blocks.
+        dropout: Rate of dropout on each block's output.
+        residual: Whether a block normalises its input and adds its output to it.
+        feature_gate: Optional dict of `FeatureGate`'s arguments.
+        name: Name of the model.
+
+    Returns:
+        An uncompiled `keras.Model` with the inputs of `sparse_mlp`.
+
+    Raises:
+        ValueError: If the task is unknown or there are no columns.
+
+    Example:
+
+    >>> model = sparse_keras.models.dense_mlp(hidden_dim=128, numeric_dim=30)
+    >>> model(np.zeros((2, 30), "float32")).shape
+    TensorShape([2, 1])
+    """
+
+    def dense(width, number):
+        hidden = keras.layers.Dense(hidden_dim, activation=activation)
+        if not residual:
+            return hidden
+        return keras.Sequential([hidden, keras.layers.Dense(width)], name=f"block_{number}_dense")
+
+    return table_model(
+        dense,
+        numeric_dim=numeric_dim,
+        cardinalities=cardinalities,
+        numeric_groups=numeric_groups,
+        outputs=outputs,
+        task=task,
+        target_mean=target_mean,
+        target_std=target_std,
+        embedding_dim=embedding_dim,
+        stem=stem,
+        depth=depth,
+        dropout=dropout,
+        residual=residual,
+        feature_gate=feature_gate,
+        name=name,
+    )

@@ -1,0 +1,114 @@
+"""sparse_mlp: the article's model, corrected. Gated experts on a table."""
+
+import keras
+
+from sparse_keras.layers import MixtureOfExperts
+from sparse_keras.models.trunk import table_model
+
+
+def sparse_mlp(
+    *,
+    experts,
+    router="top_k",
+    numeric_dim=0,
+    cardinalities=(),
+    numeric_groups=None,
+    outputs=1,
+    task="binary",
+    target_mean=0.0,
+    target_std=1.0,
+    embedding_dim=8,
+    stem=128,
+    depth=1,
+    dropout=0.0,
+    residual=True,
+    shared_expert=None,
+    capacity_factor=None,
+    eval_capacity_factor=None,
+    feature_gate=None,
+    name="sparse_mlp",
+):
+    """Builds a network for tables whose blocks are mixtures of experts.
+
+        columns --> [feature gate] --> stem --> depth x (mixture of experts) --> head
+
+    Args:
+        experts: What each expert computes: a dict with a bank's registered name under `"type"` and
+            its arguments, such as `{"type": "mlp", "num_experts": 16, "hidden_dim": 64}`.
+        router: Who goes where: a router's registered name, or a dict with it under `"type"`.
+        numeric_dim: Width of the numeric input, 0 for none.
+        cardinalities: Number of codes of each categorical column.
+        numeric_groups: Optional list with the raw column, numbered from 0, behind each numeric
+            feature. The feature gate then has one gate for each raw column.
+        outputs: Width of the output.
+        task: `"binary"`, `"multilabel"` (sigmoid outputs), `"multiclass"` (softmax) or
+            `"regression"`.
+        target_mean: Mean of the target, for regression: the head predicts standardised values.
+        target_std: Standard deviation of the target, for regression.
+        embedding_dim: Width of each categorical column's embedding.
+        stem: Width of a ReLU layer before the first block, or `None` for no such layer.
+        depth: Number of blocks.
+        dropout: Rate of dropout on each block's output.
+        residual: Whether a block normalises its input and adds its output to it; otherwise its
+            output replaces the input.
+        shared_expert: Optional dict with `"hidden_dim"` and `"activation"`: a two-layer expert that
+            every row passes through.
+        capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
+        eval_capacity_factor: The same outside training.
+        feature_gate: Optional dict of `FeatureGate`'s arguments.
+        name: Name of the model.
+
+    Returns:
+        An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],
+        "categorical": int32 [B, C]}`, or the bare tensor where there is only one of them.
+
+    Raises:
+        ValueError: If a name is unknown or widths do not fit.
+
+    Example:
+
+    >>> model = sparse_keras.models.sparse_mlp(
+    ...     experts={"type": "dense", "num_experts": 16, "units": 100},
+    ...     numeric_dim=100,
+    ...     outputs=64,
+    ...     task="multilabel",
+    ...     stem=None,
+    ... )
+    >>> model(np.zeros((2, 100), "float32")).shape
+    TensorShape([2, 64])
+    """
+
+    def mixture(width, number):
+        return MixtureOfExperts(
+            experts,
+            router=router,
+            shared_expert=shared_expert and _two_layers(**shared_expert, width=width),
+            capacity_factor=capacity_factor,
+            eval_capacity_factor=eval_capacity_factor,
+            name=f"block_{number}_mixture",
+        )
+
+    return table_model(
+        mixture,
+        numeric_dim=numeric_dim,
+        cardinalities=cardinalities,
+        numeric_groups=numeric_groups,
+        outputs=outputs,
+        task=task,
+        target_mean=target_mean,
+        target_std=target_std,
+        embedding_dim=embedding_dim,
+        stem=stem,
+        depth=depth,
+        dropout=dropout,
+        residual=residual,
+        feature_gate=feature_gate,
+        name=name,
+    )
+
+
+def _two_layers(hidden_dim, width, activation="relu"):
+    return keras.Sequential(
+        [keras.layers.Dense(hidden_dim, activation=activation), keras.layers.Dense(width)],
+        name="shared_expert",
+    )

@@ -1,0 +1,94 @@
+"""TabularModel: preprocessing and network in one, so that a saved model predicts from raw rows."""
+
+import keras
+import numpy as np
+
+from sparse_keras.data.features import Features
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class TabularModel(keras.Model):
+    """A network together with the encoding of the raw columns it was trained on.
+
+    It is a `keras.Model` with the network's inputs; `predict` also takes raw columns. The encoding
+    is saved inside the `.keras` file.
+
+    Args:
+        core: The network, a `keras.Model` of encoded inputs.
+        features: A `data.Features`, or the dict that its `to_dict` returned.
+
+    Example:
+
+    ```python
+    model = sparse_keras.load_model("runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00")
+    model.predict({"age": 39, "workclass": "State-gov", ...})  # array of shape [1, 1]
+    model.predict(pandas.read_csv("people.csv"))
+    ```
+    """
+
+    def __init__(self, core, features, **kwargs):
+        super().__init__(**kwargs)
+        self.core = core
+        self._features = Features.from_dict(features) if isinstance(features, dict) else features
+        self.built = True  # The network is.
+
+    @property
+    def features(self):
+        """The `data.Features` that encode raw columns."""
+        return self._features
+
+    def call(self, inputs, training=None):
+        return self.core(inputs, training=training)
+
+    def encode(self, table):
+        """Encodes raw columns as the network takes them.
+
+        Args:
+            table: A DataFrame, a dict of columns, or a dict of scalars: one row.
+
+        Returns:
+            A dict of arrays, or the bare array where the network has one input.
+
+        Raises:
+            ValueError: If columns are missing or hold something else than in training.
+        """
+        encoded = self.features.encode(table)
+        return encoded if len(encoded) > 1 else next(iter(encoded.values()))
+
+    def predict(self, x, **kwargs):
+        """`keras.Model.predict` that takes raw columns as well as encoded inputs.
+
+        Args:
+            x: A DataFrame, a dict of raw columns (or of one row's scalars), or anything that
+                `keras.Model.predict` takes for the encoded inputs.
+            **kwargs: Arguments of `keras.Model.predict`.
+
+        Returns:
+            NumPy array `[N, outputs]`: probabilities, or values for regression.
+        """
+        return super().predict(self.encode(x) if self._is_raw(x) else x, **kwargs)
+
+    def predict_target(self, x, **kwargs):
+        """Predicts in the target's own terms: class names, labels or values; see `Target.decode`."""
+        return self.features.decode_target(self.predict(x, **kwargs))
+
+    def _is_raw(self, x):
+        if hasattr(x, "columns"):
+            return True
+        encoded = {"numeric", "categorical"}
+        return isinstance(x, dict) and not (
+            set(x) <= encoded and all(np.ndim(value) == 2 for value in x.values())
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "core": keras.saving.serialize_keras_object(self.core),
+            "features": self.features.to_dict(),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["core"] = keras.saving.deserialize_keras_object(config["core"])
+        return cls(**config)

@@ -1,0 +1,103 @@
+"""What the models of tables share: everything around the blocks.
+
+    numeric [B, n] ---------------------+
+                                        +--> concatenate --> feature gate --> stem --> blocks --> head
+    categorical [B, c] --> embeddings --+
+
+A block is a function from the width of its input to a layer. Models differ in their blocks only, so
+that a sparse model and its dense twin are built alike.
+"""
+
+import keras
+
+from sparse_keras.layers import FeatureGate
+
+_ACTIVATIONS = {
+    "binary": "sigmoid",
+    "multilabel": "sigmoid",
+    "multiclass": "softmax",
+    "regression": "linear",
+}
+
+
+def table_model(
+    make_block,
+    *,
+    numeric_dim,
+    cardinalities,
+    numeric_groups,
+    outputs,
+    task,
+    target_mean,
+    target_std,
+    embedding_dim,
+    stem,
+    depth,
+    dropout,
+    residual,
+    feature_gate,
+    name,
+):
+    """Builds the functional model. The arguments are those of `sparse_mlp`.
+
+    Args:
+        make_block: Function of (input width, block number) that returns a layer.
+    """
+    if task not in _ACTIVATIONS:
+        raise ValueError(f"`task` must be one of {sorted(_ACTIVATIONS)}. Received: task={task!r}.")
+    if not numeric_dim and not cardinalities:
+        raise ValueError(
+            "A model of a table needs columns. Received: numeric_dim=0 and no cardinalities."
+        )
+    inputs, features, groups = _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups)
+    x = features[0] if len(features) == 1 else keras.layers.Concatenate(name="features")(features)
+    if feature_gate is not None:
+        x = FeatureGate(**feature_gate, groups=groups, name="feature_gate")(x)
+    if stem is not None:
+        x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
+    for number in range(depth):
+        x = _block(x, make_block, number, dropout, residual)
+
+    # Probabilities and the loss stay float32 under every policy.
+    x = keras.layers.Dense(outputs, activation=_ACTIVATIONS[task], name="head", dtype="float32")(x)
+    if task == "regression" and (target_mean, target_std) != (0.0, 1.0):
+        x = keras.layers.Rescaling(target_std, target_mean, name="target_scale", dtype="float32")(x)
+    return keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), x, name=name)
+
+
+def _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups):
+    """The model's inputs, the tensors they become, and the column that each feature comes from."""
+    inputs, features, groups = {}, [], []
+    if numeric_dim:
+        inputs["numeric"] = keras.Input((numeric_dim,), name="numeric")
+        features.append(inputs["numeric"])
+        groups += range(numeric_dim) if numeric_groups is None else numeric_groups
+    if cardinalities:
+        first = max(groups, default=-1) + 1
+        categorical = keras.Input((len(cardinalities),), dtype="int32", name="categorical")
+        inputs["categorical"] = categorical
+        for column, cardinality in enumerate(cardinalities):
+            embedding = keras.layers.Embedding(
+                cardinality, embedding_dim, name=f"embedding_{column}"
+            )
+            features.append(embedding(categorical[:, column]))
+            groups += [first + column] * embedding_dim
+    return inputs, features, groups
+
+
+def _block(x, make_block, number, dropout, residual):
+    name = f"block_{number}"
+    width = x.shape[-1]
+    y = keras.layers.LayerNormalization(name=f"{name}_norm")(x) if residual else x
+    y = make_block(width, number)(y)
+    if dropout:
+        y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    if not residual:
+        return y
+    if y.shape[-1] != width:
+        raise ValueError(
+            "With `residual=True`, a block's output is added to its input, so both need the same "
+            f"width. Received: input width {width}, output width {y.shape[-1]}. Choose experts of "
+            f"{width} units, a stem of {y.shape[-1]}, or `residual=False`."
+        )
+    return keras.layers.Add(name=f"{name}_add")([x, y])

@@ -1,0 +1,22 @@
+"""YAML text -> validated, immutable `Config`.
+
+Knows nothing of Keras and imports nothing else of ours, so that configs can be listed and checked
+in a fraction of a second. The files, from the bottom up:
+
+    errors.py    where a mistake is and how it is told
+    text.py      YAML text -> a tree of values that remember their line and column
+    section.py   what every section shares: strict types, rules between keys, `kwargs()`
+    experts.py, routers.py, models.py, data.py, optimizers.py, training.py
+                 the sections, one file a concern
+    config.py    the whole config
+    explain.py   pydantic's findings -> errors with a position and a suggestion
+    zoo.py       the shipped configs and their names
+    loading.py   `load_config`: name or path -> Config, with `extends` and overrides
+"""
+
+from sparse_keras.schema.config import Config
+from sparse_keras.schema.errors import ConfigError
+from sparse_keras.schema.loading import ConfigEntry, list_configs, load_config
+from sparse_keras.schema.zoo import find_configs
+
+__all__ = ["Config", "ConfigEntry", "ConfigError", "find_configs", "list_configs", "load_config"]

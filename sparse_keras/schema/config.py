@@ -1,0 +1,89 @@
+"""The whole config: its sections, and its identity."""
+
+import hashlib
+import io
+import json
+from typing import Literal
+
+from pydantic import Field, PrivateAttr
+from ruamel.yaml import YAML
+
+from sparse_keras.schema.data import DataConfig
+from sparse_keras.schema.models import ModelConfig
+from sparse_keras.schema.optimizers import OptimizerConfig
+from sparse_keras.schema.section import Section
+from sparse_keras.schema.training import TrainingConfig
+
+
+class Config(Section):
+    """A validated, immutable config. `sparse_keras.load_config` makes one from YAML."""
+
+    version: Literal[1] = Field(description="Version of the format: 1.")
+    description: str = Field("", description="One sentence for `sparse-keras list`.")
+    data: DataConfig | None = Field(
+        None, description="The table to learn from. Null: a base for other configs to extend."
+    )
+    model: ModelConfig = Field(description="The architecture.")
+    optimizer: OptimizerConfig | None = Field(
+        None, description="The optimizer. Null: the model is built but not compiled."
+    )
+    training: TrainingConfig = Field(
+        default_factory=TrainingConfig, description="How the model is trained."
+    )
+
+    _name: str = PrivateAttr("unnamed")
+    _reference: str | None = PrivateAttr(None)
+    _overrides: tuple[str, ...] = PrivateAttr(())
+    _source_text: str | None = PrivateAttr(None)
+
+    @property
+    def name(self):
+        """The zoo name, or the file's name without `.yaml`."""
+        return self._name
+
+    @property
+    def reference(self):
+        """What `load_config` was given, a zoo name or a path; None for a config made in Python."""
+        return self._reference
+
+    @property
+    def overrides(self):
+        """The `PATH=VALUE` overrides that `load_config` was given."""
+        return self._overrides
+
+    @property
+    def source_text(self):
+        """The YAML as it was given (without what `extends` and overrides brought in)."""
+        return self.to_yaml() if self._source_text is None else self._source_text
+
+    @property
+    def hash(self):
+        """The identity of the config: SHA-256 of the canonical JSON of its resolved values."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def renamed(self, name):
+        """The same config under another name, as one made in Python."""
+        renamed = self.model_copy()
+        renamed._name = name
+        renamed._reference, renamed._overrides, renamed._source_text = None, (), None
+        return renamed
+
+    def to_yaml(self):
+        """The resolved config as YAML: every value in force, defaults included."""
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False
+        yaml.sort_base_mapping_type_on_output = False
+        stream = io.StringIO()
+        yaml.dump(self.model_dump(mode="json"), stream)
+        return stream.getvalue()
+
+    def rules(self):
+        stopping = self.training.early_stopping
+        if stopping and stopping.monitor.startswith("val_") and self.data:
+            if self.data.validation_fraction == 0:
+                yield (
+                    "training.early_stopping.monitor",
+                    f"{stopping.monitor!r} needs validation rows, "
+                    "but data.validation_fraction is 0",
+                )

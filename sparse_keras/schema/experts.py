@@ -1,0 +1,94 @@
+"""`model.experts`: what each expert computes, and how many there are."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.section import Count, Fraction, Section
+
+# Only elementwise functions: softmax and the like would mix the units of an expert.
+Activation = Literal[
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "squareplus",
+    "tanh",
+]
+# No zeros, ones or constants: experts that start equal would stay equal.
+Initializer = Literal[
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+]
+
+
+class _Experts(Section):
+    num_experts: Count = Field(description="How many experts there are.")
+    kernel_initializer: Initializer = Field(
+        "glorot_uniform",
+        description="Where the matrices start. Each expert is drawn on its own, with its own fan.",
+    )
+
+
+class DenseExperts(_Experts):
+    """One matrix and an activation for each expert."""
+
+    type: Literal["dense"] = Field("dense", description="One matrix and an activation each.")
+    units: Count = Field(description="Width of an expert's output.")
+    activation: Activation = Field("relu", description="Activation of the output.")
+    use_bias: bool = Field(True, description="Whether each expert adds a bias.")
+
+
+class MLPExperts(_Experts):
+    """Two matrices with an activation between them, as in a Transformer's feed-forward block."""
+
+    type: Literal["mlp"] = Field("mlp", description="Two matrices, an activation between them.")
+    hidden_dim: Count = Field(description="Width between the two matrices of an expert.")
+    activation: Activation = Field("relu", description="Activation between the two matrices.")
+    use_bias: bool = Field(True, description="Whether both matrices have a bias.")
+    dropout: Fraction = Field(0.0, description="Part of the hidden units dropped in training.")
+
+
+class GLUExperts(_Experts):
+    """Gated linear units: an activated matrix times a second one, then a third back."""
+
+    type: Literal["glu"] = Field("glu", description="Gated linear units: three matrices each.")
+    hidden_dim: Count = Field(description="Width between the matrices of an expert.")
+    activation: Activation = Field("silu", description="Activation of the gating half.")
+    use_bias: bool = Field(False, description="Whether the matrices have biases.")
+    dropout: Fraction = Field(0.0, description="Part of the hidden units dropped in training.")
+
+
+class TiedExperts(_Experts):
+    """All experts share one matrix; each scales its inputs and outputs and adds its own bias."""
+
+    type: Literal["tied"] = Field("tied", description="One shared matrix, scaled by each expert.")
+    units: Count = Field(description="Width of an expert's output.")
+    activation: Activation = Field("relu", description="Activation of the output.")
+    use_bias: bool = Field(True, description="Whether each expert adds a bias.")
+
+
+ExpertsConfig = Annotated[
+    DenseExperts | MLPExperts | GLUExperts | TiedExperts, Field(discriminator="type")
+]

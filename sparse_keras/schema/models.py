@@ -1,0 +1,95 @@
+"""`model`: the architecture. Keys are the arguments of a function in `sparse_keras.models`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.experts import Activation, ExpertsConfig
+from sparse_keras.schema.routers import RouterConfig, TopKRouter
+from sparse_keras.schema.section import (
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+)
+
+
+class SharedExpert(Section):
+    """An expert that sees every row, beside those the router chooses."""
+
+    hidden_dim: Count = Field(description="Width between its two matrices.")
+    activation: Activation = Field("relu", description="Activation between its two matrices.")
+
+
+class FeatureGate(Section):
+    """A learned gate on each input feature: sparse selection of features inside the network."""
+
+    gate: Literal["hard_concrete", "threshold"] = Field(
+        "hard_concrete",
+        description="Stochastic gates that reach exactly 0 (hard_concrete), or sigmoid gates cut "
+        "at a threshold.",
+    )
+    threshold: Fraction = Field(
+        0.5,
+        description="A feature whose gate is above this counts as selected; sigmoid gates below it "
+        "are 0.",
+    )
+    penalty: NotNegative = Field(0.01, description="Weight of the loss on open gates.")
+
+
+class _TabularModel(Section):
+    embedding_dim: Count = Field(8, description="Width of each categorical column's embedding.")
+    stem: Count | None = Field(
+        128, description="Width of a dense layer before the first block. Null: no such layer."
+    )
+    depth: Count = Field(1, description="Number of blocks.")
+    dropout: Fraction = Field(0.0, description="Part of each block's output dropped in training.")
+    residual: bool = Field(
+        True,
+        description="Whether a block normalises its input and adds its output to it; otherwise its "
+        "output replaces the input.",
+    )
+    feature_gate: FeatureGate | None = Field(
+        None, description="A learned gate on each input feature. Null: all features are used."
+    )
+
+
+class SparseMLP(_TabularModel):
+    """Blocks of sparse experts behind a router, on a table."""
+
+    type: Literal["sparse_mlp"] = Field("sparse_mlp", description="Sparse experts on a table.")
+    experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
+    router: RouterConfig = Field(default_factory=TopKRouter, description="Which experts see a row.")
+    shared_expert: SharedExpert | None = Field(
+        None, description="An expert that sees every row. Null: none."
+    )
+    capacity_factor: Positive | None = Field(
+        None,
+        description="Rows an expert takes in training, relative to an even share; the rest are "
+        "dropped. Null: all are taken.",
+    )
+    eval_capacity_factor: Positive | None = Field(
+        None, description="The same outside training. Null: no row is dropped."
+    )
+
+    def rules(self):
+        num_experts = self.experts.num_experts
+        for key in ("k", "max_experts"):
+            count = getattr(self.router, key, None)
+            if count is not None and count > num_experts:
+                yield (
+                    f"router.{key}",
+                    f"{count} is more than model.experts.num_experts, which is {num_experts}",
+                )
+
+
+class DenseMLP(_TabularModel):
+    """Blocks in which every row uses every weight: what `sparse_mlp` is measured against."""
+
+    type: Literal["dense_mlp"] = Field("dense_mlp", description="A dense network on a table.")
+    hidden_dim: Count = Field(description="Width between the two matrices of a block.")
+    activation: Activation = Field("relu", description="Activation between the two matrices.")
+
+
+ModelConfig = Annotated[SparseMLP | DenseMLP, Field(discriminator="type")]

@@ -1,0 +1,76 @@
+"""`model.router`: which experts see a row, and the losses that keep the experts in balance."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.section import Count, Fraction, NotNegative, Section
+
+_BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
+_Z = "Weight of the loss that keeps the router's logits small."
+_IMPORTANCE = "Weight of the squared variation of the experts' summed weights."
+
+
+class TopKRouter(Section):
+    """Each row goes to the k experts with the highest scores."""
+
+    type: Literal["top_k"] = Field("top_k", description="The k experts with the highest scores.")
+    k: Count = Field(2, description="Experts that see each row.")
+    normalize: bool | None = Field(
+        None,
+        description="Whether the k weights are divided by their sum. Null: yes if k is above 1.",
+    )
+    jitter: Fraction = Field(
+        0.0,
+        description="Half width of the factor around 1 that noises the router's input in training.",
+    )
+    balance_loss: NotNegative = Field(0.01, description=_BALANCE)
+    z_loss: NotNegative = Field(0.0, description=_Z)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+
+    def rules(self):
+        if self.normalize and self.k == 1:
+            yield (
+                "normalize",
+                "true with k: 1 makes every weight 1, so the router would get no gradient",
+            )
+
+
+class ThresholdRouter(Section):
+    """Each row goes to every expert whose sigmoid gate is above a threshold."""
+
+    type: Literal["threshold"] = Field("threshold", description="Every gate above a threshold.")
+    threshold: Fraction = Field(0.5, description="A sigmoid gate is open above this.")
+    max_experts: Count | None = Field(
+        None, description="Most experts that see a row, the highest gates first. Null: no limit."
+    )
+    normalize: bool = Field(
+        False, description="Whether the weights of the open gates are divided by their sum."
+    )
+    balance_loss: NotNegative = Field(0.01, description=_BALANCE)
+    z_loss: NotNegative = Field(0.0, description=_Z)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+
+
+class ReLURouter(Section):
+    """Each row goes to every expert whose ReLU gate is open; a penalty holds their average at k."""
+
+    type: Literal["relu"] = Field("relu", description="Every ReLU gate above 0 (ReMoE).")
+    k: Count = Field(2, description="Average number of open experts to hold.")
+    max_experts: Count | None = Field(
+        None, description="Most experts that see a row, the highest gates first. Null: no limit."
+    )
+    l1_initial: Annotated[float, Field(gt=0)] = Field(
+        1e-8, description="Weight of the L1 penalty on the gates at the first step."
+    )
+    l1_multiplier: Annotated[float, Field(gt=1)] = Field(
+        1.2, description="Factor by which that weight rises or falls each step to hold k."
+    )
+    z_loss: NotNegative = Field(0.0, description=_Z)
+
+    def rules(self):
+        if self.max_experts is not None and self.max_experts < self.k:
+            yield "max_experts", f"{self.max_experts} is less than k, which is {self.k}"
+
+
+RouterConfig = Annotated[TopKRouter | ThresholdRouter | ReLURouter, Field(discriminator="type")]

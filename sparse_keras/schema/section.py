@@ -1,0 +1,66 @@
+"""What every section of a config shares: strict types, rules between keys, and `kwargs()`."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
+
+# Sizes end up in tensor shapes, which are int32.
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+# Open at 1: a fraction of 1 leaves nothing for the rest.
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A mapping of a config file. Unknown keys, wrong types, NaN and infinity are errors.
+
+    A section that is one of several kinds has a `type`; its other fields are the keyword arguments
+    of what it describes. Values never change.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def rules(self):
+        """Yields `(key, message)` for each rule between keys that is broken.
+
+        The key is a path relative to this section, and the message names the other keys.
+        """
+        yield from ()
+
+    def unused(self):
+        """The keys that change nothing given the others, as `{key: reason}`.
+
+        Giving such a key is an error, and the resolved config leaves it out.
+        """
+        return {}
+
+    def kwargs(self):
+        """The keyword arguments of what the section describes: all fields but `type`.
+
+        Nested sections are dicts that keep their `type`. Keys that are `unused()` are left out.
+        """
+        return self.model_dump(exclude={"type"})
+
+    @model_validator(mode="after")
+    def _check_rules(self):
+        broken = list(self.rules())
+        for key, reason in self.unused().items():
+            if key in self.model_fields_set:
+                broken.append((key, f"has no effect: {reason}"))
+        if broken:
+            summary = "; ".join(f"{key}: {message}" for key, message in broken)
+            raise PydanticCustomError(
+                "broken_rules", "{summary}", {"summary": summary, "broken": broken}
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unused(self, serialize):
+        values, unused = serialize(self), self.unused()
+        # `type` first, as one writes it; pydantic puts the fields of base classes before it.
+        keys = sorted(values, key=lambda key: key != "type")
+        return {key: values[key] for key in keys if key not in unused}

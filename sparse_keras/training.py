@@ -1,0 +1,208 @@
+"""train, Run and load_model: from a config to a folder that holds everything about the run."""
+
+import csv
+import json
+import pathlib
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import keras
+
+import sparse_keras
+from sparse_keras.building import build_network, compile_model
+from sparse_keras.callbacks import ExpertLoad, mixtures
+from sparse_keras.data import load_data
+from sparse_keras.models import TabularModel
+
+MODEL_FILE = "model.keras"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        path: The run's folder, a `pathlib.Path`.
+        config: The `Config` it was trained from.
+        model: The trained `TabularModel`; its `core` is what `build_model` built.
+        history: Dict from each log's name to its values, one for each epoch.
+        metrics: Dict with the test metrics.
+        seconds: Seconds that `fit` took.
+    """
+
+    path: pathlib.Path
+    config: object = field(repr=False)
+    model: keras.Model = field(repr=False)
+    history: dict = field(repr=False)
+    metrics: dict
+    seconds: float
+
+
+def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
+    """Trains a config, tests it, and writes everything about the run to a folder.
+
+    The folder is `<output>/<config name>/<time>` and holds
+
+    * `config.yaml`, the config as given, and `resolved.yaml`, with every value in force;
+    * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
+    * `history.csv`: the logs of each epoch;
+    * `metrics.json`: the test metrics and the seconds of training;
+    * `model.keras`: preprocessing and network, for `sparse_keras.load_model`.
+
+    Args:
+        config: A `Config` from `load_config`.
+        data: What `load_data(config)` returned. `None` to load it here.
+        output: Folder in which the run's own folder is made.
+        callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them.
+        verbose: As in `keras.Model.fit`.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        ValueError: If the config has no data or no optimizer.
+
+    Example:
+
+    ```python
+    run = sparse_keras.train(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    run.metrics["auc"]
+    ```
+    """
+    if config.optimizer is None:
+        raise ValueError(
+            f"The config {config.name!r} has no optimizer section, which training needs, such as "
+            "optimizer: {type: adam}."
+        )
+    data = load_data(config) if data is None else data
+    keras.utils.set_random_seed(config.training.seed)
+    core = build_network(config, data.features)
+    model = TabularModel(core, data.features, name=f"{core.name}_of_table")
+    compile_model(model, config, data.features.target)
+    folder = _new_folder(pathlib.Path(output) / config.name)
+    _write_inputs(folder, config)
+
+    callbacks = [*_callbacks(config, model), *callbacks]
+    start = time.perf_counter()
+    history = model.fit(
+        data.train,
+        validation_data=data.validation,
+        epochs=config.training.epochs,
+        callbacks=callbacks,
+        verbose=verbose,
+        shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
+    ).history
+    seconds = time.perf_counter() - start
+    metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+    run = Run(folder, config, model, history, metrics, seconds)
+    _write_results(run)
+    return run
+
+
+def load_model(path):
+    """Loads what `train` saved.
+
+    Args:
+        path: A run's folder, or a `.keras` file.
+
+    Returns:
+        The Keras model. A `TabularModel`, as `train` saves it, predicts from raw columns: a
+        DataFrame, a dict of columns, or a dict of one row's values.
+
+    Raises:
+        ValueError: If there is no such file, or it is not a Keras model.
+
+    Example:
+
+    ```python
+    model = sparse_keras.load_model("runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00")
+    model.predict({"age": 39, "workclass": "State-gov", ...})
+    ```
+    """
+    path = pathlib.Path(path)
+    file = path / MODEL_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(
+            f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."
+        )
+    return keras.models.load_model(file)
+
+
+def _callbacks(config, model):
+    callbacks = [ExpertLoad()] if mixtures(model) else []
+    stopping = config.training.early_stopping
+    if stopping is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                monitor=stopping.monitor,
+                patience=stopping.patience,
+                restore_best_weights=stopping.restore_best,
+                mode="min" if stopping.monitor.endswith(_SMALLER_IS_BETTER) else "max",
+            )
+        )
+    return callbacks
+
+
+_SMALLER_IS_BETTER = ("loss", "rmse", "mae", "load_violation", "dropped")
+
+
+def _new_folder(parent):
+    """A folder of its own for this run, named by the time; never one that is there already."""
+    stem = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for attempt in range(1000):
+        folder = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"Cannot make a folder for this run in {str(parent)!r}.")
+
+
+def reproducing_command(config):
+    """The command line that repeats a run, or None for a config that was made in Python."""
+    if config.reference is None:
+        return None
+    overrides = "".join(f" --set {override}" for override in config.overrides)
+    return f"sparse-keras train {config.reference}{overrides}"
+
+
+def _write_inputs(folder, config):
+    (folder / "config.yaml").write_text(config.source_text, encoding="utf-8")
+    (folder / "resolved.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    packages = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
+    environment = {
+        "command": reproducing_command(config),
+        "config_hash": config.hash,
+        "seed": config.training.seed,
+        "backend": keras.backend.backend(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "sparse_keras": sparse_keras.__version__,
+        **{name: _version(name) for name in packages},
+    }
+    _write_json(folder / "environment.json", environment)
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _write_results(run):
+    with open(run.path / "history.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *run.history])
+        for epoch, values in enumerate(zip(*run.history.values(), strict=True), start=1):
+            writer.writerow([epoch, *values])
+    _write_json(run.path / "metrics.json", {**run.metrics, "fit_seconds": run.seconds})
+    run.model.save(run.path / MODEL_FILE)
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

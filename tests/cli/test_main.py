@@ -1,0 +1,69 @@
+"""The command line as a whole: exit codes, what a mistake prints, and the examples in its help."""
+
+import argparse
+import shlex
+
+import pytest
+
+import sparse_keras
+from sparse_keras.cli import build_parser, main
+from sparse_keras.schema import ConfigError, load_config
+
+
+def verbs():
+    parser = build_parser()
+    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return {"": parser, **actions[0].choices}
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_help_ends_in_examples_that_parse(verb):
+    usage, examples = verbs()[verb].format_help().split("\nexamples:\n")
+    assert "--help" in usage
+    for line in examples.strip().splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "sparse-keras"
+        assert not verb or arguments[0] == verb
+        args = build_parser().parse_args(arguments)
+        if not getattr(args, "config", ".yaml").endswith(".yaml"):
+            load_config(args.config, args.overrides)
+
+
+def test_a_bad_config_is_told_without_a_traceback(capsys):
+    assert main(["train", "tabular/sparse_mlp_adult", "--set", "model.router.zz=1"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: --set model.router.zz: unknown key; valid keys: type, k, ")
+    assert "Traceback" not in told
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ConfigError):
+        main(["train", "nowhere.yaml", "--debug"])
+
+
+@pytest.mark.parametrize("error", [ValueError("a column is missing"), KeyboardInterrupt()])
+def test_exit_codes_of_a_verb_that_fails(monkeypatch, capsys, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setitem(vars(sparse_keras), "train", fail)
+    expected = {ValueError: 2, KeyboardInterrupt: 1}[type(error)]
+    assert main(["train", "tabular/sparse_mlp_adult"]) == expected
+    assert str(error) in capsys.readouterr().err
+    with pytest.raises(type(error)):
+        main(["train", "tabular/sparse_mlp_adult", "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["list", "--nothing"]])
+def test_a_wrong_command_line_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: sparse-keras" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"sparse-keras {sparse_keras.__version__}\n"

@@ -1,0 +1,52 @@
+"""The whole config: its identity and its YAML."""
+
+import pytest
+from pydantic import ValidationError
+
+from sparse_keras.schema import Config, load_config
+from sparse_keras.schema.zoo import config_names
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_the_resolved_yaml_loads_as_the_same_config(name, tmp_path):
+    config = load_config(name)
+    path = tmp_path / "resolved.yaml"
+    path.write_text(config.to_yaml())
+    again = load_config(path)
+    assert again.model_dump() == config.model_dump()
+    assert again.hash == config.hash
+    assert again.to_yaml() == config.to_yaml()
+
+
+def test_text_that_looks_like_something_else_survives(tmp_path):
+    words = ["true", "1e-3", "007", "0o7", "~", "on", ".inf", "- a: b # c", "", "2020-01-01", "é"]
+    for word in words:
+        config = Config(version=1, description=word, model={"type": "dense_mlp", "hidden_dim": 1})
+        path = tmp_path / "resolved.yaml"
+        path.write_text(config.to_yaml(), encoding="utf-8")
+        assert load_config(path).description == word
+
+
+def test_the_hash_is_that_of_the_resolved_values(tmp_path):
+    base = load_config("tabular/sparse_mlp_adult")
+    default = base.training.seed
+    assert len(base.hash) == 64
+    assert load_config(base.name, [f"training.seed={default}"]).hash == base.hash
+    assert load_config(base.name, [f"training.seed={default + 1}"]).hash != base.hash
+
+
+def test_a_config_knows_where_it_came_from():
+    config = load_config("tabular/sparse_mlp_adult", ["training.epochs=1"])
+    assert config.name == config.reference == "tabular/sparse_mlp_adult"
+    assert config.overrides == ("training.epochs=1",)
+    assert config.training.epochs == 1
+    assert config.source_text.startswith("# The article's model")
+    made = Config(version=1, model={"type": "dense_mlp", "hidden_dim": 8})
+    assert (made.name, made.reference, made.overrides) == ("unnamed", None, ())
+    assert made.source_text == made.to_yaml()
+
+
+def test_a_config_does_not_change():
+    config = load_config("tabular/sparse_mlp_adult")
+    with pytest.raises(ValidationError, match="frozen"):
+        config.training.epochs = 3

@@ -1,0 +1,134 @@
+"""The sections: strict, immutable, described, and equal to the Keras objects they stand for."""
+
+import inspect
+
+import keras
+import pytest
+from pydantic import ValidationError
+
+from sparse_keras import layers
+from sparse_keras.schema import data, experts, models, optimizers, routers, training
+from sparse_keras.schema.config import Config
+from sparse_keras.schema.section import Section
+
+SECTIONS = [Config] + [
+    section
+    for module in (data, experts, models, optimizers, routers, training)
+    for name, section in inspect.getmembers(module, inspect.isclass)
+    if issubclass(section, Section) and section.__module__ == module.__name__ and name[0] != "_"
+]
+# The keys without a default, for sections that have such.
+REQUIRED = {
+    "DenseExperts": {"num_experts": 4, "units": 8},
+    "TiedExperts": {"num_experts": 4, "units": 8},
+    "MLPExperts": {"num_experts": 4, "hidden_dim": 8},
+    "GLUExperts": {"num_experts": 4, "hidden_dim": 8},
+}
+
+
+def example(section):
+    return section(**REQUIRED.get(section.__name__, {}))
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_every_section_is_strict_immutable_and_described(section):
+    config = section.model_config
+    assert config["extra"] == "forbid" and config["frozen"] and config["strict"]
+    assert config["allow_inf_nan"] is False
+    assert all(field.description for field in section.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    "section",
+    [section for section in SECTIONS if section.__module__ in (experts.__name__, routers.__name__)],
+    ids=lambda section: section.__name__,
+)
+def test_experts_and_routers_are_the_layers_arguments(section):
+    kwargs = example(section).kwargs()
+    config = getattr(layers, section.__name__)(**kwargs).get_config()
+    initializer = kwargs.pop("kernel_initializer", None)
+    assert {key: config[key] for key in kwargs} == kwargs
+    if initializer:
+        assert keras.initializers.get(initializer).__class__.__name__ in str(
+            config["kernel_initializer"]
+        )
+
+
+@pytest.mark.parametrize(
+    "section",
+    [section for section in SECTIONS if section.__module__ == optimizers.__name__],
+    ids=lambda section: section.__name__,
+)
+def test_optimizer_defaults_are_those_of_keras(section):
+    keras_class = getattr(keras.optimizers, section.__name__)
+    kwargs = section().kwargs()
+    ours, default = keras_class(**kwargs).get_config(), keras_class().get_config()
+    assert {"learning_rate", "clipnorm"} <= set(kwargs)
+    del default["name"]  # numbered by Keras
+    for key, value in default.items():
+        assert ours[key] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_allowed_activations_are_elementwise_keras_functions():
+    for name in experts.Activation.__args__:
+        function = keras.activations.get(name)
+        assert function.__name__ == name
+        one_by_one = [float(function(keras.ops.array([[x]]))[0, 0]) for x in (-1.5, 0.5)]
+        together = keras.ops.convert_to_numpy(function(keras.ops.array([[-1.5, 0.5]])))[0]
+        assert together.tolist() == pytest.approx(one_by_one)
+
+
+def test_allowed_initializers_are_keras_names():
+    for name in experts.Initializer.__args__:
+        assert keras.ops.shape(keras.initializers.get(name)((3, 4))) == (3, 4)
+
+
+def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
+    model = models.SparseMLP(
+        experts=experts.DenseExperts(num_experts=4, units=8), feature_gate=models.FeatureGate()
+    )
+    kwargs = model.kwargs()
+    assert "type" not in kwargs
+    assert kwargs["experts"]["type"] == "dense" and kwargs["router"]["type"] == "top_k"
+    assert kwargs["feature_gate"] == {"gate": "hard_concrete", "threshold": 0.5, "penalty": 0.01}
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: routers.TopKRouter(k=1, normalize=True), "normalize: true with k: 1"),
+        (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
+        (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
+        (lambda: data.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),
+        (
+            lambda: data.Adult(validation_fraction=0, split_seed=3),
+            "split_seed: has no effect: validation_fraction is 0",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.DenseExperts(num_experts=2, units=8),
+                router=routers.ThresholdRouter(max_experts=3),
+            ),
+            "router.max_experts: 3 is more than model.experts.num_experts, which is 2",
+        ),
+        (
+            lambda: Config(
+                version=1,
+                data=data.Adult(validation_fraction=0),
+                model=models.DenseMLP(hidden_dim=8),
+                training=training.TrainingConfig(early_stopping=training.EarlyStopping()),
+            ),
+            "'val_loss' needs validation rows, but data.validation_fraction is 0",
+        ),
+    ],
+)
+def test_rules_between_keys(make, message):
+    with pytest.raises(ValidationError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_a_key_without_effect_is_left_out_of_the_resolved_values():
+    assert "max_bins" not in data.Adult(bins="none").model_dump()
+    assert "nesterov" not in optimizers.SGD().kwargs()
+    assert optimizers.SGD(momentum=0.9, nesterov=True).kwargs()["nesterov"] is True

@@ -1,0 +1,75 @@
+"""What `import sparse_keras` does and does not do, each in a fresh process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import sparse_keras
+from sparse_keras import _registration
+
+
+def run(code, *arguments):
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_importing_is_fast_silent_and_free_of_keras():
+    done = run(
+        "import sys, time; start = time.perf_counter(); import sparse_keras\n"
+        "assert time.perf_counter() - start < 0.5\n"
+        "assert not {'tensorflow', 'keras', 'numpy', 'pydantic'} & set(sys.modules)"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    inputs = keras.Input((6,))
+    layer = sparse_keras.layers.MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=2)
+    model = keras.Model(inputs, layer(inputs))
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import sparse_keras, keras",
+        "import keras, sparse_keras",
+        "import sparse_keras.initializers, keras",
+    ],
+)
+def test_keras_loads_our_layers_in_any_order_of_imports(saved_model, imports):
+    done = run(
+        f"{imports}\nimport sys\nassert keras.models.load_model(sys.argv[1])", str(saved_model)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "could not register" not in done.stderr
+
+
+def test_every_module_that_registers_a_class_is_imported_by_the_hook():
+    package = Path(sparse_keras.__file__).parent
+    for path in package.rglob("*.py"):
+        if "@keras.saving.register_keras_serializable" in path.read_text(encoding="utf-8"):
+            module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+            assert any(f"{module}.".startswith(f"{name}.") for name in _registration.MODULES), (
+                module
+            )
+
+
+def test_every_public_name_is_there():
+    for name in sparse_keras.__all__:
+        assert getattr(sparse_keras, name) is not None
+    assert set(sparse_keras.__all__) <= set(dir(sparse_keras))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sparse_keras.nothing
+
+
+def test_a_failed_registration_is_a_warning_not_a_broken_keras(monkeypatch):
+    monkeypatch.setattr(_registration, "MODULES", ("sparse_keras.nothing",))
+    with pytest.warns(UserWarning, match="could not register its Keras classes: ModuleNotFound"):
+        _registration.install()

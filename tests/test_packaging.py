@@ -1,0 +1,57 @@
+"""What `pip install` would install."""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sparse_keras.schema import find_configs
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_package_list_is_the_tree():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = setup["options"]["packages"].split()
+    packages = [path.parent for path in (ROOT / "sparse_keras").rglob("__init__.py")]
+    expected = [".".join(path.relative_to(ROOT).parts) for path in packages]
+    assert listed == sorted([*expected, "sparse_keras.configs", "sparse_keras.results"])
+
+
+def test_configs_are_found_in_a_checkout():
+    assert find_configs() == ROOT / "configs"
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_configs_and_data_and_works_elsewhere(tmp_path):
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "build", "*.egg-info", "*venv*")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, tmp_path], cwd=source, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+
+    def files(folder, pattern):
+        return {path.relative_to(folder) for path in folder.rglob(pattern) if path.is_file()}
+
+    assert files(site / "sparse_keras/configs", "*.yaml") == files(ROOT / "configs", "*.yaml")
+    data = "sparse_keras/data/files"
+    assert files(site / data, "*") == files(ROOT / data, "*")
+    listed = subprocess.run(
+        [sys.executable, "-m", "sparse_keras", "list"],
+        cwd=site,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "tabular/sparse_mlp_adult" in listed.stdout
