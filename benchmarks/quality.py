@@ -37,10 +37,8 @@ def measure(config_name, seeds):
         overrides = [f"training.seed={seed}", f"data.split_seed={seed}"]
         config = sparse_keras.load_config(config_name, overrides)
         data = sparse_keras.load_data(config)
-        for name, one in (
-            ("sparse", config),
-            ("dense_twin", sparse_keras.dense_twin(config, data)),
-        ):
+        configs = {"sparse": config, "dense_twin": sparse_keras.dense_twin(config, data)}
+        for name, one in configs.items():
             with tempfile.TemporaryDirectory() as folder:
                 run = sparse_keras.train(one, data, output=folder, verbose=0)
             metrics = {metric: run.metrics[metric] for metric in HEADS}

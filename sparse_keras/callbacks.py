@@ -13,8 +13,8 @@ class ExpertLoad(keras.callbacks.Callback):
     The logs go where all logs go: History, the progress bar, CSVLogger, TensorBoard. Put this
     callback before others that read them. By default there are four:
 
-    * `load_violation`: largest expert load over mean load, minus 1, of the worst layer. 0 is perfect
-      balance.
+    * `load_violation`: largest expert load over mean load, minus 1, of the worst layer. 0 is
+      perfect balance.
     * `dropped`: share of assignments dropped for want of capacity, over all layers.
     * `aux_loss`: the auxiliary losses of the routers as they entered the loss, summed over layers.
     * `task_loss`: `loss - aux_loss`, which compares with `val_loss`: auxiliary losses are added in

@@ -34,11 +34,11 @@ class FeatureGate(keras.layers.Layer):
         threshold: The value a gate must exceed to be open. For hard-concrete gates only
             `selected_features` uses it, on the gate without noise.
         penalty: Weight of the penalty on open gates, added to the loss in training: the mean over
-            features of the sigmoid gate, or of the probability that the hard-concrete gate is not 0.
+            features of the sigmoid gate, or of the probability that a hard-concrete gate is not 0.
         initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
         groups: Optional list of D integers, the group of each feature. Features of a group share
-            one gate: the bins of one column, for example, are selected together. Groups are numbered
-            from 0; `gates` and `selected_features` then speak of groups.
+            one gate: the bins of one column, for example, are selected together. Groups are
+            numbered from 0; `gates` and `selected_features` then speak of groups.
         seed: Seed of the samples.
 
     Call arguments:

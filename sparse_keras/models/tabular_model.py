@@ -69,7 +69,7 @@ class TabularModel(keras.Model):
         return super().predict(self.encode(x) if self._is_raw(x) else x, **kwargs)
 
     def predict_target(self, x, **kwargs):
-        """Predicts in the target's own terms: class names, labels or values; see `Target.decode`."""
+        """Predicts in the target's own terms: classes, labels or values; see `Target.decode`."""
         return self.features.decode_target(self.predict(x, **kwargs))
 
     def _is_raw(self, x):

@@ -58,8 +58,8 @@ def grouped_matmul(x, w, group_sizes):
         )
     if x.shape[1] != w.shape[1] or w.shape[0] != group_sizes.shape[0]:
         raise ValueError(
-            "`grouped_matmul` expects the width of x to be that of the matrices, and one group size "
-            f"for each matrix. Received shapes: x {tuple(x.shape)}, w {tuple(w.shape)}, "
+            "`grouped_matmul` expects the width of x to be that of the matrices, and one group "
+            f"size for each matrix. Received shapes: x {tuple(x.shape)}, w {tuple(w.shape)}, "
             f"group_sizes {tuple(group_sizes.shape)}."
         )
     operation = GroupedMatmul()

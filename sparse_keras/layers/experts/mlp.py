@@ -1,4 +1,4 @@
-"""MLPExperts: two matrices with an activation between them, the feed-forward block of Transformers."""
+"""MLPExperts: two matrices with an activation between, the feed-forward block of Transformers."""
 
 import keras
 

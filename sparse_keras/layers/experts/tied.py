@@ -24,8 +24,8 @@ class TiedExperts(Experts):
         activation: Activation function of the experts.
         use_bias: Whether each expert adds a bias.
         kernel_initializer: Initializer of the shared matrix.
-        scale_initializer: Initializer of one expert's scalings `r` and `s`. `None` draws them from a
-            normal distribution with mean 1 and standard deviation 0.5, so that experts differ.
+        scale_initializer: Initializer of one expert's scalings `r` and `s`. `None` draws them from
+            a normal distribution with mean 1 and standard deviation 0.5, so that experts differ.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of the shared matrix.
 
@@ -97,9 +97,8 @@ class TiedExperts(Experts):
 
     def call(self, inputs, group_sizes, training=None):
         rows = ops.shape(inputs)[0]
-        outputs = ops.matmul(
-            inputs * expand_groups(self.input_scale, group_sizes, rows), self.kernel
-        )
+        inputs = inputs * expand_groups(self.input_scale, group_sizes, rows)
+        outputs = ops.matmul(inputs, self.kernel)
         outputs = outputs * expand_groups(self.output_scale, group_sizes, rows)
         if self.bias is not None:
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)

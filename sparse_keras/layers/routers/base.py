@@ -103,8 +103,8 @@ class Router(keras.layers.Layer):
     def build(self, input_shape):
         if self.num_experts is None:
             raise ValueError(
-                f"{type(self).__name__} does not know the number of experts. Pass `num_experts`, or "
-                "use it as the `router` of a MixtureOfExperts."
+                f"{type(self).__name__} does not know the number of experts. Pass `num_experts`, "
+                "or use it as the `router` of a MixtureOfExperts."
             )
         for name in ("k", "max_experts"):
             limit = getattr(self, name, None)

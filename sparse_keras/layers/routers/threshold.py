@@ -66,7 +66,8 @@ class ThresholdRouter(Router):
         )
         if not 0.0 <= threshold < 1.0:
             raise ValueError(
-                f"`threshold` must be in [0, 1), where gates are. Received: threshold={threshold!r}."
+                "`threshold` must be in [0, 1), where gates are. Received: "
+                f"threshold={threshold!r}."
             )
         self.threshold = threshold
         self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
