@@ -1,8 +1,8 @@
 """What the models of tables share: everything around the blocks.
 
-    numeric [B, n] --------------------+
-                                       +--> concatenate --> feature gate --> stem --> blocks --> head
-    categorical [B, c] -> embeddings --+
+    numeric [B, n] -------------------+
+                                      +-> concatenate -> feature gate -> stem -> blocks -> head
+    categorical [B, c] -> embeddings -+
 
 A block is a function from the width of its input to a layer. Models differ in their blocks only, so
 that a sparse model and its dense twin are built alike.

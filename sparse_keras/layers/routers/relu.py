@@ -16,8 +16,8 @@ class ReLURouter(Router):
         expert e is open    if and only if gate_e > 0
 
     Unlike a top-k choice, the weights are continuous in x. An L1 loss on the gates, weighted by
-    each expert's load, closes them; its coefficient adapts in training until a token opens `k` experts
-    on average:
+    each expert's load, closes them; its coefficient adapts in training until a token opens `k`
+    experts on average:
 
         sparsity_loss = mean over tokens of sum_e f_e * gate_e,    f_e = E / (k N) * (tokens of e)
         coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
