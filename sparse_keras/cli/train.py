@@ -1,10 +1,9 @@
 """`sparse-keras train`: trains a config and writes a run folder."""
 
-import os
-
 from rich.console import Console
 from rich.table import Table
 
+from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.published import published_result
 from sparse_keras.schema import load_config
 
@@ -51,11 +50,14 @@ def run(args):
         overrides.append(f"training.seed={args.seed}")
     config = load_config(args.config, overrides)
 
-    # TensorFlow's start-up messages say nothing about the run. A user's own setting stays.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import sparse_keras
-    from sparse_keras.cli.progress import EpochTable
-    from sparse_keras.training import reproducing_command
+    with quiet_start():
+        import keras
+
+        import sparse_keras
+        from sparse_keras.cli.progress import EpochTable
+        from sparse_keras.training import reproducing_command
+
+        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
 
     console = Console(highlight=False)
     finished = sparse_keras.train(
@@ -72,7 +74,8 @@ def _metrics_table(config, metrics):
     """The test metrics, beside the published ones if these are for the same data."""
     published = published_result(config.name) or {}
     others = published.get("models", {})
-    table = Table("test", "this run", box=None, pad_edge=False)
+    table = Table("test", box=None, pad_edge=False)
+    table.add_column("this run", justify="right")
     for name, model in others.items():
         table.add_column(f"{name} (mean of {len(model['seeds'])})", justify="right")
     for metric, value in metrics.items():

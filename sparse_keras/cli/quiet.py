@@ -1,0 +1,31 @@
+"""Keeps TensorFlow's start-up lines off the screen."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Holds back what is written to standard error inside, and shows it only after an error.
+
+    TensorFlow's C++ code writes there, before any of its settings apply, what says nothing about
+    the run.
+    """
+    # A user's own setting stays.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            sys.stderr.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,73 @@
+"""`sparse-keras train`, in processes of its own."""
+
+import json
+import subprocess
+import sys
+
+CONFIG = "tabular/sparse_mlp_breast_cancer"
+
+
+def sparse_keras(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "sparse_keras", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def test_trains_and_reports(tmp_path):
+    done = sparse_keras("train", CONFIG, "--set", "training.epochs=2", "--seed", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # Nothing of TensorFlow's start-up.
+    for expected in ("parameters", "1/2", "2/2", "val_auc", "load_violation", "this run"):
+        assert expected in done.stdout
+    command = f"sparse-keras train {CONFIG} --set training.epochs=2 --set training.seed=3"
+    assert command in done.stdout
+    (folder,) = (tmp_path / "runs" / CONFIG).iterdir()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert f"{metrics['auc']:.4f}" in done.stdout
+
+
+def test_users_own_table(tmp_path):
+    """The README's CSV example: text, numbers, gaps."""
+    rows = [
+        f"{20 + i % 50},{'abc'[i % 3]},{'' if i % 7 == 0 else i},{'yes' if i % 50 > 25 else 'no'}"
+        for i in range(400)
+    ]
+    (tmp_path / "churn.csv").write_text("\n".join(["age,plan,visits,churned", *rows]) + "\n")
+    (tmp_path / "churn.yaml").write_text(
+        "version: 1\nextends: tabular/sparse_mlp\n"
+        "data: {type: csv, path: churn.csv, target: churned}\ntraining: {epochs: 3}\n"
+    )
+    done = sparse_keras("train", "churn.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "auc" in done.stdout
+
+
+def assert_told(done, *expected):
+    """One clear error: exit code 2, no traceback."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for text in expected:
+        assert text in done.stderr
+
+
+def test_mistakes_are_told(tmp_path):
+    assert_told(sparse_keras("train", "tabular/sparse_mlp_adul", cwd=tmp_path), "sparse_mlp_adult")
+    done = sparse_keras("train", CONFIG, "--set", "model.router.k=9", cwd=tmp_path)
+    assert_told(done, "model.router.k", "num_experts")
+    done = sparse_keras("train", CONFIG, "--set", "optimizer.learning_rate=.nan", cwd=tmp_path)
+    assert_told(done, "learning_rate", "finite")
+    assert_told(sparse_keras("train", "tabular/sparse_mlp", cwd=tmp_path), "data")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_bad_tables_are_told(tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "version: 1\nextends: tabular/sparse_mlp\n"
+        "data: {type: csv, path: own.csv, target: churned}\n"
+    )
+    assert_told(sparse_keras("train", "own.yaml", cwd=tmp_path), "own.csv")
+    (tmp_path / "own.csv").write_text("age,churn\n1,yes\n2,no\n")
+    assert_told(sparse_keras("train", "own.yaml", cwd=tmp_path), "churned", "churn")

@@ -1,0 +1,131 @@
+"""sparse_mlp and dense_mlp: what they are made of, and what they cost."""
+
+import keras
+import numpy as np
+import pytest
+
+from sparse_keras.callbacks import mixtures
+from sparse_keras.layers import FeatureGate
+from sparse_keras.models import active_params, dense_mlp, flops_per_example, sparse_mlp
+
+MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
+
+
+def sparse(**arguments):
+    return sparse_mlp(**{"experts": MLP, "numeric_dim": 7, "stem": 8} | arguments)
+
+
+def test_article_numbers():
+    """100 inputs, 16 experts of 100 units, 64 outputs: every shape of the article."""
+    experts = {"type": "dense", "num_experts": 16, "units": 100}
+    model = sparse_mlp(
+        experts=experts, numeric_dim=100, outputs=64, task="multilabel", stem=None, residual=False
+    )
+    (mixture,) = mixtures(model)
+    assert mixture.experts.dense.kernel.shape == (16, 100, 100)
+    assert mixture.router.kernel.shape == (100, 16)
+    assert model.output_shape == (None, 64)
+    # 16 experts, router, head; the layer's statistics are no parameters.
+    trainable = 16 * (100 * 100 + 100) + 100 * 16 + 100 * 64 + 64
+    assert sum(np.prod(w.shape) for w in model.trainable_weights) == trainable
+    assert active_params(model) == 2 * (100 * 100 + 100) + 100 * 16 + 100 * 64 + 64
+    # Two multiplications and additions for each weight met: router, 2 experts, head.
+    assert flops_per_example(model) == 2 * (100 * 16 + 2 * 100 * 100 + 100 * 64)
+
+
+def test_flops_of_residual_blocks_and_shared_expert():
+    model = sparse(depth=2, shared_expert={"hidden_dim": 3, "activation": "relu"})
+    stem, head = 7 * 8, 8
+    block = 8 * 6 + 2 * (8 * 5 + 5 * 8) + (8 * 3 + 3 * 8)
+    assert flops_per_example(model) == 2 * (stem + 2 * block + head)
+    assert flops_per_example(dense_mlp(hidden_dim=5, numeric_dim=7, stem=8)) == 2 * (
+        stem + 2 * 8 * 5 + head
+    )
+
+
+def test_flops_of_a_sequence_count_every_position():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(2)])
+    assert flops_per_example(model) == 2 * 4 * 3 * 2
+
+
+def test_flops_refuse_what_they_cannot_count():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2)])
+    with pytest.raises(ValueError, match="LSTM"):
+        flops_per_example(model)
+
+
+@pytest.mark.parametrize(
+    "task, outputs, last",
+    [("binary", 1, "sigmoid"), ("multilabel", 3, "sigmoid"), ("multiclass", 3, "softmax")],
+)
+def test_head(task, outputs, last):
+    model = sparse(task=task, outputs=outputs)
+    assert model.output_shape == (None, outputs)
+    assert model.get_layer("head").activation.__name__ == last
+
+
+def test_regression_predicts_on_the_target_scale():
+    model = sparse(task="regression", target_mean=100.0, target_std=5.0)
+    plain = sparse(task="regression")
+    plain.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(4, 7)).astype("float32")
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), 100 + 5 * plain.predict(x, verbose=0), rtol=1e-5
+    )
+
+
+def test_inputs_follow_the_columns():
+    both = sparse(cardinalities=(3, 5))
+    assert set(both.input) == {"numeric", "categorical"}
+    x = {"numeric": np.ones((2, 7), "float32"), "categorical": np.array([[0, 4], [2, 1]])}
+    assert both.predict(x, verbose=0).shape == (2, 1)
+    categorical = sparse(numeric_dim=0, cardinalities=(3,))
+    assert categorical.predict(np.array([[2]]), verbose=0).shape == (1, 1)
+
+
+def test_feature_gate_has_one_gate_for_each_column():
+    """Three numeric features of two columns, and a categorical one of embedding width 4."""
+    gate = {"gate": "threshold"}
+    model = sparse(
+        numeric_dim=3,
+        numeric_groups=[0, 1, 0],
+        cardinalities=(9,),
+        embedding_dim=4,
+        feature_gate=gate,
+    )
+    (layer,) = (layer for layer in model.layers if isinstance(layer, FeatureGate))
+    assert layer.groups == [0, 1, 0, 2, 2, 2, 2]
+    assert layer.gates().shape == (3,)
+
+
+def test_every_block_has_its_own_experts():
+    first, second = mixtures(sparse(depth=2))
+    assert first.experts is not second.experts
+    a, b = (keras.ops.convert_to_numpy(m.experts.up.kernel) for m in (first, second))
+    assert not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("builder", [sparse_mlp, dense_mlp])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_probabilities_are_float32(builder, policy):
+    keras.config.set_dtype_policy(policy)
+    specific = {"experts": MLP} if builder is sparse_mlp else {"hidden_dim": 5}
+    model = builder(**specific, numeric_dim=7)
+    assert model.output.dtype == "float32"
+    assert model.get_layer("stem").compute_dtype == policy.removeprefix("mixed_")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"task": "ranking"}, "task='ranking'"),
+        ({"numeric_dim": 0}, "needs columns"),
+        ({"experts": {"type": "dence", "num_experts": 4, "units": 8}}, "Did you mean 'dense'"),
+        ({"router": "topk"}, "Did you mean 'top_k'"),
+        ({"router": {"type": "top_k", "k": 7}}, "k=7, num_experts=6"),
+        ({"experts": {"type": "dense", "num_experts": 4, "units": 9}}, "residual=False"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sparse(**arguments)

@@ -1,0 +1,66 @@
+"""TabularModel: raw rows in, predictions out, also from a file."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparse_keras.data import fit_features, infer_target
+from sparse_keras.models import TabularModel, dense_mlp
+
+FRAME = pd.DataFrame(
+    {
+        "age": [20.0, 30.0, np.nan, 50.0, 60.0, 25.0],
+        "job": ["cook", "smith", "cook", None, "smith", "cook"],
+        "rich": ["no", "yes", "no", "yes", "yes", "no"],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    features = fit_features(FRAME, infer_target(FRAME["rich"]), bins="quantile", max_bins=2)
+    core = dense_mlp(
+        hidden_dim=4, numeric_dim=features.numeric_dim, cardinalities=features.cardinalities, stem=4
+    )
+    return TabularModel(core, features)
+
+
+def test_raw_rows_predict_as_encoded_ones(model):
+    expected = model.core.predict(model.features.encode(FRAME), verbose=0)
+    np.testing.assert_array_equal(model.predict(FRAME, verbose=0), expected)
+    np.testing.assert_array_equal(model.predict(model.encode(FRAME), verbose=0), expected)
+    columns = {name: list(FRAME[name]) for name in ("age", "job")}
+    np.testing.assert_array_equal(model.predict(columns, verbose=0), expected)
+    one = model.predict({"age": 30, "job": "smith"}, verbose=0)
+    np.testing.assert_allclose(one, expected[1:2], rtol=1e-6)
+
+
+def test_missing_and_unseen_have_a_meaning_of_their_own(model):
+    def predict(age, job):
+        return model.predict({"age": age, "job": job}, verbose=0).item()
+
+    found = {predict(30, job) for job in ("cook", "smith", None, "never seen")}
+    assert len(found) == 4
+    assert predict(30, "never seen") == predict(30, "also never seen")
+    assert np.isfinite(predict(None, "cook")) and predict(None, "cook") != predict(30, "cook")
+
+
+def test_predicts_classes(model):
+    probability = model.predict(FRAME, verbose=0)[:, 0]
+    expected = np.where(probability >= 0.5, "yes", "no")
+    np.testing.assert_array_equal(model.predict_target(FRAME, verbose=0), expected)
+
+
+def test_missing_column(model):
+    with pytest.raises(ValueError, match="job"):
+        model.predict({"age": [1.0], "jobb": ["cook"]}, verbose=0)
+
+
+def test_saved_model_predicts_the_same(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.features == model.features
+    np.testing.assert_array_equal(
+        loaded.predict(FRAME, verbose=0), model.predict(FRAME, verbose=0)
+    )

@@ -1,0 +1,127 @@
+"""train and load_model: what a run leaves behind."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import sparse_keras
+
+OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
+
+
+@pytest.fixture(scope="module")
+def config():
+    return sparse_keras.load_config("tabular/sparse_mlp_breast_cancer", OVERRIDES)
+
+
+@pytest.fixture(scope="module")
+def data(config):
+    return sparse_keras.load_data(config)
+
+
+@pytest.fixture(scope="module")
+def run(config, data, tmp_path_factory):
+    return sparse_keras.train(config, data, output=tmp_path_factory.mktemp("runs"), verbose=0)
+
+
+def test_folder_holds_everything(run, config):
+    assert {path.name for path in run.path.iterdir()} == {
+        "config.yaml",
+        "resolved.yaml",
+        "environment.json",
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+    }
+    assert (run.path / "config.yaml").read_text() == config.source_text
+    # The resolved config is a config: it trains again, and to the same identity.
+    again = sparse_keras.load_config(run.path / "resolved.yaml")
+    assert again.hash == config.hash
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["config_hash"] == config.hash
+    assert environment["command"] == (
+        "sparse-keras train tabular/sparse_mlp_breast_cancer "
+        "--set training.epochs=2 --set training.batch_size=64"
+    )
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["auc"] == run.metrics["auc"]
+
+
+def test_history_has_a_row_for_each_epoch(run):
+    rows = list(csv.DictReader(open(run.path / "history.csv")))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    for row in rows:
+        assert {"loss", "val_loss", "val_auc", "load_violation", "task_loss"} <= set(row)
+        np.testing.assert_allclose(
+            float(row["task_loss"]), float(row["loss"]) - float(row["aux_loss"]), atol=1e-6
+        )
+
+
+def test_learns(run):
+    assert run.metrics["auc"] > 0.95
+
+
+def test_same_seed_same_weights(config, data, run, tmp_path):
+    again = sparse_keras.train(
+        config, sparse_keras.load_data(config), output=tmp_path, verbose=0
+    )
+    for a, b in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_loads_in_a_fresh_process(run, data):
+    """In safe mode, without custom objects, from the folder or the file, and from a raw row."""
+    row = data.frames["test"].iloc[[0]].drop(columns="diagnosis")
+    script = (
+        "import json, sys, sparse_keras\n"
+        "row = json.loads(sys.argv[2])\n"
+        "model = sparse_keras.load_model(sys.argv[1])\n"
+        "print(repr(float(model.predict(row, verbose=0).item())))\n"
+        "print(model.predict_target(row, verbose=0)[0])"
+    )
+    raw = json.dumps({name: float(value) for name, value in row.iloc[0].items()})
+    for path in (run.path, run.path / "model.keras"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path), raw],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        probability, label = done.stdout.split()
+        assert float(probability) == pytest.approx(run.model.predict(row, verbose=0).item(), rel=1e-6)
+        assert label == run.model.predict_target(row, verbose=0)[0]
+
+
+def test_loaded_model_evaluates_and_trains_on(run, data):
+    model = sparse_keras.load_model(run.path)
+    metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+    assert metrics["auc"] == pytest.approx(run.metrics["auc"])
+    model.fit(data.train, epochs=1, verbose=0)
+
+
+def test_two_runs_never_share_a_folder(config, data, tmp_path):
+    one_epoch = sparse_keras.load_config(
+        "tabular/sparse_mlp_breast_cancer", ["training={epochs: 1, early_stopping: null}"]
+    )
+    runs = [sparse_keras.train(one_epoch, data, output=tmp_path, verbose=0) for _ in range(2)]
+    assert runs[0].path != runs[1].path
+
+
+def test_without_an_optimizer(tmp_path):
+    config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer", ["optimizer=null"])
+    with pytest.raises(ValueError, match="optimizer"):
+        sparse_keras.train(config, output=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_load_model_from_nowhere(tmp_path):
+    with pytest.raises(ValueError, match="no file"):
+        sparse_keras.load_model(tmp_path / "nothing.keras")
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="broken.keras"):
+        sparse_keras.load_model(broken)
