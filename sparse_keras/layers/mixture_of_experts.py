@@ -144,6 +144,9 @@ class MixtureOfExperts(keras.layers.Layer):
             dtype="float32",
             trainable=False,
             autocast=False,
+            # Over replicas, under a distribution strategy. (A sum would also count the old value
+            # once for each replica; what is read from the statistics are ratios.)
+            aggregation="mean",
         )
         self.built = True
 

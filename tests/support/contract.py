@@ -12,19 +12,18 @@ Tests run it over (subject, check) pairs, so that a failure names the item that 
 """
 
 import dataclasses
-import doctest
 import inspect
 import json
 import math
 import re
 import tempfile
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import numpy as np
 from keras import ops
 
-import sparse_keras
 from tests.support.gradients import layer_gradients, to_numpy
 
 # Weights that stay float32 under every dtype policy: routing must not depend on rounding.
@@ -76,7 +75,11 @@ class Subject:
         return np.random.default_rng([seed, rank]).normal(size=shape).astype("float32")
 
     def model(self, rank=2, layer=None, **compile_arguments):
-        """A model of this layer alone, with data to fit."""
+        """A model of this layer alone, with data to fit.
+
+        It runs eagerly unless told otherwise, which saves tracing; two checks are about graphs.
+        """
+        compile_arguments = compile_arguments or {"run_eagerly": True}
         x = self.inputs(rank)
         model = keras.Sequential([keras.Input(x.shape[1:]), layer or self.make()])
         model.compile(keras.optimizers.SGD(0.1), "mse", **compile_arguments)
@@ -96,6 +99,10 @@ def losses_of_fit(subject, **compile_arguments):
     model, x, y = subject.model(**compile_arguments)
     history = model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
     return history.history["loss"], model
+
+
+def call(model, x):
+    return to_numpy(model(x))
 
 
 def snapshot(weights):
@@ -170,14 +177,15 @@ def symbolic_shapes(subject):
     for rank in subject.ranks:
         x = subject.inputs(rank)
         # Batch and time unknown, as for sentences of any length.
-        shape = (None,) * min(rank - 2, 1) + x.shape[2:] if rank > 2 else x.shape[1:]
-        inputs = keras.Input(shape)
+        inputs = keras.Input((None, *x.shape[2:]) if rank > 2 else x.shape[1:])
         outputs = subject.make()(inputs)
         assert tuple(outputs.shape[:-1]) == tuple(inputs.shape[:-1])
         model = keras.Model(inputs, outputs)
         for batch in (1, 5):
             x = subject.inputs(rank, batch)
-            assert model.predict(x, verbose=0).shape == (*x.shape[:-1], outputs.shape[-1])
+            # `predict` traces a graph with unknown axes; one rank of it will do.
+            y = model.predict(x, verbose=0) if rank == subject.ranks[-1] else model(x)
+            assert tuple(y.shape) == (*x.shape[:-1], outputs.shape[-1])
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -202,18 +210,20 @@ def composes(subject):
         "nested": keras.Sequential([inputs, keras.Sequential([layer])]),
     }
     for name, model in models.items():
-        found = model.predict(x, verbose=0)
+        found = to_numpy(model(x))
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @item
 def time_distributed(subject):
     layer = subject.make()
-    model, x, y = subject.model(rank=3, layer=keras.layers.TimeDistributed(layer))
-    found = model.predict(x, verbose=0)
+    model, x, y = subject.model(
+        rank=3, layer=keras.layers.TimeDistributed(layer), jit_compile=False
+    )
+    found = to_numpy(model(x))
     for t in range(x.shape[1]):
         np.testing.assert_allclose(found[:, t], to_numpy(layer(x[:, t])), rtol=1e-5, atol=1e-6)
-    history = model.fit(x, y, verbose=0, batch_size=4)
+    history = model.fit(x, y, verbose=0, batch_size=5)
     assert np.isfinite(history.history["loss"]).all()
 
 
@@ -258,7 +268,7 @@ def losses_are_scalars(subject):
             assert tuple(loss.shape) == ()
             assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert counts[0] == counts[1] <= 1, f"losses after each call: {counts}"
-    assert layer._flatten_layers and not layer.metrics, "metrics in layers crash `fit` on JAX"
+    assert not layer.metrics, "metrics in layers crash `fit` on JAX"
 
 
 @item
@@ -273,15 +283,16 @@ def dtype_policies(subject):
             name = weight.path
             expected = "float32" if FLOAT32_WEIGHTS.search(name) else layer.variable_dtype
             assert weight.dtype == expected, f"{name} under {policy}"
-        history = model.fit(x, y, epochs=2, verbose=0)
-        assert np.isfinite(history.history["loss"]).all(), policy
+        for _ in range(2):
+            assert np.isfinite(model.train_on_batch(x, y)), policy
 
 
 @item
 def seed_reproduces(subject):
     def train():
         model, x, y = subject.model()
-        model.fit(x, y, epochs=2, batch_size=4, verbose=0)
+        model.train_on_batch(x, y)
+        model.train_on_batch(x, y)
         return snapshot(model.trainable_weights)
 
     keras.utils.set_random_seed(5)
@@ -297,18 +308,19 @@ def seed_reproduces(subject):
 def saves_and_loads(subject):
     model, x, y = subject.model()
     model.fit(x, y, verbose=0)
-    expected = model.predict(x, verbose=0)
+    expected = to_numpy(model(x))
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")
         loaded = keras.models.load_model(f"{folder}/model.keras")  # Safe mode, nothing registered.
-        np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+        np.testing.assert_array_equal(to_numpy(loaded(x)), expected)
         assert_same(snapshot(model.weights), snapshot(loaded.weights))
-        assert np.isfinite(loaded.train_on_batch(x, y))  # The loss and the optimizer came back.
+        assert_same(snapshot(model.optimizer.variables), snapshot(loaded.optimizer.variables))
+        assert np.isfinite(loaded.train_on_batch(x, y))
 
         model.save_weights(f"{folder}/model.weights.h5")
         fresh, _, _ = subject.model()
         fresh.load_weights(f"{folder}/model.weights.h5")
-        np.testing.assert_array_equal(fresh.predict(x, verbose=0), expected)
+        np.testing.assert_array_equal(to_numpy(fresh(x)), expected)
 
 
 @item
@@ -316,14 +328,14 @@ def clones(subject):
     model, x, _ = subject.model()
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
-    np.testing.assert_array_equal(clone.predict(x, verbose=0), model.predict(x, verbose=0))
+    np.testing.assert_array_equal(to_numpy(clone(x)), to_numpy(model(x)))
 
 
 @item
 def fits_and_evaluates(subject):
-    keras.utils.set_random_seed(1)
     losses, model = losses_of_fit(subject, steps_per_execution=2)
-    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+    expected, _ = losses_of_fit(subject, run_eagerly=True)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
     x = subject.inputs()
     predicted = model.predict(x, batch_size=4, verbose=0)
     np.testing.assert_allclose(predicted, to_numpy(model(x)), rtol=1e-5, atol=1e-6)
@@ -333,17 +345,10 @@ def fits_and_evaluates(subject):
 
 
 @item
-def eager_training_agrees(subject):
-    expected, _ = losses_of_fit(subject, jit_compile=False)
-    found, _ = losses_of_fit(subject, run_eagerly=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-
-
-@item
 def compiled_training_agrees(subject):
     if keras.backend.backend() == "torch":
         return  # torch.compile is another compiler with other limits.
-    expected, _ = losses_of_fit(subject, jit_compile="auto")
+    expected, _ = losses_of_fit(subject, run_eagerly=True)
     found, model = losses_of_fit(subject, jit_compile=True)
     assert model.jit_compile is True
     assert np.isfinite(found).all()
@@ -367,7 +372,7 @@ def freezes(subject):
     weights = layer.trainable_weights
     before = snapshot(weights)
     layer.trainable = False
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     model.fit(x, y, verbose=0)
     assert layer.trainable_weights == []
     assert_same(before, snapshot(weights))
@@ -386,20 +391,11 @@ def weight_paths_are_stable(subject):
 
 
 @item
-def docstring_runs(subject):
-    cls = type(subject.make_layer())
-    for section in ("Args:", "Call arguments:", "Example:"):
-        assert section in cls.__doc__, section
-    assert "Output shape:" in cls.__doc__ or "Returns:" in cls.__doc__
-    if keras.backend.backend() != "tensorflow":
-        return  # Examples print TensorFlow's shapes.
-    names = {"keras": keras, "np": np, "sparse_keras": sparse_keras}
-    (test,) = doctest.DocTestFinder(recurse=False).find(cls, cls.__name__, globs=names)
-    assert test.examples
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    report = []
-    runner.run(test, out=report.append)
-    assert runner.failures == 0, "".join(report)
+def docstring_is_complete(subject):
+    text = type(subject.make_layer()).__doc__
+    for section in ("Args:", "Call arguments:", "Example:", ">>>"):
+        assert section in text, section  # tests/test_docstrings.py runs the examples.
+    assert "Output shape:" in text or "Returns:" in text
 
 
 @item
@@ -407,8 +403,8 @@ def gradients_reach_every_weight(subject):
     layer = subject.make()
     x = subject.inputs(batch=40)
     layer.build(x.shape)
-    upstream = np.random.default_rng(3).normal(size=layer.compute_output_shape(x.shape))
-    upstream = upstream.astype("float32")
+    shape = layer.compute_output_shape(x.shape)
+    upstream = np.random.default_rng(3).normal(size=shape).astype("float32")
     dx, found = layer_gradients(
         layer, x, lambda y: ops.sum(ops.multiply(y, upstream)), training=True
     )
@@ -421,8 +417,8 @@ def gradients_reach_every_weight(subject):
 @item
 def examples_are_independent(subject):
     for rank in subject.ranks:
-        model, x, _ = subject.model(rank)
-        together = model.predict(x, verbose=0)
+        model, x, _ = subject.model(rank, jit_compile=False)
+        run = partial(model.predict, verbose=0) if rank == 2 else partial(call, model)
+        together = run(x)
         for i in (0, len(x) - 1):
-            alone = model.predict(x[i : i + 1], verbose=0)
-            np.testing.assert_allclose(together[i], alone[0], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(together[i], run(x[i : i + 1])[0], rtol=1e-5, atol=1e-6)

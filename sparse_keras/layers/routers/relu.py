@@ -100,6 +100,7 @@ class ReLURouter(Router):
             shape=(),
             initializer=keras.initializers.Constant(self.l1_initial),
             trainable=False,
+            aggregation="mean",  # Over replicas, under a distribution strategy.
         )
 
     def call(self, inputs, mask=None, training=None):
