@@ -1,5 +1,7 @@
 """Callbacks that show what the routers do."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -25,8 +27,7 @@ class ExpertLoad(keras.callbacks.Callback):
             `entropy` and the unweighted auxiliary losses too.
         per_expert: Whether to log `<layer>/load_<expert>`, each expert's share, too.
 
-    Raises:
-        ValueError: When training starts, if the model has no MixtureOfExperts.
+    A model without a MixtureOfExperts gets a warning and no logs.
 
     Example:
 
@@ -47,8 +48,9 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if not mixtures(self.model):
-            raise ValueError(
-                f"ExpertLoad found no MixtureOfExperts in the model {self.model.name!r}."
+            warnings.warn(
+                f"ExpertLoad found no MixtureOfExperts in the model {self.model.name!r}.",
+                stacklevel=2,
             )
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -56,9 +58,9 @@ class ExpertLoad(keras.callbacks.Callback):
             layer.reset_statistics()
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs is None:
-            return
         layers = mixtures(self.model)
+        if logs is None or not layers:
+            return
         found = [layer.routing_statistics() for layer in layers]
         logs["load_violation"] = max(one["load_violation"] for one in found)
         logs["dropped"] = float(np.mean([one["dropped"] for one in found]))

@@ -82,6 +82,7 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
     core = build_network(config, data.features)
     model = TabularModel(core, data.features, name=f"{core.name}_of_table")
     compile_model(model, config, data.features.target)
+    data.train.epoch = 0  # The same rows in the same order, whatever `data` was used for before.
     folder = _new_folder(pathlib.Path(output) / config.name)
     _write_inputs(folder, config)
 

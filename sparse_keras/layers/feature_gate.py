@@ -33,8 +33,9 @@ class FeatureGate(keras.layers.Layer):
         gate: `"hard_concrete"` or `"threshold"`.
         threshold: The value a gate must exceed to be open. For hard-concrete gates only
             `selected_features` uses it, on the gate without noise.
-        penalty: Weight of the penalty on open gates, added to the loss in training: the mean over
-            features of the sigmoid gate, or of the probability that a hard-concrete gate is not 0.
+        penalty: Price of one open gate, added to the loss in training: the penalty times the sum
+            over gates of the sigmoid gate, or of the probability that a hard-concrete gate is not
+            0. A feature stays open where it lowers the loss by more than this.
         initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
         groups: Optional list of D integers, the group of each feature. Features of a group share
             one gate: the bins of one column, for example, are selected together. Groups are
@@ -118,7 +119,7 @@ class FeatureGate(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         if training and self.penalty:
-            self.add_loss(self.penalty * ops.mean(self._open_probability()))
+            self.add_loss(self.penalty * ops.sum(self._open_probability()))
         gates = self._sampled_gates() if training else self._gates()
         if self.groups is not None:
             gates = ops.take(gates, self.groups)

@@ -90,9 +90,9 @@ class MixtureOfExperts(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.router = self._claim(_router(router, k))
         self.experts = self._claim(_bank(experts, num_experts, kwargs.get("dtype")))
         self.num_experts = self.experts.num_experts
-        self.router = self._claim(_router(router, k))
         self.router.set_num_experts(self.num_experts)
         self.k = getattr(self.router, "k", None)
         if shared_expert is not None and not isinstance(shared_expert, keras.layers.Layer):

@@ -35,7 +35,7 @@ class FeatureGate(Section):
         description="A feature whose gate is above this counts as selected; sigmoid gates below it "
         "are 0.",
     )
-    penalty: NotNegative = Field(0.01, description="Weight of the loss on open gates.")
+    penalty: NotNegative = Field(0.01, description="What one open gate adds to the loss.")
 
 
 class _TabularModel(Section):

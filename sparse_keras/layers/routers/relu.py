@@ -12,7 +12,7 @@ from sparse_keras.layers.routers.base import Router, open_slots
 class ReLURouter(Router):
     """Opens every expert whose ReLU gate is positive.
 
-        gate_e = relu(x @ kernel_e)
+        gate_e = relu(x @ kernel_e + bias_e)
         expert e is open    if and only if gate_e > 0
 
     Unlike a top-k choice, the weights are continuous in x. An L1 loss on the gates, weighted by
@@ -22,6 +22,9 @@ class ReLURouter(Router):
         sparsity_loss = mean over tokens of sum_e f_e * gate_e,    f_e = E / (k N) * (tokens of e)
         coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
                         coefficient / l1_multiplier    otherwise
+
+    The coefficient starts very small, so that the first hundred steps or so are nearly free of it. A
+    large learning rate may make it overshoot: gates that were closed for every input stay closed.
 
     Args:
         k: Target of the experts that a token opens on average.
@@ -34,7 +37,8 @@ class ReLURouter(Router):
         z_loss: Weight of the router z-loss.
         importance_loss: Weight of the importance loss.
         jitter: Width of multiplicative noise on the router's input in training.
-        use_bias: Whether gates have a bias.
+        use_bias: Whether gates have a bias. Without one, half of all inputs that are symmetric
+            around 0 open a gate, whatever its weights are, and no coefficient reaches the target.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
         seed: Seed of the jitter.
@@ -68,9 +72,10 @@ class ReLURouter(Router):
         l1_initial=1e-8,
         l1_multiplier=1.2,
         num_experts=None,
+        use_bias=True,
         **kwargs,
     ):
-        super().__init__(num_experts=num_experts, **kwargs)
+        super().__init__(num_experts=num_experts, use_bias=use_bias, **kwargs)
         self.k = positive_int("k", k)
         self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
         if max_experts is not None and max_experts < k:
