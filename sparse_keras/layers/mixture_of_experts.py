@@ -1,6 +1,7 @@
 """MixtureOfExperts: router, dispatch, experts, combine. Nothing else."""
 
 import math
+import weakref
 
 import keras
 from keras import ops
@@ -90,8 +91,8 @@ class MixtureOfExperts(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.router = self._claim(_router(router, k))
-        self.experts = self._claim(_bank(experts, num_experts, kwargs.get("dtype")))
+        self.router = _router(router, k)
+        self.experts = _bank(experts, num_experts, kwargs.get("dtype"))
         self.num_experts = self.experts.num_experts
         self.router.set_num_experts(self.num_experts)
         self.k = getattr(self.router, "k", None)
@@ -101,16 +102,7 @@ class MixtureOfExperts(keras.layers.Layer):
         self.capacity_factor = _capacity_factor("capacity_factor", capacity_factor)
         self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
         self.supports_masking = True
-
-    def _claim(self, part):
-        """Refuses a bank or router that another layer owns: Keras saves such a model, but cannot
-        load it."""
-        if getattr(part, "_owned", False):
-            raise ValueError(
-                f"{part.name!r} is already part of another MixtureOfExperts. Give each its own."
-            )
-        part._owned = True
-        return part
+        _claim(self.router, self.experts, self.shared_expert)
 
     def build(self, input_shape):
         if len(input_shape) not in (2, 3, 4):
@@ -152,7 +144,11 @@ class MixtureOfExperts(keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None, return_routing=False):
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))
-        token_mask = None if mask is None else _token_mask(mask, inputs)
+        token_mask = None
+        if mask is not None:
+            token_mask = _token_mask(mask, inputs)
+            # Padding may hold anything, NaN included. Zeros keep it out of every gradient.
+            tokens = ops.where(token_mask[:, None], tokens, ops.zeros_like(tokens))
 
         routing = self.router(tokens, mask=token_mask, training=training)
         plan = sort_by_expert(
@@ -273,6 +269,21 @@ class MixtureOfExperts(keras.layers.Layer):
         for name in ("experts", "router", "shared_expert"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return super().from_config(config)
+
+
+# The parts of all layers there are.
+_OWNED = weakref.WeakSet()
+
+
+def _claim(*parts):
+    """Refuses parts that another layer owns: Keras saves such a model, but cannot load it."""
+    parts = [part for part in parts if part is not None]
+    for part in parts:
+        if part in _OWNED:
+            raise ValueError(
+                f"{part.name!r} is already part of another MixtureOfExperts. Give each its own."
+            )
+    _OWNED.update(parts)
 
 
 def _bank(experts, num_experts, dtype):

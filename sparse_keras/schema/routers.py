@@ -51,6 +51,13 @@ class ThresholdRouter(Section):
     z_loss: NotNegative = Field(0.0, description=_Z)
     importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
 
+    def rules(self):
+        if self.normalize and self.max_experts == 1:
+            yield (
+                "normalize",
+                "true with max_experts: 1 makes every weight 1, so the router would get no gradient",
+            )
+
 
 class ReLURouter(Section):
     """Each row goes to every expert whose ReLU gate is open; a penalty holds their average at k."""

@@ -128,7 +128,7 @@ class Router(keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None):
         if mask is not None:
-            # Padding may hold anything, NaN included. Zeros keep it out of every gradient.
+            # As its owner does: a router is a layer of its own, too.
             inputs = ops.where(mask[:, None], inputs, ops.zeros_like(inputs))
         if training and self.jitter > 0:
             inputs = inputs * keras.random.uniform(

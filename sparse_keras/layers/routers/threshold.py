@@ -71,6 +71,11 @@ class ThresholdRouter(Router):
             )
         self.threshold = threshold
         self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
+        if normalize and max_experts == 1:
+            raise ValueError(
+                "With max_experts=1, `normalize=True` makes every weight the constant 1, and no "
+                "gradient reaches the router. Received: max_experts=1, normalize=True."
+            )
         self.normalize = normalize
 
     @property
