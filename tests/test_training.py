@@ -66,9 +66,7 @@ def test_learns(run):
 
 
 def test_same_seed_same_weights(config, data, run, tmp_path):
-    again = sparse_keras.train(
-        config, sparse_keras.load_data(config), output=tmp_path, verbose=0
-    )
+    again = sparse_keras.train(config, sparse_keras.load_data(config), output=tmp_path, verbose=0)
     for a, b in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -92,7 +90,8 @@ def test_loads_in_a_fresh_process(run, data):
             check=True,
         )
         probability, label = done.stdout.split()
-        assert float(probability) == pytest.approx(run.model.predict(row, verbose=0).item(), rel=1e-6)
+        expected = run.model.predict(row, verbose=0).item()
+        assert float(probability) == pytest.approx(expected, rel=1e-6)
         assert label == run.model.predict_target(row, verbose=0)[0]
 
 

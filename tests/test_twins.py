@@ -29,9 +29,7 @@ def test_costs_the_same(overrides):
     twin = sparse_keras.dense_twin(config, data)
     assert twin.model.type == "dense_mlp"
     assert twin.data == config.data and twin.training == config.training
-    sparse, dense = (
-        flops_per_example(build_network(one, data.features)) for one in (config, twin)
-    )
+    sparse, dense = (flops_per_example(build_network(one, data.features)) for one in (config, twin))
     # One more hidden unit would be further off than this.
     wider = twin.model_copy(
         update={"model": twin.model.model_copy(update={"hidden_dim": twin.model.hidden_dim + 1})}

@@ -55,7 +55,7 @@ class ThresholdRouter(Section):
         if self.normalize and self.max_experts == 1:
             yield (
                 "normalize",
-                "true with max_experts: 1 makes every weight 1, so the router would get no gradient",
+                "true with max_experts: 1 makes every weight 1, so the router gets no gradient",
             )
 
 

@@ -23,8 +23,8 @@ class ReLURouter(Router):
         coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
                         coefficient / l1_multiplier    otherwise
 
-    The coefficient starts very small, so that the first hundred steps or so are nearly free of it. A
-    large learning rate may make it overshoot: gates that were closed for every input stay closed.
+    The coefficient starts very small, so that the first hundred steps or so are nearly free of
+    it. A large learning rate may make it overshoot: gates that were closed for every input stay closed.
 
     Args:
         k: Target of the experts that a token opens on average.
