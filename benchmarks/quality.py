@@ -145,13 +145,21 @@ def table(result):
         active = model["metrics"].get("active_params")
         cells.append(f"{active['mean']:,.0f}" if active else "")
         lines.append(f"| {NAMES[name]} | " + " | ".join(cells) + " |")
-    sparse, best = (result["models"][name]["metrics"] for name in ("sparse", "gradient_boosting"))
-    gaps = [
-        f"{best[metric]['mean'] - sparse[metric]['mean']:.4f} in {head}"
-        for metric, head in HEADS.items()
-    ]
-    lines += ["", "Gradient boosting is ahead of the sparse experts by " + " and ".join(gaps) + "."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *(versus(result, other) for other in NAMES if other != "sparse")])
+
+
+def versus(result, other):
+    """One sentence on where the sparse model stands, with paired differences over seeds."""
+    sparse, against = (result["models"][name]["metrics"] for name in ("sparse", other))
+    parts = []
+    for metric, head in HEADS.items():
+        pairs = zip(sparse[metric]["values"], against[metric]["values"], strict=True)
+        differences = [a - b for a, b in pairs]
+        error = statistics.stdev(differences) / len(differences) ** 0.5
+        parts.append(f"{statistics.fmean(differences):+.4f} ± {error:.4f} {head}")
+    return (
+        f"Sparse experts against {NAMES[other]}: {', '.join(parts)} (paired, ± standard error).  "
+    )
 
 
 def render(text, folder=ROOT / "results"):

@@ -7,6 +7,8 @@ import numpy as np
 
 from sparse_keras.layers import MixtureOfExperts
 
+_PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class ExpertLoad(keras.callbacks.Callback):
@@ -18,7 +20,7 @@ class ExpertLoad(keras.callbacks.Callback):
     * `load_violation`: largest expert load over mean load, minus 1, of the worst layer. 0 is
       perfect balance.
     * `dropped`: share of assignments dropped for want of capacity, over all layers.
-    * `aux_loss`: the auxiliary losses of the routers as they entered the loss, summed over layers.
+    * `aux_loss`: the auxiliary losses of the routers as they entered the loss, over all layers.
     * `task_loss`: `loss - aux_loss`, which compares with `val_loss`: auxiliary losses are added in
       training only.
 
@@ -54,17 +56,27 @@ class ExpertLoad(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._steps = 0
         for layer in mixtures(self.model):
             layer.reset_statistics()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
         layers = mixtures(self.model)
         if logs is None or not layers:
             return
         found = [layer.routing_statistics() for layer in layers]
-        logs["load_violation"] = max(one["load_violation"] for one in found)
-        logs["dropped"] = float(np.mean([one["dropped"] for one in found]))
-        logs["aux_loss"] = float(sum(one["aux_loss"] for one in found))
+        assigned = sum(one["assigned"] for one in found)
+        dropped = assigned - sum(one["kept"] for one in found)
+        # A layer that got no token has nothing to say. `fmax` listens to the others.
+        violations = [one["load_violation"] for one in found]
+        logs["load_violation"] = float(np.fmax.reduce(violations))
+        logs["dropped"] = dropped / assigned if assigned else np.nan
+        # A layer shared within the model adds its losses once for each call in a step.
+        losses = [one["aux_loss"] * one["calls"] / max(self._steps, 1) for one in found]
+        logs["aux_loss"] = float(np.nansum(losses))
         if "loss" in logs:
             logs["task_loss"] = logs["loss"] - logs["aux_loss"]
         for layer, one in zip(layers, found, strict=True):
@@ -72,16 +84,20 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def _of_layer(self, layer, found):
         logs = {}
-        load = found.pop("load")
+        load = found["load"]
         if self.per_layer:
-            found.pop("aux_loss")
-            logs.update({f"{layer.path}/{name}": value for name, value in found.items()})
+            names = (*_PER_LAYER, *layer.router.loss_names)
+            logs.update({f"{layer.path}/{name}": found[name] for name in names})
         if self.per_expert:
             logs.update({f"{layer.path}/load_{e}": float(share) for e, share in enumerate(load)})
         return logs
 
     def get_config(self):
         return {"per_layer": self.per_layer, "per_expert": self.per_expert}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 def mixtures(model):

@@ -88,8 +88,10 @@ def importance_loss(weight, expert_index, num_experts):
 def token_count(values, mask=None):
     """N without padding, a float32 scalar of at least 1, for `values` `[N, ...]`."""
     if mask is None:
-        return ops.cast(ops.shape(values)[0], "float32")
-    return ops.maximum(ops.sum(ops.cast(mask, "float32")), 1.0)
+        tokens = ops.cast(ops.shape(values)[0], "float32")
+    else:
+        tokens = ops.sum(ops.cast(mask, "float32"))
+    return ops.maximum(tokens, 1.0)
 
 
 _TINY = 1e-20  # Far below any real score, far above float32's smallest normal number.
@@ -105,7 +107,7 @@ def sum_by_expert(values, expert_index, num_experts):
 def masked_mean(values, mask):
     """The mean over tokens, 0 when all are padding."""
     if mask is None:
-        return ops.mean(values, axis=0)
+        return ops.sum(values, axis=0) / token_count(values)
     kept = ops.reshape(mask, (-1,) + (1,) * (len(values.shape) - 1))
     # `where`, not a product: a NaN in padding must not reach the sum.
     total = ops.sum(ops.where(kept, values, ops.zeros_like(values)), axis=0)

@@ -1,9 +1,11 @@
 """train, Run and load_model: from a config to a folder that holds everything about the run."""
 
 import csv
+import difflib
 import json
 import pathlib
 import platform
+import shlex
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from sparse_keras.building import build_network, compile_model
 from sparse_keras.callbacks import ExpertLoad, mixtures
 from sparse_keras.data import load_data
 from sparse_keras.models import TabularModel
+from sparse_keras.models.tasks import HIGHER_IS_BETTER, metrics_of
 
 MODEL_FILE = "model.keras"
 
@@ -63,7 +66,8 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
         A `Run`.
 
     Raises:
-        ValueError: If the config has no data or no optimizer.
+        ValueError: If the config has no data or no optimizer, or stops early by a value that is
+            not logged. Nothing is written then.
 
     Example:
 
@@ -83,10 +87,13 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
     model = TabularModel(core, data.features, name=f"{core.name}_of_table")
     compile_model(model, config, data.features.target)
     data.train.epoch = 0  # The same rows in the same order, whatever `data` was used for before.
+    callbacks = [
+        *_callbacks(config, model, data.features.target, data.validation is not None),
+        *callbacks,
+    ]
     folder = _new_folder(pathlib.Path(output) / config.name)
     _write_inputs(folder, config)
 
-    callbacks = [*_callbacks(config, model), *callbacks]
     start = time.perf_counter()
     history = model.fit(
         data.train,
@@ -132,22 +139,39 @@ def load_model(path):
     return keras.models.load_model(file)
 
 
-def _callbacks(config, model):
+def _callbacks(config, model, target, validated):
     callbacks = [ExpertLoad()] if mixtures(model) else []
     stopping = config.training.early_stopping
     if stopping is not None:
+        directions = _logs(callbacks, target, validated)
+        if stopping.monitor not in directions:
+            close = difflib.get_close_matches(stopping.monitor, directions, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                "training.early_stopping.monitor must be one of the values that this training "
+                f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}.{hint}"
+            )
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 monitor=stopping.monitor,
                 patience=stopping.patience,
                 restore_best_weights=stopping.restore_best,
-                mode="min" if stopping.monitor.endswith(_SMALLER_IS_BETTER) else "max",
+                mode=directions[stopping.monitor],
             )
         )
     return callbacks
 
 
-_SMALLER_IS_BETTER = ("loss", "rmse", "mae", "load_violation", "dropped")
+def _logs(callbacks, target, validated):
+    """What a training logs, and whether the best value is the "min" or the "max"."""
+    names = {"loss": "min"}
+    for metric in metrics_of(target.task, target.outputs):
+        names[metric.name] = "max" if metric.name in HIGHER_IS_BETTER else "min"
+    if validated:
+        names |= {f"val_{name}": direction for name, direction in names.items()}
+    if callbacks:
+        names |= dict.fromkeys(("load_violation", "dropped", "aux_loss", "task_loss"), "min")
+    return names
 
 
 def _new_folder(parent):
@@ -167,8 +191,8 @@ def reproducing_command(config):
     """The command line that repeats a run, or None for a config that was made in Python."""
     if config.reference is None:
         return None
-    overrides = "".join(f" --set {override}" for override in config.overrides)
-    return f"sparse-keras train {config.reference}{overrides}"
+    overrides = [part for override in config.overrides for part in ("--set", override)]
+    return shlex.join(["sparse-keras", "train", str(config.reference), *overrides])
 
 
 def _write_inputs(folder, config):

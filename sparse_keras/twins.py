@@ -1,5 +1,7 @@
 """dense_twin: the dense model that a sparse one has to beat."""
 
+import math
+
 from sparse_keras.building import build_network
 from sparse_keras.data import load_data
 from sparse_keras.models import flops_per_example
@@ -10,7 +12,8 @@ def dense_twin(config, data=None):
 
     Everything but the blocks stays: data, stem, depth, optimizer, training. The blocks become
     dense, with the `hidden_dim` that brings the floating-point operations of one example (router
-    and shared expert included) closest to those of the sparse model.
+    and shared expert included) closest to those of the sparse model. For a ThresholdRouter, that is
+    the cost of the most experts it may open.
 
     Args:
         config: A `Config` whose model is `sparse_mlp`.
@@ -39,17 +42,17 @@ def dense_twin(config, data=None):
     target = flops_per_example(build_network(config, data.features))
 
     def flops(hidden_dim):
-        return flops_per_example(build_network(_with_hidden_dim(config, hidden_dim), data.features))
+        twin = _with_hidden_dim(config, hidden_dim)
+        return flops_per_example(build_network(twin, data.features))
 
-    # The cost grows with hidden_dim: double it until it is too much, then bisect.
-    low, high = 1, 2
-    while flops(high) < target:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if flops(middle) < target else (low, middle)
-    nearest = min((low, high), key=lambda hidden_dim: abs(flops(hidden_dim) - target))
-    return _with_hidden_dim(config, nearest)
+    # The cost is a polynomial of hidden_dim of degree 2 at most, so three values give it whole.
+    one, two, three = (flops(hidden_dim) for hidden_dim in (1, 2, 3))
+    quadratic = (three - 2 * two + one) / 2
+    linear = two - one - 3 * quadratic
+    constant = one - linear - quadratic - target
+    # The root in a form that has no division by zero where the cost is linear.
+    root = -2 * constant / (linear + math.sqrt(linear**2 - 4 * quadratic * constant))
+    return _with_hidden_dim(config, max(1, round(root)))
 
 
 def _with_hidden_dim(config, hidden_dim):

@@ -64,6 +64,11 @@ def main(argv=None):
         if not isinstance(error, ConfigError):
             print("(--debug shows where this came from)", file=sys.stderr)
         return 2
+    except OSError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         if args.debug:
             raise

@@ -72,8 +72,9 @@ def run(args):
 
 def _metrics_table(config, metrics):
     """The test metrics, beside the published ones if these are for the same data."""
-    published = published_result(config.name) or {}
-    others = published.get("models", {})
+    published = published_result(config.name)
+    same_data = published and load_config(config.name).data == config.data
+    others = published["models"] if same_data else {}
     table = Table("test", box=None, pad_edge=False)
     table.add_column("this run", justify="right")
     for name, model in others.items():

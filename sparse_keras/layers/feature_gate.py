@@ -33,9 +33,9 @@ class FeatureGate(keras.layers.Layer):
         gate: `"hard_concrete"` or `"threshold"`.
         threshold: The value a gate must exceed to be open. For hard-concrete gates only
             `selected_features` uses it, on the gate without noise.
-        penalty: Price of one open gate, added to the loss in training: the penalty times the sum
-            over gates of the sigmoid gate, or of the probability that a hard-concrete gate is not
-            0. A feature stays open where it lowers the loss by more than this.
+        penalty: Price of one open gate. As a regularizer of the gates, the penalty times the sum
+            of the sigmoid gates, or of the probabilities that hard-concrete gates are not 0, is
+            part of the loss. A feature stays open where it lowers the loss by more than its price.
         initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
         groups: Optional list of D integers, the group of each feature. Features of a group share
             one gate: the bins of one column, for example, are selected together. Groups are
@@ -114,12 +114,11 @@ class FeatureGate(keras.layers.Layer):
             # The gates decide what is 0 exactly: they stay float32 under every policy.
             dtype="float32",
             autocast=False,
+            regularizer=self._price if self.penalty else None,
         )
         self.built = True
 
     def call(self, inputs, training=None):
-        if training and self.penalty:
-            self.add_loss(self.penalty * ops.sum(self._open_probability()))
         gates = self._sampled_gates() if training else self._gates()
         if self.groups is not None:
             gates = ops.take(gates, self.groups)
@@ -144,13 +143,15 @@ class FeatureGate(keras.layers.Layer):
         gates = ops.sigmoid((noise + self.logits) / _TEMPERATURE)
         return ops.clip(gates * (_HIGH - _LOW) + _LOW, 0.0, 1.0)
 
-    def _open_probability(self):
-        if self.gate == "threshold":
-            return ops.sigmoid(self.logits)
-        return ops.sigmoid(self.logits - _TEMPERATURE * math.log(-_LOW / _HIGH))
+    def _price(self, logits):
+        if self.gate == "hard_concrete":
+            logits = logits - _TEMPERATURE * math.log(-_LOW / _HIGH)
+        return self.penalty * ops.sum(ops.sigmoid(logits))
 
     def gates(self):
         """The gates as inference uses them, a NumPy array `[D]`."""
+        if not self.built:
+            raise ValueError(f"{self.name!r} has no gates before it has seen an input.")
         return ops.convert_to_numpy(self._gates())
 
     def selected_features(self):

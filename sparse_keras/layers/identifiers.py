@@ -3,7 +3,7 @@
 import difflib
 
 
-def get(identifier, known, base, kind):
+def get(identifier, known, base, kind, **defaults):
     """Makes a layer from its registered name.
 
     Args:
@@ -12,9 +12,10 @@ def get(identifier, known, base, kind):
         known: Dict from names to classes.
         base: The class that all of them, and a user's own, derive from.
         kind: What the names stand for, for the error message.
+        **defaults: Arguments of a new layer that the identifier may override.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or arguments are missing.
     """
     if isinstance(identifier, base):
         return identifier
@@ -32,4 +33,10 @@ def get(identifier, known, base, kind):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}.")
-    return known[name](**arguments)
+    try:
+        return known[name](**defaults | arguments)
+    except TypeError as error:  # Arguments that are missing.
+        raise ValueError(
+            f"Expected {kind} with all its arguments, such as {{'type': {name!r}, ...}}. Received "
+            f"{identifier!r}: {error}."
+        ) from error

@@ -32,9 +32,9 @@ class MixtureOfExperts(keras.layers.Layer):
         shared_expert: Optional Keras layer that every token passes through; its output is added.
             Padding passes through it as well.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most
-            `ceil(capacity_factor * N * K / E)` assignments, N being the tokens that are not
-            padding. Later choices are dropped before first choices, then later tokens before
-            earlier ones. A dropped assignment contributes nothing.
+            `ceil(capacity_factor * N * K / E)` assignments, N * K being the open assignments of
+            all tokens that are not padding. Later choices are dropped before first choices, then
+            later tokens before earlier ones. A dropped assignment contributes nothing.
         eval_capacity_factor: The same outside training. `None`, the default, drops nothing there.
 
     Call arguments:
@@ -155,7 +155,7 @@ class MixtureOfExperts(keras.layers.Layer):
             routing["expert_index"],
             routing["is_open"],
             self.num_experts,
-            capacity=self._capacity(tokens, token_mask, training),
+            capacity=self._capacity(routing["is_open"], training),
         )
         rows = dispatch(tokens, plan)
         rows = self.experts(rows, plan["group_sizes"], training=training)
@@ -164,7 +164,7 @@ class MixtureOfExperts(keras.layers.Layer):
         outputs = ops.cast(outputs, self.compute_dtype)
 
         if self.shared_expert is not None:
-            shared = self.shared_expert(inputs, **self._shared_arguments(training))
+            shared = self.shared_expert(inputs)
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             self._record(inputs, routing, plan, token_mask)
@@ -172,19 +172,12 @@ class MixtureOfExperts(keras.layers.Layer):
             return outputs, {**routing, "is_open": ops.transpose(plan["kept"])}
         return outputs
 
-    def _capacity(self, tokens, mask, training):
+    def _capacity(self, is_open, training):
         factor = self.capacity_factor if training else self.eval_capacity_factor
         if factor is None:
             return None
-        return expert_capacity(
-            factor,
-            losses.token_count(tokens, mask),
-            self.num_experts,
-            self.router.experts_per_token,
-        )
-
-    def _shared_arguments(self, training):
-        return {"training": training} if self.shared_expert._call_has_training_arg else {}
+        assignments = ops.sum(ops.cast(is_open, "int32"))
+        return expert_capacity(factor, assignments, self.num_experts)
 
     def _record(self, inputs, routing, plan, mask):
         """Adds the auxiliary losses and this step's statistics."""
@@ -201,6 +194,7 @@ class MixtureOfExperts(keras.layers.Layer):
             "tokens": tokens,
             "kept": ops.sum(plan["group_sizes"]),
             "entropy": entropy,
+            "calls": 1.0,
             "examples": examples,
             "aux_loss": total * examples,
             **{name: value * examples for name, (_, value) in found.items()},
@@ -231,10 +225,13 @@ class MixtureOfExperts(keras.layers.Layer):
         ) + self.router.experts_per_token * self.experts.flops_per_row(input_dim)
 
     def active_params(self):
-        """The number of trainable weights that one token meets."""
+        """The number of weights that one token meets."""
         shared = self.shared_expert.count_params() if self.shared_expert is not None else 0
-        router = sum(math.prod(weight.shape) for weight in self.router.trainable_weights)
-        return router + shared + self.experts.active_params(self.router.experts_per_token)
+        return (
+            self.router.matrix_params()
+            + shared
+            + self.experts.active_params(self.router.experts_per_token)
+        )
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self._output_width(input_shape))
@@ -258,7 +255,7 @@ class MixtureOfExperts(keras.layers.Layer):
             "num_experts": self.num_experts,
             "k": self.k,
             "router": serialize(self.router),
-            "shared_expert": self.shared_expert and serialize(self.shared_expert),
+            "shared_expert": None if self.shared_expert is None else serialize(self.shared_expert),
             "capacity_factor": self.capacity_factor,
             "eval_capacity_factor": self.eval_capacity_factor,
         }
@@ -289,7 +286,7 @@ def _claim(*parts):
 def _bank(experts, num_experts, dtype):
     """The bank that `experts` is, names, or is the template of."""
     if isinstance(experts, (str, dict)):
-        experts = identifiers.get(experts, EXPERTS, Experts, "an expert bank")
+        experts = identifiers.get(experts, EXPERTS, Experts, "an expert bank", dtype=dtype)
     if isinstance(experts, Experts):
         if num_experts not in (None, experts.num_experts):
             raise ValueError(
@@ -321,7 +318,12 @@ def _bank_of_dense(template, num_experts, dtype):
         raise ValueError(
             f"A Dense with {' and '.join(unsupported)} cannot be the template of experts."
         )
-    names = ("units", "activation", "use_bias")
+    if template.built:
+        raise ValueError(
+            f"The template {template.name!r} is built already; every expert starts from weights of "
+            "its own. Pass a new Dense."
+        )
+    names = ("units", "activation", "use_bias", "trainable")
     parts = ("kernel", "bias")
     kinds = ("initializer", "regularizer", "constraint")
     names += tuple(f"{part}_{kind}" for part in parts for kind in kinds)

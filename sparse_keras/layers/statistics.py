@@ -14,6 +14,7 @@ SUMS = (
     "tokens",  # that are not padding
     "kept",  # open assignments that were not dropped
     "entropy",  # of a token's normalised scores, in nats, summed over tokens
+    "calls",  # of the layer, one in each step unless it is shared
     "examples",  # batch sizes: Keras weighs the losses of batches by them
     "aux_loss",  # weighted and summed over losses, times the batch size
     *LOSSES,  # each unweighted, times the batch size
@@ -53,15 +54,17 @@ def summarize(values):
         A dict:
 
         * `"load"`: `[E]`, each expert's share of all assignments; sums to 1.
+        * `"assigned"`: assignments recorded; `"kept"`: those of them that were not dropped.
         * `"load_violation"`: largest load over mean load, minus 1. 0 is perfect balance.
         * `"dead"`: experts that got nothing.
         * `"dropped"`: share of assignments dropped for want of capacity.
         * `"experts_per_token"`: mean number of open experts.
         * `"entropy"`: mean entropy of a token's scores over that of a uniform choice, in [0, 1].
-        * `"aux_loss"`: mean weighted auxiliary loss, as it entered the loss.
+        * `"calls"`: calls of the layer.
+        * `"aux_loss"`: mean over calls of the weighted auxiliary loss, as it entered the loss.
         * `"balance_loss"`, ...: mean of each auxiliary loss, unweighted.
 
-        All are NaN, and `"dead"` 0, when nothing was recorded.
+        Ratios are NaN, and counts 0, when nothing was recorded.
     """
     num_experts = len(values) - len(SUMS)
     load = np.asarray(values[:num_experts], "float64")
@@ -72,9 +75,12 @@ def summarize(values):
         return a / b if b > 0 else np.nan
 
     share = load / assigned if assigned > 0 else np.full(num_experts, np.nan)
-    uniform_entropy = np.log(num_experts)
+    uniform_entropy = np.log(max(num_experts, 2))  # One expert: entropy 0, not 0 / 0.
     return {
         "load": share,
+        "assigned": float(assigned),
+        "kept": float(sums["kept"]),
+        "calls": float(sums["calls"]),
         "load_violation": float(share.max() * num_experts - 1),
         "dead": int((load == 0).sum()) if assigned > 0 else 0,
         "dropped": ratio(assigned - sums["kept"], assigned),

@@ -17,23 +17,25 @@ def flops_per_example(model):
         model: A built Functional or Sequential model whose axes other than the batch are static.
 
     Returns:
-        An integer. For routers that open a varying number of experts, `experts_per_token` is
-        counted.
+        An integer. Of each mixture, the router's `experts_per_token` counts: k, or for a
+        ThresholdRouter the most experts that it may open.
 
     Raises:
         ValueError: If a layer with weights of rank 2 or more is of a kind not counted here.
     """
-    return sum(_flops(layer) for layer in model.layers)
+    return sum(_flops(layer, layer.input.shape) for layer in model.layers if layer.weights)
 
 
-def _flops(layer):
+def _flops(layer, input_shape):
+    """The cost of one example for a layer that gets inputs of `input_shape`."""
     if isinstance(layer, keras.Model):
         return flops_per_example(layer)
     if isinstance(layer, keras.layers.Dense):
-        return 2 * math.prod(layer.kernel.shape) * _positions(layer)
+        return 2 * math.prod(layer.kernel.shape) * _positions(layer, input_shape)
     if isinstance(layer, MixtureOfExperts):
-        flops = layer.flops_per_token(layer.input.shape[-1]) * _positions(layer)
-        return flops + (_flops(layer.shared_expert) if layer.shared_expert is not None else 0)
+        flops = layer.flops_per_token(input_shape[-1]) * _positions(layer, input_shape)
+        shared = layer.shared_expert
+        return flops + (0 if shared is None else _flops(shared, input_shape))
     matrices = [weight.path for weight in layer.weights if len(weight.shape) > 1]
     if matrices and not isinstance(layer, keras.layers.Embedding):
         raise ValueError(
@@ -43,28 +45,26 @@ def _flops(layer):
     return 0
 
 
-def _positions(layer):
-    shape = layer.input.shape[1:-1]
-    if None in shape:
+def _positions(layer, input_shape):
+    if None in input_shape[1:-1]:
         raise ValueError(
             f"flops_per_example needs static axes. Received: {layer.name!r} with input shape "
-            f"{tuple(layer.input.shape)}."
+            f"{tuple(input_shape)}."
         )
-    return math.prod(shape)
+    return math.prod(input_shape[1:-1])
 
 
 def active_params(model):
-    """The number of trainable weights that one example meets.
+    """The number of weights that one example meets.
 
-    Of each mixture, the router, the shared expert and `experts_per_token` experts count. An
-    embedding counts whole.
+    Of each mixture, the router, the shared expert and `experts_per_token` experts count; what it
+    remembers of its routing does not. An embedding counts whole.
 
     Args:
         model: A built model.
     """
-    total = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    total = model.count_params()
     for layer in model._flatten_layers():
         if isinstance(layer, MixtureOfExperts):
-            owned = sum(math.prod(weight.shape) for weight in layer.trainable_weights)
-            total -= owned - layer.active_params()
+            total += layer.active_params() - layer.count_params()
     return total

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from sparse_keras.data.features import Features
+from sparse_keras.layers import FeatureGate
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -27,6 +28,8 @@ class TabularModel(keras.Model):
     """
 
     def __init__(self, core, features, **kwargs):
+        # Keras scales the loss of float16 models by the policy of the model that is compiled.
+        kwargs.setdefault("dtype", core.dtype_policy)
         super().__init__(**kwargs)
         self.core = core
         self._features = Features.from_dict(features) if isinstance(features, dict) else features
@@ -71,6 +74,21 @@ class TabularModel(keras.Model):
     def predict_target(self, x, **kwargs):
         """Predicts in the target's own terms: classes, labels or values; see `Target.decode`."""
         return self.features.decode_target(self.predict(x, **kwargs))
+
+    def selected_features(self):
+        """Names of the raw columns whose gate is open, for a model with a `feature_gate`.
+
+        Raises:
+            ValueError: If the model has no feature gate.
+        """
+        gates = [layer for layer in self.core.layers if isinstance(layer, FeatureGate)]
+        if not gates:
+            raise ValueError(f"The model {self.name!r} has no feature gate: it uses all columns.")
+        return [self.features.columns[column] for column in gates[0].selected_features()]
+
+    def export(self, filepath, **kwargs):
+        """Exports the network, `core`, whose inputs are encoded rows: see `keras.Model.export`."""
+        return self.core.export(filepath, **kwargs)
 
     def _is_raw(self, x):
         if hasattr(x, "columns"):

@@ -2,6 +2,9 @@
 
 import keras
 
+# Of all metrics below; of the others, and of losses, smaller values are better.
+HIGHER_IS_BETTER = ("accuracy", "auc")
+
 
 def loss_of(task):
     """The loss of a task, for models that return probabilities (values for regression)."""

@@ -9,22 +9,22 @@ from keras import ops
 from sparse_keras.ops import backend
 
 
-def expert_capacity(capacity_factor, num_tokens, num_experts, k):
-    """`ceil(capacity_factor * N * K / E)`, the most tokens one expert takes.
+def expert_capacity(capacity_factor, num_assignments, num_experts):
+    """`ceil(capacity_factor * assignments / E)`, the most assignments one expert takes.
 
     Args:
         capacity_factor: Float. At 1.0 a perfectly balanced load fills every expert exactly.
-        num_tokens: N, an integer or a scalar tensor: the tokens that are not padding.
+        num_assignments: Integer or scalar tensor, the open assignments of all tokens that are not
+            padding; N * K for a top-k router.
         num_experts: E.
-        k: K, experts per token.
 
     Returns:
         Scalar int32 tensor.
     """
     # The product in float32 may end up a hair above the integer it stands for; without the margin
-    # `ceil` would then grant one place too many.
-    share = ops.cast(num_tokens, "float32") * (capacity_factor * k / num_experts)
-    return ops.cast(ops.ceil(share * (1 - 1e-6)), "int32")
+    # of four units in the last place, `ceil` would then grant one place too many.
+    share = ops.cast(num_assignments, "float32") * (capacity_factor / num_experts)
+    return ops.cast(ops.ceil(share * (1 - 2**-22)), "int32")
 
 
 def sort_by_expert(expert_index, is_open, num_experts, capacity=None):

@@ -42,7 +42,9 @@ def expand_groups(values, group_sizes, num_rows):
         return ops.where((group < num_groups)[:, None], rows, ops.zeros_like(rows))
 
     def transpose(rows, group):
-        # Rows in no group fall into a segment of their own, which is left out.
-        return ops.segment_sum(rows, group, num_segments=num_groups + 1)[:num_groups]
+        # Rows in no group fall into a segment of their own, which is left out. A long sum needs
+        # float32: in bfloat16, 256 + 1 is 256.
+        sums = ops.segment_sum(ops.cast(rows, "float32"), group, num_segments=num_groups + 1)
+        return ops.cast(sums[:num_groups], rows.dtype)
 
     return backend.linear_map(forward, transpose, values, group)

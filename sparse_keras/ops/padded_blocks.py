@@ -83,14 +83,21 @@ class Blocks:
         return ops.where(self.row_grouped[:, None], rows, ops.zeros_like(rows))
 
 
-def matmul(x, w, group_sizes):
-    """`[M, A]` by `[E, A, B]` to `[M, B]`."""
+def matmul(x, w, group_sizes, transpose=False):
+    """`[M, A]` by `[E, A, B]` (with `transpose` `[E, B, A]`) to `[M, B]`."""
     blocks = Blocks(group_sizes, ops.shape(x)[0])
-    return blocks.unpad(ops.matmul(blocks.pad(x), ops.take(w, blocks.group_of_block, axis=0)))
+    matrices = ops.take(w, blocks.group_of_block, axis=0)
+    if transpose:
+        matrices = ops.transpose(matrices, (0, 2, 1))
+    return blocks.unpad(ops.matmul(blocks.pad(x), matrices))
 
 
 def outer(x, y, group_sizes):
     """The sum over each group of `x_i y_i^T`: `[M, A]` and `[M, B]` to `[E, A, B]`."""
     blocks = Blocks(group_sizes, ops.shape(x)[0])
     products = ops.matmul(ops.transpose(blocks.pad(x), (0, 2, 1)), blocks.pad(y))
-    return ops.segment_sum(products, blocks.group_of_block, num_segments=blocks.num_groups)
+    # A group may have many blocks, too many to add up in half precision.
+    sums = ops.segment_sum(
+        ops.cast(products, "float32"), blocks.group_of_block, num_segments=blocks.num_groups
+    )
+    return ops.cast(sums, x.dtype)

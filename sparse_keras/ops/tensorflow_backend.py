@@ -27,25 +27,24 @@ def truncate(rows, count):
     return rows if in_static_graph() else rows[:count]
 
 
-def grouped_matmul(x, w, group_sizes):
+def grouped_matmul(x, w, group_sizes, transpose=False):
     """The gradient is written for the whole bank.
 
     Autodiff of the slices `w[e]` would make one full-size gradient for each expert, and add them.
+    With `transpose`, rows are multiplied by the transposed matrices, without a copy of the bank.
     """
-    matmul, outer = (
-        (padded_blocks.matmul, padded_blocks.outer)
-        if in_static_graph()
-        else (_split_matmul, _split_outer)
-    )
+    static = in_static_graph()
+    matmul = padded_blocks.matmul if static else _split_matmul
+    outer = padded_blocks.outer if static else _split_outer
 
     @tf.custom_gradient
     def product(x, w):
         def grad(upstream):
-            dx = grouped_matmul(upstream, tf.linalg.matrix_transpose(w), group_sizes)
-            dw = outer(x, upstream, group_sizes)
-            return dx, dw
+            dx = grouped_matmul(upstream, w, group_sizes, transpose=not transpose)
+            pair = (upstream, x) if transpose else (x, upstream)
+            return dx, outer(*pair, group_sizes)
 
-        return matmul(x, w, group_sizes), grad
+        return matmul(x, w, group_sizes, transpose), grad
 
     return product(tf.convert_to_tensor(x), tf.convert_to_tensor(w))
 
@@ -59,12 +58,16 @@ def _split(rows, group_sizes):
     return slices[:-1], rest
 
 
-def _split_matmul(x, w, group_sizes):
+def _split_matmul(x, w, group_sizes, transpose):
     slices, rest = _split(x, group_sizes)
     matrices = tf.unstack(w, num=w.shape[0])
-    products = [tf.matmul(rows, matrix) for rows, matrix in zip(slices, matrices, strict=True)]
-    y = tf.concat([*products, tf.zeros([rest, w.shape[2]], x.dtype)], axis=0)
-    y.set_shape([x.shape[0], w.shape[2]])
+    products = [
+        tf.matmul(rows, matrix, transpose_b=transpose)
+        for rows, matrix in zip(slices, matrices, strict=True)
+    ]
+    width = w.shape[1] if transpose else w.shape[2]
+    y = tf.concat([*products, tf.zeros([rest, width], x.dtype)], axis=0)
+    y.set_shape([x.shape[0], width])
     return y
 
 

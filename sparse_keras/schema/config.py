@@ -58,8 +58,12 @@ class Config(Section):
 
     @property
     def hash(self):
-        """The identity of the config: SHA-256 of the canonical JSON of its resolved values."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The identity of the config: SHA-256 of the canonical JSON of its resolved values.
+
+        The description is left out: it changes nothing.
+        """
+        values = self.model_dump(mode="json", exclude={"description"})
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def renamed(self, name):

@@ -60,7 +60,7 @@ class BreastCancer(_TestSplit):
 
 
 class GeneratedMultilabel(_TestSplit):
-    """Made-up rows with several labels each, from scikit-learn's generator."""
+    """Generated rows with several labels each, whose rules differ between regions."""
 
     type: Literal["generated_multilabel"] = Field(
         "generated_multilabel", description="Made-up rows with several labels each."

@@ -48,7 +48,6 @@ class ThresholdRouter(Section):
         False, description="Whether the weights of the open gates are divided by their sum."
     )
     balance_loss: NotNegative = Field(0.01, description=_BALANCE)
-    z_loss: NotNegative = Field(0.0, description=_Z)
     importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
 
     def rules(self):
@@ -73,7 +72,6 @@ class ReLURouter(Section):
     l1_multiplier: Annotated[float, Field(gt=1)] = Field(
         1.2, description="Factor by which that weight rises or falls each step to hold k."
     )
-    z_loss: NotNegative = Field(0.0, description=_Z)
 
     def rules(self):
         if self.max_experts is not None and self.max_experts < self.k:

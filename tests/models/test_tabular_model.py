@@ -61,6 +61,4 @@ def test_saved_model_predicts_the_same(model, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.features == model.features
-    np.testing.assert_array_equal(
-        loaded.predict(FRAME, verbose=0), model.predict(FRAME, verbose=0)
-    )
+    np.testing.assert_array_equal(loaded.predict(FRAME, verbose=0), model.predict(FRAME, verbose=0))

@@ -66,11 +66,11 @@ def test_dispatch_then_combine(capacity, open_share):
 
 def test_capacity_by_hand():
     # 3 tokens, K = 2, E = 2, so capacity 1.0 * 3 * 2 / 2 = 3.
-    assert int(expert_capacity(1.0, 3, 2, 2)) == 3
+    assert int(expert_capacity(1.0, 6, 2)) == 3
     # 1.25 * 3 * 2 / 2 = 3.75, rounded up.
-    assert int(expert_capacity(1.25, 3, 2, 2)) == 4
+    assert int(expert_capacity(1.25, 6, 2)) == 4
     # 1.1 * 100 * 1 / 10 is 11.000000000000002 in floating point: 11, not 12.
-    assert int(expert_capacity(1.1, 100, 10, 1)) == 11
+    assert int(expert_capacity(1.1, 100, 10)) == 11
     # All tokens choose expert 0 first and expert 1 second; one place each: token 0 keeps both.
     index = np.array([[0, 1], [0, 1], [0, 1]], "int32")
     plan = plan_of(index, np.ones((3, 2), bool), 2, 1)

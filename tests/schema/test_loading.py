@@ -134,7 +134,6 @@ def test_overrides_merge_and_a_changed_type_replaces_its_block(load):
         "max_experts": None,
         "l1_initial": 1e-8,
         "l1_multiplier": 1.2,
-        "z_loss": 0.0,
     }
     assert load(BASE, "model.router.k=1").model.router.jitter == 0.1
     swapped = load(BASE, "model.router.k=3", "model.router.type=relu")

@@ -19,7 +19,6 @@ class Router(keras.layers.Layer):
     Args:
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of `losses.load_balance_loss`.
-        z_loss: Weight of `losses.router_z_loss`.
         importance_loss: Weight of `losses.importance_loss`.
         jitter: Width of multiplicative noise on the router's input in training: each value is
             multiplied by a draw from `[1 - jitter, 1 + jitter]`. The experts never see it.
@@ -49,7 +48,6 @@ class Router(keras.layers.Layer):
         self,
         num_experts=None,
         balance_loss=0.0,
-        z_loss=0.0,
         importance_loss=0.0,
         jitter=0.0,
         use_bias=False,
@@ -63,9 +61,8 @@ class Router(keras.layers.Layer):
         self.num_experts = None
         if num_experts is not None:
             self.set_num_experts(num_experts)
-        self.balance_loss = _loss_weight("balance_loss", balance_loss)
-        self.z_loss = _loss_weight("z_loss", z_loss)
-        self.importance_loss = _loss_weight("importance_loss", importance_loss)
+        self.balance_loss = loss_weight("balance_loss", balance_loss)
+        self.importance_loss = loss_weight("importance_loss", importance_loss)
         if not 0.0 <= jitter < 1.0:
             raise ValueError(f"`jitter` must be in [0, 1). Received: jitter={jitter!r}.")
         self.jitter = jitter
@@ -152,6 +149,11 @@ class Router(keras.layers.Layer):
         """Chooses experts by their logits, float32 `[N, E]`."""
         raise NotImplementedError
 
+    @property
+    def loss_names(self):
+        """Names of the losses that `auxiliary_losses` returns."""
+        return tuple(name for name in ("balance_loss", "importance_loss") if getattr(self, name))
+
     def auxiliary_losses(self, routing, load, mask=None):
         """The losses this router asks for, in training.
 
@@ -168,14 +170,16 @@ class Router(keras.layers.Layer):
         if self.balance_loss:
             value = losses.load_balance_loss(routing["scores"], load, mask)
             found["balance_loss"] = (self.balance_loss, value)
-        if self.z_loss:
-            found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
         if self.importance_loss:
             value = losses.importance_loss(
                 routing["weight"], routing["expert_index"], self.num_experts
             )
             found["importance_loss"] = (self.importance_loss, value)
         return found
+
+    def matrix_params(self):
+        """The number of weights that make the logits."""
+        return (self.kernel.shape[0] + self.use_bias) * self.num_experts
 
     def flops_per_token(self, input_dim):
         """Multiplications and additions of the router's matmul for one token."""
@@ -203,7 +207,6 @@ class Router(keras.layers.Layer):
             **super().get_config(),
             "num_experts": self.num_experts,
             "balance_loss": self.balance_loss,
-            "z_loss": self.z_loss,
             "importance_loss": self.importance_loss,
             "jitter": self.jitter,
             "use_bias": self.use_bias,
@@ -242,7 +245,8 @@ def _float32_policy(dtype):
     return policy
 
 
-def _loss_weight(name, value):
+def loss_weight(name, value):
+    """Checks the weight of a loss."""
     if not 0.0 <= value < float("inf"):
         raise ValueError(f"`{name}` must be a weight of at least 0. Received: {name}={value!r}.")
     return value

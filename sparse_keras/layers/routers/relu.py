@@ -24,7 +24,8 @@ class ReLURouter(Router):
                         coefficient / l1_multiplier    otherwise
 
     The coefficient starts very small, so that the first hundred steps or so are nearly free of
-    it. A large learning rate may make it overshoot: gates that were closed for every input stay closed.
+    it. A large learning rate may make it overshoot, and a gate that is closed for every input
+    stays closed.
 
     Args:
         k: Target of the experts that a token opens on average.
@@ -34,7 +35,6 @@ class ReLURouter(Router):
         l1_multiplier: How much one training step changes the coefficient, above 1.
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss on the normalised gates.
-        z_loss: Weight of the router z-loss.
         importance_loss: Weight of the importance loss.
         jitter: Width of multiplicative noise on the router's input in training.
         use_bias: Whether gates have a bias. Without one, half of all inputs that are symmetric
@@ -111,7 +111,7 @@ class ReLURouter(Router):
     def call(self, inputs, mask=None, training=None):
         routing = super().call(inputs, mask=mask, training=training)
         if training:
-            self._adapt(routing["is_open"], mask)
+            self._adapt(self._gates(routing, mask), mask)
         return routing
 
     def route(self, logits):
@@ -124,25 +124,33 @@ class ReLURouter(Router):
             "scores": gates,
         }
 
-    def _adapt(self, is_open, mask):
-        opened = ops.sum(ops.cast(is_open, "float32"))
-        too_many = opened > self.k * losses.token_count(is_open, mask)
+    def _gates(self, routing, mask):
+        """All gates `[N, E]`, those beyond `max_experts` included: they have to close as well."""
+        gates = routing["scores"]
+        return gates if mask is None else ops.where(mask[:, None], gates, 0.0)
+
+    def _adapt(self, gates, mask):
+        opened = ops.sum(ops.cast(gates > 0, "float32"))
+        too_many = opened > self.k * losses.token_count(gates, mask)
         factor = ops.where(too_many, self.l1_multiplier, 1.0 / self.l1_multiplier)
         # The bounds are far from any useful value. They keep a coefficient that shrank or grew for
         # thousands of steps from leaving float32, and within reach.
         self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
 
     def auxiliary_losses(self, routing, load, mask=None):
-        tokens = losses.token_count(routing["weight"], mask)
-        weight_sums = losses.sum_by_expert(
-            routing["weight"], routing["expert_index"], self.num_experts
-        )
-        load_share = load * (self.num_experts / self.k) / tokens
-        sparsity = ops.sum(load_share * weight_sums) / tokens
+        gates = self._gates(routing, mask)
+        tokens = losses.token_count(gates, mask)
+        opened = ops.sum(ops.cast(gates > 0, "float32"), axis=0)
+        load_share = opened * (self.num_experts / self.k) / tokens
+        sparsity = ops.sum(load_share * ops.sum(gates, axis=0)) / tokens
         return {
             **super().auxiliary_losses(routing, load, mask),
             "sparsity_loss": (ops.convert_to_tensor(self.l1_coefficient), sparsity),
         }
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, "sparsity_loss")
 
     def get_config(self):
         return {

@@ -25,7 +25,6 @@ class ThresholdRouter(Router):
         normalize: Whether a token's weights are divided by their sum.
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
-        z_loss: Weight of the router z-loss.
         importance_loss: Weight of the importance loss.
         jitter: Width of multiplicative noise on the router's input in training.
         use_bias: Whether gates have a bias.

@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
+from sparse_keras import losses
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.base import Router, loss_weight
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -51,8 +52,11 @@ class TopKRouter(Router):
         [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1.
     """
 
-    def __init__(self, k=2, num_experts=None, normalize=None, balance_loss=0.01, **kwargs):
+    def __init__(
+        self, k=2, num_experts=None, normalize=None, balance_loss=0.01, z_loss=0.0, **kwargs
+    ):
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
+        self.z_loss = loss_weight("z_loss", z_loss)
         self.k = positive_int("k", k)
         if normalize and k == 1:
             raise ValueError(
@@ -78,5 +82,20 @@ class TopKRouter(Router):
             "scores": scores,
         }
 
+    @property
+    def loss_names(self):
+        return (*super().loss_names, "z_loss") if self.z_loss else super().loss_names
+
+    def auxiliary_losses(self, routing, load, mask=None):
+        found = super().auxiliary_losses(routing, load, mask)
+        if self.z_loss:
+            found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
+        return found
+
     def get_config(self):
-        return {**super().get_config(), "k": self.k, "normalize": self.normalize}
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "normalize": self.normalize,
+            "z_loss": self.z_loss,
+        }

@@ -1,0 +1,158 @@
+"""Every public layer keeps the contract of a Keras layer."""
+
+import ast
+import functools
+import pathlib
+
+import keras
+import pytest
+
+import sparse_keras
+from sparse_keras.layers import (
+    DenseExperts,
+    FeatureGate,
+    GLUExperts,
+    GroupedDense,
+    MixtureOfExperts,
+    MLPExperts,
+    ReLURouter,
+    ThresholdRouter,
+    TiedExperts,
+    TopKRouter,
+)
+from tests.layers.wrappers import ByLargestFeature, WeightOfEachExpert
+from tests.support.contract import CHECKS, run_layer_contract
+
+RANDOM = {"random": True}
+BANK = {"wrap": ByLargestFeature}
+ROUTER = {"wrap": WeightOfEachExpert, "ranks": (2,)}
+MASKED = {"passes_mask": True}
+
+partial = functools.partial
+
+
+def mixture(bank, router, shared_expert=None, capacity_factor=None, **kwargs):
+    return MixtureOfExperts(
+        bank(),
+        router=router(),
+        shared_expert=shared_expert and shared_expert(),
+        capacity_factor=capacity_factor,
+        **kwargs,
+    )
+
+
+DENSE = partial(DenseExperts, 4, 3, activation="tanh")
+MLP = partial(MLPExperts, 4, 8)
+GLU = partial(GLUExperts, 4, 8, output_dim=3)
+TIED = partial(TiedExperts, 4, 3, activation="tanh")
+TOP_K = partial(TopKRouter, z_loss=0.001, importance_loss=0.01)
+RELU = partial(ReLURouter, l1_initial=1e-3)
+
+SUBJECTS = {
+    "GroupedDense": (partial(GroupedDense, 4, 3, activation="tanh"), BANK),
+    "DenseExperts": (DENSE, BANK),
+    "MLPExperts": (MLP, BANK),
+    "GLUExperts": (GLU, BANK),
+    "TiedExperts": (TIED, BANK),
+    "MLPExperts with dropout": (partial(MLP, dropout=0.3), BANK | RANDOM),
+    "TopKRouter": (partial(TopKRouter, num_experts=4), ROUTER),
+    "TopKRouter with jitter": (
+        partial(TopKRouter, k=1, num_experts=4, jitter=0.1),
+        ROUTER | RANDOM,
+    ),
+    "ThresholdRouter": (partial(ThresholdRouter, num_experts=4), ROUTER),
+    "ReLURouter": (partial(ReLURouter, num_experts=4), ROUTER),
+    "FeatureGate": (FeatureGate, MASKED | RANDOM),
+    "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
+    "mixture of Dense": (
+        lambda **kwargs: MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=1, **kwargs),
+        MASKED,
+    ),
+    "dense, top k": (partial(mixture, DENSE, TOP_K), MASKED),
+    "dense, threshold": (partial(mixture, DENSE, ThresholdRouter), MASKED),
+    "dense, relu": (partial(mixture, DENSE, RELU), MASKED),
+    "mlp, top k": (partial(mixture, MLP, TOP_K), MASKED),
+    "mlp, threshold": (
+        partial(mixture, MLP, partial(ThresholdRouter, max_experts=2, normalize=True)),
+        MASKED,
+    ),
+    "mlp, relu": (partial(mixture, MLP, partial(RELU, max_experts=3)), MASKED),
+    "glu, top k": (partial(mixture, GLU, TOP_K), MASKED),
+    "glu, relu": (partial(mixture, GLU, RELU), MASKED),
+    "tied, top k": (partial(mixture, TIED, TOP_K), MASKED),
+    "tied, threshold": (partial(mixture, TIED, ThresholdRouter), MASKED),
+    "shared expert": (
+        partial(mixture, MLP, TOP_K, shared_expert=partial(keras.layers.Dense, 6)),
+        MASKED,
+    ),
+    "capacity": (partial(mixture, DENSE, TOP_K, capacity_factor=1.0), MASKED),
+    "everything": (
+        partial(
+            mixture,
+            partial(MLP, dropout=0.3),
+            partial(TOP_K, jitter=0.1),
+            shared_expert=partial(keras.layers.Dense, 6),
+            capacity_factor=1.25,
+            eval_capacity_factor=50.0,
+        ),
+        MASKED | RANDOM,
+    ),
+}
+
+# What runs with `-m slow` only: the rest of the product of banks and routers, and costly checks of
+# layers that other subjects contain.
+LATER = {name for name in SUBJECTS if "," in name} - {
+    "dense, threshold",
+    "mlp, relu",
+    "tied, top k",
+}
+COSTLY = {
+    "compiled_training_agrees": {
+        "FeatureGate with threshold",
+        "mixture of Dense",
+        "mlp, relu",
+        "tied, top k",
+    },
+    "time_distributed": {"FeatureGate", "mixture of Dense"},
+    "fits_and_evaluates": {"FeatureGate", "dense, threshold", "mlp, relu", "everything"},
+}
+# Parts of the mixtures; what is left to say of them alone is quick.
+PARTS = {name for name, (_, options) in SUBJECTS.items() if "wrap" in options}
+for check in ("dtype_policies", "symbolic_shapes", "seed_reproduces", "examples_are_independent"):
+    COSTLY[check] = SUBJECTS.keys() - PARTS - {"shared expert", "capacity"} | {"TiedExperts"}
+
+
+def cases():
+    for name in SUBJECTS:
+        for check in CHECKS:
+            quick = name not in LATER and name in COSTLY.get(check, SUBJECTS)
+            yield pytest.param(name, check, marks=() if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name, check", list(cases()))
+def test_contract(name, check):
+    make_layer, options = SUBJECTS[name]
+    run_layer_contract(make_layer, (10, 6), only=[check], **options)
+
+
+def test_every_public_layer_is_a_subject():
+    tested = {type(make_layer()).__name__ for make_layer, _ in SUBJECTS.values()}
+    bases = {"Experts", "Router"}
+    assert tested == set(sparse_keras.layers.__all__) - bases
+
+
+def test_layers_know_no_backend():
+    """Layers are written in `keras.ops`, and hold no Lambda, which safe mode would refuse."""
+    folder = pathlib.Path(sparse_keras.layers.__file__).parent
+    files = list(folder.rglob("*.py"))
+    assert len(files) > 10
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            elif isinstance(node, ast.Attribute):
+                assert node.attr != "Lambda", file
+            assert not {"tensorflow", "jax", "torch"} & {n.split(".")[0] for n in names}, file

@@ -1,0 +1,166 @@
+"""What single routers promise beyond the contract and the loop."""
+
+import keras
+import numpy as np
+import pytest
+
+from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.layers import DenseExperts, MixtureOfExperts, ReLURouter, Router, TopKRouter
+from sparse_keras.layers.routers import ROUTERS
+from tests.support.gradients import layer_gradients, to_numpy
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+def test_routing_is_a_dict_in_functional_models(name):
+    layer = MixtureOfExperts(DenseExperts(4, 3), router=name)
+    inputs = keras.Input((None, 6))
+    outputs, routing = layer(inputs, return_routing=True)
+    model = keras.Model(inputs, {"outputs": outputs, **routing})
+    x = draw(2, 5, 6)
+    found = model.predict(x, verbose=0)
+    expected, eager = layer(x, return_routing=True)
+    np.testing.assert_allclose(found.pop("outputs"), to_numpy(expected), rtol=1e-5, atol=1e-6)
+    keys = {"expert_index", "weight", "is_open", "scores", "logits"}
+    assert set(found) == set(routing) == set(eager) == keys
+    for key in keys:
+        assert tuple(routing[key].shape) == (None, found[key].shape[1])
+        assert keras.backend.standardize_dtype(routing[key].dtype) == str(found[key].dtype)
+        np.testing.assert_allclose(found[key], to_numpy(eager[key]), rtol=1e-5, atol=1e-6)
+        assert len(found[key]) == 10
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+def test_routes_in_float32_under_every_policy(name):
+    def route(policy):
+        keras.config.set_dtype_policy(policy)
+        keras.utils.set_random_seed(4)
+        router = ROUTERS[name](num_experts=64)
+        return router, router(draw(200, 32))
+
+    router, expected = route("float32")
+    for policy in ("mixed_bfloat16", "mixed_float16", "bfloat16"):
+        router, routing = route(policy)
+        assert router.compute_dtype == "float32" and router.kernel.dtype == "float32"
+        for key, tensor in routing.items():
+            assert keras.backend.standardize_dtype(tensor.dtype) in ("float32", "int32", "bool")
+            np.testing.assert_array_equal(to_numpy(tensor), to_numpy(expected[key]))
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+def test_every_expert_that_got_a_token_learns(name):
+    layer = MixtureOfExperts(DenseExperts(8, 3, "linear"), router=name)
+    x, upstream = draw(6, 5), draw(6, 3, seed=1)
+    layer.build(x.shape)
+    _, routing = layer(x, return_routing=True)
+    used = np.unique(to_numpy(routing["expert_index"])[to_numpy(routing["is_open"]) > 0])
+    _, found = layer_gradients(layer, x, lambda y: keras.ops.sum(keras.ops.multiply(y, upstream)))
+    (gradient,) = [g for path, g in found.items() if path.endswith("expert_kernel")]
+    norms = np.abs(gradient).max(axis=(1, 2))
+    np.testing.assert_array_equal(np.flatnonzero(norms), used.astype(int))
+
+
+def train_relu_router(epochs, **kwargs):
+    """Twelve experts on centred inputs, a target of two; losses and experts per token."""
+    router = ReLURouter(k=2, **kwargs)
+    layer = MixtureOfExperts(keras.layers.Dense(8), num_experts=12, router=router)
+    model = keras.Sequential([keras.Input((16,)), layer])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    x = draw(512, 16)
+    load = ExpertLoad(per_layer=True)
+    y = np.tanh(x[:, :8])
+    logs = model.fit(x, y, batch_size=32, epochs=epochs, verbose=0, callbacks=[load]).history
+    return logs, logs[f"{layer.path}/experts_per_token"]
+
+
+def test_relu_router_reaches_its_target():
+    _, opened = train_relu_router(16, l1_initial=1e-3, l1_multiplier=1.05)
+    assert opened[0] > 4  # Half of the gates are positive at the start.
+    assert np.mean(opened[-3:]) == pytest.approx(2, rel=0.15)
+
+
+def test_relu_router_does_not_ruin_training_by_default():
+    """A coefficient that only ever grows drowns the task: inputs that are centred keep half of the
+    gates open whatever the kernel is, unless gates have a bias."""
+    logs, opened = train_relu_router(12, l1_initial=1e-3)
+    assert logs["loss"][-1] < logs["loss"][0]
+    assert opened[-1] < 3
+
+
+def test_relu_coefficient_by_hand():
+    router = ReLURouter(k=1, l1_initial=0.5, l1_multiplier=2.0, num_experts=2)
+    router.build((None, 2))
+    router.kernel.assign(np.eye(2))
+    both, none = np.ones((3, 2), "float32"), -np.ones((3, 2), "float32")
+    router(both)  # Not in training.
+    assert float(to_numpy(router.l1_coefficient)) == 0.5
+    router(both, training=True)  # 2 open, more than 1.
+    assert float(to_numpy(router.l1_coefficient)) == 1.0
+    router(none, training=True)
+    assert float(to_numpy(router.l1_coefficient)) == 0.5
+    # One of three tokens counts: 2 open assignments for 1 token are too many.
+    mask = np.array([True, False, False])
+    router(both, mask=keras.ops.convert_to_tensor(mask), training=True)
+    assert float(to_numpy(router.l1_coefficient)) == 1.0
+
+
+def test_a_token_with_no_open_gate():
+    shared = keras.layers.Dense(3)
+    layer = MixtureOfExperts(
+        DenseExperts(4, 3, bias_initializer="ones"), router="relu", shared_expert=shared
+    )
+    x = draw(5, 6)
+    layer.build(x.shape)
+    layer.router.kernel.assign(np.zeros((6, 4)))
+    np.testing.assert_allclose(to_numpy(layer(x)), to_numpy(shared(x)), rtol=1e-6)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class FirstExperts(Router):
+    """A user's own router: always the first two experts."""
+
+    experts_per_token = 2
+
+    def route(self, logits):
+        scores = keras.ops.softmax(logits)
+        index = keras.ops.zeros_like(logits[:, :2], dtype="int32") + np.array([0, 1], "int32")
+        return {
+            "expert_index": index,
+            "weight": scores[:, :2],
+            "is_open": keras.ops.ones_like(index, dtype="bool"),
+            "scores": scores,
+        }
+
+
+def test_a_router_of_ones_own(tmp_path):
+    layer = MixtureOfExperts(DenseExperts(4, 3), router=FirstExperts(balance_loss=0.1))
+    model = keras.Sequential([keras.Input((6,)), layer])
+    model.compile("sgd", "mse")
+    x = draw(8, 6)
+    model.fit(x, x[:, :3], verbose=0)
+    np.testing.assert_allclose(layer.routing_statistics()["load"], [0.5, 0.5, 0, 0])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_normalized_weights_sum_to_1():
+    routing = TopKRouter(k=3, num_experts=8)(draw(10, 6))
+    np.testing.assert_allclose(to_numpy(routing["weight"]).sum(1), 1.0, rtol=1e-6)
+    raw = TopKRouter(k=3, num_experts=8, normalize=False)(draw(10, 6))
+    assert to_numpy(raw["weight"]).sum(1).max() < 1.0
+
+
+def test_costs():
+    """By hand: D = 6, E = 4, K = 2, units 3."""
+    layer = MixtureOfExperts(DenseExperts(4, 3), shared_expert=keras.layers.Dense(3))
+    layer.build((None, 6))
+    # Router 2 * 6 * 4, experts 2 * (2 * 6 * 3).
+    assert layer.flops_per_token(6) == 48 + 72
+    # Router 6 * 4, shared 6 * 3 + 3, two experts of 6 * 3 + 3.
+    assert layer.active_params() == 24 + 21 + 42
+    # All four experts, and the statistics, which are not trainable.
+    assert layer.count_params() == 24 + 21 + 84 + layer.statistics.shape[0]

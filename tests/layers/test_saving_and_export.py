@@ -1,0 +1,79 @@
+"""A saved model opens in a fresh process; an exported one serves any batch and assigns nothing."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from sparse_keras.layers import FeatureGate, GLUExperts, MixtureOfExperts, TiedExperts, TopKRouter
+
+
+def everything_model():
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(20, 6, mask_zero=True),
+            FeatureGate(),
+            MixtureOfExperts(
+                GLUExperts(4, 8, dropout=0.1),
+                router=TopKRouter(jitter=0.1, z_loss=0.1),
+                shared_expert=keras.layers.Dense(6),
+                capacity_factor=1.25,
+                eval_capacity_factor=2.0,
+            ),
+            MixtureOfExperts(TiedExperts(4, 5), router="relu"),
+            MixtureOfExperts(keras.layers.Dense(3), num_experts=4, router="threshold"),
+            keras.layers.GlobalAveragePooling1D(),
+        ]
+    )
+    model.compile("adam", "mse")
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 20, size=(13, 7)).astype("int32")
+    model.fit(x, rng.normal(size=(13, 3)), batch_size=5, verbose=0)
+    return model, x
+
+
+READ = """
+import sys, numpy as np
+import sparse_keras, keras
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+def test_opens_in_a_fresh_process(tmp_path):
+    model, x = everything_model()
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    files = [str(tmp_path / name) for name in ("model.keras", "x.npy", "y.npy")]
+    finished = subprocess.run(
+        [sys.executable, "-c", READ, *files],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    assert finished.returncode == 0, finished.stderr
+    found = np.load(tmp_path / "y.npy")
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_exported_graph(tmp_path):
+    import tensorflow as tf
+
+    model, x = everything_model()
+    model.export(str(tmp_path / "exported"), verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    for rows, columns in ((1, 7), (3, 4), (13, 7)):
+        batch = x[:rows, :columns]
+        np.testing.assert_allclose(
+            loaded.serve(batch), model(batch), rtol=1e-5, atol=1e-6, err_msg=str(batch.shape)
+        )
+    graph = loaded.signatures["serving_default"].graph.as_graph_def()
+    nodes = [node.op for node in graph.node]
+    nodes += [node.op for function in graph.library.function for node in function.node_def]
+    assert "MatMul" in nodes  # The search does look inside the functions.
+    assert [op for op in nodes if "Assign" in op] == []

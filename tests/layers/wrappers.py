@@ -1,0 +1,94 @@
+"""Layers that turn banks and routers into one tensor in, one tensor out, for the layer contract."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers import Router
+from sparse_keras.ops import combine, dispatch, sort_by_expert
+
+
+class _Wrapper(keras.layers.Layer):
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if not self.inner.built:
+            self.inner.build((None, input_shape[-1]))
+        self.built = True
+
+    def get_config(self):
+        inner = keras.saving.serialize_keras_object(self.inner)
+        return {**super().get_config(), "inner": inner}
+
+    @classmethod
+    def from_config(cls, config):
+        inner = keras.saving.deserialize_keras_object(config["inner"])
+        return cls(**{**config, "inner": inner})
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class ByLargestFeature(_Wrapper):
+    """Sends each row to the group of the largest of its first E features."""
+
+    def call(self, inputs, training=None):
+        groups = getattr(self.inner, "num_experts", None) or self.inner.num_groups
+        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))
+        index = ops.cast(ops.argmax(rows[:, :groups], axis=-1), "int32")[:, None]
+        plan = sort_by_expert(index, ops.ones_like(index, dtype="bool"), groups)
+        arguments = (
+            {}
+            if training is None or not self.inner._call_has_training_arg
+            else {"training": training}
+        )
+        outputs = self.inner(dispatch(rows, plan), plan["group_sizes"], **arguments)
+        ones = ops.ones_like(index, dtype="float32")
+        outputs = combine(outputs, plan, ones)
+        return ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.inner.compute_output_shape((None, input_shape[-1]))[-1])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class WeightOfEachExpert(_Wrapper):
+    """The routing as a `[N, E]` matrix: the weight of each expert, 0 where it is not open."""
+
+    def call(self, inputs, training=None):
+        routing = self.inner(inputs, training=training)
+        chosen = ops.one_hot(routing["expert_index"], self.inner.num_experts, dtype="float32")
+        return ops.sum(chosen * routing["weight"][..., None], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.inner.num_experts)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class FixedRouter(Router):
+    """A routing given by hand; its weights are trainable, so that their gradient can be read."""
+
+    def __init__(self, expert_index, weight, is_open, num_experts, **kwargs):
+        super().__init__(num_experts=num_experts, **kwargs)
+        self.expert_index, self.fixed_weight, self.is_open = expert_index, weight, is_open
+
+    @property
+    def experts_per_token(self):
+        return self.expert_index.shape[1]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.weight = self.add_weight(
+            name="router_weight",
+            shape=self.fixed_weight.shape,
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(self.fixed_weight, dtype),
+        )
+
+    def route(self, logits):
+        is_open = ops.convert_to_tensor(self.is_open)
+        return {
+            "expert_index": ops.convert_to_tensor(self.expert_index.astype("int32")),
+            "weight": ops.where(is_open, ops.convert_to_tensor(self.weight), 0.0),
+            "is_open": is_open,
+            "scores": ops.softmax(logits),
+        }
