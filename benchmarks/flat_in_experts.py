@@ -26,7 +26,8 @@ def compiled_forward(num_experts):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(lambda x: layer(x, training=False))
+        graph = tf.function(lambda x: layer(x, training=False))
+        return graph.get_concrete_function(tf.TensorSpec((TOKENS, WIDTH), tf.float32))
     if backend == "jax":
         import jax
 

@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from sparse_keras.callbacks import mixtures
 from sparse_keras.models import active_params
 
 # The logs worth a column, in this order, where a model has them.
@@ -42,12 +43,18 @@ class EpochTable(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.columns is None:
             known = [name for name in _COLUMNS if name in logs]
-            # Where there is a task loss, the loss with its auxiliary part says less.
-            self.columns = [n for n in known if n != "loss" or "task_loss" not in known]
+            # Where there is a task loss, the loss with its auxiliary part says less; and without a
+            # capacity nothing is ever dropped.
+            without = {"loss"} if "task_loss" in known else set()
+            if all(layer.capacity_factor is None for layer in mixtures(self.model)):
+                without.add("dropped")
+            self.columns = [name for name in known if name not in without]
             self._print("epoch", *self.columns, "seconds")
         seconds = time.perf_counter() - self.start
         values = [f"{logs[name]:.4f}" for name in self.columns]
         self._print(f"{epoch + 1}/{self.params['epochs']}", *values, f"{seconds:.1f}")
 
     def _print(self, first, *rest):
-        self.console.print(f"{first:>7}" + "".join(f"{cell:>16}" for cell in rest), soft_wrap=True)
+        widths = [max(len(name), 7) + 2 for name in (*self.columns, "seconds")]
+        cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths, strict=True)]
+        self.console.print(f"{first:>7}" + "".join(cells), soft_wrap=True)

@@ -60,14 +60,23 @@ def run(args):
         keras.ops.zeros(())  # The backend's own start comes with its first tensor.
 
     console = Console(highlight=False)
+    data = sparse_keras.load_data(config)
+    console.print(repr(data), soft_wrap=True)
     finished = sparse_keras.train(
-        config, output=args.output, callbacks=[EpochTable(console)], verbose=0
+        config, data, output=args.output, callbacks=[EpochTable(console)], verbose=0
     )
+    if len(finished.history["loss"]) < config.training.epochs:
+        console.print(_stopping(config.training.early_stopping), soft_wrap=True)
     console.print()
     console.print(_metrics_table(config, finished.metrics))
     console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
     console.print(f"again       {reproducing_command(config)}", soft_wrap=True)
     return 0
+
+
+def _stopping(stopping):
+    weights = "; the best epoch's weights are back" if stopping.restore_best else ""
+    return f"stopped: {stopping.monitor} did not improve for {stopping.patience} epochs{weights}"
 
 
 def _metrics_table(config, metrics):
@@ -77,12 +86,16 @@ def _metrics_table(config, metrics):
     others = published["models"] if same_data else {}
     table = Table("test", box=None, pad_edge=False)
     table.add_column("this run", justify="right")
-    for name, model in others.items():
-        table.add_column(f"{name} (mean of {len(model['seeds'])})", justify="right")
+    for name in others:
+        table.add_column(name.replace("_", " "), justify="right")
     for metric, value in metrics.items():
         row = [metric, f"{value:.4f}"]
         for model in others.values():
             found = model["metrics"].get(metric)
             row.append(f"{found['mean']:.4f}" if found else "-")
         table.add_row(*row)
+    if others:
+        seeds = len(published["models"]["sparse"]["seeds"])
+        table.caption = f"published: mean over {seeds} seeds of the shipped config"
+        table.caption_justify = "left"
     return table

@@ -76,7 +76,7 @@ class CategoricalColumn:
         return np.array([codes.get(key, UNSEEN_CODE) for key in category_keys(series)], "int32")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features:
     """The columns of a data set and the statistics of its training rows.
 
@@ -96,6 +96,12 @@ class Features:
     target: Target
     numeric: tuple = field(default=())
     categorical: tuple = field(default=())
+
+    def __repr__(self):
+        return (
+            f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns; "
+            f"target {self.target.name} ({self.target.task})"
+        )
 
     @property
     def columns(self):

@@ -10,7 +10,7 @@ from sparse_keras.data.splits import hold_out
 from sparse_keras.data.suggest import did_you_mean, listing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TabularData:
     """A data set ready for `fit`.
 
@@ -30,6 +30,10 @@ class TabularData:
     validation: ArrayBatches | None
     test: ArrayBatches
     frames: dict
+
+    def __repr__(self):
+        rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())
+        return f"{self.name}: {rows} rows; {self.features}"
 
 
 def load_data(config):
@@ -68,7 +72,7 @@ def load_data(config):
             f"{did_you_mean(options.type, READERS)}"
         )
     raw = READERS[options.type](options)
-    frames = {"train": raw.train, "test": raw.test}
+    frames = {"train": raw.train}
     if options.validation_fraction:
         frames["train"], frames["validation"] = hold_out(
             raw.train,
@@ -77,6 +81,7 @@ def load_data(config):
             options.split_seed,
             name="data.validation_fraction",
         )
+    frames["test"] = raw.test
     features = fit_features(frames["train"], raw.target, options.bins, options.max_bins)
     batches = {
         part: ArrayBatches(

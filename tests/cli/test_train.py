@@ -1,6 +1,7 @@
 """`sparse-keras train`, in processes of its own."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,11 +9,14 @@ CONFIG = "tabular/sparse_mlp_breast_cancer"
 
 
 def sparse_keras(*arguments, cwd):
+    # As in a user's shell, without the setting of this test run.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         [sys.executable, "-m", "sparse_keras", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
+        env=environment,
     )
 
 
