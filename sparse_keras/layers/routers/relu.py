@@ -24,8 +24,8 @@ class ReLURouter(Router):
                         coefficient / l1_multiplier    otherwise
 
     The coefficient starts very small, so that the first hundred steps or so are nearly free of
-    it. A large learning rate may make it overshoot, and a gate that is closed for every input
-    stays closed.
+    it. With a large learning rate it may overshoot, and a gate that is closed for every input stays
+    closed: the paper's multiplier of 1.2 is for long trainings, and 1.05 is gentler in short ones.
 
     Args:
         k: Target of the experts that a token opens on average.
@@ -110,7 +110,7 @@ class ReLURouter(Router):
 
     def call(self, inputs, mask=None, training=None):
         routing = super().call(inputs, mask=mask, training=training)
-        if training:
+        if training and self.trainable:
             self._adapt(self._gates(routing, mask), mask)
         return routing
 
