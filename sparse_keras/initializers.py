@@ -16,7 +16,8 @@ def per_group(initializer, role):
     integer seed serves all of them.
 
     Args:
-        initializer: A Keras initializer for one expert's weight.
+        initializer: A Keras initializer for one expert's weight. One of your own has to have a
+            `seed` in its config, or to return other values with each call.
         role: The weight's name within its layer, such as `"expert_up_kernel"`.
 
     Returns:

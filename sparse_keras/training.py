@@ -8,10 +8,12 @@ import platform
 import shlex
 import sys
 import time
+import zipfile
 from dataclasses import dataclass, field
 from importlib import metadata
 
 import keras
+import numpy as np
 
 import sparse_keras
 from sparse_keras.building import build_network, compile_model
@@ -68,6 +70,7 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
     Raises:
         ValueError: If the config has no data or no optimizer, or stops early by a value that is
             not logged. Nothing is written then.
+        FloatingPointError: If the loss becomes NaN or infinite.
 
     Example:
 
@@ -104,6 +107,12 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
         shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
     ).history
     seconds = time.perf_counter() - start
+    if not np.isfinite(history["loss"]).all():
+        raise FloatingPointError(
+            f"The loss became NaN or infinite in epoch {len(history['loss'])}. A smaller "
+            f"optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
+            f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}."
+        )
     metrics = model.evaluate(data.test, return_dict=True, verbose=0)
     run = Run(folder, config, model, history, metrics, seconds)
     _write_results(run)
@@ -136,14 +145,18 @@ def load_model(path):
         raise ValueError(
             f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."
         )
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{str(file)!r} is no .keras file, or only a part of one.")
     return keras.models.load_model(file)
 
 
 def _callbacks(config, model, target, validated):
     callbacks = [ExpertLoad()] if mixtures(model) else []
+    logged = bool(callbacks)
+    callbacks.append(keras.callbacks.TerminateOnNaN())
     stopping = config.training.early_stopping
     if stopping is not None:
-        directions = _logs(callbacks, target, validated)
+        directions = _logs(logged, target, validated)
         if stopping.monitor not in directions:
             close = difflib.get_close_matches(stopping.monitor, directions, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -162,14 +175,14 @@ def _callbacks(config, model, target, validated):
     return callbacks
 
 
-def _logs(callbacks, target, validated):
+def _logs(sparse, target, validated):
     """What a training logs, and whether the best value is the "min" or the "max"."""
     names = {"loss": "min"}
     for metric in metrics_of(target.task, target.outputs):
         names[metric.name] = "max" if metric.name in HIGHER_IS_BETTER else "min"
     if validated:
         names |= {f"val_{name}": direction for name, direction in names.items()}
-    if callbacks:
+    if sparse:
         names |= dict.fromkeys(("load_violation", "dropped", "aux_loss", "task_loss"), "min")
     return names
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras.training import reproducing_command
 
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
 
@@ -115,6 +117,31 @@ def test_without_an_optimizer(tmp_path):
     with pytest.raises(ValueError, match="optimizer"):
         sparse_keras.train(config, output=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_no_number(data, tmp_path):
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp_breast_cancer",
+        [*OVERRIDES, "optimizer={type: sgd, learning_rate: 1e30}"],
+    )
+    with pytest.raises(FloatingPointError, match="learning_rate"):
+        sparse_keras.train(config, data, output=tmp_path, verbose=0)
+
+
+def test_early_stopping_by_what_is_not_logged(data, tmp_path):
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp_breast_cancer", ["training.early_stopping={monitor: val_acuracy}"]
+    )
+    with pytest.raises(ValueError, match="Did you mean 'val_accuracy'"):
+        sparse_keras.train(config, data, output=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_survives_the_shell():
+    overrides = ["training.early_stopping={monitor: val_loss, patience: 1}"]
+    config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer", overrides)
+    words = shlex.split(reproducing_command(config))
+    assert words == ["sparse-keras", "train", config.reference, "--set", *overrides]
 
 
 def test_load_model_from_nowhere(tmp_path):

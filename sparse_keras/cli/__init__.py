@@ -64,7 +64,7 @@ def main(argv=None):
         if not isinstance(error, ConfigError):
             print("(--debug shows where this came from)", file=sys.stderr)
         return 2
-    except OSError as error:
+    except (OSError, ArithmeticError) as error:
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)

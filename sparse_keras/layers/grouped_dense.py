@@ -1,5 +1,7 @@
 """GroupedDense: to `grouped_matmul` what `keras.layers.Dense` is to `matmul`."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -128,6 +130,6 @@ class _EachGroup:
 
 def positive_int(name, value):
     """Checks an argument that counts something."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
-    return value
+    return int(value)

@@ -1,5 +1,6 @@
 """MixtureOfExperts: router, dispatch, experts, combine. Nothing else."""
 
+import inspect
 import math
 import weakref
 
@@ -24,13 +25,14 @@ class MixtureOfExperts(keras.layers.Layer):
 
     Args:
         experts: What is computed. An expert bank such as `MLPExperts(num_experts=8,
-            hidden_dim=256)`, or a `keras.layers.Dense` as the template of every expert.
+            hidden_dim=256)`, which computes in its own dtype policy, or a `keras.layers.Dense` as
+            the template of every expert.
         num_experts: E. Needed with a template; a bank knows its own.
         k: K, experts per token, for a router that has a `k`. Default 2.
         router: Who goes where. A router, or the name of one: `"top_k"` (the default),
             `"threshold"`, `"relu"`.
         shared_expert: Optional Keras layer that every token passes through; its output is added.
-            Padding passes through it as well.
+            It gets zeros for padding, and the mask if it takes one.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most
             `ceil(capacity_factor * N * K / E)` assignments, N * K being the open assignments of
             all tokens that are not padding. Later choices are dropped before first choices, then
@@ -129,6 +131,7 @@ class MixtureOfExperts(keras.layers.Layer):
                     "`shared_expert` must have the experts' output width, "
                     f"{self._output_width(input_shape)}. Received: output shape {shared_shape}."
                 )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, max_ndim=4, axes={-1: input_shape[-1]})
         self.statistics = self.add_weight(
             name="statistics",
             shape=(statistics.width(self.num_experts),),
@@ -164,13 +167,17 @@ class MixtureOfExperts(keras.layers.Layer):
         outputs = ops.cast(outputs, self.compute_dtype)
 
         if self.shared_expert is not None:
-            shared = self.shared_expert(inputs)
+            shared = self._shared(ops.reshape(tokens, ops.shape(inputs)), mask)
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             self._record(inputs, routing, plan, token_mask)
         if return_routing:
             return outputs, {**routing, "is_open": ops.transpose(plan["kept"])}
         return outputs
+
+    def _shared(self, inputs, mask):
+        takes_mask = "mask" in inspect.signature(self.shared_expert.call).parameters
+        return self.shared_expert(inputs, **({"mask": mask} if takes_mask else {}))
 
     def _capacity(self, is_open, training):
         factor = self.capacity_factor if training else self.eval_capacity_factor
@@ -351,7 +358,9 @@ def _token_mask(mask, inputs):
     """The mask as bool `[N]`, repeated over leading axes that it lacks."""
     leading = ops.shape(inputs)[:-1]
     mask = ops.cast(mask, "bool")
-    if len(mask.shape) > len(leading):
+    pairs = zip(mask.shape, inputs.shape[:-1], strict=False)
+    fits = all(a == b or None in (a, b) for a, b in pairs)
+    if not fits or not 1 <= len(mask.shape) <= len(leading):
         raise ValueError(
             "`mask` must have the leading axes of `inputs`, or the first of them. Received: mask "
             f"{tuple(mask.shape)}, inputs {tuple(inputs.shape)}."

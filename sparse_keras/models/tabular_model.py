@@ -55,6 +55,8 @@ class TabularModel(keras.Model):
         Raises:
             ValueError: If columns are missing or hold something else than in training.
         """
+        if isinstance(table, dict):
+            table = {name: _plain(column) for name, column in table.items()}
         encoded = self.features.encode(table)
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
@@ -69,7 +71,11 @@ class TabularModel(keras.Model):
         Returns:
             NumPy array `[N, outputs]`: probabilities, or values for regression.
         """
-        return super().predict(self.encode(x) if self._is_raw(x) else x, **kwargs)
+        if self._is_raw(x):
+            x = self.encode(x)
+            if not len(next(iter(keras.tree.flatten(x)))):
+                return np.zeros((0, self.features.target.outputs), "float32")
+        return super().predict(x, **kwargs)
 
     def predict_target(self, x, **kwargs):
         """Predicts in the target's own terms: classes, labels or values; see `Target.decode`."""
@@ -91,11 +97,12 @@ class TabularModel(keras.Model):
         return self.core.export(filepath, **kwargs)
 
     def _is_raw(self, x):
-        if hasattr(x, "columns"):
+        # A Series or a list of dicts is no table, but the encoding says so best.
+        if x is None or hasattr(x, "iloc") or (isinstance(x, list) and isinstance(x[0], dict)):
             return True
         encoded = {"numeric", "categorical"}
         return isinstance(x, dict) and not (
-            set(x) <= encoded and all(np.ndim(value) == 2 for value in x.values())
+            x and set(x) <= encoded and all(np.ndim(value) == 2 for value in x.values())
         )
 
     def get_config(self):
@@ -110,3 +117,11 @@ class TabularModel(keras.Model):
         config = dict(config)
         config["core"] = keras.saving.deserialize_keras_object(config["core"])
         return cls(**config)
+
+
+def _plain(column):
+    """A tensor's values as an array, with its strings as `str`."""
+    if not keras.ops.is_tensor(column):
+        return column
+    values = np.asarray(column.numpy() if hasattr(column, "numpy") else column)
+    return np.char.decode(values.astype("bytes"), "utf-8") if values.dtype == object else values

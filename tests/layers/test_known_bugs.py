@@ -57,12 +57,12 @@ def test_experts_are_not_identical_at_the_start(make_bank):
             assert np.abs(outputs[e] - outputs[other]).max() > 1e-3
 
 
-@pytest.mark.parametrize("num_experts", [4, 8, 16, 64])
-def test_router_learns_with_one_expert_a_token(num_experts):
+@pytest.mark.parametrize("width", [16, 128])
+@pytest.mark.parametrize("num_experts", [2, 8, 64])
+def test_router_learns_with_one_expert_a_token(num_experts, width):
     """Seen in dl_techniques and minimind: with k=1 the weight is normalised to the constant 1.
 
-    The weight of a single expert is its score, so the gradient shrinks as E grows. Wider inputs
-    make sharper scores: at width 16 and E = 64 the ratio would be 0.09, here it is 0.3.
+    (With the raw score as weight, the ratio would fall to 0.09 at width 16 and E = 64.)
     """
 
     def median_norm(k):
@@ -72,9 +72,9 @@ def test_router_learns_with_one_expert_a_token(num_experts):
             layer = MixtureOfExperts(
                 MLPExperts(num_experts, 32), router=TopKRouter(k=k, balance_loss=0.0)
             )
-            x = draw(128, 128, seed=seed)
+            x = draw(128, width, seed=seed)
             layer.build(x.shape)
-            target = draw(128, 128, seed=seed + 100)
+            target = draw(128, width, seed=seed + 100)
             _, found = layer_gradients(
                 layer,
                 x,

@@ -57,6 +57,62 @@ def test_missing_column(model):
         model.predict({"age": [1.0], "jobb": ["cook"]}, verbose=0)
 
 
+@pytest.mark.tensorflow
+def test_tensors_are_columns_too(model):
+    import tensorflow as tf
+
+    columns = {"age": tf.constant([30.0, 20.0]), "job": tf.constant(["smith", "cook"])}
+    expected = model.predict({"age": [30.0, 20.0], "job": ["smith", "cook"]}, verbose=0)
+    np.testing.assert_array_equal(model.predict(columns, verbose=0), expected)
+
+
+def test_no_rows_no_predictions(model):
+    assert model.predict(FRAME.iloc[:0], verbose=0).shape == (0, 1)
+
+
+@pytest.mark.parametrize("table", [None, {}, FRAME.iloc[0], [{"age": 1, "job": "cook"}]])
+def test_what_is_no_table(model, table):
+    with pytest.raises(ValueError, match="DataFrame|missing"):
+        model.predict(table, verbose=0)
+
+
+def test_float16_scales_its_loss(model):
+    keras.config.set_dtype_policy("mixed_float16")
+    core = dense_mlp(hidden_dim=4, numeric_dim=3)
+    keras.config.set_dtype_policy("float32")
+    half = TabularModel(core, model.features)
+    half.compile("adam", "mse")
+    assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.tensorflow
+def test_exports_its_network(model, tmp_path):
+    import tensorflow as tf
+
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    encoded = {name: tf.constant(array) for name, array in model.encode(FRAME).items()}
+    np.testing.assert_allclose(exported.serve(encoded), model.predict(FRAME, verbose=0), rtol=1e-5)
+
+
+def test_selected_columns(model):
+    with pytest.raises(ValueError, match="no feature gate"):
+        model.selected_features()
+    features = model.features
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(features.numeric_sources))}
+    core = dense_mlp(
+        hidden_dim=4,
+        numeric_dim=features.numeric_dim,
+        numeric_groups=[numbers[name] for name in features.numeric_sources],
+        cardinalities=features.cardinalities,
+        feature_gate={"gate": "threshold"},
+    )
+    gated = TabularModel(core, features)
+    assert gated.selected_features() == ["age", "job"]
+    core.get_layer("feature_gate").logits.assign([-9.0, 9.0])
+    assert gated.selected_features() == ["job"]
+
+
 def test_saved_model_predicts_the_same(model, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

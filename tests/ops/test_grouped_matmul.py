@@ -136,3 +136,24 @@ def test_wrong_shapes(shapes, named):
     with pytest.raises(ValueError) as error:
         sparse_keras.ops.grouped_matmul(*(np.ones(shape) for shape in shapes))
     assert named in str(error.value)
+
+
+def test_long_sums_in_half_precision():
+    """4096 rows of one group: in bfloat16, a running sum of ones would stop at 256."""
+    rows = np.ones((4096, 1), "float32")
+
+    def objective(values):
+        sizes = np.array([4096], "int32")
+        y = sparse_keras.ops.expand_groups(ops.cast(values, "bfloat16"), sizes, 4096)
+        return ops.sum(ops.cast(y, "float32"))
+
+    (found,) = gradients(objective, np.ones((1, 1), "float32"))
+    assert found.item() == 4096
+
+    def product(w):
+        x = ops.cast(rows, "bfloat16")
+        y = sparse_keras.ops.grouped_matmul(x, ops.cast(w, "bfloat16"), np.array([4096], "int32"))
+        return ops.sum(ops.cast(y, "float32"))
+
+    (found,) = gradients(product, np.ones((1, 1, 1), "float32"))
+    assert abs(found.item() - 4096) <= 4096 * 2**-8

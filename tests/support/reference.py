@@ -185,8 +185,8 @@ def route(router, logits, mask=None):
         is_open[n] = (gates[best] > lowest) & (mask is None or mask[n])
         weight[n] = np.where(is_open[n], gates[best], 0.0)
         normalize = getattr(router, "normalize", False)
-        if normalize is None:
-            normalize = slots > 1
-        if normalize and weight[n].sum() > 0:
+        if normalize is None and slots == 1:
+            weight[n] /= np.sort(gates)[-2:].sum()
+        elif normalize is not False and weight[n].sum() > 0:
             weight[n] /= weight[n].sum()
     return index, weight, is_open

@@ -13,13 +13,17 @@ class TopKRouter(Router):
     """Sends each token to the `k` experts with the highest softmax scores.
 
         scores = softmax(x @ kernel)
-        weight = scores of the k best, divided by their sum if `normalize`
+        weight = scores of the k best, divided by their sum
+
+    For k = 1 that would be the constant 1, and no gradient would reach the router. There the
+    divisor is the sum of the two best scores: the weight lies between 1/2 and 1, and the scale of
+    outputs and gradients does not depend on the number of experts.
 
     Args:
         k: K, experts per token.
         num_experts: E. `None` to learn it from the layer that owns the router.
-        normalize: Whether the k weights are divided by their sum. `None` means yes for k > 1 and no
-            for k = 1, where the weight would be the constant 1 and the router would learn nothing.
+        normalize: `None` divides as above; True divides by the sum of the k best, so that it needs
+            k > 1; False leaves the scores as they are, as in Switch Transformers.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         z_loss: Weight of the router z-loss.
         importance_loss: Weight of the importance loss.
@@ -49,7 +53,7 @@ class TopKRouter(Router):
 
     Reference:
         [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538) for k > 1;
-        [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1.
+        [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1 with `normalize=False`.
     """
 
     def __init__(
@@ -72,9 +76,11 @@ class TopKRouter(Router):
 
     def route(self, logits):
         scores = ops.softmax(logits, axis=-1)
-        weight, expert_index = ops.top_k(scores, self.k)
-        if self.normalize or (self.normalize is None and self.k > 1):
+        best = self.k if self.k > 1 or self.normalize is not None else min(2, self.num_experts)
+        weight, expert_index = ops.top_k(scores, best)
+        if self.normalize is not False:
             weight = weight / ops.sum(weight, axis=-1, keepdims=True)
+        weight, expert_index = weight[:, : self.k], expert_index[:, : self.k]
         return {
             "expert_index": ops.cast(expert_index, "int32"),
             "weight": weight,
