@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from sparse_keras.layers import MixtureOfExperts
+from sparse_keras.layers.mixture_of_experts import mixtures
 
 _PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
 
@@ -98,12 +98,3 @@ class ExpertLoad(keras.callbacks.Callback):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-def mixtures(model):
-    """All MixtureOfExperts layers of a model, however deep."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
-        if isinstance(layer, MixtureOfExperts)
-    ]

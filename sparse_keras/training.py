@@ -1,7 +1,6 @@
 """train, Run and load_model: from a config to a folder that holds everything about the run."""
 
 import csv
-import difflib
 import json
 import pathlib
 import platform
@@ -17,8 +16,10 @@ import numpy as np
 
 import sparse_keras
 from sparse_keras.building import build_network, compile_model
-from sparse_keras.callbacks import ExpertLoad, mixtures
+from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.data import load_data
+from sparse_keras.data.suggest import did_you_mean
+from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import TabularModel
 from sparse_keras.models.tasks import HIGHER_IS_BETTER, metrics_of
 
@@ -151,18 +152,17 @@ def load_model(path):
 
 
 def _callbacks(config, model, target, validated):
-    callbacks = [ExpertLoad()] if mixtures(model) else []
-    logged = bool(callbacks)
+    sparse = bool(mixtures(model))
+    callbacks = [ExpertLoad()] if sparse else []
     callbacks.append(keras.callbacks.TerminateOnNaN())
     stopping = config.training.early_stopping
     if stopping is not None:
-        directions = _logs(logged, target, validated)
+        directions = _logs(sparse, target, validated)
         if stopping.monitor not in directions:
-            close = difflib.get_close_matches(stopping.monitor, directions, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
                 "training.early_stopping.monitor must be one of the values that this training "
-                f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}.{hint}"
+                f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}."
+                f"{did_you_mean(stopping.monitor, directions)}"
             )
         callbacks.append(
             keras.callbacks.EarlyStopping(

@@ -5,7 +5,7 @@ import time
 
 import keras
 
-from sparse_keras.callbacks import mixtures
+from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import active_params
 
 # The logs worth a column, in this order, where a model has them.

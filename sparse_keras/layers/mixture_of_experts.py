@@ -275,6 +275,15 @@ class MixtureOfExperts(keras.layers.Layer):
         return super().from_config(config)
 
 
+def mixtures(model):
+    """All MixtureOfExperts layers of a model, however deep."""
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=True, recursive=True)
+        if isinstance(layer, MixtureOfExperts)
+    ]
+
+
 # The parts of all layers there are.
 _OWNED = weakref.WeakSet()
 

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from sparse_keras.layers import MixtureOfExperts
+from sparse_keras.layers.mixture_of_experts import MixtureOfExperts, mixtures
 
 
 def flops_per_example(model):
@@ -64,7 +64,4 @@ def active_params(model):
         model: A built model.
     """
     total = model.count_params()
-    for layer in model._flatten_layers():
-        if isinstance(layer, MixtureOfExperts):
-            total += layer.active_params() - layer.count_params()
-    return total
+    return total + sum(layer.active_params() - layer.count_params() for layer in mixtures(model))

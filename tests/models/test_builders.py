@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from sparse_keras.callbacks import mixtures
 from sparse_keras.layers import FeatureGate
+from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import active_params, dense_mlp, flops_per_example, sparse_mlp
 
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}

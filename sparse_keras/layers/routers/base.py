@@ -75,7 +75,7 @@ class Router(keras.layers.Layer):
 
     @property
     def experts_per_token(self):
-        """K as capacity and cost count it."""
+        """K as cost counts it: the experts that a token meets."""
         raise NotImplementedError
 
     @property
