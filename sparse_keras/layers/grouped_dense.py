@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras.initializers import per_group
-from sparse_keras.ops import expand_groups, grouped_matmul
+from sparse_keras.ops import group_rows
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -35,7 +35,7 @@ class GroupedDense(keras.layers.Layer):
         group_sizes: Int `[E]`, rows of each group; the sum is at most M.
 
     Output shape:
-        `[M, units]`. Rows past the sum of `group_sizes` are `activation(0)`.
+        `[M, units]`. Rows past the sum of `group_sizes` hold nothing of use.
 
     Example:
 
@@ -91,10 +91,18 @@ class GroupedDense(keras.layers.Layer):
         )
 
     def call(self, inputs, group_sizes):
-        outputs = grouped_matmul(inputs, self.kernel, group_sizes)
+        return self.apply(group_rows(inputs, group_sizes)).join()
+
+    def apply(self, rows):
+        """What `call` computes, from grouped rows to grouped rows (see `ops.group_rows`).
+
+        A bank of several layers calls this, so that a group's rows stay apart from its first layer
+        to its last.
+        """
+        rows = rows.matmul(self.kernel)
         if self.bias is not None:
-            outputs = outputs + expand_groups(self.bias, group_sizes, ops.shape(inputs)[0])
-        return self.activation(outputs)
+            rows = rows.add(self.bias)
+        return rows.map(self.activation)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)

@@ -156,7 +156,7 @@ class MixtureOfExperts(keras.layers.Layer):
         routing = self.router(tokens, mask=token_mask, training=training)
         plan = sort_by_expert(
             routing["expert_index"],
-            routing["is_open"],
+            None if self.router.always_open and mask is None else routing["is_open"],
             self.num_experts,
             capacity=self._capacity(routing["is_open"], training),
         )
@@ -172,7 +172,8 @@ class MixtureOfExperts(keras.layers.Layer):
         if training:
             self._record(inputs, routing, plan, token_mask)
         if return_routing:
-            return outputs, {**routing, "is_open": ops.transpose(plan["kept"])}
+            is_open = routing["is_open"] if plan["kept"] is None else ops.transpose(plan["kept"])
+            return outputs, {**routing, "is_open": is_open}
         return outputs
 
     def _shared(self, inputs, mask):
@@ -188,7 +189,7 @@ class MixtureOfExperts(keras.layers.Layer):
 
     def _record(self, inputs, routing, plan, mask):
         """Adds the auxiliary losses and this step's statistics."""
-        load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
+        load = ops.cast(plan["load"], "float32")
         found = self.router.auxiliary_losses(routing, load, mask)
         total = sum(weight * value for weight, value in found.values())
         if found:

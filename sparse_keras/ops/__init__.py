@@ -19,6 +19,7 @@ The path of a token:
                   --combine--> outputs [N, B]
 """
 
+from sparse_keras.ops.backend import group_rows
 from sparse_keras.ops.dispatch import combine, dispatch, expert_capacity, sort_by_expert
 from sparse_keras.ops.grouped_matmul import grouped_matmul
 from sparse_keras.ops.groups import expand_groups
@@ -28,6 +29,7 @@ __all__ = [
     "dispatch",
     "expand_groups",
     "expert_capacity",
+    "group_rows",
     "grouped_matmul",
     "sort_by_expert",
 ]

@@ -1,12 +1,12 @@
 """Chooses the functions written for the Keras backend in use.
 
-Each `*_backend.py` file beside this one offers the same three functions:
+Each `*_backend.py` file beside this one offers the same functions:
 
-    grouped_matmul(x, w, group_sizes)       values and gradients
-    linear_map(forward, transpose, x, *constants)
-                                            forward(x, *constants), whose gradient is
-                                            transpose(upstream, *constants)
+    group_rows(rows, group_sizes)           GroupedRows
     truncate(rows, count)                   rows[:count] where shapes may depend on data, else rows
+    sort_groups(group, num_groups)          the rows in the order of their groups (stable), int32
+                                            [M], and the size of each group, int32 [num_groups]
+    invert_permutation(permutation)         int32 [M]
 """
 
 import keras
@@ -23,6 +23,7 @@ else:
         f"Received: KERAS_BACKEND={keras.backend.backend()!r}."
     )
 
-grouped_matmul = backend.grouped_matmul
-linear_map = backend.linear_map
+group_rows = backend.group_rows
 truncate = backend.truncate
+sort_groups = backend.sort_groups
+invert_permutation = backend.invert_permutation

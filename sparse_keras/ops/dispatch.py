@@ -7,6 +7,7 @@ are each other's transpose, so that both gradients are gathers as well.
 from keras import ops
 
 from sparse_keras.ops import backend
+from sparse_keras.ops.gradients import linear_map
 
 
 def expert_capacity(capacity_factor, num_assignments, num_experts):
@@ -35,7 +36,7 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
 
     Args:
         expert_index: Int `[N, K]`, values in `[0, E)`.
-        is_open: Bool `[N, K]`. A closed assignment reaches no expert.
+        is_open: Bool `[N, K]`, or `None` if all are open. A closed assignment reaches no expert.
         num_experts: E.
         capacity: `None` (dropless), or a scalar integer: the most rows of one expert.
 
@@ -43,60 +44,51 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
         The plan, a dict. `M'` is the number of rows in use where shapes may depend on data
         (TensorFlow outside XLA, PyTorch), and M otherwise.
 
+        * `"load"`: int32 `[E]`, open assignments of each expert before any is dropped.
         * `"group_sizes"`: int32 `[E]`, rows of each expert after dropping.
         * `"assignment"`: int32 `[M']`, the assignment `choice * N + token` in each row.
         * `"token"`: int32 `[M']`, the token in each row.
         * `"row"`: int32 `[K, N]`, the row of each assignment.
-        * `"kept"`: bool `[K, N]`, whether the assignment is open and not dropped.
+        * `"kept"`: bool `[K, N]`, whether the assignment is open and not dropped; `None` if all
+          are.
     """
     num_tokens = ops.shape(expert_index)[0]
     choices = expert_index.shape[1]
     # Choice-major, so that a stable sort puts first choices first. Closed assignments go to a
     # group of their own behind the last expert.
-    expert = ops.where(is_open, ops.cast(expert_index, "int32"), num_experts)
+    expert = ops.cast(expert_index, "int32")
+    if is_open is not None:
+        expert = ops.where(is_open, expert, num_experts)
     expert = ops.reshape(ops.transpose(expert), (-1,))
-    assignment = ops.cast(ops.argsort(expert), "int32")
-    sorted_expert = ops.take(expert, assignment)
-    ends = ops.searchsorted(sorted_expert, ops.arange(num_experts, dtype="int32"), side="right")
-    ends = ops.cast(ends, "int32")
-    starts = ops.concatenate([ops.zeros((1,), "int32"), ends[:-1]])
-    group_sizes = ends - starts
+    num_groups = num_experts if is_open is None else num_experts + 1
+    assignment, sizes = backend.sort_groups(expert, num_groups)
+    load = group_sizes = sizes[:num_experts]
 
-    slot = ops.arange(num_tokens * choices, dtype="int32")
     if capacity is not None:
-        rank = slot - ops.take(starts, ops.minimum(sorted_expert, num_experts - 1))
+        sorted_expert = ops.take(expert, assignment)
+        starts = ops.cumsum(sizes) - sizes
+        rank = ops.arange(num_tokens * choices, dtype="int32") - ops.take(starts, sorted_expert)
         dropped = (rank >= capacity) | (sorted_expert == num_experts)
-        assignment = ops.take(assignment, ops.argsort(ops.cast(dropped, "int32")))
+        order, _ = backend.sort_groups(ops.cast(dropped, "int32"), 2)
+        assignment = ops.take(assignment, order)
         group_sizes = ops.minimum(group_sizes, capacity)
 
-    total = ops.sum(group_sizes)
-    row = ops.scatter(assignment[:, None], slot, (num_tokens * choices,))
-    row = ops.reshape(row, (choices, num_tokens))
-    kept = row < total
-    # At least one row stays, so that a gather always has something to read.
-    last = ops.maximum(total, 1)
-    assignment = backend.truncate(assignment, last)
+    row = ops.reshape(backend.invert_permutation(assignment), (choices, num_tokens))
+    kept = None
+    if is_open is not None or capacity is not None:
+        total = ops.sum(group_sizes)
+        kept = row < total
+        row = ops.where(kept, row, 0)
+        # At least one row stays, so that a gather always has something to read.
+        assignment = backend.truncate(assignment, ops.maximum(total, 1))
     return {
+        "load": load,
         "group_sizes": group_sizes,
         "assignment": assignment,
         "token": assignment % num_tokens,
-        "row": ops.where(kept, row, 0),
+        "row": row,
         "kept": kept,
     }
-
-
-def _to_rows(tokens, token, row, kept):
-    """`[N, D]` to `[M', D]`: each row takes its token. The transpose of `_to_tokens`, but for rows
-    that are not kept, which hold nothing of use on either side."""
-    del row, kept
-    return ops.take(tokens, token, axis=0)
-
-
-def _to_tokens(rows, token, row, kept):
-    """`[M', D]` to `[N, D]`: each token takes the sum of its rows."""
-    del token
-    taken = ops.take(rows, row, axis=0)
-    return ops.sum(ops.where(kept[..., None], taken, ops.zeros_like(taken)), axis=0)
 
 
 def dispatch(tokens, plan):
@@ -109,9 +101,7 @@ def dispatch(tokens, plan):
     Returns:
         `[M', D]`, rows sorted by expert.
     """
-    return backend.linear_map(
-        _to_rows, _to_tokens, tokens, plan["token"], plan["row"], plan["kept"]
-    )
+    return linear_map(_to_rows, _to_tokens, tokens, *_indices(plan))
 
 
 def combine(rows, plan, weight):
@@ -125,10 +115,46 @@ def combine(rows, plan, weight):
     Returns:
         `[N, B]` with the dtype of `rows`. A token with no kept assignment gets zeros.
     """
-    # A dropped assignment has no say in the output, so its weight gets no gradient either.
-    weight = ops.where(plan["kept"], ops.transpose(weight), 0.0)
-    row_weight = ops.take(ops.reshape(weight, (-1,)), plan["assignment"])
-    row_weight = ops.cast(row_weight, rows.dtype)
-    return backend.linear_map(
-        _to_tokens, _to_rows, rows * row_weight[:, None], plan["token"], plan["row"], plan["kept"]
+    weight = ops.reshape(ops.transpose(weight), (-1,))
+    row_weight = linear_map(
+        _weight_of_row, _weight_of_assignment, weight, plan["assignment"], *_indices(plan)[1:]
     )
+    rows = rows * ops.cast(row_weight, rows.dtype)[:, None]
+    return linear_map(_to_tokens, _to_rows, rows, *_indices(plan))
+
+
+def _indices(plan):
+    kept = () if plan["kept"] is None else (plan["kept"],)
+    return (plan["token"], plan["row"], *kept)
+
+
+def _to_rows(tokens, token, row, kept=None):
+    """`[N, D]` to `[M', D]`: each row takes its token. The transpose of `_to_tokens`, but for rows
+    that are not kept, which hold nothing of use on either side."""
+    del row, kept
+    return ops.take(tokens, token, axis=0)
+
+
+def _to_tokens(rows, token, row, kept=None):
+    """`[M', D]` to `[N, D]`: each token takes the sum of its rows."""
+    del token
+    taken = ops.take(rows, row, axis=0)
+    if kept is not None:
+        taken = ops.where(kept[..., None], taken, ops.zeros_like(taken))
+    return ops.sum(taken, axis=0)
+
+
+def _weight_of_row(weight, assignment, row, kept=None):
+    """`[M]` to `[M']`. The transpose of `_weight_of_assignment`: a dropped assignment has no say in
+    the output, so its weight gets no gradient either."""
+    del row, kept
+    return ops.take(weight, assignment)
+
+
+def _weight_of_assignment(row_weight, assignment, row, kept=None):
+    """`[M']` to `[M]`."""
+    del assignment
+    weight = ops.take(row_weight, row)
+    if kept is not None:
+        weight = ops.where(kept, weight, ops.zeros_like(weight))
+    return ops.reshape(weight, (-1,))

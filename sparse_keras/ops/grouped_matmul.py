@@ -14,7 +14,8 @@ class GroupedMatmul(keras.Operation):
         x, w = ops.convert_to_tensor(x), ops.convert_to_tensor(w)
         group_sizes = ops.cast(group_sizes, "int32")
         dtype = keras.backend.result_type(x.dtype, w.dtype)
-        return backend.grouped_matmul(ops.cast(x, dtype), ops.cast(w, dtype), group_sizes)
+        rows = backend.group_rows(ops.cast(x, dtype), group_sizes)
+        return rows.matmul(ops.cast(w, dtype)).join()
 
     def compute_output_spec(self, x, w, group_sizes):
         dtype = keras.backend.result_type(x.dtype, w.dtype)

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from sparse_keras.ops import backend
+from sparse_keras.ops.gradients import linear_map
 
 
 def group_of_row(group_sizes, num_rows):
@@ -47,4 +47,4 @@ def expand_groups(values, group_sizes, num_rows):
         sums = ops.segment_sum(ops.cast(rows, "float32"), group, num_segments=num_groups + 1)
         return ops.cast(sums[:num_groups], rows.dtype)
 
-    return backend.linear_map(forward, transpose, values, group)
+    return linear_map(forward, transpose, values, group)

@@ -1,9 +1,11 @@
-"""TensorFlow: a list of matmuls over slices in eager and graph mode, padded blocks under XLA."""
+"""TensorFlow: one small matmul for each group in eager and graph mode, padded blocks under XLA."""
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # No public way tells that XLA will compile.
 
-from sparse_keras.ops import padded_blocks
+from sparse_keras.ops import sorting
+from sparse_keras.ops.grouped_rows import GroupedRows
+from sparse_keras.ops.padded_blocks import PaddedRows
 
 
 def in_static_graph():
@@ -11,69 +13,110 @@ def in_static_graph():
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def linear_map(forward, transpose, x, *constants):
-    @tf.custom_gradient
-    def mapped(x):
-        def grad(upstream):
-            return linear_map(transpose, forward, upstream, *constants)
-
-        return forward(x, *constants), grad
-
-    # A variable read inside would be taken for one more input of the function.
-    return mapped(tf.convert_to_tensor(x))
-
-
 def truncate(rows, count):
     return rows if in_static_graph() else rows[:count]
 
 
-def grouped_matmul(x, w, group_sizes, transpose=False):
-    """The gradient is written for the whole bank.
+def sort_groups(group, num_groups):
+    if in_static_graph():
+        return sorting.by_argsort(group, num_groups)
+    sizes = tf.raw_ops.DenseBincount(
+        input=group, size=num_groups, weights=tf.zeros([0], tf.int32), binary_output=False
+    )
+    # One pass over the rows, where `argsort` would sort them.
+    rows = tf.dynamic_partition(tf.range(tf.size(group)), group, num_groups)
+    return tf.concat(rows, axis=0), sizes
 
-    Autodiff of the slices `w[e]` would make one full-size gradient for each expert, and add them.
-    With `transpose`, rows are multiplied by the transposed matrices, without a copy of the bank.
+
+invert_permutation = tf.math.invert_permutation
+
+
+def group_rows(rows, group_sizes):
+    form = PaddedRows if in_static_graph() else SlicedRows
+    return form.of(tf.convert_to_tensor(rows), tf.cast(group_sizes, tf.int32))
+
+
+class SlicedRows(GroupedRows):
+    """Rows sorted by group, as a list of slices.
+
+    All that happens to a group happens to its slice, from the rows to the output, while it is in
+    the cache; grappler fuses each matmul with the bias and the activation after it. Neither
+    `tf.split` of the rows nor `tf.unstack` of the matrices copies anything (along the first axis
+    they share the buffer), and the gradient of `tf.unstack` is one `tf.stack`: autodiff of slices
+    `w[g]` would make a gradient as large as the bank for each group, and add them up.
     """
-    static = in_static_graph()
-    matmul = padded_blocks.matmul if static else _split_matmul
-    outer = padded_blocks.outer if static else _split_outer
+
+    def __init__(self, slices, num_groups, group_sizes, active, rest):
+        super().__init__(num_groups)
+        self.slices = slices
+        self.group_sizes = group_sizes  # Of each slice.
+        self.active = active  # The group of each slice, int32. `None`: every group has one.
+        self.rest = rest  # The number of rows in no group.
+
+    @classmethod
+    def of(cls, rows, group_sizes):
+        num_rows, num_groups = rows.shape[0], group_sizes.shape[0]
+        num_slices = num_groups
+        rest = tf.shape(rows)[0] - tf.reduce_sum(group_sizes)
+        active = None
+        if num_rows is not None and num_rows < num_groups:
+            # Fewer rows than groups: only so many slices as may hold a row. Among equals top_k
+            # prefers the first, so that groups stay in order.
+            num_slices = max(num_rows, 1)
+            _, active = tf.math.top_k(tf.cast(group_sizes > 0, tf.int32), num_slices)
+            group_sizes = tf.gather(group_sizes, active)
+        sizes = tf.concat([group_sizes, rest[None]], axis=0)
+        *slices, _ = tf.split(rows, sizes, num=num_slices + 1)
+        return cls(slices, num_groups, group_sizes, active, rest)
+
+    def _like(self, slices):
+        return SlicedRows(slices, self.num_groups, self.group_sizes, self.active, self.rest)
+
+    def _parts(self, bank):
+        """The part of a bank `[E, ...]` that each slice meets."""
+        if self.active is None:
+            return tf.unstack(bank, num=bank.shape[0])
+        return _select(bank, self.active)
+
+    @property
+    def width(self):
+        return self.slices[0].shape[1]
+
+    def _matmul(self, w):
+        return self._like(
+            [tf.matmul(*pair) for pair in zip(self.slices, self._parts(w), strict=True)]
+        )
+
+    def _add(self, vectors):
+        return self._like(
+            [tf.nn.bias_add(*pair) for pair in zip(self.slices, self._parts(vectors), strict=True)]
+        )
+
+    def map(self, function, *others):
+        others = (other.slices for other in others)
+        return self._like([function(*rows) for rows in zip(self.slices, *others, strict=True)])
+
+    def map_whole(self, function):
+        rows = function(tf.concat(self.slices, axis=0))
+        return self._like(tf.split(rows, self.group_sizes, num=len(self.slices)))
+
+    def join(self):
+        rest = tf.zeros([self.rest, self.width], self.slices[0].dtype)
+        return tf.concat([*self.slices, rest], axis=0)
+
+
+def _select(bank, index):
+    """`bank[i]` for each i, as a list: a slice along the first axis is no copy, a gather is."""
+    count, part_shape = index.shape[0], bank.shape[1:]
 
     @tf.custom_gradient
-    def product(x, w):
-        def grad(upstream):
-            dx = grouped_matmul(upstream, w, group_sizes, transpose=not transpose)
-            pair = (upstream, x) if transpose else (x, upstream)
-            return dx, outer(*pair, group_sizes)
+    def select(bank):
+        def grad(*upstream):
+            # Parts of groups without rows come more than once, with a gradient of zero.
+            return tf.scatter_nd(index[:, None], tf.stack(upstream), bank.shape)
 
-        return matmul(x, w, group_sizes, transpose), grad
+        begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
+        parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
+        return [tf.reshape(part, part_shape) for part in parts], grad
 
-    return product(tf.convert_to_tensor(x), tf.convert_to_tensor(w))
-
-
-def _split(rows, group_sizes):
-    """One slice for each group, and one of the rows in no group."""
-    group_sizes = tf.cast(group_sizes, tf.int32)
-    rest = tf.shape(rows)[0] - tf.reduce_sum(group_sizes)
-    num_groups = group_sizes.shape[0]
-    slices = tf.split(rows, tf.concat([group_sizes, rest[None]], axis=0), num=num_groups + 1)
-    return slices[:-1], rest
-
-
-def _split_matmul(x, w, group_sizes, transpose):
-    slices, rest = _split(x, group_sizes)
-    matrices = tf.unstack(w, num=w.shape[0])
-    products = [
-        tf.matmul(rows, matrix, transpose_b=transpose)
-        for rows, matrix in zip(slices, matrices, strict=True)
-    ]
-    width = w.shape[1] if transpose else w.shape[2]
-    y = tf.concat([*products, tf.zeros([rest, width], x.dtype)], axis=0)
-    y.set_shape([x.shape[0], width])
-    return y
-
-
-def _split_outer(x, y, group_sizes):
-    x_slices, _ = _split(x, group_sizes)
-    y_slices, _ = _split(y, group_sizes)
-    return tf.stack(
-        [tf.matmul(a, b, transpose_a=True) for a, b in zip(x_slices, y_slices, strict=True)]
-    )
+    return select(bank)

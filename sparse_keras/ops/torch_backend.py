@@ -5,27 +5,53 @@
 
 import torch
 
-
-def linear_map(forward, transpose, x, *constants):
-    class Mapped(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return forward(x, *constants)
-
-        @staticmethod
-        def backward(ctx, upstream):
-            return linear_map(transpose, forward, upstream, *constants)
-
-    return Mapped.apply(x)
+from sparse_keras.ops import sorting
+from sparse_keras.ops.grouped_rows import GroupedRows
 
 
 def truncate(rows, count):
     return rows[: int(count)]
 
 
-def grouped_matmul(x, w, group_sizes):
-    sizes = group_sizes.tolist()
-    rest = x.shape[0] - sum(sizes)
-    *slices, _ = torch.split(x, [*sizes, rest])
-    products = [rows @ matrix for rows, matrix in zip(slices, w.unbind(0), strict=True)]
-    return torch.cat([*products, x.new_zeros(rest, w.shape[2])])
+class SortedRows(GroupedRows):
+    """Rows sorted by group, in one tensor."""
+
+    def __init__(self, rows, sizes):
+        super().__init__(len(sizes) - 1)
+        self.rows = rows
+        self.sizes = sizes  # Of each group, and the number of rows in no group.
+
+    @classmethod
+    def of(cls, rows, group_sizes):
+        sizes = group_sizes.tolist()
+        return cls(rows, [*sizes, rows.shape[0] - sum(sizes)])
+
+    def _like(self, rows):
+        return SortedRows(rows, self.sizes)
+
+    @property
+    def width(self):
+        return self.rows.shape[1]
+
+    def _matmul(self, w):
+        *slices, _ = torch.split(self.rows, self.sizes)
+        products = [rows @ matrix for rows, matrix in zip(slices, w.unbind(0), strict=True)]
+        return self._like(torch.cat([*products, self.rows.new_zeros(self.sizes[-1], w.shape[2])]))
+
+    def _add(self, vectors):
+        *slices, rest = torch.split(self.rows, self.sizes)
+        sums = [rows + vector for rows, vector in zip(slices, vectors.unbind(0), strict=True)]
+        return self._like(torch.cat([*sums, rest]))
+
+    def map(self, function, *others):
+        return self._like(function(self.rows, *(other.rows for other in others)))
+
+    map_whole = map
+
+    def join(self):
+        return self.rows
+
+
+group_rows = SortedRows.of
+sort_groups = sorting.by_argsort
+invert_permutation = sorting.invert_permutation

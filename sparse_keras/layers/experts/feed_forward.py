@@ -4,12 +4,14 @@ import keras
 
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.grouped_dense import GroupedDense, positive_int
+from sparse_keras.ops import group_rows
 
 
 class FeedForwardExperts(Experts):
     """Base class of experts that go to a hidden width and back.
 
-    Subclasses write `build_hidden(input_shape)` and `call_hidden(inputs, group_sizes)`.
+    Subclasses write `build_hidden(input_shape)`, and `apply_hidden(rows)` from grouped rows to
+    grouped rows.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class FeedForwardExperts(Experts):
         self.built = True
 
     def call(self, inputs, group_sizes, training=None):
-        hidden = self.call_hidden(inputs, group_sizes)
-        hidden = self.hidden_dropout(hidden, training=training)
-        return self.down(hidden, group_sizes)
+        hidden = self.apply_hidden(group_rows(inputs, group_sizes))
+        if self.dropout > 0 and training:
+            hidden = hidden.map_whole(lambda rows: self.hidden_dropout(rows, training=True))
+        return self.down.apply(hidden).join()
 
     def output_width(self, input_dim):
         return input_dim if self.output_dim is None else self.output_dim

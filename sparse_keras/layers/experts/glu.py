@@ -1,6 +1,7 @@
 """GLUExperts: gated linear units, the feed-forward block of recent language models."""
 
 import keras
+from keras import ops
 
 from sparse_keras.layers.experts.feed_forward import FeedForwardExperts
 
@@ -55,8 +56,8 @@ class GLUExperts(FeedForwardExperts):
         self.gate.build(input_shape)
         self.up.build(input_shape)
 
-    def call_hidden(self, inputs, group_sizes):
-        return self.gate(inputs, group_sizes) * self.up(inputs, group_sizes)
+    def apply_hidden(self, rows):
+        return self.gate.apply(rows).map(ops.multiply, self.up.apply(rows))
 
     def flops_per_row(self, input_dim):
         return 2 * self.hidden_dim * (2 * input_dim + self.output_width(input_dim))

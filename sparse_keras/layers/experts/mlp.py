@@ -51,8 +51,8 @@ class MLPExperts(FeedForwardExperts):
     def build_hidden(self, input_shape):
         self.up.build(input_shape)
 
-    def call_hidden(self, inputs, group_sizes):
-        return self.up(inputs, group_sizes)
+    def apply_hidden(self, rows):
+        return self.up.apply(rows)
 
     def flops_per_row(self, input_dim):
         return 2 * self.hidden_dim * (input_dim + self.output_width(input_dim))

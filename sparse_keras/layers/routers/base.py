@@ -41,8 +41,11 @@ class Router(keras.layers.Layer):
         * `"scores"`: float32 `[N, E]`, what the choice was made by.
         * `"logits"`: float32 `[N, E]`.
 
-    The owner of a router adds `auxiliary_losses(...)` to the losses of the model.
+    `always_open` says that `is_open` is True for every token that is not padding, which spares the
+    owner of the router some work. The owner adds `auxiliary_losses(...)` to the model's losses.
     """
+
+    always_open = False
 
     def __init__(
         self,

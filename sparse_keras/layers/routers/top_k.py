@@ -56,6 +56,8 @@ class TopKRouter(Router):
         [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1 with `normalize=False`.
     """
 
+    always_open = True
+
     def __init__(
         self, k=2, num_experts=None, normalize=None, balance_loss=0.01, z_loss=0.0, **kwargs
     ):
