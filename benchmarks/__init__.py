@@ -1,0 +1,1 @@
+"""Speed and quality, against others. Nothing here is asserted in tests."""

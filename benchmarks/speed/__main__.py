@@ -1,0 +1,167 @@
+"""The command line."""
+
+import argparse
+import dataclasses
+import datetime
+import importlib.util
+import json
+import pathlib
+import shlex
+import signal
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed import cases, data, machine, subjects, tables, turns
+from benchmarks.speed.process import ROOT
+
+OUTPUT = ROOT / "results" / "speed" / "cpu.json"
+PAGE = ROOT / "docs" / "performance.md"
+QUICK = {"repeats": 2, "budget": 0.2}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed",
+        allow_abbrev=False,
+        description="Compares the speed and memory of MixtureOfExperts with its peers.",
+        epilog="Names may be wildcards: --cases 'e64*' --subjects 'ours/*' 'dense/*'",
+    )
+    add = parser.add_argument
+    add("--list", action="store_true", help="only say what there is")
+    add(
+        "--docs", action="store_true", help="only write the tables of the output file into the docs"
+    )
+    add("--cases", nargs="+", default=["*"], metavar="NAME")
+    add("--subjects", nargs="+", default=["*"], metavar="NAME")
+    add("--modes", nargs="+", default=["*"], metavar="NAME")
+    add("--repeats", type=int, help=f"repetitions; default {turns.Settings.repeats}")
+    add("--budget", type=float, help=f"seconds for them; default {turns.Settings.budget:g}")
+    add("--quick", action="store_true", help="tiny sizes, to see that everything runs")
+    add("--output", type=pathlib.Path, default=OUTPUT, help="default: results/speed/cpu.json")
+    args = parser.parse_args(arguments)
+    if args.repeats is not None and args.repeats < 1:
+        parser.error(f"--repeats must be at least 1. Received: {args.repeats}")
+    by_case = {case.name: case for case in cases.CASES}
+    by_subject = {subject.name: subject for subject in subjects.SUBJECTS}
+    try:
+        args.cases = [by_case[n] for n in cases.matching(args.cases, list(by_case), "case")]
+        names = cases.matching(args.subjects, list(by_subject), "subject")
+        args.subjects = [by_subject[name] for name in names]
+        args.modes = cases.matching(args.modes, list(cases.MODES), "mode")
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
+    return args
+
+
+def show_list(console):
+    """What can be measured."""
+    table = Table(title="Cases", title_justify="left")
+    for head in ("case", "size", "experts", "policy", "modes", "subjects"):
+        table.add_column(head, overflow="fold")
+    for case in cases.CASES:
+        size = case.label + (f" layers={case.layers}" if case.layers > 1 else "")
+        experts = "SwiGLU" if case.glu else "ReLU"
+        lists = (" ".join(case.modes), " ".join(case.subjects))
+        table.add_row(case.name, size, experts, case.policy, *lists)
+    console.print(table)
+    table = Table("subject", "what", "runs here", title="Subjects", title_justify="left")
+    for subject in subjects.SUBJECTS:
+        missing = subject.missing()
+        here = f"no, needs {' and '.join(missing)}" if missing else "yes"
+        table.add_row(subject.name, subject.label, here)
+    console.print(table)
+
+
+def run(args, console):
+    """Measures everything asked for, and writes the output file after each case."""
+    settings = turns.Settings(**(QUICK if args.quick else {}))
+    given = {name: getattr(args, name) for name in ("repeats", "budget")}
+    settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
+    skipped = {}
+    for subject in args.subjects:
+        if missing := subject.missing():
+            skipped[subject.name] = f"needs {' and '.join(missing)}"
+            console.print(f"{subject.name}: skipped, {skipped[subject.name]}", highlight=False)
+    modes = list(args.modes)
+    if "fit_fused" in modes and not importlib.util.find_spec("sparse_keras.optimizers"):
+        modes.remove("fit_fused")
+        console.print("fit_fused: skipped, needs sparse_keras.optimizers", highlight=False)
+
+    result = {
+        "command": command(args),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine.describe(),
+        "versions": machine.versions(),
+        "settings": {
+            **dataclasses.asdict(settings),
+            "quick": args.quick,
+            "inputs": data.INPUTS,
+            "decode_inputs": data.DECODE_INPUTS,
+        },
+        "skipped": skipped,
+        "cases": {},
+        "figures": {},
+    }
+    for case in args.cases:
+        taking = [s for s in args.subjects if s.takes(case) and s.name not in skipped]
+        wanted = [mode for mode in modes if mode in case.modes]
+        if not any(set(wanted) & set(subject.modes) for subject in taking):
+            continue
+        if args.quick:
+            case = cases.quick(case)
+        with console.status(case.name) as status:
+            say = status.update if console.is_terminal else str
+            figures, devices = turns.measure(case, taking, wanted, settings, say)
+        turns.add_ratios(figures)
+        result["cases"][case.name] = case.describe()
+        result["figures"][case.name] = {name: found for name, found in figures.items() if found}
+        result["machine"]["devices"].update(devices)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        console.print(tables.case_table(tables.Results(result), case.name).rich())
+    if not result["cases"]:
+        sys.exit("Nothing to measure: no case has these subjects and modes.")
+    for make in tables.BLOCKS.values():
+        table = make(tables.Results(result))
+        if table.rows:
+            console.print(table.rich())
+    console.print(f"Wrote {args.output}", highlight=False)
+
+
+def command(args):
+    """The command that measures this again, without the file it writes to."""
+    given = list(args.given)
+    for number, argument in enumerate(given):
+        if argument == "--output":
+            del given[number : number + 2]
+        elif argument.startswith("--output="):
+            del given[number]
+    return shlex.join(["python", "-m", "benchmarks.speed", *given])
+
+
+def main(arguments=None):
+    given = sys.argv[1:] if arguments is None else arguments
+    args = parse(given)
+    args.given = given
+    console = Console()
+    if args.list:
+        show_list(console)
+    elif args.docs:
+        if not args.output.is_file():
+            sys.exit(f"There is no {args.output}. Measure first.")
+        result = json.loads(args.output.read_text(encoding="utf-8"))
+        PAGE.write_text(tables.render(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
+        console.print(f"Wrote {PAGE}", highlight=False)
+    else:
+        # Ended from outside, the workers must end too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))
+        try:
+            run(args, console)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

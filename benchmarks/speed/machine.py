@@ -1,0 +1,50 @@
+"""Where the numbers came from: machine and versions. No names of hosts or folders."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+PACKAGES = (
+    "sparse-keras",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "keras-hub",
+    "transformers",
+    "numpy",
+)
+
+
+def describe():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": cpu_model(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "system": platform.system(),
+        "load_before": round(os.getloadavg()[0], 2),
+        "devices": {},
+    }
+
+
+def cpu_model():
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions():
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
