@@ -26,6 +26,7 @@ _MODULES = (
     "losses",
     "models",
     "ops",
+    "optimizers",
     "schema",
 )
 _FUNCTIONS = {

@@ -16,6 +16,7 @@ MODULES = (
     "sparse_keras.layers",
     "sparse_keras.callbacks",
     "sparse_keras.models",
+    "sparse_keras.optimizers",
 )
 
 
