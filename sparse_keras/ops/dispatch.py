@@ -47,7 +47,6 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
         * `"load"`: int32 `[E]`, open assignments of each expert before any is dropped.
         * `"group_sizes"`: int32 `[E]`, rows of each expert after dropping.
         * `"assignment"`: int32 `[M']`, the assignment `choice * N + token` in each row.
-        * `"token"`: int32 `[M']`, the token in each row.
         * `"row"`: int32 `[K, N]`, the row of each assignment.
         * `"kept"`: bool `[K, N]`, whether the assignment is open and not dropped; `None` if all
           are.
@@ -85,7 +84,6 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
         "load": load,
         "group_sizes": group_sizes,
         "assignment": assignment,
-        "token": assignment % num_tokens,
         "row": row,
         "kept": kept,
     }
@@ -101,7 +99,7 @@ def dispatch(tokens, plan):
     Returns:
         `[M', D]`, rows sorted by expert.
     """
-    return linear_map(_to_rows, _to_tokens, tokens, *_indices(plan))
+    return linear_map(_take_tokens, _sum_by_token, tokens, *_indices(plan))
 
 
 def combine(rows, plan, weight):
@@ -115,46 +113,41 @@ def combine(rows, plan, weight):
     Returns:
         `[N, B]` with the dtype of `rows`. A token with no kept assignment gets zeros.
     """
-    weight = ops.reshape(ops.transpose(weight), (-1,))
-    row_weight = linear_map(
-        _weight_of_row, _weight_of_assignment, weight, plan["assignment"], *_indices(plan)[1:]
-    )
-    rows = rows * ops.cast(row_weight, rows.dtype)[:, None]
-    return linear_map(_to_tokens, _to_rows, rows, *_indices(plan))
+    outputs = linear_map(_take_rows, _take_assignments, rows, *_indices(plan))
+    weight = ops.cast(ops.transpose(weight), outputs.dtype)
+    return ops.sum(outputs * weight[..., None], axis=0)
+
+
+# Each of the following pairs is linear, and one the transpose of the other, but for rows that are
+# not kept: those hold nothing of use on either side.
 
 
 def _indices(plan):
     kept = () if plan["kept"] is None else (plan["kept"],)
-    return (plan["token"], plan["row"], *kept)
+    return (plan["assignment"], plan["row"], *kept)
 
 
-def _to_rows(tokens, token, row, kept=None):
-    """`[N, D]` to `[M', D]`: each row takes its token. The transpose of `_to_tokens`, but for rows
-    that are not kept, which hold nothing of use on either side."""
-    del row, kept
-    return ops.take(tokens, token, axis=0)
-
-
-def _to_tokens(rows, token, row, kept=None):
-    """`[M', D]` to `[N, D]`: each token takes the sum of its rows."""
-    del token
-    taken = ops.take(rows, row, axis=0)
-    if kept is not None:
-        taken = ops.where(kept[..., None], taken, ops.zeros_like(taken))
-    return ops.sum(taken, axis=0)
-
-
-def _weight_of_row(weight, assignment, row, kept=None):
-    """`[M]` to `[M']`. The transpose of `_weight_of_assignment`: a dropped assignment has no say in
-    the output, so its weight gets no gradient either."""
-    del row, kept
-    return ops.take(weight, assignment)
-
-
-def _weight_of_assignment(row_weight, assignment, row, kept=None):
-    """`[M']` to `[M]`."""
+def _take_rows(rows, assignment, row, kept=None):
+    """`[M', B]` to `[K, N, B]`: each assignment takes its row, or zeros if it was not kept."""
     del assignment
-    weight = ops.take(row_weight, row)
-    if kept is not None:
-        weight = ops.where(kept, weight, ops.zeros_like(weight))
-    return ops.reshape(weight, (-1,))
+    taken = ops.take(rows, row, axis=0)
+    if kept is None:
+        return taken
+    return ops.where(kept[..., None], taken, ops.zeros_like(taken))
+
+
+def _take_assignments(taken, assignment, row, kept=None):
+    """`[K, N, B]` to `[M', B]`: each row takes its assignment."""
+    del row, kept
+    return ops.take(ops.reshape(taken, (-1, taken.shape[-1])), assignment, axis=0)
+
+
+def _take_tokens(tokens, assignment, row, kept=None):
+    """`[N, D]` to `[M', D]`: each row takes its token."""
+    del row, kept
+    return ops.take(tokens, assignment % ops.shape(tokens)[0], axis=0)
+
+
+def _sum_by_token(rows, assignment, row, kept=None):
+    """`[M', D]` to `[N, D]`: each token takes the sum of its rows."""
+    return ops.sum(_take_rows(rows, assignment, row, kept), axis=0)

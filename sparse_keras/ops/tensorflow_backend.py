@@ -83,9 +83,9 @@ class SlicedRows(GroupedRows):
         return self.slices[0].shape[1]
 
     def _matmul(self, w):
-        return self._like(
-            [tf.matmul(*pair) for pair in zip(self.slices, self._parts(w), strict=True)]
-        )
+        matmul = _matmul_of_large if w.shape[1] * w.shape[2] >= 2**18 else tf.matmul
+        pairs = zip(self.slices, self._parts(w), strict=True)
+        return self._like([matmul(rows, matrix) for rows, matrix in pairs])
 
     def _add(self, vectors):
         return self._like(
@@ -120,3 +120,18 @@ def _select(bank, index):
         return [tf.reshape(part, part_shape) for part in parts], grad
 
     return select(bank)
+
+
+@tf.custom_gradient
+def _matmul_of_large(rows, matrix):
+    """`tf.matmul`, with a faster gradient of the rows.
+
+    From about 2**18 elements on, `MatMul` with a transposed second factor takes up to 2.5 times as
+    long on CPUs as `BatchMatMul`; for small matrices `BatchMatMul` has the larger overhead.
+    """
+
+    def grad(upstream):
+        rows_grad = tf.matmul(upstream[None], matrix[None], transpose_b=True)[0]
+        return rows_grad, tf.matmul(rows, upstream, transpose_a=True)
+
+    return tf.matmul(rows, matrix), grad
