@@ -3,13 +3,13 @@
     linear_map(forward, transpose, x, *constants)
         forward(x, *constants), linear in x; its gradient is transpose(upstream, *constants)
 
-    bilinear_map(forward, transpose_x, transpose_w, x, w, *constants)
+    bilinear_map(forward, transpose_x, transpose_w, x, w, *constants)    (not on PyTorch)
         forward(x, w, *constants), linear in x and in w; its gradients are
         transpose_x(upstream, w, *constants) and transpose_w(upstream, x, *constants)
 
-Constants are arguments, not closures: JAX refuses to differentiate a function with a gradient of
-its own that closes over values of the trace it is differentiated in. They may be any nest of
-tensors, and of anything static that the functions themselves close over.
+x, w and the result each are a tensor or a tuple of tensors. Constants are arguments, not closures:
+JAX refuses to differentiate a function with a gradient of its own that closes over values of the
+trace it is differentiated in.
 """
 
 import keras
@@ -19,24 +19,36 @@ if keras.backend.backend() == "tensorflow":
 
     def linear_map(forward, transpose, x, *constants):
         @tf.custom_gradient
-        def mapped(x):
-            def grad(upstream):
-                return linear_map(transpose, forward, upstream, *constants)
+        def mapped(*parts):
+            def grad(*upstream):
+                return linear_map(transpose, forward, _like(upstream), *constants)
 
-            return forward(x, *constants), grad
+            return forward(_like(parts), *constants), grad
 
-        # A variable read inside would be taken for one more input of the function.
-        return mapped(tf.convert_to_tensor(x))
+        return mapped(*_tensors(x))
 
     def bilinear_map(forward, transpose_x, transpose_w, x, w, *constants):
+        x, w = _tensors(x), _tensors(w)
+
         @tf.custom_gradient
-        def mapped(x, w):
-            def grad(upstream):
-                return transpose_x(upstream, w, *constants), transpose_w(upstream, x, *constants)
+        def mapped(*parts):
+            x_parts, w_parts = _like(parts[: len(x)]), _like(parts[len(x) :])
 
-            return forward(x, w, *constants), grad
+            def grad(*upstream):
+                x_grad = transpose_x(_like(upstream), w_parts, *constants)
+                w_grad = transpose_w(_like(upstream), x_parts, *constants)
+                return [*_tensors(x_grad), *_tensors(w_grad)]
 
-        return mapped(tf.convert_to_tensor(x), tf.convert_to_tensor(w))
+            return forward(x_parts, w_parts, *constants), grad
+
+        return mapped(*x, *w)
+
+    def _tensors(x):
+        # Of a variable read inside, `custom_gradient` would make one more input of the function.
+        return [tf.convert_to_tensor(part) for part in (x if isinstance(x, tuple) else (x,))]
+
+    def _like(parts):
+        return parts if len(parts) > 1 else parts[0]
 
 elif keras.backend.backend() == "jax":
     import jax
@@ -88,21 +100,3 @@ else:
                 return linear_map(transpose, forward, upstream, *constants)
 
         return Mapped.apply(x)
-
-    def bilinear_map(forward, transpose_x, transpose_w, x, w, *constants):
-        class Mapped(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx, x, w):
-                ctx.save_for_backward(x, w)
-                return forward(x, w, *constants)
-
-            @staticmethod
-            def backward(ctx, upstream):
-                x, w = ctx.saved_tensors
-                need_x, need_w = ctx.needs_input_grad
-                return (
-                    transpose_x(upstream, w, *constants) if need_x else None,
-                    transpose_w(upstream, x, *constants) if need_w else None,
-                )
-
-        return Mapped.apply(x, w)

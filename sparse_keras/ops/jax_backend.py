@@ -1,10 +1,10 @@
-"""JAX: padded blocks with a hand-written gradient.
+"""JAX: static shapes, with every group padded to the same size.
 
 `jax.lax.ragged_dot` is not used: on CPU it computes every group for every row.
 """
 
 from sparse_keras.ops import sorting
-from sparse_keras.ops.padded_blocks import PaddedRows
+from sparse_keras.ops.padded_rows import PaddedRows
 
 
 def truncate(rows, count):

@@ -1,11 +1,11 @@
-"""TensorFlow: one small matmul for each group in eager and graph mode, padded blocks under XLA."""
+"""TensorFlow: one small matmul for each group in eager and graph mode, padded groups under XLA."""
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # No public way tells that XLA will compile.
 
 from sparse_keras.ops import sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
-from sparse_keras.ops.padded_blocks import PaddedRows
+from sparse_keras.ops.padded_rows import PaddedRows
 
 
 def in_static_graph():

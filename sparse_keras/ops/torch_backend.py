@@ -1,12 +1,21 @@
-"""PyTorch: a loop of matmuls over unbound weights; autograd does the rest.
+"""PyTorch: `torch.nn.functional.grouped_mm` where it works, else a loop over unbound weights."""
 
-`w.unbind(0)` has one gradient for the whole bank; `w[e]` would make a full-size one per expert.
-"""
+import functools
 
 import torch
 
 from sparse_keras.ops import sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
+
+sort_groups = sorting.by_argsort
+
+
+def invert_permutation(permutation):
+    inverse = torch.empty_like(permutation)
+    inverse[permutation] = torch.arange(
+        len(permutation), dtype=permutation.dtype, device=permutation.device
+    )
+    return inverse
 
 
 def truncate(rows, count):
@@ -16,32 +25,48 @@ def truncate(rows, count):
 class SortedRows(GroupedRows):
     """Rows sorted by group, in one tensor."""
 
-    def __init__(self, rows, sizes):
+    def __init__(self, rows, sizes, ends):
         super().__init__(len(sizes) - 1)
         self.rows = rows
-        self.sizes = sizes  # Of each group, and the number of rows in no group.
+        self.sizes = sizes  # Of each group, and the number of rows in no group: a list.
+        self.ends = ends  # Of each group, int32 [E] on the rows' device.
 
     @classmethod
     def of(cls, rows, group_sizes):
-        sizes = group_sizes.tolist()
-        return cls(rows, [*sizes, rows.shape[0] - sum(sizes)])
+        sizes = group_sizes.tolist()  # Once: on a GPU, this waits for it.
+        ends = torch.cumsum(group_sizes, 0, dtype=torch.int32)
+        return cls(rows, [*sizes, rows.shape[0] - sum(sizes)], ends)
 
     def _like(self, rows):
-        return SortedRows(rows, self.sizes)
+        return SortedRows(rows, self.sizes, self.ends)
 
     @property
     def width(self):
         return self.rows.shape[1]
 
     def _matmul(self, w):
-        *slices, _ = torch.split(self.rows, self.sizes)
-        products = [rows @ matrix for rows, matrix in zip(slices, w.unbind(0), strict=True)]
-        return self._like(torch.cat([*products, self.rows.new_zeros(self.sizes[-1], w.shape[2])]))
+        device = self.rows.device.type
+        rows = self.rows
+        if torch.is_autocast_enabled(device):  # `grouped_mm` does not look.
+            dtype = torch.get_autocast_dtype(device)
+            rows, w = rows.to(dtype), w.to(dtype)
+        *sizes, rest = self.sizes
+        rows = rows[: rows.shape[0] - rest]
+        if _takes_grouped_mm(rows, w):
+            product = _ContiguousGradient.apply(
+                torch.nn.functional.grouped_mm(rows.contiguous(), w.contiguous(), offs=self.ends)
+            )
+        else:
+            # The gradient of `unbind` is one for the whole bank; `w[g]` would make a full-size one
+            # for each group.
+            pairs = zip(torch.split(rows, sizes), w.unbind(0), strict=True)
+            product = torch.cat([rows @ matrix for rows, matrix in pairs])
+        if rest:
+            product = torch.cat([product, product.new_zeros(rest, w.shape[2])])
+        return self._like(product)
 
     def _add(self, vectors):
-        *slices, rest = torch.split(self.rows, self.sizes)
-        sums = [rows + vector for rows, vector in zip(slices, vectors.unbind(0), strict=True)]
-        return self._like(torch.cat([*sums, rest]))
+        return self._like(_AddToGroups.apply(self.rows, vectors, self.sizes))
 
     def map(self, function, *others):
         return self._like(function(self.rows, *(other.rows for other in others)))
@@ -53,5 +78,68 @@ class SortedRows(GroupedRows):
 
 
 group_rows = SortedRows.of
-sort_groups = sorting.by_argsort
-invert_permutation = sorting.invert_permutation
+
+
+class _ContiguousGradient(torch.autograd.Function):
+    """Does nothing, but that the gradient is contiguous: that of `sum()` has strides of zero, which
+    `grouped_mm` refuses."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return upstream.contiguous()
+
+
+class _AddToGroups(torch.autograd.Function):
+    """Adds the vector of its group to each row, with one sum for each group as the gradient."""
+
+    @staticmethod
+    def forward(ctx, rows, vectors, sizes):
+        ctx.sizes = sizes
+        sums = rows.new_empty(rows.shape, dtype=torch.result_type(rows, vectors))
+        *out, rest = torch.split(sums, sizes)
+        *slices, rest_rows = torch.split(rows, sizes)
+        for target, part, vector in zip(out, slices, vectors.unbind(0), strict=True):
+            torch.add(part, vector, out=target)
+        rest.copy_(rest_rows)
+        return sums
+
+    @staticmethod
+    def backward(ctx, upstream):
+        *slices, _ = torch.split(upstream, ctx.sizes)
+        return upstream, torch.stack([part.sum(0) for part in slices]), None
+
+
+def _takes_grouped_mm(rows, w):
+    """Whether `grouped_mm` computes this product."""
+    # It asks for strides of whole 16 bytes, and for at least one row.
+    aligned = all(width * w.element_size() % 16 == 0 for width in w.shape[1:])
+    return (
+        aligned
+        and rows.shape[0] > 0
+        and rows.dtype == w.dtype
+        and not torch.compiler.is_compiling()
+        and _has_grouped_mm(rows.device, rows.dtype)
+    )
+
+
+@functools.cache
+def _has_grouped_mm(device, dtype):
+    """Tries it out: support differs between versions, devices and dtypes, gradients included."""
+    grouped_mm = getattr(torch.nn.functional, "grouped_mm", None)
+    if grouped_mm is None:
+        return False
+    with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+        x = torch.ones(3, 16, device=device, dtype=dtype, requires_grad=True)
+        w = torch.ones(2, 16, 16, device=device, dtype=dtype, requires_grad=True)
+        ends = torch.tensor([0, 3], device=device, dtype=torch.int32)
+        try:
+            y = grouped_mm(x, w, offs=ends)
+            dx, dw = torch.autograd.grad(y, [x, w], torch.ones_like(y))
+        except (RuntimeError, NotImplementedError):
+            return False
+    expected = torch.tensor([0.0, 3.0], device=device)[:, None, None]
+    return bool((y == 16).all() and (dx == 16).all() and (dw == expected).all())

@@ -1,0 +1,226 @@
+"""Rows sorted by group with static shapes: exact, dropless, and fit for a compiler.
+
+XLA has to know every shape before it sees a value, and the size of a group is a value. So each
+group gets the same room of C rows, a little more than its fair share, and all groups are computed
+by one batched matmul. The rows that find no room, in groups larger than C, stay where they are, and
+a loop computes them in windows of T rows, as many windows as there are: none if the groups are
+balanced, M // T if one group holds everything.
+
+    rows:    0 0 0 0 0 | 1 | 3 3           (group 2 is empty; C = 3, T = 2)
+    room:    [0 0 0] [1 . .] [. . .] [3 3 .]
+    windows: [0 0] at row 3
+
+A window may reach beyond its group, as one at row 4 would. What it writes there is written again by
+the window that the row belongs to, or never read.
+"""
+
+from keras import ops
+
+from sparse_keras.ops.gradients import bilinear_map, linear_map
+from sparse_keras.ops.grouped_rows import GroupedRows
+
+_SLACK = 1.25  # C over the fair share. More is wasted on balanced groups, less on all others.
+_WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
+
+
+class PaddedRows(GroupedRows):
+    """Rows sorted by group, as a pair of tensors: those with room, and the others.
+
+    What a place without a row holds is of no use, and reaches nothing: `join` leaves it out, so
+    that its gradient is zero.
+    """
+
+    def __init__(self, values, layout):
+        super().__init__(layout.num_groups)
+        self.values = values  # with room [E, C, A], windows [M + T, A]
+        self.layout = layout
+
+    @classmethod
+    def of(cls, rows, group_sizes):
+        layout = Layout(group_sizes, ops.shape(rows)[0])
+        return cls(linear_map(layout.pad, layout.unpad, rows, *layout.indices), layout)
+
+    @property
+    def width(self):
+        return self.values[0].shape[-1]
+
+    def _matmul(self, w):
+        values = self.layout.matmul(self.values, w, *self.layout.windows)
+        return PaddedRows(values, self.layout)
+
+    def _add(self, vectors):
+        with_room, others = self.values
+        group_of_row = self.layout.group_of_row
+        others = others + linear_map(self.layout.expand, self.layout.reduce, vectors, group_of_row)
+        return PaddedRows((with_room + vectors[:, None], others), self.layout)
+
+    def map(self, function, *others):
+        values = zip(self.values, *(other.values for other in others), strict=True)
+        return PaddedRows(tuple(function(*parts) for parts in values), self.layout)
+
+    map_whole = map
+
+    def join(self):
+        layout = self.layout
+        return linear_map(layout.unpad, layout.pad, self.values, *layout.indices)
+
+
+class Layout:
+    """Where each row sits, and the linear maps from rows to there, there, and back.
+
+    Args:
+        group_sizes: int `[E]`.
+        num_rows: M, an integer or a scalar that is constant to the compiler.
+    """
+
+    def __init__(self, group_sizes, num_rows):
+        num_groups = group_sizes.shape[0]
+        self.num_rows, self.num_groups = num_rows, num_groups
+        self.room = room = _room(num_rows, num_groups)
+        group_sizes = ops.cast(group_sizes, "int32")
+        ends = ops.cumsum(group_sizes)
+        starts = ends - group_sizes
+
+        # From a place to the row that fills it.
+        place = ops.arange(room, dtype="int32")[None]
+        filled = ops.reshape(place < group_sizes[:, None], (-1,))
+        row_of_place = ops.where(filled, ops.reshape(starts[:, None] + place, (-1,)), 0)
+
+        # And from a row to its place.
+        row = ops.arange(num_rows, dtype="int32")
+        group = ops.cast(ops.searchsorted(ends, row, side="right"), "int32")
+        group = ops.minimum(group, num_groups - 1)
+        rank = row - ops.take(starts, group)
+        grouped = row < ends[-1]
+        has_room = grouped & (rank < room)
+        place_of_row = ops.where(has_room, group * room + rank, 0)
+        self.indices = (row_of_place, filled, place_of_row, has_room, grouped & ~has_room)
+        self.group_of_row = ops.pad(group, [[0, _WINDOW]])
+
+        count = (ops.maximum(group_sizes - room, 0) + _WINDOW - 1) // _WINDOW
+        self.windows = (ops.cumsum(count), count, starts, ends)
+
+    def pad(self, rows, row_of_place, filled, place_of_row, has_room, has_none):
+        """`[M, A]` to the pair `[E, C, A]` and `[M + T, A]`, zero where no row sits."""
+        del place_of_row, has_room
+        with_room = _where(filled, ops.take(rows, row_of_place, axis=0))
+        with_room = ops.reshape(with_room, (self.num_groups, self.room, rows.shape[-1]))
+        return with_room, ops.pad(_where(has_none, rows), [[0, _WINDOW], [0, 0]])
+
+    def unpad(self, values, row_of_place, filled, place_of_row, has_room, has_none):
+        """The pair to `[M, A]`, zero for rows in no group. The transpose of `pad`."""
+        del row_of_place, filled
+        with_room, others = values
+        with_room = ops.reshape(with_room, (self.num_groups * self.room, with_room.shape[-1]))
+        others = _where(has_none, others[: self.num_rows])
+        if isinstance(self.room, int) and self.room == 0:
+            return others
+        return ops.where(has_room[:, None], ops.take(with_room, place_of_row, axis=0), others)
+
+    # Three products, bilinear each. The gradients of one are the other two.
+
+    def matmul(self, values, w, *windows):
+        """Each row times the matrix of its group."""
+
+        def product(values, w, *windows):
+            return self._product(values, w, windows, lambda matrices: matrices, w.shape[2])
+
+        return bilinear_map(product, self.matmul_transposed, self.outer, values, w, *windows)
+
+    def matmul_transposed(self, values, w, *windows):
+        """Each row times the transposed matrix of its group."""
+
+        def product(values, w, *windows):
+            return self._product(
+                values, w, windows, lambda matrices: ops.swapaxes(matrices, -2, -1), w.shape[1]
+            )
+
+        def w_grad(upstream, values, *windows):
+            return self.outer(values, upstream, *windows)
+
+        return bilinear_map(product, self.matmul, w_grad, values, w, *windows)
+
+    def outer(self, right, left, *windows):
+        """The sum over each group of `left_i right_i^T`: `[E, A, B]`."""
+
+        def right_grad(upstream, left, *windows):
+            return self.matmul(left, upstream, *windows)
+
+        def left_grad(upstream, right, *windows):
+            return self.matmul_transposed(right, upstream, *windows)
+
+        return bilinear_map(self._outer, right_grad, left_grad, right, left, *windows)
+
+    def _product(self, values, w, windows, transposed, width):
+        with_room, others = values
+
+        def body(products, group, row, in_group):
+            del in_group
+            rows = ops.slice(others, (row, 0), (_WINDOW, others.shape[1]))
+            product = ops.matmul(rows, transposed(_matrix(w, group)))
+            return ops.slice_update(products, (row, 0), product)
+
+        products = ops.zeros((ops.shape(others)[0], width), others.dtype)
+        products = self._for_each_window(windows, body, products)
+        return ops.matmul(with_room, transposed(w)), products
+
+    def _outer(self, right, left, *windows):
+        left_with_room, left_others = left
+        right_with_room, right_others = right
+
+        def body(sums, group, row, in_group):
+            rows = ops.slice(left_others, (row, 0), (_WINDOW, left_others.shape[1]))
+            rows = _where(in_group, rows)
+            right_rows = ops.slice(right_others, (row, 0), (_WINDOW, right_others.shape[1]))
+            product = ops.matmul(ops.transpose(rows), right_rows)
+            product = _matrix(sums, group) + ops.cast(product, sums.dtype)
+            return ops.slice_update(sums, (group, 0, 0), product[None])
+
+        sums = ops.matmul(ops.swapaxes(left_with_room, -2, -1), right_with_room)
+        # A group may have many windows, too many to add up in half precision.
+        sums = self._for_each_window(windows, body, ops.cast(sums, "float32"))
+        return ops.cast(sums, left_others.dtype)
+
+    def _for_each_window(self, windows, body, result):
+        """`result = body(result, group, row, in_group)` for each window, in the rows' order."""
+        window_ends, count, starts, ends = windows
+
+        def next_window(index, result):
+            group = ops.cast(ops.searchsorted(window_ends, index[None], side="right"), "int32")[0]
+            nth = index - (window_ends[group] - count[group])
+            row = starts[group] + self.room + nth * _WINDOW
+            in_group = row + ops.arange(_WINDOW, dtype="int32") < ends[group]
+            return index + 1, body(result, group, row, in_group)
+
+        start = (ops.zeros((), "int32"), result)
+        return ops.while_loop(lambda index, _: index < window_ends[-1], next_window, start)[1]
+
+    def expand(self, vectors, group_of_row):
+        """`[E, A]` to `[M + T, A]`: each row takes the vector of its group."""
+        return ops.take(vectors, group_of_row, axis=0)
+
+    def reduce(self, rows, group_of_row):
+        """`[M + T, A]` to `[E, A]`, summed in float32. The transpose of `expand`."""
+        sums = ops.segment_sum(
+            ops.cast(rows, "float32"), group_of_row, num_segments=self.num_groups
+        )
+        return ops.cast(sums, rows.dtype)
+
+
+def _room(num_rows, num_groups):
+    """C. None for fewer rows than groups: there the batched matmul would read matrices in vain."""
+    if isinstance(num_rows, int):
+        share = -(-num_rows * _SLACK // num_groups)
+        return min(-(-int(share) // 8) * 8, num_rows) if num_rows >= num_groups else 0
+    # A shape that only the compiler knows.
+    share = ops.cast(ops.ceil(ops.cast(num_rows, "float32") * (_SLACK / num_groups)), "int32")
+    room = ops.minimum((share + 7) // 8 * 8, num_rows)
+    return ops.where(num_rows >= num_groups, room, 0)
+
+
+def _matrix(w, group):
+    return ops.slice(w, (group, 0, 0), (1, *w.shape[1:]))[0]
+
+
+def _where(condition, rows):
+    return ops.where(condition[:, None], rows, ops.zeros_like(rows))
