@@ -14,12 +14,13 @@ A window may reach beyond its group, as one at row 4 would. What it writes there
 the window that the row belongs to, or never read.
 """
 
+import math
+
 from keras import ops
 
 from sparse_keras.ops.gradients import bilinear_map, linear_map
 from sparse_keras.ops.grouped_rows import GroupedRows
 
-_SLACK = 1.25  # C over the fair share. More is wasted on balanced groups, less on all others.
 _WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
 
 
@@ -50,8 +51,7 @@ class PaddedRows(GroupedRows):
 
     def _add(self, vectors):
         with_room, others = self.values
-        group_of_row = self.layout.group_of_row
-        others = others + linear_map(self.layout.expand, self.layout.reduce, vectors, group_of_row)
+        others = others + self.layout.expand(vectors, *self.layout.windows)
         return PaddedRows((with_room + vectors[:, None], others), self.layout)
 
     def map(self, function, *others):
@@ -95,7 +95,6 @@ class Layout:
         has_room = grouped & (rank < room)
         place_of_row = ops.where(has_room, group * room + rank, 0)
         self.indices = (row_of_place, filled, place_of_row, has_room, grouped & ~has_room)
-        self.group_of_row = ops.pad(group, [[0, _WINDOW]])
 
         count = (ops.maximum(group_sizes - room, 0) + _WINDOW - 1) // _WINDOW
         self.windows = (ops.cumsum(count), count, starts, ends)
@@ -195,27 +194,47 @@ class Layout:
         start = (ops.zeros((), "int32"), result)
         return ops.while_loop(lambda index, _: index < window_ends[-1], next_window, start)[1]
 
-    def expand(self, vectors, group_of_row):
-        """`[E, A]` to `[M + T, A]`: each row takes the vector of its group."""
-        return ops.take(vectors, group_of_row, axis=0)
+    def expand(self, vectors, *windows):
+        """`[E, A]` to `[M + T, A]`: each row without room takes the vector of its group."""
+        return linear_map(self._expand, self._reduce, vectors, *windows)
 
-    def reduce(self, rows, group_of_row):
-        """`[M + T, A]` to `[E, A]`, summed in float32. The transpose of `expand`."""
-        sums = ops.segment_sum(
-            ops.cast(rows, "float32"), group_of_row, num_segments=self.num_groups
-        )
-        return ops.cast(sums, rows.dtype)
+    def _expand(self, vectors, *windows):
+        shape = (self.num_rows + _WINDOW, vectors.shape[1])
+
+        def body(rows, group, row, in_group):
+            del in_group
+            vector = ops.slice(vectors, (group, 0), (1, shape[1]))
+            return ops.slice_update(rows, (row, 0), ops.broadcast_to(vector, (_WINDOW, shape[1])))
+
+        return self._for_each_window(windows, body, ops.zeros(shape, vectors.dtype))
+
+    def _reduce(self, rows, *windows):
+        width = rows.shape[1]
+
+        def body(sums, group, row, in_group):
+            part = _where(in_group, ops.slice(rows, (row, 0), (_WINDOW, width)))
+            total = ops.sum(ops.cast(part, sums.dtype), axis=0, keepdims=True)
+            return ops.slice_update(
+                sums, (group, 0), ops.slice(sums, (group, 0), (1, width)) + total
+            )
+
+        sums = ops.zeros((self.num_groups, width), "float32")
+        return ops.cast(self._for_each_window(windows, body, sums), rows.dtype)
 
 
 def _room(num_rows, num_groups):
-    """C. None for fewer rows than groups: there the batched matmul would read matrices in vain."""
+    """C: the fair share and twice its square root, what chance alone seldom exceeds.
+
+    None for fewer rows than groups: there the batched matmul would read matrices in vain.
+    """
     if isinstance(num_rows, int):
-        share = -(-num_rows * _SLACK // num_groups)
-        return min(-(-int(share) // 8) * 8, num_rows) if num_rows >= num_groups else 0
+        share = num_rows / num_groups
+        room = math.ceil((share + 2 * math.sqrt(share)) / 8) * 8
+        return min(room, num_rows) if num_rows >= num_groups else 0
     # A shape that only the compiler knows.
-    share = ops.cast(ops.ceil(ops.cast(num_rows, "float32") * (_SLACK / num_groups)), "int32")
-    room = ops.minimum((share + 7) // 8 * 8, num_rows)
-    return ops.where(num_rows >= num_groups, room, 0)
+    share = ops.cast(num_rows, "float32") / num_groups
+    room = ops.cast(ops.ceil((share + 2 * ops.sqrt(share)) / 8), "int32") * 8
+    return ops.where(num_rows >= num_groups, ops.minimum(room, num_rows), 0)
 
 
 def _matrix(w, group):
