@@ -51,7 +51,7 @@ class PaddedRows(GroupedRows):
 
     def _add(self, vectors):
         with_room, others = self.values
-        others = others + self.layout.expand(vectors, *self.layout.windows)
+        others = self.layout.add(others, vectors, *self.layout.windows)
         return PaddedRows((with_room + vectors[:, None], others), self.layout)
 
     def map(self, function, *others):
@@ -194,19 +194,25 @@ class Layout:
         start = (ops.zeros((), "int32"), result)
         return ops.while_loop(lambda index, _: index < window_ends[-1], next_window, start)[1]
 
-    def expand(self, vectors, *windows):
-        """`[E, A]` to `[M + T, A]`: each row without room takes the vector of its group."""
-        return linear_map(self._expand, self._reduce, vectors, *windows)
+    def add(self, others, vectors, *windows):
+        """Each row of `[M + T, A]` without room plus the vector of its group, `[E, A]`."""
 
-    def _expand(self, vectors, *windows):
-        shape = (self.num_rows + _WINDOW, vectors.shape[1])
+        def add(pair, *windows):
+            others, vectors = pair
 
-        def body(rows, group, row, in_group):
-            del in_group
-            vector = ops.slice(vectors, (group, 0), (1, shape[1]))
-            return ops.slice_update(rows, (row, 0), ops.broadcast_to(vector, (_WINDOW, shape[1])))
+            def body(sums, group, row, in_group):
+                # What does not belong to the group is left as it is.
+                vector = ops.slice(vectors, (group, 0), (1, vectors.shape[1]))
+                vector = _where(in_group, ops.broadcast_to(vector, (_WINDOW, vectors.shape[1])))
+                rows = ops.slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
+                return ops.slice_update(sums, (row, 0), rows + vector)
 
-        return self._for_each_window(windows, body, ops.zeros(shape, vectors.dtype))
+            return self._for_each_window(windows, body, others)
+
+        def transpose(upstream, *windows):
+            return upstream, self._reduce(upstream, *windows)
+
+        return linear_map(add, transpose, (others, vectors), *windows)
 
     def _reduce(self, rows, *windows):
         width = rows.shape[1]

@@ -25,7 +25,8 @@ def sort_groups(group, num_groups):
     )
     # One pass over the rows, where `argsort` would sort them.
     rows = tf.dynamic_partition(tf.range(tf.size(group)), group, num_groups)
-    return tf.concat(rows, axis=0), sizes
+    # A static number of rows stays static: few rows are computed in another way.
+    return tf.ensure_shape(tf.concat(rows, axis=0), group.shape), sizes
 
 
 invert_permutation = tf.math.invert_permutation
