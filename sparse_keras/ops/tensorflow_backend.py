@@ -120,7 +120,7 @@ def _select(bank, index):
         parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
         return [tf.reshape(part, part_shape) for part in parts], grad
 
-    return select(bank)
+    return select(tf.convert_to_tensor(bank))  # A variable would be one more input of `select`.
 
 
 @tf.custom_gradient
