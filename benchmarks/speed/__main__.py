@@ -30,9 +30,7 @@ def parse(arguments):
     )
     add = parser.add_argument
     add("--list", action="store_true", help="only say what there is")
-    add(
-        "--docs", action="store_true", help="only write the tables of the output file into the docs"
-    )
+    add("--docs", action="store_true", help="only write the tables of results/speed into the docs")
     add("--cases", nargs="+", default=["*"], metavar="NAME")
     add("--subjects", nargs="+", default=["*"], metavar="NAME")
     add("--modes", nargs="+", default=["*"], metavar="NAME")
@@ -130,6 +128,12 @@ def run(args, console):
     console.print(f"Wrote {args.output}", highlight=False)
 
 
+def read(name):
+    """The content of a results file, or None if there is none."""
+    path = OUTPUT.with_name(f"{name}.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
 def command(args):
     """The command that measures this again, without the file it writes to."""
     given = list(args.given)
@@ -149,10 +153,9 @@ def main(arguments=None):
     if args.list:
         show_list(console)
     elif args.docs:
-        if not args.output.is_file():
-            sys.exit(f"There is no {args.output}. Measure first.")
-        result = json.loads(args.output.read_text(encoding="utf-8"))
-        PAGE.write_text(tables.render(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
+        if not OUTPUT.is_file():
+            sys.exit(f"There is no {OUTPUT}. Measure first.")
+        PAGE.write_text(tables.render(PAGE.read_text(encoding="utf-8"), read), encoding="utf-8")
         console.print(f"Wrote {PAGE}", highlight=False)
     else:
         # Ended from outside, the workers must end too.

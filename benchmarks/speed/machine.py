@@ -17,6 +17,10 @@ PACKAGES = (
 )
 
 
+# Environment variables that change how fast a framework is, and nothing else.
+TUNING = ("TF_NUM_", "TF_ENABLE_ONEDNN", "OMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "XLA_FLAGS")
+
+
 def describe():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
@@ -27,6 +31,7 @@ def describe():
         "memory_gib": round(memory / 2**30, 1),
         "system": platform.system(),
         "load_before": round(os.getloadavg()[0], 2),
+        "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(TUNING)},
         "devices": {},
     }
 

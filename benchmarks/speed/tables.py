@@ -93,6 +93,9 @@ def machine_table(results):
         ["date", result["date"]],
         ["command", f"`{result['command']}`"],
     ]
+    if machine.get("environment"):
+        given = " ".join(f"{name}={value}" for name, value in machine["environment"].items())
+        rows.append(["environment", f"`{given}`"])
     return Table("Machine", ["", ""], rows)
 
 
@@ -315,19 +318,27 @@ BLOCKS = {
 }
 
 
-def render(text, result):
-    """The text with every block written anew from a results file's content.
+def render(text, read):
+    """The text with every block written anew.
 
-    A block is `<!-- speed: NAME --> ... <!-- end of speed -->`, NAME being one of `BLOCKS`. With
-    None in place of a result the blocks are empty.
+    A block is `<!-- speed: NAME --> ... <!-- end of speed -->`, NAME being one of `BLOCKS`, or
+    `<!-- speed: NAME in FILE --> ...` for another file than `cpu`.
+
+    Args:
+        text: A page in Markdown.
+        read: Returns the content of a results file by its name, or None if there is none; then its
+            blocks are empty.
     """
 
     def block(match):
-        name = match["name"]
+        name, file = match["name"], match["file"] or "cpu"
         if name not in BLOCKS:
             raise ValueError(f"There is no table {name!r}. There are: {', '.join(BLOCKS)}.")
+        result = read(file)
         table = "" if result is None else BLOCKS[name](Results(result)).markdown() + "\n"
-        return f"<!-- speed: {name} -->\n{table}<!-- end of speed -->"
+        return f"{match['head']}\n{table}<!-- end of speed -->"
 
-    pattern = r"<!-- speed: (?P<name>\S+) -->.*?<!-- end of speed -->"
+    pattern = (
+        r"(?P<head><!-- speed: (?P<name>\S+)(?: in (?P<file>\S+))? -->).*?<!-- end of speed -->"
+    )
     return re.sub(pattern, block, text, flags=re.DOTALL)

@@ -18,6 +18,7 @@ import math
 
 from keras import ops
 
+from sparse_keras.ops.dynamic_slice import dynamic_slice
 from sparse_keras.ops.gradients import bilinear_map, linear_map
 from sparse_keras.ops.grouped_rows import GroupedRows
 
@@ -155,7 +156,7 @@ class Layout:
 
         def body(products, group, row, in_group):
             del in_group
-            rows = ops.slice(others, (row, 0), (_WINDOW, others.shape[1]))
+            rows = dynamic_slice(others, (row, 0), (_WINDOW, others.shape[1]))
             product = ops.matmul(rows, transposed(_matrix(w, group)))
             return ops.slice_update(products, (row, 0), product)
 
@@ -168,9 +169,9 @@ class Layout:
         right_with_room, right_others = right
 
         def body(sums, group, row, in_group):
-            rows = ops.slice(left_others, (row, 0), (_WINDOW, left_others.shape[1]))
+            rows = dynamic_slice(left_others, (row, 0), (_WINDOW, left_others.shape[1]))
             rows = _where(in_group, rows)
-            right_rows = ops.slice(right_others, (row, 0), (_WINDOW, right_others.shape[1]))
+            right_rows = dynamic_slice(right_others, (row, 0), (_WINDOW, right_others.shape[1]))
             product = ops.matmul(ops.transpose(rows), right_rows)
             product = _matrix(sums, group) + ops.cast(product, sums.dtype)
             return ops.slice_update(sums, (group, 0, 0), product[None])
@@ -185,10 +186,15 @@ class Layout:
         window_ends, count, starts, ends = windows
 
         def next_window(index, result):
-            group = ops.cast(ops.searchsorted(window_ends, index[None], side="right"), "int32")[0]
-            nth = index - (window_ends[group] - count[group])
-            row = starts[group] + self.room + nth * _WINDOW
-            in_group = row + ops.arange(_WINDOW, dtype="int32") < ends[group]
+            group = ops.cast(ops.searchsorted(window_ends, index[None], side="right"), "int32")
+            # Not `starts[group]`: see `dynamic_slice`.
+            group_window_end, group_count, group_start, group_end = (
+                ops.take(values, group)[0] for values in (window_ends, count, starts, ends)
+            )
+            nth = index - (group_window_end - group_count)
+            row = group_start + self.room + nth * _WINDOW
+            in_group = row + ops.arange(_WINDOW, dtype="int32") < group_end
+            group = group[0]
             return index + 1, body(result, group, row, in_group)
 
         start = (ops.zeros((), "int32"), result)
@@ -202,9 +208,9 @@ class Layout:
 
             def body(sums, group, row, in_group):
                 # What does not belong to the group is left as it is.
-                vector = ops.slice(vectors, (group, 0), (1, vectors.shape[1]))
+                vector = dynamic_slice(vectors, (group, 0), (1, vectors.shape[1]))
                 vector = _where(in_group, ops.broadcast_to(vector, (_WINDOW, vectors.shape[1])))
-                rows = ops.slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
+                rows = dynamic_slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
                 return ops.slice_update(sums, (row, 0), rows + vector)
 
             return self._for_each_window(windows, body, others)
@@ -218,10 +224,10 @@ class Layout:
         width = rows.shape[1]
 
         def body(sums, group, row, in_group):
-            part = _where(in_group, ops.slice(rows, (row, 0), (_WINDOW, width)))
+            part = _where(in_group, dynamic_slice(rows, (row, 0), (_WINDOW, width)))
             total = ops.sum(ops.cast(part, sums.dtype), axis=0, keepdims=True)
             return ops.slice_update(
-                sums, (group, 0), ops.slice(sums, (group, 0), (1, width)) + total
+                sums, (group, 0), dynamic_slice(sums, (group, 0), (1, width)) + total
             )
 
         sums = ops.zeros((self.num_groups, width), "float32")
@@ -244,7 +250,7 @@ def _room(num_rows, num_groups):
 
 
 def _matrix(w, group):
-    return ops.slice(w, (group, 0, 0), (1, *w.shape[1:]))[0]
+    return dynamic_slice(w, (group, 0, 0), (1, *w.shape[1:]))[0]
 
 
 def _where(condition, rows):

@@ -89,9 +89,11 @@ class SlicedRows(GroupedRows):
         return self._like([matmul(rows, matrix) for rows, matrix in pairs])
 
     def _add(self, vectors):
-        return self._like(
-            [tf.nn.bias_add(*pair) for pair in zip(self.slices, self._parts(vectors), strict=True)]
-        )
+        # Grappler fuses `bias_add` with the matmul before it, but sums its gradient in the dtype of
+        # the rows: in bfloat16, 256 + 1 is 256.
+        add = tf.nn.bias_add if vectors.dtype.size >= 4 else _add_with_long_sums
+        pairs = zip(self.slices, self._parts(vectors), strict=True)
+        return self._like([add(rows, vector) for rows, vector in pairs])
 
     def map(self, function, *others):
         others = (other.slices for other in others)
@@ -136,3 +138,12 @@ def _matmul_of_large(rows, matrix):
         return rows_grad, tf.matmul(rows, upstream, transpose_a=True)
 
     return tf.matmul(rows, matrix), grad
+
+
+@tf.custom_gradient
+def _add_with_long_sums(rows, vector):
+    def grad(upstream):
+        total = tf.reduce_sum(tf.cast(upstream, tf.float32), axis=0)
+        return upstream, tf.cast(total, vector.dtype)
+
+    return rows + vector, grad

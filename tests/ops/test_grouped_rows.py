@@ -1,0 +1,217 @@
+"""Each backend's form of grouped rows, on the paths that `test_grouped_matmul` does not take."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from sparse_keras.ops import group_rows, grouped_matmul
+from tests.ops.test_grouped_matmul import CASES, assert_close, check
+from tests.support import reference
+from tests.support.gradients import gradients, to_numpy
+
+SIZES = {name: np.array(sizes, "int32") for name, (sizes, _) in CASES.items()}
+
+
+def draw(sizes, *shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(sizes.sum(), shapes[0]))] + [rng.normal(size=s) for s in shapes[1:]]
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_two_layers_equal_the_loop(case):
+    """matmul, add, map, matmul, map_whole, join: rows stay grouped in between."""
+    sizes = SIZES[case]
+    num_groups = len(sizes)
+    x, up, bias, down, upstream = (
+        a.astype("float32")
+        for a in draw(sizes, 4, (num_groups, 4, 8), (num_groups, 8), (num_groups, 8, 4), (1, 4))
+    )
+    upstream = np.broadcast_to(upstream, x.shape)
+
+    def network(x, up, bias, down):
+        hidden = group_rows(x, ops.convert_to_tensor(sizes)).matmul(up).add(bias).map(ops.tanh)
+        hidden = hidden.map(ops.multiply, hidden)
+        return hidden.matmul(down).map_whole(lambda rows: 2 * rows).join()
+
+    def objective(*tensors):
+        return ops.sum(ops.multiply(network(*tensors), upstream))
+
+    group = np.repeat(np.arange(num_groups), sizes)
+    hidden = np.tanh(reference.grouped_matmul(x, up, sizes) + bias[group])
+    expected = 2 * reference.grouped_matmul(hidden**2, down, sizes)
+    tensors = [ops.convert_to_tensor(a) for a in (x, up, bias, down)]
+    assert_close(to_numpy(network(*tensors)), expected, 1e-5)
+
+    d_square, d_down = reference.grouped_matmul_gradients(hidden**2, down, sizes, 2 * upstream)
+    d_sum = d_square * 2 * hidden * (1 - hidden**2)
+    d_bias = np.zeros(bias.shape)
+    np.add.at(d_bias, group, d_sum)
+    d_x, d_up = reference.grouped_matmul_gradients(x, up, sizes, d_sum)
+    for found, wanted in zip(
+        gradients(objective, x, up, bias, down), (d_x, d_up, d_bias, d_down), strict=True
+    ):
+        assert_close(found, wanted, 1e-5)
+
+
+def test_only_matrices_in_use_are_read():
+    """Two rows and 64 groups: what the other 62 matrices hold does not matter."""
+    sizes = np.zeros(64, "int32")
+    sizes[[5, 40]] = 1
+    w = np.full((64, 8, 8), np.nan, "float32")
+    w[[5, 40]] = np.random.default_rng(0).normal(size=(2, 8, 8))
+    x = np.ones((2, 8), "float32")
+    y = to_numpy(grouped_matmul(x, w, sizes))
+    assert_close(y, np.stack([w[5].sum(0), w[40].sum(0)]), 1e-6)
+
+
+def test_long_sums_of_biases_in_half_precision():
+    """4096 rows of one group: in bfloat16, a running sum of ones would stop at 256."""
+    rows = ops.zeros((4096, 1), "bfloat16")
+
+    def objective(bias):
+        y = group_rows(rows, ops.convert_to_tensor(np.array([4096], "int32")))
+        return ops.sum(ops.cast(y.add(ops.cast(bias, "bfloat16")).join(), "float32"))
+
+    (found,) = gradients(objective, np.ones((1, 1), "float32"))
+    assert found.item() == 4096
+
+
+@pytest.mark.tensorflow
+def test_large_matrices():
+    """From 2**18 elements on, the gradient of the rows is another operation."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(9, 512)), rng.normal(size=(3, 512, 512))
+    sizes = np.array([4, 0, 5], "int32")
+    upstream = rng.normal(size=(9, 512))
+
+    @tf.function
+    def step(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            y = grouped_matmul(x, w, sizes)
+        return y, *tape.gradient(y, [x, w], tf.constant(upstream, "float32"))
+
+    y, dx, dw = step(tf.constant(x, "float32"), tf.constant(w, "float32"))
+    assert_close(y.numpy(), reference.grouped_matmul(x, w, sizes), 1e-5)
+    expected = reference.grouped_matmul_gradients(x, w, sizes, upstream)
+    assert_close(dx.numpy(), expected[0], 1e-5)
+    assert_close(dw.numpy(), expected[1], 1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("rows", [None, 6], ids=["any batch", "fewer rows than groups"])
+def test_graph_holds_no_copy_of_the_bank(rows):
+    """In a gradient step nothing is as large as the bank, but the bank and its gradient."""
+    import tensorflow as tf
+
+    num_groups, width, units = 16, 6, 5
+    bank = tf.Variable(tf.ones([num_groups, width, units]))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([rows, width]),
+            tf.TensorSpec([num_groups], tf.int32),
+        ]
+    )
+    def step(x, sizes):
+        with tf.GradientTape() as tape:
+            y = grouped_matmul(x, bank.value(), sizes)
+            loss = tf.reduce_sum(y**2)
+        return tape.gradient(loss, bank)
+
+    large = [
+        output.op.type
+        for operation in step.get_concrete_function().graph.get_operations()
+        for output in operation.outputs
+        if output.consumers()
+        and output.shape.rank is not None
+        and (output.shape.num_elements() or 0) >= num_groups * width * units
+    ]
+    # `Identity` and `IdentityN` share their input's buffer.
+    gradient = "Pack" if rows is None else "ScatterNd"
+    copies = [kind for kind in large if kind not in ("Identity", "IdentityN", "ReadVariableOp")]
+    assert copies == [gradient]
+
+
+@pytest.mark.jax
+def test_second_derivative_on_jax():
+    import jax
+
+    sizes = np.array([70, 0, 2], "int32")  # More rows than the first group has room for.
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=s).astype("float32") for s in ((72, 3), (3, 3, 2)))
+
+    def loss(x, w):
+        return (grouped_matmul(x, w, sizes) ** 2).sum()
+
+    found = jax.grad(lambda w: (jax.grad(loss)(x, w) ** 2).sum())(w)
+    group = np.repeat(np.arange(3), sizes)
+    plain = jax.grad(
+        lambda w: (
+            jax.grad(lambda x, w: (jax.numpy.einsum("na,nab->nb", x, w[group]) ** 2).sum())(x, w)
+            ** 2
+        ).sum()
+    )(w)
+    assert_close(np.asarray(found), np.asarray(plain), 1e-5)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("grouped_mm", [True, False], ids=["grouped_mm", "loop"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", CASES)
+def test_both_ways_on_torch(case, dtype, grouped_mm, monkeypatch):
+    import tests.ops.test_grouped_matmul as cases
+    from sparse_keras.ops import torch_backend
+
+    original_draw = cases.draw
+    # Widths of whole 16 bytes, which `grouped_mm` asks for.
+    monkeypatch.setattr(cases, "draw", lambda *a: original_draw(*a, widths=(8, 16)))
+    if not grouped_mm:
+        monkeypatch.setattr(torch_backend, "_takes_grouped_mm", lambda rows, w: False)
+    check(grouped_matmul, *CASES[case], dtype)
+
+
+@pytest.mark.torch
+def test_grouped_mm_is_taken_where_it_can():
+    import torch
+
+    from sparse_keras.ops import torch_backend
+
+    def takes(rows, w):
+        return torch_backend._takes_grouped_mm(rows, w)
+
+    assert takes(torch.ones(3, 8), torch.ones(2, 8, 16))
+    assert not takes(torch.ones(3, 6), torch.ones(2, 6, 16))  # 24 bytes
+    assert not takes(torch.ones(3, 8), torch.ones(2, 8, 5))
+    assert not takes(torch.ones(0, 8), torch.ones(2, 8, 16))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("width", [8, 6])
+def test_autocast_and_strided_gradients_on_torch(width):
+    import torch
+
+    x = torch.randn(5, width, requires_grad=True)
+    w = torch.randn(2, width, 2 * width, requires_grad=True)
+    sizes = torch.tensor([2, 3], dtype=torch.int32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = grouped_matmul(x, w, sizes)
+    assert y.dtype == torch.bfloat16
+    y.sum().backward()  # The gradient of a sum has strides of zero.
+    assert x.grad.dtype == w.grad.dtype == torch.float32
+    ones = np.ones((5, 2 * width))
+    expected = reference.grouped_matmul_gradients(
+        x.detach().numpy(), w.detach().numpy(), sizes.numpy(), ones
+    )
+    assert_close(x.grad.numpy(), expected[0], 2e-2)
+    assert_close(w.grad.numpy(), expected[1], 2e-2)
+
+
+def test_keras_backend_has_a_form():
+    rows = group_rows(ops.ones((3, 2)), ops.convert_to_tensor(np.array([1, 2], "int32")))
+    form = {"tensorflow": "SlicedRows", "jax": "PaddedRows", "torch": "SortedRows"}
+    assert type(rows).__name__ == form[keras.backend.backend()]
+    assert (rows.num_groups, rows.width) == (2, 2)
