@@ -91,7 +91,7 @@ class SlicedRows(GroupedRows):
     def _add(self, vectors):
         # Grappler fuses `bias_add` with the matmul before it, but sums its gradient in the dtype of
         # the rows: in bfloat16, 256 + 1 is 256.
-        add = tf.nn.bias_add if vectors.dtype.size >= 4 else _add_with_long_sums
+        add = tf.nn.bias_add if self.slices[0].dtype.size >= 4 else _add_with_long_sums
         pairs = zip(self.slices, self._parts(vectors), strict=True)
         return self._like([add(rows, vector) for rows, vector in pairs])
 
