@@ -37,6 +37,9 @@ def parse(arguments):
     add("--repeats", type=int, help=f"repetitions; default {turns.Settings.repeats}")
     add("--budget", type=float, help=f"seconds for them; default {turns.Settings.budget:g}")
     add("--quick", action="store_true", help="tiny sizes, to see that everything runs")
+    add(
+        "--add", action="store_true", help="keep what the output file has, but for what is measured"
+    )
     add("--output", type=pathlib.Path, default=OUTPUT, help="default: results/speed/cpu.json")
     args = parser.parse_args(arguments)
     if args.repeats is not None and args.repeats < 1:
@@ -102,6 +105,8 @@ def run(args, console):
         "cases": {},
         "figures": {},
     }
+    if args.add and args.output.is_file():
+        result = added_to(json.loads(args.output.read_text(encoding="utf-8")), result)
     for case in args.cases:
         taking = [s for s in args.subjects if s.takes(case) and s.name not in skipped]
         wanted = [mode for mode in modes if mode in case.modes]
@@ -114,7 +119,10 @@ def run(args, console):
             figures, devices = turns.measure(case, taking, wanted, settings, say)
         turns.add_ratios(figures)
         result["cases"][case.name] = case.describe()
-        result["figures"][case.name] = {name: found for name, found in figures.items() if found}
+        kept = result["figures"].setdefault(case.name, {})
+        for name, found in figures.items():
+            if found:
+                kept.setdefault(name, {}).update(found)
         result["machine"]["devices"].update(devices)
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -126,6 +134,20 @@ def run(args, console):
         if table.rows:
             console.print(table.rich())
     console.print(f"Wrote {args.output}", highlight=False)
+
+
+def added_to(old, new):
+    """A result that goes on from an old one, and tells both commands."""
+    if old["versions"] != new["versions"] or old["machine"]["cpu"] != new["machine"]["cpu"]:
+        sys.exit("--add: the file was measured on another machine, or with other versions.")
+    return {
+        **new,
+        "command": f"{old['command']}; {new['command']}",
+        "machine": old["machine"],
+        "settings": old["settings"],
+        "cases": old["cases"],
+        "figures": old["figures"],
+    }
 
 
 def read(name):
