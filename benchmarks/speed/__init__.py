@@ -10,7 +10,7 @@ What is compared is a subject (`subjects.py`), on a case (`cases.py`), in a mode
 Every subject runs in a process of its own (`worker.py`), because Keras has one backend a process.
 The processes of a case live side by side and take turns, one repetition each, so that a busy
 machine disturbs all alike (`turns.py`). All subjects of a case get the same inputs and the same
-router matrix (`data.py`), so that all route alike, and no input comes twice. The first step, which
+router matrix (`data.py`), so that all route alike. The first step, which
 traces and compiles, is timed apart. Peak memory is measured in processes that do nothing else.
 
 Axis letters: N tokens, D their width, E experts, K experts per token, H an expert's hidden width.

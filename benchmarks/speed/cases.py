@@ -9,7 +9,7 @@ MODES = {
     "inference": "inference",
     "gradient": "gradient step",
     "fit": "fit step",
-    "fit_fused": "fit step, fused Adam",
+    "fit_fused": "fit step, FusedOptimizer",
     "update": "Adam update of the bank",
     "first": "tracing and first gradient step",
     "memory": "peak memory",

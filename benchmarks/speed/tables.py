@@ -126,15 +126,15 @@ def fit_table(results):
     names = [case["name"] for case in columns]
     lines = {
         "MixtureOfExperts, Adam": ("ours", "fit"),
-        "MixtureOfExperts, fused Adam": ("ours", "fit_fused"),
+        "MixtureOfExperts, FusedOptimizer(Adam)": ("ours", "fit_fused"),
         "dense, Adam": ("dense", "fit"),
-        "fused Adam update of the bank alone": ("ours", "update"),
+        "Adam on the bank alone, by TensorFlow's fused kernel": ("ours", "update"),
     }
     rows = [
         [line, *(results.cell(name, kind, "tensorflow", mode, milliseconds) for name in names)]
         for line, (kind, mode) in lines.items()
     ]
-    for line, mode in (("Adam", "fit"), ("fused Adam", "fit_fused")):
+    for line, mode in (("Adam", "fit"), ("FusedOptimizer(Adam)", "fit_fused")):
         cells = []
         for name in names:
             ours = results.figure(name, "ours", "tensorflow", mode)

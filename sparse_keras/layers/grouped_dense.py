@@ -91,9 +91,9 @@ class GroupedDense(keras.layers.Layer):
         )
 
     def call(self, inputs, group_sizes):
-        return self.apply(group_rows(inputs, group_sizes)).join()
+        return self.call_grouped(group_rows(inputs, group_sizes)).join()
 
-    def apply(self, rows):
+    def call_grouped(self, rows):
         """What `call` computes, from grouped rows to grouped rows (see `ops.group_rows`).
 
         A bank of several layers calls this, so that a group's rows stay apart from its first layer

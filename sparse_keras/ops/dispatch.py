@@ -7,7 +7,7 @@ are each other's transpose, so that both gradients are gathers as well.
 from keras import ops
 
 from sparse_keras.ops import backend
-from sparse_keras.ops.gradients import linear_map
+from sparse_keras.ops.primitives import linear_map
 
 
 def expert_capacity(capacity_factor, num_assignments, num_experts):
@@ -115,6 +115,9 @@ def combine(rows, plan, weight):
     """
     outputs = linear_map(_take_rows, _take_assignments, rows, *_indices(plan))
     weight = ops.cast(ops.transpose(weight), outputs.dtype)
+    if plan["kept"] is not None:
+        # Without it, a dropped assignment would send a gradient into a row of no expert.
+        weight = ops.where(plan["kept"], weight, ops.zeros_like(weight))
     return ops.sum(outputs * weight[..., None], axis=0)
 
 

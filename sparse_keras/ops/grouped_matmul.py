@@ -1,9 +1,46 @@
-"""The public grouped matmul, the one product that sparse experts need and Keras lacks."""
+"""Grouped rows and their matmul, the one product that sparse experts need and Keras lacks."""
 
 import keras
 from keras import ops
 
 from sparse_keras.ops import backend
+
+
+def group_rows(rows, group_sizes):
+    """Takes rows apart by group, in the form that the backend computes best with.
+
+    What happens to a group then happens to it alone, through as many layers as there are:
+
+        hidden = group_rows(rows, group_sizes).matmul(up).add(bias).map(ops.relu)
+        outputs = hidden.matmul(down).join()
+
+    Args:
+        rows: Float tensor `[M, A]`, sorted by group.
+        group_sizes: Int tensor `[E]`, the rows of each group. Groups may be empty. The sum may be
+            less than M.
+
+    Returns:
+        `GroupedRows`, with the methods `matmul(w)`, `add(vectors)`, `map(function, *others)`,
+        `map_whole(function)` and `join()`.
+
+    Raises:
+        ValueError: If the ranks are others.
+
+    Example:
+
+    >>> rows = sparse_keras.ops.group_rows(np.ones((3, 2), "float32"), np.array([1, 2]))
+    >>> vectors = np.array([[0.0, 1.0], [2.0, 3.0]], "float32")
+    >>> keras.ops.convert_to_numpy(rows.add(vectors).map(keras.ops.square).join())
+    array([[ 1.,  4.],
+           [ 9., 16.],
+           [ 9., 16.]], dtype=float32)
+    """
+    if len(rows.shape) != 2 or len(group_sizes.shape) != 1:
+        raise ValueError(
+            "`group_rows` expects rows [M, A] and group_sizes [E]. Received shapes: rows "
+            f"{tuple(rows.shape)}, group_sizes {tuple(group_sizes.shape)}."
+        )
+    return backend.group_rows(ops.convert_to_tensor(rows), ops.cast(group_sizes, "int32"))
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -12,9 +49,8 @@ class GroupedMatmul(keras.Operation):
 
     def call(self, x, w, group_sizes):
         x, w = ops.convert_to_tensor(x), ops.convert_to_tensor(w)
-        group_sizes = ops.cast(group_sizes, "int32")
         dtype = keras.backend.result_type(x.dtype, w.dtype)
-        rows = backend.group_rows(ops.cast(x, dtype), group_sizes)
+        rows = group_rows(ops.cast(x, dtype), group_sizes)
         return rows.matmul(ops.cast(w, dtype)).join()
 
     def compute_output_spec(self, x, w, group_sizes):

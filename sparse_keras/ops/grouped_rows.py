@@ -9,7 +9,7 @@ class GroupedRows:
     Between the two a bank computes all its layers, without bringing the rows back into one tensor.
     Rows in no group hold nothing of use after `add` or `map`.
 
-    Each form of it (slices, blocks, one tensor) writes `width`, `_matmul`, `_add`, `map`,
+    Each form of it (slices, padded rows, one tensor) writes `width`, `_matmul`, `_add`, `map`,
     `map_whole` and `join`.
 
     Args:
@@ -35,7 +35,7 @@ class GroupedRows:
                 "A grouped matmul needs one group size for each matrix. Received: group_sizes of "
                 f"shape {(self.num_groups,)}, matrices of shape {tuple(w.shape)}."
             )
-        if w.shape[1] != self.width:
+        if self.width not in (None, w.shape[1]):
             raise ValueError(
                 "A grouped matmul needs rows as wide as the matrices are high. Received: rows of "
                 f"width {self.width}, matrices of shape {tuple(w.shape)}."
@@ -46,15 +46,29 @@ class GroupedRows:
         raise NotImplementedError
 
     def add(self, vectors):
-        """Each row plus the vector of its group, `vectors` `[E, A]`. Differentiable in both."""
+        """Each row plus the vector of its group, `vectors` `[E, A]`. Differentiable in both.
+
+        Raises:
+            ValueError: If `vectors` has another shape.
+        """
+        if vectors.shape[0] != self.num_groups or self.width not in (None, vectors.shape[1]):
+            raise ValueError(
+                "Grouped rows need one vector of their width for each group. Received: "
+                f"group_sizes of shape {(self.num_groups,)}, rows of width {self.width}, vectors "
+                f"of shape {tuple(vectors.shape)}."
+            )
         return self._add(ops.convert_to_tensor(vectors))
 
     def _add(self, vectors):
         raise NotImplementedError
 
     def map(self, function, *others):
-        """`function(rows, *others)`, which computes each row on its own. It may be called several
-        times, each with a part of the rows."""
+        """`function(rows, *others)`, rows `[m, A]`, which computes each row on its own.
+
+        It may be called several times, each with a part of the rows, and with rows of no group,
+        whose values may be anything that a bias of a group is: there it must be finite, and its
+        derivative.
+        """
         raise NotImplementedError
 
     def map_whole(self, function):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from sparse_keras.ops.gradients import linear_map
+from sparse_keras.ops.primitives import linear_map
 
 
 def group_of_row(group_sizes, num_rows):

@@ -1,4 +1,4 @@
-"""JAX: static shapes, with every group padded to the same size.
+"""JAX: static shapes, with the same room for every group.
 
 `jax.lax.ragged_dot` is not used: on CPU it computes every group for every row.
 """

@@ -1,10 +1,10 @@
 """Rows sorted by group with static shapes: exact, dropless, and fit for a compiler.
 
 XLA has to know every shape before it sees a value, and the size of a group is a value. So each
-group gets the same room of C rows, a little more than its fair share, and all groups are computed
-by one batched matmul. The rows that find no room, in groups larger than C, stay where they are, and
-a loop computes them in windows of T rows, as many windows as there are: none if the groups are
-balanced, M // T if one group holds everything.
+group gets the same room of C rows, its fair share and what chance adds to it, and all groups are
+computed by one batched matmul. The rows that find no room, in groups larger than C, stay where they
+are, and a loop computes them in windows of T rows, as many windows as it takes: none if the groups
+are balanced, (M - C) / T if one group holds everything.
 
     rows:    0 0 0 0 0 | 1 | 3 3           (group 2 is empty; C = 3, T = 2)
     room:    [0 0 0] [1 . .] [. . .] [3 3 .]
@@ -18,15 +18,15 @@ import math
 
 from keras import ops
 
-from sparse_keras.ops.dynamic_slice import dynamic_slice
-from sparse_keras.ops.gradients import bilinear_map, linear_map
 from sparse_keras.ops.grouped_rows import GroupedRows
+from sparse_keras.ops.groups import group_of_row
+from sparse_keras.ops.primitives import bilinear_map, dynamic_slice, linear_map, repeat
 
 _WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
 
 
 class PaddedRows(GroupedRows):
-    """Rows sorted by group, as a pair of tensors: those with room, and the others.
+    """Rows sorted by group, as a pair of tensors: those with room, and the overflow.
 
     What a place without a row holds is of no use, and reaches nothing: `join` leaves it out, so
     that its gradient is zero.
@@ -51,15 +51,29 @@ class PaddedRows(GroupedRows):
         return PaddedRows(values, self.layout)
 
     def _add(self, vectors):
-        with_room, others = self.values
-        others = self.layout.add(others, vectors, *self.layout.windows)
-        return PaddedRows((with_room + vectors[:, None], others), self.layout)
+        with_room, overflow = self.values
+        overflow = self.layout.add(overflow, vectors, *self.layout.windows)
+        return PaddedRows((with_room + vectors[:, None], overflow), self.layout)
 
     def map(self, function, *others):
-        values = zip(self.values, *(other.values for other in others), strict=True)
-        return PaddedRows(tuple(function(*parts) for parts in values), self.layout)
+        rows_with_room, overflow = zip(
+            *((other._rows_with_room(), other.values[1]) for other in (self, *others)), strict=True
+        )
+        return self._of_rows(function(*rows_with_room), function(*overflow))
 
-    map_whole = map
+    def map_whole(self, function):
+        rows_with_room, overflow = self._rows_with_room(), self.values[1]
+        rows = function(ops.concatenate([rows_with_room, overflow]))
+        places = self.num_groups * self.layout.room
+        return self._of_rows(rows[:places], rows[places:])
+
+    def _rows_with_room(self):
+        """`[E, C, A]` to `[E * C, A]`."""
+        return ops.reshape(self.values[0], (self.num_groups * self.layout.room, self.width))
+
+    def _of_rows(self, rows_with_room, overflow):
+        shape = (self.num_groups, self.layout.room, overflow.shape[-1])
+        return PaddedRows((ops.reshape(rows_with_room, shape), overflow), self.layout)
 
     def join(self):
         layout = self.layout
@@ -89,8 +103,7 @@ class Layout:
 
         # And from a row to its place.
         row = ops.arange(num_rows, dtype="int32")
-        group = ops.cast(ops.searchsorted(ends, row, side="right"), "int32")
-        group = ops.minimum(group, num_groups - 1)
+        group = ops.minimum(group_of_row(group_sizes, num_rows), num_groups - 1)
         rank = row - ops.take(starts, group)
         grouped = row < ends[-1]
         has_room = grouped & (rank < room)
@@ -100,22 +113,22 @@ class Layout:
         count = (ops.maximum(group_sizes - room, 0) + _WINDOW - 1) // _WINDOW
         self.windows = (ops.cumsum(count), count, starts, ends)
 
-    def pad(self, rows, row_of_place, filled, place_of_row, has_room, has_none):
+    def pad(self, rows, row_of_place, filled, place_of_row, has_room, overflows):
         """`[M, A]` to the pair `[E, C, A]` and `[M + T, A]`, zero where no row sits."""
         del place_of_row, has_room
         with_room = _where(filled, ops.take(rows, row_of_place, axis=0))
         with_room = ops.reshape(with_room, (self.num_groups, self.room, rows.shape[-1]))
-        return with_room, ops.pad(_where(has_none, rows), [[0, _WINDOW], [0, 0]])
+        return with_room, ops.pad(_where(overflows, rows), [[0, _WINDOW], [0, 0]])
 
-    def unpad(self, values, row_of_place, filled, place_of_row, has_room, has_none):
+    def unpad(self, values, row_of_place, filled, place_of_row, has_room, overflows):
         """The pair to `[M, A]`, zero for rows in no group. The transpose of `pad`."""
         del row_of_place, filled
-        with_room, others = values
+        with_room, overflow = values
         with_room = ops.reshape(with_room, (self.num_groups * self.room, with_room.shape[-1]))
-        others = _where(has_none, others[: self.num_rows])
+        overflow = _where(overflows, overflow[: self.num_rows])
         if isinstance(self.room, int) and self.room == 0:
-            return others
-        return ops.where(has_room[:, None], ops.take(with_room, place_of_row, axis=0), others)
+            return overflow
+        return ops.where(has_room[:, None], ops.take(with_room, place_of_row, axis=0), overflow)
 
     # Three products, bilinear each. The gradients of one are the other two.
 
@@ -152,26 +165,26 @@ class Layout:
         return bilinear_map(self._outer, right_grad, left_grad, right, left, *windows)
 
     def _product(self, values, w, windows, transposed, width):
-        with_room, others = values
+        with_room, overflow = values
 
         def body(products, group, row, in_group):
             del in_group
-            rows = dynamic_slice(others, (row, 0), (_WINDOW, others.shape[1]))
+            rows = dynamic_slice(overflow, (row, 0), (_WINDOW, overflow.shape[1]))
             product = ops.matmul(rows, transposed(_matrix(w, group)))
             return ops.slice_update(products, (row, 0), product)
 
-        products = ops.zeros((ops.shape(others)[0], width), others.dtype)
+        products = ops.zeros((ops.shape(overflow)[0], width), overflow.dtype)
         products = self._for_each_window(windows, body, products)
         return ops.matmul(with_room, transposed(w)), products
 
     def _outer(self, right, left, *windows):
-        left_with_room, left_others = left
-        right_with_room, right_others = right
+        left_with_room, left_overflow = left
+        right_with_room, right_overflow = right
 
         def body(sums, group, row, in_group):
-            rows = dynamic_slice(left_others, (row, 0), (_WINDOW, left_others.shape[1]))
+            rows = dynamic_slice(left_overflow, (row, 0), (_WINDOW, left_overflow.shape[1]))
             rows = _where(in_group, rows)
-            right_rows = dynamic_slice(right_others, (row, 0), (_WINDOW, right_others.shape[1]))
+            right_rows = dynamic_slice(right_overflow, (row, 0), (_WINDOW, right_overflow.shape[1]))
             product = ops.matmul(ops.transpose(rows), right_rows)
             product = _matrix(sums, group) + ops.cast(product, sums.dtype)
             return ops.slice_update(sums, (group, 0, 0), product[None])
@@ -179,7 +192,7 @@ class Layout:
         sums = ops.matmul(ops.swapaxes(left_with_room, -2, -1), right_with_room)
         # A group may have many windows, too many to add up in half precision.
         sums = self._for_each_window(windows, body, ops.cast(sums, "float32"))
-        return ops.cast(sums, left_others.dtype)
+        return ops.cast(sums, left_overflow.dtype)
 
     def _for_each_window(self, windows, body, result):
         """`result = body(result, group, row, in_group)` for each window, in the rows' order."""
@@ -187,24 +200,22 @@ class Layout:
 
         def next_window(index, result):
             group = ops.cast(ops.searchsorted(window_ends, index[None], side="right"), "int32")
-            # Not `starts[group]`: see `dynamic_slice`.
+            # Not `starts[group]`, for the reason that `dynamic_slice` has.
             group_window_end, group_count, group_start, group_end = (
                 ops.take(values, group)[0] for values in (window_ends, count, starts, ends)
             )
             nth = index - (group_window_end - group_count)
             row = group_start + self.room + nth * _WINDOW
             in_group = row + ops.arange(_WINDOW, dtype="int32") < group_end
-            group = group[0]
-            return index + 1, body(result, group, row, in_group)
+            return body(result, group[0], row, in_group)
 
-        start = (ops.zeros((), "int32"), result)
-        return ops.while_loop(lambda index, _: index < window_ends[-1], next_window, start)[1]
+        return repeat(window_ends[-1], next_window, result)
 
-    def add(self, others, vectors, *windows):
+    def add(self, overflow, vectors, *windows):
         """Each row of `[M + T, A]` without room plus the vector of its group, `[E, A]`."""
 
         def add(pair, *windows):
-            others, vectors = pair
+            overflow, vectors = pair
 
             def body(sums, group, row, in_group):
                 # What does not belong to the group is left as it is.
@@ -213,12 +224,12 @@ class Layout:
                 rows = dynamic_slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
                 return ops.slice_update(sums, (row, 0), rows + vector)
 
-            return self._for_each_window(windows, body, others)
+            return self._for_each_window(windows, body, overflow)
 
         def transpose(upstream, *windows):
             return upstream, self._reduce(upstream, *windows)
 
-        return linear_map(add, transpose, (others, vectors), *windows)
+        return linear_map(add, transpose, (overflow, vectors), *windows)
 
     def _reduce(self, rows, *windows):
         width = rows.shape[1]

@@ -7,6 +7,8 @@ from sparse_keras.ops import sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
 from sparse_keras.ops.padded_rows import PaddedRows
 
+_LARGE = 2**18  # Elements of a matrix; see `_matmul_of_large`.
+
 
 def in_static_graph():
     """Whether the graph being traced is to be compiled by XLA, which needs static shapes."""
@@ -34,14 +36,14 @@ invert_permutation = tf.math.invert_permutation
 
 def group_rows(rows, group_sizes):
     form = PaddedRows if in_static_graph() else SlicedRows
-    return form.of(tf.convert_to_tensor(rows), tf.cast(group_sizes, tf.int32))
+    return form.of(rows, group_sizes)
 
 
 class SlicedRows(GroupedRows):
     """Rows sorted by group, as a list of slices.
 
     All that happens to a group happens to its slice, from the rows to the output, while it is in
-    the cache; grappler fuses each matmul with the bias and the activation after it. Neither
+    the cache; in a float32 graph, grappler fuses matmul, bias and activation. Neither
     `tf.split` of the rows nor `tf.unstack` of the matrices copies anything (along the first axis
     they share the buffer), and the gradient of `tf.unstack` is one `tf.stack`: autodiff of slices
     `w[g]` would make a gradient as large as the bank for each group, and add them up.
@@ -84,7 +86,7 @@ class SlicedRows(GroupedRows):
         return self.slices[0].shape[1]
 
     def _matmul(self, w):
-        matmul = _matmul_of_large if w.shape[1] * w.shape[2] >= 2**18 else tf.matmul
+        matmul = _matmul_of_large if w.shape[1] * w.shape[2] >= _LARGE else tf.matmul
         pairs = zip(self.slices, self._parts(w), strict=True)
         return self._like([matmul(rows, matrix) for rows, matrix in pairs])
 
@@ -115,7 +117,6 @@ def _select(bank, index):
     @tf.custom_gradient
     def select(bank):
         def grad(*upstream):
-            # Parts of groups without rows come more than once, with a gradient of zero.
             return tf.scatter_nd(index[:, None], tf.stack(upstream), bank.shape)
 
         begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
@@ -129,11 +130,12 @@ def _select(bank, index):
 def _matmul_of_large(rows, matrix):
     """`tf.matmul`, with a faster gradient of the rows.
 
-    From about 2**18 elements on, `MatMul` with a transposed second factor takes up to 2.5 times as
-    long on CPUs as `BatchMatMul`; for small matrices `BatchMatMul` has the larger overhead.
+    `MatMul` with a large, transposed second factor takes up to 2.5 times as long on CPUs as
+    `BatchMatMul`. For small matrices `BatchMatMul` has the larger overhead.
     """
 
     def grad(upstream):
+        upstream = tf.convert_to_tensor(upstream)  # It may be IndexedSlices.
         rows_grad = tf.matmul(upstream[None], matrix[None], transpose_b=True)[0]
         return rows_grad, tf.matmul(rows, upstream, transpose_a=True)
 
@@ -143,6 +145,7 @@ def _matmul_of_large(rows, matrix):
 @tf.custom_gradient
 def _add_with_long_sums(rows, vector):
     def grad(upstream):
+        upstream = tf.convert_to_tensor(upstream)
         total = tf.reduce_sum(tf.cast(upstream, tf.float32), axis=0)
         return upstream, tf.cast(total, vector.dtype)
 

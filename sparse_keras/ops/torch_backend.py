@@ -132,7 +132,11 @@ def _has_grouped_mm(device, dtype):
     grouped_mm = getattr(torch.nn.functional, "grouped_mm", None)
     if grouped_mm is None:
         return False
-    with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+    ):
         x = torch.ones(3, 16, device=device, dtype=dtype, requires_grad=True)
         w = torch.ones(2, 16, 16, device=device, dtype=dtype, requires_grad=True)
         ends = torch.tensor([0, 3], device=device, dtype=torch.int32)

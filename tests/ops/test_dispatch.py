@@ -107,3 +107,15 @@ def test_expand_groups():
     (found,) = gradients(objective, values)
     # Sums of rows 0 and 1; nothing; row 2.
     np.testing.assert_array_equal(found, [[2, 4], [0, 0], [4, 5]])
+
+
+def test_dropped_assignments_send_no_gradient_to_rows():
+    """An expert bank may compute on all rows; what it makes of those in use by nobody is no loss."""
+    index, is_open, _, weight = draw(open_share=1.0, seed=4)
+    plan = plan_of(index, is_open, 6, 2)
+    total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())
+    rows = np.ones((plan["assignment"].shape[0], 4), "float32")
+
+    (found,) = gradients(lambda rows: ops.sum(combine(rows, plan, weight)), rows)
+    assert np.all(found[total:] == 0)
+    assert np.all(found[:total] > 0)

@@ -17,7 +17,7 @@ CASES = {
     "one row": ([0, 1, 0], 0),
     "one group": ([8], 0),
     "more groups than rows": ([0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1], 1),
-    "groups longer than a block": ([130, 0, 300, 1], 3),
+    "groups larger than their room": ([130, 0, 300, 1], 3),
 }
 TOLERANCE = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}
 

@@ -30,7 +30,7 @@ def test_two_layers_equal_the_loop(case):
     upstream = np.broadcast_to(upstream, x.shape)
 
     def network(x, up, bias, down):
-        hidden = group_rows(x, ops.convert_to_tensor(sizes)).matmul(up).add(bias).map(ops.tanh)
+        hidden = group_rows(x, sizes).matmul(up).add(bias).map(ops.tanh)
         hidden = hidden.map(ops.multiply, hidden)
         return hidden.matmul(down).map_whole(lambda rows: 2 * rows).join()
 
@@ -65,16 +65,67 @@ def test_only_matrices_in_use_are_read():
     assert_close(y, np.stack([w[5].sum(0), w[40].sum(0)]), 1e-6)
 
 
-def test_long_sums_of_biases_in_half_precision():
+@pytest.mark.parametrize("num_groups", [1, 4])
+def test_long_sums_of_biases_in_half_precision(num_groups):
     """4096 rows of one group: in bfloat16, a running sum of ones would stop at 256."""
     rows = ops.zeros((4096, 1), "bfloat16")
+    sizes = np.array([4096, 0, 0, 0][:num_groups], "int32")
 
     def objective(bias):
-        y = group_rows(rows, ops.convert_to_tensor(np.array([4096], "int32")))
-        return ops.sum(ops.cast(y.add(ops.cast(bias, "bfloat16")).join(), "float32"))
+        y = group_rows(rows, sizes).add(ops.cast(bias, "bfloat16")).join()
+        return ops.sum(ops.cast(y, "float32"))
 
-    (found,) = gradients(objective, np.ones((1, 1), "float32"))
-    assert found.item() == 4096
+    (found,) = gradients(objective, np.ones((num_groups, 1), "float32"))
+    np.testing.assert_array_equal(found[:, 0], sizes)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("batch", ["any", "static"])
+@pytest.mark.parametrize("case", SIZES)
+def test_two_layers_under_xla(case, batch):
+    import tensorflow as tf
+
+    sizes = SIZES[case]
+    rows = None if batch == "any" else sizes.sum()
+    x, up, bias, upstream = (
+        a.astype("float32")
+        for a in draw(sizes, 4, (len(sizes), 4, 8), (len(sizes), 8), (sizes.sum(), 8))
+    )
+
+    def step(x, upstream, sizes):
+        with tf.GradientTape() as tape:
+            w, b = tf.constant(up), tf.constant(bias)
+            tape.watch([x, w, b])
+            hidden = group_rows(x, sizes).matmul(w).add(b).map_whole(tf.tanh)
+            y = hidden.map(tf.multiply, hidden).join()
+        return y, *tape.gradient(y, [x, w, b], upstream)
+
+    signature = [
+        tf.TensorSpec([rows, 4]),
+        tf.TensorSpec([rows, 8]),
+        tf.TensorSpec([len(sizes)], tf.int32),
+    ]
+    compiled = tf.function(step, input_signature=signature, jit_compile=True)
+    found = compiled(x, upstream, sizes)
+    # Outside XLA, which the test above holds against the loop.
+    for a, b in zip(found, step(tf.constant(x), upstream, sizes), strict=True):
+        assert_close(a.numpy(), b.numpy(), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "mistake", ["vectors", "groups of vectors", "rank of rows", "rank of sizes"]
+)
+def test_wrong_shapes(mistake):
+    rows, sizes = np.ones((3, 2), "float32"), np.array([1, 2], "int32")
+    with pytest.raises(ValueError, match="Received"):
+        if mistake == "vectors":
+            group_rows(rows, sizes).add(np.ones((2, 1), "float32"))
+        elif mistake == "groups of vectors":
+            group_rows(rows, sizes).add(np.ones((1, 2), "float32"))
+        elif mistake == "rank of rows":
+            group_rows(rows[None], sizes)
+        else:
+            group_rows(rows, sizes[None])
 
 
 @pytest.mark.tensorflow
@@ -190,6 +241,28 @@ def test_grouped_mm_is_taken_where_it_can():
 
 
 @pytest.mark.torch
+def test_inference_first_on_torch():
+    """What is found out in inference mode must hold for training, too."""
+    import torch
+
+    from sparse_keras.ops import torch_backend
+
+    torch_backend._has_grouped_mm.cache_clear()
+    with torch.inference_mode():
+        assert torch_backend._has_grouped_mm(torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.torch
+def test_functions_of_torch_reach_every_layer():
+    from sparse_keras.layers import GLUExperts, MixtureOfExperts
+
+    model = keras.Sequential([keras.Input((4,)), MixtureOfExperts(GLUExperts(2, 8))])
+    found = []
+    model.apply(found.append)  # That of torch.nn.Module.
+    assert any(type(module).__name__ == "GroupedDense" for module in found)
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("width", [8, 6])
 def test_autocast_and_strided_gradients_on_torch(width):
     import torch
@@ -211,7 +284,7 @@ def test_autocast_and_strided_gradients_on_torch(width):
 
 
 def test_keras_backend_has_a_form():
-    rows = group_rows(ops.ones((3, 2)), ops.convert_to_tensor(np.array([1, 2], "int32")))
+    rows = group_rows(ops.ones((3, 2)), np.array([1, 2], "int32"))
     form = {"tensorflow": "SlicedRows", "jax": "PaddedRows", "torch": "SortedRows"}
     assert type(rows).__name__ == form[keras.backend.backend()]
     assert (rows.num_groups, rows.width) == (2, 2)

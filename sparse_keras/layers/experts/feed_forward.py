@@ -10,8 +10,8 @@ from sparse_keras.ops import group_rows
 class FeedForwardExperts(Experts):
     """Base class of experts that go to a hidden width and back.
 
-    Subclasses write `build_hidden(input_shape)`, and `apply_hidden(rows)` from grouped rows to
-    grouped rows.
+    Subclasses write `build_hidden(input_shape)`, and `call_grouped_hidden(rows)`, from grouped rows
+    to grouped rows.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class FeedForwardExperts(Experts):
         self.built = True
 
     def call(self, inputs, group_sizes, training=None):
-        hidden = self.apply_hidden(group_rows(inputs, group_sizes))
+        hidden = self.call_grouped_hidden(group_rows(inputs, group_sizes))
         if self.dropout > 0 and training:
             hidden = hidden.map_whole(lambda rows: self.hidden_dropout(rows, training=True))
-        return self.down.apply(hidden).join()
+        return self.down.call_grouped(hidden).join()
 
     def output_width(self, input_dim):
         return input_dim if self.output_dim is None else self.output_dim

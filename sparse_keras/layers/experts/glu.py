@@ -56,8 +56,8 @@ class GLUExperts(FeedForwardExperts):
         self.gate.build(input_shape)
         self.up.build(input_shape)
 
-    def apply_hidden(self, rows):
-        return self.gate.apply(rows).map(ops.multiply, self.up.apply(rows))
+    def call_grouped_hidden(self, rows):
+        return self.gate.call_grouped(rows).map(ops.multiply, self.up.call_grouped(rows))
 
     def flops_per_row(self, input_dim):
         return 2 * self.hidden_dim * (2 * input_dim + self.output_width(input_dim))

@@ -51,8 +51,8 @@ class MLPExperts(FeedForwardExperts):
     def build_hidden(self, input_shape):
         self.up.build(input_shape)
 
-    def apply_hidden(self, rows):
-        return self.up.apply(rows)
+    def call_grouped_hidden(self, rows):
+        return self.up.call_grouped(rows)
 
     def flops_per_row(self, input_dim):
         return 2 * self.hidden_dim * (input_dim + self.output_width(input_dim))

@@ -162,7 +162,7 @@ class Router(keras.layers.Layer):
 
         Args:
             routing: What the router returned.
-            load: Float32 `[E]`, from `losses.expert_load`.
+            load: Float32 `[E]`, open assignments of each expert.
             mask: Optional bool `[N]`, False for padding.
 
         Returns:

@@ -56,8 +56,6 @@ class TopKRouter(Router):
         [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1 with `normalize=False`.
     """
 
-    always_open = True
-
     def __init__(
         self, k=2, num_experts=None, normalize=None, balance_loss=0.01, z_loss=0.0, **kwargs
     ):
@@ -75,6 +73,10 @@ class TopKRouter(Router):
     @property
     def experts_per_token(self):
         return self.k
+
+    @property
+    def always_open(self):
+        return type(self).route is TopKRouter.route  # A subclass may close what it likes.
 
     def route(self, logits):
         scores = ops.softmax(logits, axis=-1)

@@ -1,0 +1,34 @@
+"""What Keras lacks below the level of an operation, on every backend.
+
+    linear_map(forward, transpose, x, *constants)
+        forward(x, *constants), linear in x; its gradient is transpose(upstream, *constants)
+
+    bilinear_map(forward, transpose_x, transpose_w, x, w, *constants)    (not on PyTorch)
+        forward(x, w, *constants), linear in x and in w; its gradients are
+        transpose_x(upstream, w, *constants) and transpose_w(upstream, x, *constants)
+
+    dynamic_slice(inputs, start_indices, shape)    (not on PyTorch)
+        keras.ops.slice, in a compiled graph and from a start that depends on data
+
+    repeat(count, body, state)    (not on PyTorch)
+        state = body(index, state) for each index below the int32 scalar `count`; has no gradient
+
+x, w and the result each are a tensor or a tuple of tensors. Constants are arguments, not closures:
+JAX refuses to differentiate a function with a gradient of its own that closes over values of the
+trace it is differentiated in.
+"""
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from sparse_keras.ops.primitives import tensorflow_backend as backend
+elif keras.backend.backend() == "jax":
+    from sparse_keras.ops.primitives import jax_backend as backend
+else:
+    from sparse_keras.ops.primitives import torch_backend as backend
+
+linear_map = backend.linear_map
+if keras.backend.backend() != "torch":  # Nothing is static there.
+    bilinear_map = backend.bilinear_map
+    dynamic_slice = backend.dynamic_slice
+    repeat = backend.repeat

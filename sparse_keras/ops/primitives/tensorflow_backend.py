@@ -1,0 +1,54 @@
+"""TensorFlow: `tf.custom_gradient`, and what XLA has but `tf` has not."""
+
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+
+
+def linear_map(forward, transpose, x, *constants):
+    @tf.custom_gradient
+    def mapped(*parts):
+        def grad(*upstream):
+            return linear_map(transpose, forward, _like(upstream), *constants)
+
+        return forward(_like(parts), *constants), grad
+
+    return mapped(*_tensors(x))
+
+
+def bilinear_map(forward, transpose_x, transpose_w, x, w, *constants):
+    x, w = _tensors(x), _tensors(w)
+
+    @tf.custom_gradient
+    def mapped(*parts):
+        x_parts, w_parts = _like(parts[: len(x)]), _like(parts[len(x) :])
+
+        def grad(*upstream):
+            x_grad = transpose_x(_like(upstream), w_parts, *constants)
+            w_grad = transpose_w(_like(upstream), x_parts, *constants)
+            return [*_tensors(x_grad), *_tensors(w_grad)]
+
+        return forward(x_parts, w_parts, *constants), grad
+
+    return mapped(*x, *w)
+
+
+def _tensors(x):
+    # Of a variable read inside, `custom_gradient` would make one more input of the function.
+    return [tf.convert_to_tensor(part) for part in (x if isinstance(x, tuple) else (x,))]
+
+
+def _like(parts):
+    return parts if len(parts) > 1 else parts[0]
+
+
+def dynamic_slice(inputs, start_indices, shape):
+    # XLA takes the start of `tf.slice` for a constant: it computes it before it compiles, which is
+    # slow, and compiles anew for each other value.
+    return xla.dynamic_slice(inputs, tf.stack([tf.cast(i, tf.int32) for i in start_indices]), shape)
+
+
+def repeat(count, body, state):
+    def next_index(index, state):
+        return index + 1, body(index, state)
+
+    return tf.while_loop(lambda index, _: index < count, next_index, (tf.constant(0), state))[1]
