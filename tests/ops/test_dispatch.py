@@ -110,7 +110,7 @@ def test_expand_groups():
 
 
 def test_dropped_assignments_send_no_gradient_to_rows():
-    """An expert bank may compute on all rows; what it makes of those in use by nobody is no loss."""
+    """A bank may compute on all rows; what it makes of those that nobody uses has no say."""
     index, is_open, _, weight = draw(open_share=1.0, seed=4)
     plan = plan_of(index, is_open, 6, 2)
     total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())

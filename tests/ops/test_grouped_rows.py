@@ -120,7 +120,7 @@ def test_wrong_shapes(mistake):
     with pytest.raises(ValueError, match="Received"):
         if mistake == "vectors":
             group_rows(rows, sizes).add(np.ones((2, 1), "float32"))
-        elif mistake == "groups of vectors":
+        elif mistake == "groups":
             group_rows(rows, sizes).add(np.ones((1, 2), "float32"))
         elif mistake == "rank of rows":
             group_rows(rows[None], sizes)
