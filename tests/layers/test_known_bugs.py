@@ -426,3 +426,12 @@ def test_expert_load_does_not_count_what_evaluation_routes():
     )
     assert history.history["load_violation"] == [pytest.approx(3.0)]
     assert to_numpy(layer.statistics)[:4].sum() == 20
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("layer", [GroupedDense, MLPExperts, GLUExperts, MixtureOfExperts])
+def test_methods_of_torch_modules_stay(layer):
+    """On PyTorch a layer is a `torch.nn.Module`, whose `apply` is another thing than ours."""
+    import torch
+
+    assert layer.apply is torch.nn.Module.apply

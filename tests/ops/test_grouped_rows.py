@@ -253,16 +253,6 @@ def test_inference_first_on_torch():
 
 
 @pytest.mark.torch
-def test_functions_of_torch_reach_every_layer():
-    from sparse_keras.layers import GLUExperts, MixtureOfExperts
-
-    model = keras.Sequential([keras.Input((4,)), MixtureOfExperts(GLUExperts(2, 8))])
-    found = []
-    model.apply(found.append)  # That of torch.nn.Module.
-    assert any(type(module).__name__ == "GroupedDense" for module in found)
-
-
-@pytest.mark.torch
 @pytest.mark.parametrize("width", [8, 6])
 def test_autocast_and_strided_gradients_on_torch(width):
     import torch
