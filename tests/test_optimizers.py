@@ -304,13 +304,17 @@ def test_what_is_no_optimizer(wrong):
     "make",
     [
         K.LossScaleOptimizer,
-        FusedOptimizer,
         lambda optimizer: K.MultiOptimizer(K.OptimizerMap(optimizer)),
     ],
 )
 def test_what_wraps_other_optimizers(make):
     with pytest.raises(ValueError, match="Wrap those in FusedOptimizer instead"):
         FusedOptimizer(make(K.Adam()))
+
+
+def test_fused_twice():
+    with pytest.raises(ValueError, match="fused already"):
+        FusedOptimizer(FusedOptimizer(K.Adam()))
 
 
 def test_hyperparameters_are_those_of_the_inner_optimizer():

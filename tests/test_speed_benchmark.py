@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.speed import __main__ as command_line
 from benchmarks.speed import cases, layers, subjects, tables, turns
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -68,6 +69,16 @@ def test_all_kinds_of_cases_on_tensorflow(tmp_path):
     )
     check(result)
     assert set(result["cases"]) == set(names)
+
+
+def test_toy_figures_stay_out_of_results_and_docs(tmp_path, monkeypatch):
+    args = command_line.parse(["--quick"])
+    assert command_line.ROOT not in args.output.parents
+    assert command_line.parse([]).output == command_line.OUTPUT
+    (tmp_path / "toy.json").write_text('{"settings": {"quick": true}}')
+    monkeypatch.setattr(command_line, "OUTPUT", tmp_path / "cpu.json")
+    with pytest.raises(SystemExit, match="--quick"):
+        command_line.read("toy")
 
 
 @pytest.mark.parametrize("option", ["--cases", "--subjects", "--modes"])

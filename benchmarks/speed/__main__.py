@@ -9,6 +9,7 @@ import pathlib
 import shlex
 import signal
 import sys
+import tempfile
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,8 @@ from benchmarks.speed.process import ROOT
 
 OUTPUT = ROOT / "results" / "speed" / "cpu.json"
 PAGE = ROOT / "docs" / "performance.md"
+# Toy figures must not land on measured ones, so --quick writes elsewhere.
+QUICK_OUTPUT = pathlib.Path(tempfile.gettempdir()) / "sparse_keras_speed_quick.json"
 QUICK = {"repeats": 2, "budget": 0.2}
 
 
@@ -40,8 +43,15 @@ def parse(arguments):
     add(
         "--add", action="store_true", help="keep what the output file has, but for what is measured"
     )
-    add("--output", type=pathlib.Path, default=OUTPUT, help="default: results/speed/cpu.json")
+    add(
+        "--output",
+        type=pathlib.Path,
+        metavar="FILE",
+        help=f"default: results/speed/cpu.json; with --quick {QUICK_OUTPUT}",
+    )
     args = parser.parse_args(arguments)
+    if args.output is None:
+        args.output = QUICK_OUTPUT if args.quick else OUTPUT
     if args.repeats is not None and args.repeats < 1:
         parser.error(f"--repeats must be at least 1. Received: {args.repeats}")
     by_case = {case.name: case for case in cases.CASES}
@@ -153,7 +163,12 @@ def added_to(old, new):
 def read(name):
     """The content of a results file, or None if there is none."""
     path = OUTPUT.with_name(f"{name}.json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["settings"]["quick"]:
+        sys.exit(f"{path} is from a --quick run, whose figures mean nothing. Measure again.")
+    return result
 
 
 def command(args):
@@ -171,7 +186,8 @@ def main(arguments=None):
     given = sys.argv[1:] if arguments is None else arguments
     args = parse(given)
     args.given = given
-    console = Console()
+    # Into a pipe, a name is never broken in two.
+    console = Console(width=None if sys.stdout.isatty() else 200)
     if args.list:
         show_list(console)
     elif args.docs:

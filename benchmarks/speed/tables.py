@@ -79,6 +79,14 @@ def peak(figure):
     return f"{figure['peak'] / MIB:,.0f}"
 
 
+def command_line(results):
+    """The command that measured it, with the settings of the environment that matter."""
+    given = results.result["machine"].get("environment") or {}
+    return " ".join(
+        [*(f"{name}={value}" for name, value in given.items()), results.result["command"]]
+    )
+
+
 def machine_table(results):
     """The machine, the versions, and how it was measured."""
     result = results.result
@@ -91,11 +99,8 @@ def machine_table(results):
         ["versions", ", ".join(f"{name} {value}" for name, value in result["versions"].items())],
         ["repetitions", f"{settings['repeats']}, or as many as fit {settings['budget']:g} seconds"],
         ["date", result["date"]],
-        ["command", f"`{result['command']}`"],
+        ["command", f"`{command_line(results)}`"],
     ]
-    if machine.get("environment"):
-        given = " ".join(f"{name}={value}" for name, value in machine["environment"].items())
-        rows.append(["environment", f"`{given}`"])
     return Table("Machine", ["", ""], rows)
 
 
@@ -322,7 +327,7 @@ def render(text, read):
     """The text with every block written anew.
 
     A block is `<!-- speed: NAME --> ... <!-- end of speed -->`, NAME being one of `BLOCKS`, or
-    `<!-- speed: NAME in FILE --> ...` for another file than `cpu`.
+    `<!-- speed: NAME in FILE --> ...` for another file than `cpu`, which ends in its command.
 
     Args:
         text: A page in Markdown.
@@ -336,6 +341,8 @@ def render(text, read):
             raise ValueError(f"There is no table {name!r}. There are: {', '.join(BLOCKS)}.")
         result = read(file)
         table = "" if result is None else BLOCKS[name](Results(result)).markdown() + "\n"
+        if result is not None and match["file"]:
+            table += f"\nMeasured with `{command_line(Results(result))}`.\n"
         return f"{match['head']}\n{table}<!-- end of speed -->"
 
     pattern = (

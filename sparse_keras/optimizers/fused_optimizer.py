@@ -48,8 +48,9 @@ class FusedOptimizer(keras.optimizers.Optimizer):
 
     Args:
         inner_optimizer: A `keras.optimizers.Optimizer`, its name such as `"adam"`, or its config.
-            Everything but `name` is set there, and can be read here: `learning_rate`, `iterations`,
-            `weight_decay` and so on.
+            Everything but `name` is set there. What all optimizers have can be read and set here
+            too: `learning_rate`, `iterations`, `weight_decay` and so on; what only some have, such
+            as `beta_1`, is read as `inner_optimizer.beta_1`.
         name: String. The name of the wrapper.
 
     Raises:
@@ -140,6 +141,8 @@ def _optimizer(identifier):
         raise ValueError(_expected(identifier)) from error
     if optimizer is None:
         raise ValueError(_expected(identifier))
+    if isinstance(optimizer, FusedOptimizer):
+        raise ValueError("Received as `inner_optimizer` a FusedOptimizer: it is fused already.")
     if hasattr(optimizer, "inner_optimizer") or hasattr(optimizer, "optimizers"):
         kind = type(optimizer).__name__
         raise ValueError(
