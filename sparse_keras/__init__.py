@@ -32,6 +32,10 @@ _MODULES = (
 _FUNCTIONS = {
     "list_configs": "schema",
     "load_config": "schema",
+    "register_dataset": "schema.plugins",
+    "register_experts": "schema.plugins",
+    "register_model": "schema.plugins",
+    "register_router": "schema.plugins",
     "load_data": "data",
     "build_model": "building",
     "dense_twin": "twins",

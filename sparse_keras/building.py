@@ -7,13 +7,7 @@ import keras
 from sparse_keras.data import load_data
 from sparse_keras.models import MODELS
 from sparse_keras.models.tasks import loss_of, metrics_of
-
-_OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": keras.optimizers.SGD,
-    "rmsprop": keras.optimizers.RMSprop,
-}
+from sparse_keras.optimizers.from_config import optimizer_of
 
 
 def build_model(config, data=None):
@@ -42,7 +36,7 @@ def build_model(config, data=None):
     data = load_data(config) if data is None else data
     model = build_network(config, data.features)
     if config.optimizer is not None:
-        compile_model(model, config, data.features.target)
+        compile_model(model, config, data)
     return model
 
 
@@ -63,11 +57,22 @@ def build_network(config, features):
         )
 
 
-def compile_model(model, config, target):
-    """Compiles a model with the optimizer of a config, and the loss and metrics of a target."""
+def compile_model(model, config, data):
+    """Compiles a model with the optimizer and the loss of a config, and the metrics of a target.
+
+    Args:
+        model: The `keras.Model`.
+        config: A `Config` with an optimizer.
+        data: What `load_data(config)` returned: its target, and its steps in an epoch.
+    """
+    target = data.features.target
     model.compile(
-        optimizer=_OPTIMIZERS[config.optimizer.type](**config.optimizer.kwargs()),
-        loss=loss_of(target.task),
+        optimizer=optimizer_of(
+            config.optimizer,
+            steps_per_epoch=len(data.train),
+            epochs=config.training.epochs,
+        ),
+        loss=loss_of(target, config.training.loss),
         metrics=metrics_of(target.task, target.outputs),
         jit_compile=config.training.jit_compile,
     )

@@ -11,11 +11,19 @@ import argparse
 import sys
 
 import sparse_keras
+from sparse_keras.cli import (
+    check,
+    copy,
+    schema,
+    show,
+    train,
+)
 from sparse_keras.cli import list as list_verb
-from sparse_keras.cli import train
 from sparse_keras.schema import ConfigError
+from sparse_keras.schema.plugins import import_plugin
 
-_VERBS = (list_verb, train)
+# In the order in which one needs them.
+_VERBS = (list_verb, show, copy, check, train, schema)
 
 _EXAMPLES = """examples:
   sparse-keras list
@@ -39,6 +47,14 @@ def build_parser():
         subparser = verb.add_parser(subparsers)
         subparser.formatter_class = argparse.RawDescriptionHelpFormatter
         subparser.add_argument(
+            "--import",
+            action="append",
+            default=[],
+            dest="imports",
+            metavar="MODULE",
+            help="import a module that registers plug-ins; may be given many times",
+        )
+        subparser.add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )
         subparser.set_defaults(run=verb.run)
@@ -56,6 +72,8 @@ def main(argv=None):
     """
     args = build_parser().parse_args(argv)
     try:
+        for module in args.imports:
+            import_plugin(module)
         return args.run(args)
     except ValueError as error:
         if args.debug:

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.published import published_result
 from sparse_keras.schema import load_config
@@ -21,20 +22,8 @@ def add_parser(subparsers):
         description="Train a config, test it, and write everything about the run to a folder.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument(
-        "config",
-        metavar="CONFIG",
-        help="a name from `sparse-keras list`, or a path to a .yaml file",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="PATH=VALUE",
-        help="change a value of the config, such as training.epochs=5; may be given many times",
-    )
-    parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
+    add_config(parser)
+    add_overrides(parser)
     parser.add_argument(
         "--output",
         default="runs",
@@ -45,10 +34,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    overrides = list(args.overrides)
-    if args.seed is not None:
-        overrides.append(f"training.seed={args.seed}")
-    config = load_config(args.config, overrides)
+    config = config_of(args)
 
     with quiet_start():
         import keras

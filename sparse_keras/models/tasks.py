@@ -6,14 +6,81 @@ import keras
 HIGHER_IS_BETTER = ("accuracy", "auc")
 
 
-def loss_of(task):
-    """The loss of a task, for models that return probabilities (values for regression)."""
-    return {
-        "binary": keras.losses.BinaryCrossentropy,
-        "multilabel": keras.losses.BinaryCrossentropy,
-        "multiclass": keras.losses.SparseCategoricalCrossentropy,
-        "regression": keras.losses.MeanSquaredError,
-    }[task]()
+def loss_of(target, section=None):
+    """The loss of a target, for models that return probabilities (values for regression).
+
+    Args:
+        target: A `data.Target`.
+        section: The validated `training.loss` section; None for the usual loss of the task.
+
+    Raises:
+        ValueError: If the loss is not one for this kind of target.
+    """
+    classes = target.task != "regression"
+    if section is None:
+        kind, options = ("cross_entropy" if classes else "mean_squared_error"), {}
+    else:
+        kind, options = section.type, section.kwargs()
+    if classes != (kind in ("cross_entropy", "focal")):
+        fitting = "cross_entropy or focal" if classes else "a loss of numbers, such as huber"
+        raise ValueError(
+            f"training.loss: {kind} does not fit the target {target.name!r}, whose task is "
+            f"{target.task}. Expected {fitting}."
+        )
+    if kind == "huber":
+        return keras.losses.Huber(delta=options["delta"] * (target.std or 1.0))
+    if kind == "mean_absolute_error":
+        return keras.losses.MeanAbsoluteError()
+    if kind == "mean_squared_error":
+        return keras.losses.MeanSquaredError()
+    if target.task == "multiclass":
+        return _of_class_numbers(kind, options, target.outputs)
+    if kind == "focal":
+        return keras.losses.BinaryFocalCrossentropy(**options)
+    return keras.losses.BinaryCrossentropy(**options)
+
+
+def _of_class_numbers(kind, options, num_classes):
+    """Losses for targets that are numbers of classes, where Keras has those of one-hot rows."""
+    if kind == "cross_entropy" and not options.get("label_smoothing"):
+        return keras.losses.SparseCategoricalCrossentropy()
+    return OneHotLoss(
+        keras.losses.CategoricalFocalCrossentropy(alpha=1.0, **options)
+        if kind == "focal"
+        else keras.losses.CategoricalCrossentropy(**options),
+        num_classes,
+    )
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class OneHotLoss(keras.losses.Loss):
+    """A loss of one-hot rows, for targets that are numbers of classes.
+
+    Args:
+        loss: A `keras.losses.Loss` of one-hot targets.
+        num_classes: Number of classes.
+    """
+
+    def __init__(self, loss, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.loss = loss
+        self.num_classes = num_classes
+
+    def call(self, y_true, y_pred):
+        classes = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
+        return self.loss.call(keras.ops.one_hot(classes, self.num_classes), y_pred)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "num_classes": self.num_classes,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**config | {"loss": loss})
 
 
 def metrics_of(task, outputs):

@@ -35,6 +35,7 @@ class Config(Section):
     _reference: str | None = PrivateAttr(None)
     _overrides: tuple[str, ...] = PrivateAttr(())
     _source_text: str | None = PrivateAttr(None)
+    _marks: dict = PrivateAttr(default_factory=dict)
 
     @property
     def name(self):
@@ -56,6 +57,10 @@ class Config(Section):
         """The YAML as it was given (without what `extends` and overrides brought in)."""
         return self.to_yaml() if self._source_text is None else self._source_text
 
+    def mark(self, *path):
+        """Where the value at a path was given, a `Mark`; None for a default."""
+        return self._marks.get(path)
+
     @property
     def hash(self):
         """The identity of the config: SHA-256 of the canonical JSON of its resolved values.
@@ -71,6 +76,7 @@ class Config(Section):
         renamed = self.model_copy()
         renamed._name = name
         renamed._reference, renamed._overrides, renamed._source_text = None, (), None
+        renamed._marks = {}
         return renamed
 
     def to_yaml(self):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.section import Count, Fraction, Section
 
 # Only elementwise functions: softmax and the like would mix the units of an expert.
@@ -43,8 +44,13 @@ Initializer = Literal[
 ]
 
 
-class _Experts(Section):
+class ExpertsSection(Section):
+    """What every bank has, those of plug-ins too."""
+
     num_experts: Count = Field(description="How many experts there are.")
+
+
+class _Experts(ExpertsSection):
     kernel_initializer: Initializer = Field(
         "glorot_uniform",
         description="Where the matrices start. Each expert is drawn on its own, with its own fan.",
@@ -89,6 +95,5 @@ class TiedExperts(_Experts):
     use_bias: bool = Field(True, description="Whether each expert adds a bias.")
 
 
-ExpertsConfig = Annotated[
-    DenseExperts | MLPExperts | GLUExperts | TiedExperts, Field(discriminator="type")
-]
+EXPERTS = Choice("experts", DenseExperts, MLPExperts, GLUExperts, TiedExperts, base=ExpertsSection)
+ExpertsConfig = Annotated[Section, EXPERTS]

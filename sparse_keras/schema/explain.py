@@ -5,12 +5,11 @@ pydantic's location of an error holds the `type` of each section on the way
 path the user wrote and the valid keys there.
 """
 
-from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
+from sparse_keras.schema.choice import sections_of, tag
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.errors import Problem, closest, did_you_mean, dotted
-from sparse_keras.schema.section import Section
 
 
 def explain(error, root):
@@ -38,18 +37,17 @@ def explain(error, root):
             for key, message in finding["ctx"]["broken"]:
                 problems.append(_at_value(root, (*path, *key.split(".")), message))
         elif kind == "union_tag_not_found":
-            tags = [_tag(section) for section in sections]
+            tags = [tag(section) for section in sections]
             wrong = closest("type", [key for key in root.nearest(path).value if key != "type"])
             if wrong:
                 problems.append(_unknown_key(root, path, wrong, sections)[0])
             else:
                 problems.append(_at_value(root, path, f"needs a type: {_list(tags)}"))
         elif kind == "union_tag_invalid":
-            tags = [_tag(section) for section in sections]
+            tags = [tag(section) for section in sections]
             problems.append(_not_a_choice(root, (*path, "type"), tags, finding["input"]["type"]))
         elif kind == "literal_error":
-            field = _walk(finding["loc"][:-1])[1][0].model_fields[path[-1]]
-            problems.append(_not_a_choice(root, path, _choices(field.annotation), finding["input"]))
+            problems.append(_not_a_choice(root, path, _allowed(finding["loc"]), finding["input"]))
         else:
             problems.append(_at_value(root, path, _expectation(finding)))
     # `unit: 4` is one mistake, not an unknown `unit` and a missing `units`.
@@ -64,33 +62,29 @@ def _walk(location):
     path, sections = [], [Config]
     for part in location:
         if len(sections) > 1:  # a choice: the location goes on with the type that was chosen
-            sections = [section for section in sections if _tag(section) == part]
+            sections = [section for section in sections if tag(section) == part]
             continue
         path.append(part)
         field = sections[0].model_fields.get(part) if sections else None
-        sections = _sections(field.annotation) if field else []
+        sections = sections_of(field) if field else []
     return tuple(path), sections
 
 
-def _sections(annotation):
-    """The section classes that an annotation allows."""
-    if get_origin(annotation) is Annotated:
-        return _sections(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [section for member in get_args(annotation) for section in _sections(member)]
-    is_section = isinstance(annotation, type) and issubclass(annotation, Section)
-    return [annotation] if is_section else []
+def _allowed(location):
+    """The values that may stand at a location."""
+    *parent, key = location
+    sections = _walk(parent)[1]
+    if not sections:  # a value of a mapping with free keys, such as `data.columns`
+        *parent, key = parent
+        sections = _walk(parent)[1]
+    return _choices(sections[0].model_fields[key].annotation)
 
 
 def _choices(annotation):
-    """The values that a `Literal`, alone or in a union, allows."""
+    """The values that a `Literal`, alone or in a union or mapping, allows."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
     return [choice for member in get_args(annotation) for choice in _choices(member)]
-
-
-def _tag(section):
-    return _choices(section.model_fields["type"].annotation)[0]
 
 
 def _unknown_key(root, parent, key, sections):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.errors import ConfigError, Problem, Source
 from sparse_keras.schema.explain import explain
+from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.text import Node, overlay, parse, read_overrides
 from sparse_keras.schema.zoo import config_names, locate
 
@@ -37,6 +38,7 @@ def load_config(name_or_path, overrides=()):
 
         config = sparse_keras.load_config("tabular/sparse_mlp_adult", ["training.epochs=1"])
     """
+    load_installed()
     overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
     name, path = locate(name_or_path)
     text, root, problems = _read(path)
@@ -52,11 +54,21 @@ def load_config(name_or_path, overrides=()):
         problems += explain(error, root)
     if problems:
         raise ConfigError(*sorted(problems, key=_position))
+    config._marks = _marks(root)
     config._name = name
     config._reference = os.fspath(name_or_path)
     config._overrides = overrides
     config._source_text = text
     return config
+
+
+def _marks(node, path=()):
+    """The position of every value, by its path."""
+    marks = {path: node.mark} if path else {}
+    if node.is_mapping:
+        for key, child in node.value.items():
+            marks |= _marks(child, (*path, key))
+    return marks
 
 
 def _read(path):

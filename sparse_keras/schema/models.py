@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.experts import Activation, ExpertsConfig
 from sparse_keras.schema.routers import RouterConfig, TopKRouter
 from sparse_keras.schema.section import (
@@ -92,4 +93,5 @@ class DenseMLP(_TabularModel):
     activation: Activation = Field("relu", description="Activation between the two matrices.")
 
 
-ModelConfig = Annotated[SparseMLP | DenseMLP, Field(discriminator="type")]
+MODELS = Choice("model", SparseMLP, DenseMLP)
+ModelConfig = Annotated[Section, MODELS]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.section import Count, Fraction, NotNegative, Section
 
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
@@ -78,4 +79,5 @@ class ReLURouter(Section):
             yield "max_experts", f"{self.max_experts} is less than k, which is {self.k}"
 
 
-RouterConfig = Annotated[TopKRouter | ThresholdRouter | ReLURouter, Field(discriminator="type")]
+ROUTERS = Choice("router", TopKRouter, ThresholdRouter, ReLURouter)
+RouterConfig = Annotated[Section, ROUTERS]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from sparse_keras.schema.data import Text
+from sparse_keras.schema.losses import LossConfig
 from sparse_keras.schema.section import Count, Section, Seed
 
 
@@ -27,6 +28,11 @@ class TrainingConfig(Section):
     )
     jit_compile: Literal["auto", True, False] = Field(
         "auto", description="Whether XLA compiles the training step; auto leaves it to Keras."
+    )
+    loss: LossConfig | None = Field(
+        None,
+        description="What is minimised. Null: cross-entropy for classes and labels, the mean "
+        "squared error for numbers.",
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."

@@ -1,14 +1,22 @@
 """The shipped configs: where they lie and what they are called.
 
 A config's name is its path under `configs/` without `.yaml`, such as `tabular/sparse_mlp_adult`.
+Those that an installed package contributes (the entry point group `sparse_keras.configs`) start
+with the name of the entry point.
 """
 
 import difflib
+import functools
+import importlib.util
 import os
+import warnings
+from importlib import metadata
 from pathlib import Path
 
 from sparse_keras._shipped import shipped_folder
 from sparse_keras.schema.errors import ConfigError
+
+_GROUP = "sparse_keras.configs"
 
 
 def find_configs():
@@ -18,10 +26,41 @@ def find_configs():
 
 def config_names():
     """The names of all shipped configs, sorted."""
-    folder = find_configs()
-    return sorted(
-        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")
-    )
+    return sorted(_files())
+
+
+def config_file(name):
+    """The file of a shipped config, None if there is no such config."""
+    return _files().get(name)
+
+
+def _files():
+    """Name -> file, for our configs and those of installed packages."""
+    files = {}
+    for prefix, folder in [("", find_configs()), *_contributed()]:
+        for path in folder.rglob("*.yaml"):
+            name = prefix + path.relative_to(folder).with_suffix("").as_posix()
+            files.setdefault(name, path)
+    return files
+
+
+@functools.cache
+def _contributed():
+    """The folders of installed packages: `(prefix of the names, folder)`."""
+    folders = []
+    for entry in metadata.entry_points(group=_GROUP):
+        try:
+            # Where it lies is known without executing it; only its parents are imported.
+            folder = Path(importlib.util.find_spec(entry.value).submodule_search_locations[0])
+        except Exception as error:
+            warnings.warn(
+                f"The configs that {entry.name!r} contributes ({entry.value}) cannot be found: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+        else:
+            folders.append((f"{entry.name}/", folder))
+    return folders
 
 
 def nearest_names(name, n=3):
@@ -43,15 +82,15 @@ def locate(reference, folder=""):
         ConfigError: neither a shipped name nor an existing file.
     """
     reference = os.fspath(reference)
-    names = config_names()
-    if reference in names:
-        return reference, find_configs() / f"{reference}.yaml"
+    shipped = config_file(reference)
+    if shipped is not None:
+        return reference, shipped
     if reference.endswith(".yaml"):
         path = Path(folder, os.path.expanduser(reference))
         if path.is_file():
             return path.stem, path
         stem = reference.removesuffix(".yaml")
-        hint = f" (did you mean the shipped config {stem!r}?)" if stem in names else ""
+        hint = f" (did you mean the shipped config {stem!r}?)" if config_file(stem) else ""
         raise ConfigError(f"no such file: {path}{hint}")
     nearest = ", ".join(nearest_names(reference))
     raise ConfigError(

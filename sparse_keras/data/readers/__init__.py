@@ -3,14 +3,18 @@
 `options` is the config's `data` section; a reader looks only at the keys of its own type.
 """
 
+from sparse_keras._plugin_builders import Builders
 from sparse_keras.data.readers import adult, breast_cancer, csv, generated
 from sparse_keras.data.readers.raw import RawTable
 
-READERS = {
-    "adult": adult.read,
-    "breast_cancer": breast_cancer.read,
-    "csv": csv.read,
-    "generated_multilabel": generated.read,
-}
+READERS = Builders(
+    "data",
+    {
+        "adult": adult.read,
+        "breast_cancer": breast_cancer.read,
+        "csv": csv.read,
+        "generated_multilabel": generated.read,
+    },
+)
 
 __all__ = ["READERS", "RawTable"]

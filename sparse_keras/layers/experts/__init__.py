@@ -1,5 +1,6 @@
 """Expert banks: what is computed, one bank a file."""
 
+from sparse_keras._plugin_builders import Builders
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.dense import DenseExperts
 from sparse_keras.layers.experts.glu import GLUExperts
@@ -7,11 +8,14 @@ from sparse_keras.layers.experts.mlp import MLPExperts
 from sparse_keras.layers.experts.tied import TiedExperts
 
 # The names that configs use.
-EXPERTS = {
-    "dense": DenseExperts,
-    "mlp": MLPExperts,
-    "glu": GLUExperts,
-    "tied": TiedExperts,
-}
+EXPERTS = Builders(
+    "experts",
+    {
+        "dense": DenseExperts,
+        "mlp": MLPExperts,
+        "glu": GLUExperts,
+        "tied": TiedExperts,
+    },
+)
 
 __all__ = ["EXPERTS", "DenseExperts", "Experts", "GLUExperts", "MLPExperts", "TiedExperts"]

@@ -1,15 +1,19 @@
 """Routers: who goes where, one router a file."""
 
+from sparse_keras._plugin_builders import Builders
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.relu import ReLURouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
 from sparse_keras.layers.routers.top_k import TopKRouter
 
 # The names that configs use.
-ROUTERS = {
-    "top_k": TopKRouter,
-    "threshold": ThresholdRouter,
-    "relu": ReLURouter,
-}
+ROUTERS = Builders(
+    "router",
+    {
+        "top_k": TopKRouter,
+        "threshold": ThresholdRouter,
+        "relu": ReLURouter,
+    },
+)
 
 __all__ = ["ROUTERS", "ReLURouter", "Router", "ThresholdRouter", "TopKRouter"]

@@ -1,0 +1,55 @@
+"""The builders that plug-ins registered, by kind and name.
+
+The lowest end of the registry: layers, models and data look names up here, and need for it neither
+pydantic nor the schema. `plugins.py` is its public face.
+"""
+
+import importlib
+from collections.abc import Mapping
+
+_BUILDERS = {"router": {}, "experts": {}, "model": {}, "data": {}}
+
+
+def add(kind, name, builder):
+    """Registers a builder: a callable, or `"module:attribute"`, imported on first use."""
+    _BUILDERS[kind][name] = builder
+
+
+class Builders(Mapping):
+    """Our own builders of a kind together with those of plug-ins, by name.
+
+    Args:
+        kind: "router", "experts", "model" or "data".
+        own: Dict from name to builder.
+    """
+
+    def __init__(self, kind, own):
+        self._registered = _BUILDERS[kind]
+        self._own = own
+
+    def __getitem__(self, name):
+        if name in self._own:
+            return self._own[name]
+        builder = self._registered[name]
+        return resolve(builder) if isinstance(builder, str) else builder
+
+    def __iter__(self):
+        yield from self._own
+        yield from self._registered
+
+    def __len__(self):
+        return len(self._own) + len(self._registered)
+
+
+def resolve(reference):
+    """`"module:attribute"` -> the attribute."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def import_all():
+    """Imports every builder, which makes the Keras classes behind them known to Keras."""
+    for builders in _BUILDERS.values():
+        for builder in builders.values():
+            if isinstance(builder, str):
+                resolve(builder)

@@ -1,0 +1,46 @@
+"""Arguments that several verbs have, and what becomes of them."""
+
+from sparse_keras.schema import load_config
+
+
+def add_config(parser, **kwargs):
+    """The positional CONFIG."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a name from `sparse-keras list`, or a path to a .yaml file",
+        **kwargs,
+    )
+
+
+def add_overrides(parser):
+    """`--set` and `--seed`, which change values of the config."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="change a value of the config, such as training.epochs=5; may be given many times",
+    )
+    parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
+
+
+def overrides_of(args):
+    """All overrides that the arguments give."""
+    overrides = list(args.overrides)
+    if args.seed is not None:
+        overrides.append(f"training.seed={args.seed}")
+    return overrides
+
+
+def config_of(args):
+    """The config that the arguments name, overrides included."""
+    return load_config(args.config, overrides_of(args))
+
+
+def add_run(parser):
+    """The positional RUN."""
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="a folder that `sparse-keras train` wrote"
+    )

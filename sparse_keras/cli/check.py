@@ -1,0 +1,94 @@
+"""`sparse-keras check`: whether configs are right, without training them."""
+
+import glob
+import os
+import sys
+
+from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.schema import ConfigError, load_config
+from sparse_keras.schema.errors import Problem
+
+_EXAMPLES = """examples:
+  sparse-keras check churn.yaml
+  sparse-keras check 'experiments/*.yaml' tabular/sparse_mlp_adult
+  sparse-keras check tabular/sparse_mlp_breast_cancer --build
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "check",
+        help="check configs, without training",
+        description="Check configs: all mistakes of all files, each with its line. Exit code 2 if "
+        "there is one.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "configs",
+        nargs="+",
+        metavar="CONFIG",
+        help="names from `sparse-keras list`, or paths to .yaml files, with wildcards too",
+    )
+    parser.add_argument(
+        "--build",
+        action="store_true",
+        help="read the data, build the model and train it on one batch, too",
+    )
+    return parser
+
+
+def run(args):
+    bad = 0
+    references = [found for given in args.configs for found in _expand(given)]
+    for reference in references:
+        try:
+            config = load_config(reference)
+            _refuse_missing_file(config)
+            told = _built(config) if args.build else "ok"
+        except ValueError as error:
+            if args.debug:
+                raise
+            bad += 1
+            # A problem with a position names its file itself.
+            located = isinstance(error, ConfigError) and error.problems
+            print(error if located else f"{reference}: {error}", file=sys.stderr)
+        else:
+            print(f"{reference}: {told}")
+    if len(references) > 1:
+        print(f"{len(references) - bad} of {len(references)} are right")
+    return 2 if bad else 0
+
+
+def _expand(given):
+    found = sorted(glob.glob(given)) if set(given) & set("*?[") else []
+    return found or [given]
+
+
+def _refuse_missing_file(config):
+    path = getattr(config.data, "path", None)
+    if path and not os.path.isfile(path):
+        raise ConfigError(
+            Problem(config.mark("data", "path"), "data.path", f"there is no file {path}")
+        )
+
+
+def _built(config):
+    """Trains one batch, and says with what."""
+    if config.data is None:
+        return "ok; a base without data, which cannot be built"
+    with quiet_start():
+        import numpy as np
+
+        from sparse_keras.building import build_model
+        from sparse_keras.data import load_data
+
+        data = load_data(config)
+        model = build_model(config, data)
+        told = f"{data!r}; {model.count_params():,} weights"
+        if config.optimizer is None:
+            model(data.train[0][0])
+            return f"ok; {told}; no optimizer, so one batch was only computed"
+        loss = model.train_on_batch(*data.train[0], return_dict=True)["loss"]
+    if not np.isfinite(loss):
+        raise ValueError(f"the loss of the first batch is {loss}")
+    return f"ok; {told}; loss of the first batch {loss:.4f}"

@@ -1,0 +1,57 @@
+"""`sparse-keras copy`: a shipped config as a file of one's own."""
+
+import os
+import re
+from pathlib import Path
+
+from sparse_keras.schema import ConfigError
+from sparse_keras.schema.json_schema import modeline
+from sparse_keras.schema.zoo import locate
+
+_EXAMPLES = """examples:
+  sparse-keras copy tabular/sparse_mlp_adult
+  sparse-keras copy tabular/sparse_mlp_adult my_adult.yaml
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "copy",
+        help="copy a shipped config, to change it",
+        description="Copy a shipped config into a file of your own. Nothing is overwritten.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("config", metavar="CONFIG", help="a name from `sparse-keras list`")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="the new file, which ends in .yaml (default: the last part of the name)",
+    )
+    return parser
+
+
+def run(args):
+    name, source = locate(args.config)
+    target = Path(args.file or f"{name.rpartition('/')[2]}.yaml")
+    if target.suffix != ".yaml":
+        raise ConfigError(f"{target}: the file of a config ends in .yaml")
+    text = _own(source.read_text(encoding="utf-8"), name, os.fspath(target))
+    try:
+        with open(target, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{target} exists already; nothing was written") from None
+    print(f"wrote {target}\ntrain it with: sparse-keras train {target}")
+    return 0
+
+
+def _own(text, name, target):
+    """The text with the header's commands about the new file, and the schema where it is."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("# yaml-language-server:"):
+            lines[number] = modeline()
+        elif line.startswith("#"):
+            lines[number] = re.sub(rf"(?<=\s){re.escape(name)}(?=\s|$)", target, line)
+    return "\n".join(lines) + "\n"
