@@ -44,3 +44,25 @@ def add_run(parser):
     parser.add_argument(
         "run_folder", metavar="RUN", help="a folder that `sparse-keras train` wrote"
     )
+
+
+def add_table_format(parser):
+    """`--separator` and `--decimal`, for a CSV file that is written unlike the run's own."""
+    parser.add_argument(
+        "--separator", metavar="C", help="of a CSV file: the character between columns"
+    )
+    parser.add_argument("--decimal", metavar="C", help="of a CSV file: the decimal point")
+
+
+def table_format(args, config, features, keep=()):
+    """The arguments of `data.table_files.open_table` for a file like the run's own.
+
+    Columns of categories, and those that are only kept, stay as they are written, whatever else the
+    part of the file holds that is read with them.
+    """
+    text = {column.name for column in features.categorical} | set(keep)
+    return {
+        "separator": args.separator or getattr(config.data, "separator", None),
+        "decimal": args.decimal or getattr(config.data, "decimal", "."),
+        "text": tuple(text),
+    }

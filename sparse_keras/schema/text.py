@@ -219,6 +219,8 @@ def read_overrides(overrides):
             raise ConfigError(
                 f"--set {override}: expected PATH=VALUE, such as --set training.epochs=5"
             )
+        if len(keys) > MAX_DEPTH:
+            raise ConfigError(f"--set {path[:60]}...: nested more than {MAX_DEPTH} levels deep")
         mark = Mark(Source("--set"))
         try:
             value, duplicates = parse(text, mark.source)

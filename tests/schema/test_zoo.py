@@ -67,12 +67,13 @@ def _keys(node):
 
 
 def _typos(key):
-    """The key with its middle letter dropped, doubled, and swapped with the next."""
-    i = (len(key) - 1) // 2
-    dropped = key[:i] + key[i + 1 :]
-    doubled = key[: i + 1] + key[i:]
-    swapped = key[:i] + key[i + 1] + key[i] + key[i + 2 :]
-    return {dropped, doubled, swapped} - {key}
+    """The key with a letter dropped, doubled, or swapped with the next, at every place."""
+    typos = set()
+    for i in range(len(key)):
+        typos.add(key[:i] + key[i + 1 :])
+        typos.add(key[: i + 1] + key[i:])
+        typos.add(key[:i] + key[i + 1 : i + 2] + key[i] + key[i + 2 :])
+    return typos - {key}
 
 
 def test_list_configs():

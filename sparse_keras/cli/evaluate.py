@@ -1,0 +1,68 @@
+"""`sparse-keras evaluate`: the metrics of a trained model."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from sparse_keras.cli.arguments import add_run, add_table_format, table_format
+from sparse_keras.cli.quiet import quiet_start
+
+_EXAMPLES = """examples:
+  sparse-keras evaluate runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
+  sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --part validation
+  sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --data churn_of_march.csv --json
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="evaluate a trained model",
+        description="Evaluate a trained model, on a part of its data or on a file.",
+        epilog=_EXAMPLES,
+    )
+    add_run(parser)
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument(
+        "--part",
+        choices=["train", "validation", "test"],
+        default="test",
+        help="the rows of the run's own data (default: %(default)s)",
+    )
+    rows.add_argument("--data", metavar="FILE", help="a table with the target column, instead")
+    add_table_format(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def run(args):
+    with quiet_start():
+        from sparse_keras.data import ArrayBatches, load_data
+        from sparse_keras.data.table_files import read_table
+        from sparse_keras.run_folder import open_run
+
+        config, model = open_run(args.run_folder)
+        if args.data:
+            frame = read_table(args.data, **table_format(args, config, model.features))
+            batches = ArrayBatches(
+                model.features.encode(frame),
+                model.features.encode_target(frame),
+                batch_size=config.training.batch_size,
+            )
+            name = args.data
+        else:
+            data = load_data(config)
+            batches, name = getattr(data, args.part), f"{args.part} rows of {data.name}"
+            if batches is None:
+                raise ValueError("--part validation: this run held no validation rows out.")
+        metrics = model.evaluate(batches, return_dict=True, verbose=0)
+    if args.json:
+        print(json.dumps({"rows": len(batches.y), **metrics}, indent=2))
+        return 0
+    table = Table("metric", box=None, pad_edge=False)
+    table.add_column(f"{len(batches.y):,} {name}", justify="right")
+    for metric, value in metrics.items():
+        table.add_row(metric, f"{value:.4f}")
+    Console(highlight=False, markup=False).print(table)
+    return 0

@@ -1,0 +1,66 @@
+"""`sparse-keras predict`: from a table to a table of predictions."""
+
+from sparse_keras.cli.arguments import add_run, add_table_format, table_format
+from sparse_keras.cli.quiet import quiet_start
+
+_EXAMPLES = """examples:
+  sparse-keras predict runs/churn/2026-01-31_12-00-00 new_customers.csv
+  sparse-keras predict runs/churn/2026-01-31_12-00-00 new.parquet --output predictions.parquet
+  sparse-keras predict runs/churn/2026-01-31_12-00-00 new.csv --keep id --output predictions.jsonl
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "predict",
+        help="predict the rows of a table",
+        description="Predict the target of each row of a table, in the order of the rows. The "
+        "table is read and written in parts, so that it may be larger than memory. For classes, "
+        "the columns are the prediction and the probabilities.",
+        epilog=_EXAMPLES,
+    )
+    add_run(parser)
+    parser.add_argument(
+        "input", metavar="FILE", help="a table: .csv, .tsv, .jsonl, .parquet or .npz"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="where to write: .csv, .tsv, .jsonl or .parquet (default: CSV to the screen)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="overwrite the output file")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="columns of the input to put before the predictions",
+    )
+    add_table_format(parser)
+    return parser
+
+
+def run(args):
+    with quiet_start():
+        from sparse_keras.data.columns import as_frame
+        from sparse_keras.data.table_files import iter_table
+        from sparse_keras.data.writing import TableWriter
+        from sparse_keras.run_folder import open_run
+
+        config, model = open_run(args.run_folder)
+        options = table_format(args, config, model.features, keep=args.keep)
+        rows = 0
+        with TableWriter(args.output, overwrite=args.overwrite) as writer:
+            for chunk in iter_table(args.input, **options):
+                kept = as_frame(chunk, args.keep)
+                predictions = model.predict_frame(chunk, verbose=0)
+                taken = [name for name in predictions if name in kept]
+                if taken:
+                    raise ValueError(
+                        f"--keep {taken[0]}: the predictions have a column of that name, too."
+                    )
+                writer.write(kept.join(predictions))
+                rows += len(chunk)
+    if args.output:
+        print(f"wrote {rows:,} predictions to {args.output}")
+    return 0
