@@ -16,7 +16,7 @@ class TableWriter:
     there before is still there.
 
     Args:
-        path: A file that ends in .csv, .tsv, .jsonl or .parquet. None writes CSV to standard output.
+        path: A file that ends in .csv, .tsv, .jsonl or .parquet. None: CSV to standard output.
         overwrite: Whether a file that is there may be replaced.
 
     Raises:

@@ -11,6 +11,9 @@ from sparse_keras.schema.choice import sections_of, tag
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.errors import Problem, closest, did_you_mean, dotted
 
+# The choices to which plug-ins add.
+_PLUGGABLE = ("data", "experts", "model", "router")
+
 
 def explain(error, root):
     """Turns a `pydantic.ValidationError` into problems.
@@ -45,7 +48,9 @@ def explain(error, root):
                 problems.append(_at_value(root, path, f"needs a type: {_list(tags)}"))
         elif kind == "union_tag_invalid":
             tags = [tag(section) for section in sections]
-            problems.append(_not_a_choice(root, (*path, "type"), tags, finding["input"]["type"]))
+            hint = "; that of a plug-in needs --import MODULE" if path[-1] in _PLUGGABLE else ""
+            wrong = finding["input"]["type"]
+            problems.append(_not_a_choice(root, (*path, "type"), tags, wrong, hint))
         elif kind == "literal_error":
             problems.append(_not_a_choice(root, path, _allowed(finding["loc"]), finding["input"]))
         else:
@@ -98,8 +103,8 @@ def _unknown_key(root, parent, key, sections):
     return Problem(node.key, dotted((*parent, key)), f"unknown key{hint}"), suggestion
 
 
-def _not_a_choice(root, path, choices, value):
-    suggestion = did_you_mean(value, [str(choice) for choice in choices])
+def _not_a_choice(root, path, choices, value, otherwise=""):
+    suggestion = did_you_mean(value, [str(choice) for choice in choices]) or otherwise
     one_of = "one of " if len(choices) > 1 else ""
     return _at_value(
         root, path, f"expected {one_of}{_list(choices)}, got {_show(value)}{suggestion}"

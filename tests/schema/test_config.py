@@ -40,7 +40,7 @@ def test_a_config_knows_where_it_came_from():
     assert config.name == config.reference == "tabular/sparse_mlp_adult"
     assert config.overrides == ("training.epochs=1",)
     assert config.training.epochs == 1
-    assert config.source_text.startswith("# The article's model")
+    assert config.source_text.startswith("# yaml-language-server: ")
     made = Config(version=1, model={"type": "dense_mlp", "hidden_dim": 8})
     assert (made.name, made.reference, made.overrides) == ("unnamed", None, ())
     assert made.source_text == made.to_yaml()

@@ -1,4 +1,4 @@
-"""A config from a stranger cannot run code, nor take memory or time: it ends in an error, quickly."""
+"""A stranger's config cannot run code, nor take memory or time: it ends in an error, quickly."""
 
 import time
 

@@ -1,0 +1,215 @@
+"""Plug-ins: checked, completed, explained, listed, built and loaded like what is built in."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sparse_keras.cli import main
+
+PLUGIN = '''
+from typing import Literal
+from pydantic import Field
+from sparse_keras import register_dataset, register_experts, register_model, register_router
+from sparse_keras.schema import ExpertsSection, Section, TableSection
+
+
+class FirstK(Section):
+    """The first k experts, whatever the row."""
+
+    type: Literal["first_k"] = Field("first_k", description="The first k experts.")
+    k: int = Field(1, ge=1, description="How many.")
+
+
+class Scaled(ExpertsSection):
+    """Each expert scales its input."""
+
+    type: Literal["scaled"] = Field("scaled", description="A factor each.")
+    start: float = Field(1.0, description="The factor to start from.")
+
+
+class Logistic(Section):
+    """One layer."""
+
+    type: Literal["logistic"] = Field("logistic", description="One layer.")
+
+
+class Coins(TableSection):
+    """Coin tosses."""
+
+    type: Literal["coins"] = Field("coins", description="Coin tosses.")
+    rows: int = Field(64, ge=8, description="How many.")
+
+
+register_router(FirstK, "plugged_parts:FirstKRouter")
+register_experts(Scaled, "plugged_parts:ScaledExperts")
+register_model(Logistic, "plugged_parts:logistic")
+register_dataset(Coins, "plugged_parts:coins")
+'''
+PARTS = """
+import keras
+import numpy as np
+import pandas as pd
+from sparse_keras.data import RawTable, Target
+from sparse_keras.layers import DenseExperts, TopKRouter
+
+
+@keras.saving.register_keras_serializable(package="plugged")
+class FirstKRouter(TopKRouter):
+    def route(self, logits, **kwargs):
+        order = -keras.ops.arange(logits.shape[-1], dtype=logits.dtype)
+        return super().route(logits * 0 + order, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="plugged")
+class ScaledExperts(DenseExperts):
+    def __init__(self, num_experts, start=1.0, **kwargs):
+        super().__init__(num_experts, units=kwargs.pop("units", 8), **kwargs)
+        self.start = start
+
+
+def logistic(numeric_dim, outputs, **rest):
+    inputs = keras.Input((numeric_dim,), name="numeric")
+    return keras.Model(inputs, keras.layers.Dense(outputs, activation="sigmoid")(inputs))
+
+
+def coins(section):
+    rng = np.random.default_rng(0)
+    n = section.rows
+    frame = pd.DataFrame({"x": rng.normal(size=n), "side": rng.choice(["h", "t"], n)})
+    half = n // 2
+    return RawTable("coins", frame[:half], frame[half:], Target("side", "binary", ("h", "t")))
+"""
+CONFIG = """version: 1
+data: {type: coins, bins: none}
+model: {type: logistic}
+optimizer: {type: adam}
+training: {epochs: 1}
+"""
+SPARSE = CONFIG.replace(
+    "{type: logistic}",
+    "{type: sparse_mlp, stem: 8, router: {type: first_k}, experts: {type: scaled, num_experts: 3}}",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plugged")
+    (folder / "plugged.py").write_text(PLUGIN)
+    (folder / "plugged_parts.py").write_text(PARTS)
+    (folder / "own.yaml").write_text(CONFIG)
+    (folder / "sparse.yaml").write_text(SPARSE)
+    return folder
+
+
+def sparse_keras(folder, *arguments, **kwargs):
+    command = [sys.executable, "-m", "sparse_keras", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, **kwargs)
+
+
+def test_without_the_import_the_type_is_unknown_and_the_way_is_told(folder):
+    done = sparse_keras(folder, "check", "own.yaml")
+    assert done.returncode == 2
+    assert "expected one of" in done.stderr and "'coins'" in done.stderr
+    assert "--import MODULE" in done.stderr
+
+
+def test_keys_are_checked_completed_and_explained(folder):
+    (folder / "typo.yaml").write_text(CONFIG.replace("bins", "rowz: 9, bins"))
+    done = sparse_keras(folder, "check", "own.yaml", "typo.yaml", "--import", "plugged")
+    assert done.returncode == 2
+    assert "own.yaml: ok" in done.stdout
+    assert "typo.yaml:2:21: data.rowz: unknown key (did you mean 'rows'?)" in done.stderr
+    done = sparse_keras(folder, "schema", "--import", "plugged")
+    sections = json.loads(done.stdout)["$defs"]
+    assert sections["Coins"]["properties"]["rows"]["description"] == "How many."
+    assert {"FirstK", "Scaled", "Logistic", "PartOfCoins"} <= set(sections)
+
+
+@pytest.mark.parametrize("config", ["own", pytest.param("sparse", marks=pytest.mark.slow)])
+def test_it_trains_and_its_model_loads(folder, config):
+    done = sparse_keras(folder, "train", f"{config}.yaml", "--import", "plugged")
+    assert done.returncode == 0, done.stderr
+    assert "--import plugged" in done.stdout  # in the command that repeats it
+    (run,) = (folder / "runs" / config).iterdir()
+    done = sparse_keras(folder, "evaluate", str(run), "--import", "plugged")
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+
+
+def test_a_module_that_cannot_be_imported(folder, capsys):
+    assert main(["list", "--import", "no_such_module"]) == 2
+    assert "--import no_such_module: ModuleNotFoundError" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def installed(folder, tmp_path_factory):
+    """The environment with an installed package: its metadata, with both groups of entry points."""
+    site = tmp_path_factory.mktemp("site")
+    package = site / "plugged_configs"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('executed')")
+    (package / "deep" / "coins.yaml").write_text(f"# x\n{CONFIG}description: Tosses.\n")
+    info = site / "plugged-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[sparse_keras.plugins]\nplugged = plugged\nbroken = no_such_module\n"
+        "[sparse_keras.configs]\nacme = plugged_configs\n"
+    )
+    paths = [site, folder, os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+def test_entry_points(folder, installed):
+    done = sparse_keras(folder, "list", "acme/*", env=installed)
+    assert done.returncode == 0, done.stderr
+    assert "acme/deep/coins" in done.stdout and "Tosses." in done.stdout
+    assert "plug-in 'broken' (no_such_module) cannot be imported" in done.stderr
+    done = sparse_keras(folder, "check", "acme/deep/coins", "tabular/sparse_mlp", env=installed)
+    assert done.returncode == 0, done.stderr
+
+
+BAD = {
+    "no section": ("register_router(dict, print)", "must derive from sparse_keras.schema.Section"),
+    "no name": ("register_router(Untyped, print)", "a field with one name"),
+    "no description": ("register_router(Bare, print)", "needs a description"),
+    "no builder": ("register_router(Good, None)", "must be callable"),
+    "no module": ("register_router(Good, 'nothing')", "must be callable"),
+    "a name that is taken": ("register_router(Taken, print)", "'top_k' is registered already"),
+    "no number of experts": ("register_experts(Good, print)", "ExpertsSection"),
+    "no table": ("register_dataset(Good, print)", "TableSection"),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_a_wrong_registration(mistake):
+    call, told = BAD[mistake]
+    code = f"""
+from typing import Literal
+from pydantic import Field
+from sparse_keras import register_dataset, register_experts, register_router
+from sparse_keras.schema import Section
+
+class Untyped(Section):
+    k: int = Field(1, description="K.")
+
+class Bare(Section):
+    type: Literal["bare"] = Field("bare", description="Bare.")
+    k: int = 1
+
+class Good(Section):
+    type: Literal["good"] = Field("good", description="Good.")
+
+class Taken(Section):
+    type: Literal["top_k"] = Field("top_k", description="Taken.")
+
+try:
+    {call}
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told in done.stdout, done.stdout + done.stderr
