@@ -1,0 +1,90 @@
+"""The keys of a config as Markdown tables, those of plug-ins included."""
+
+from sparse_keras.schema.choice import sections_of
+from sparse_keras.schema.config import Config
+
+_BOUNDS = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+}
+_LARGE = 2**31 - 1  # The bounds of integers are there for the machine, not for the reader.
+
+
+def reference():
+    """A heading and a table for each section, in the order in which a config has them."""
+    parts = []
+    for heading, section in _sections(Config, ()):
+        schema = section.model_json_schema()
+        required = schema.get("required", [])
+        lines = [heading, "", schema["description"].partition("\n")[0], ""]
+        rows = [
+            _row(key, schema["properties"][key], key in required)
+            for key in _keys(section)
+            if key != "type"
+        ]
+        if rows:
+            lines += ["| key | value | default | |", "| --- | --- | --- | --- |", *rows]
+        parts.append("\n".join(lines).rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(section, path):
+    """`(heading, section)` of a section and of those inside it."""
+    chosen = section.model_fields.get("type")
+    heading = ".".join(path) or "The whole config"
+    named = f"`{heading}`" if path else heading
+    if chosen is not None:
+        named += f", `type: {chosen.default}`"
+    yield f"{'#' * min(2 + len(path), 4)} {named}", section
+    for key, field in section.model_fields.items():
+        for inner in sections_of(field):
+            yield from _sections(inner, (*path, key))
+
+
+def _keys(section):
+    """The keys of a section: its own before those that it shares with others."""
+    for one in section.__mro__:
+        inherited = getattr(one.__base__, "model_fields", {})
+        yield from (key for key in getattr(one, "model_fields", {}) if key not in inherited)
+
+
+def _row(key, schema, required):
+    default = "required" if required else f"`{_yaml(schema.get('default', ''))}`"
+    if not required and "default" not in schema:
+        default = ""
+    description = schema.get("description", "").replace("|", "\\|")
+    return f"| `{key}` | {_values(schema)} | {default} | {description} |"
+
+
+def _values(schema):
+    """What may stand there, in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(_values(member) for member in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{_yaml(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{_yaml(schema['const'])}`"
+    if "oneOf" in schema:
+        return "a mapping with a `type`"
+    if "$ref" in schema:
+        return "a mapping"
+    kind = schema["type"]
+    if kind == "array":
+        return f"a list of {_values(schema['items'])}"
+    if kind == "object":
+        return f"a mapping to {_values(schema['additionalProperties'])}"
+    bounds = [
+        text.format(schema[bound])
+        for bound, text in _BOUNDS.items()
+        if bound in schema and abs(schema[bound]) < _LARGE
+    ]
+    names = {"string": "text", "boolean": "`true`, `false`", "null": "`null`"}
+    return " ".join([names.get(kind, kind), ", ".join(bounds)]).strip()
+
+
+def _yaml(value):
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value) if value != "" else "''"

@@ -1,0 +1,232 @@
+"""Every field of a config changes something: none is there for nothing.
+
+For each field there is a pair of configs that differ in it alone. What is compared is told by
+`observe`, from the cheapest to the dearest: the encoded data, the network, how it is compiled, and
+what a short training leaves behind.
+"""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import sparse_keras
+from sparse_keras.building import build_network, compile_model
+from sparse_keras.data import load_data
+from sparse_keras.schema.choice import sections_of
+from sparse_keras.schema.config import Config
+from sparse_keras.schema.section import Section
+
+DATA = {
+    "adult": "{type: adult}",
+    "breast_cancer": "{type: breast_cancer}",
+    "generated_multilabel": "{type: generated_multilabel, num_samples: 200, num_features: 12}",
+    "csv": "{type: csv, path: table.csv, target: y}",
+    "parquet": "{type: parquet, path: table.parquet, target: y}",
+    "npz": "{type: npz, path: table.npz, target: y}",
+}
+EXPERTS = {
+    "dense": "{type: dense, num_experts: 4, units: 8}",
+    "mlp": "{type: mlp, num_experts: 4, hidden_dim: 8}",
+    "glu": "{type: glu, num_experts: 4, hidden_dim: 8}",
+    "tied": "{type: tied, num_experts: 4, units: 8}",
+}
+SPARSE = "{type: sparse_mlp, stem: 8, experts: %s, router: {type: %s}}"
+MODEL = {
+    "sparse_mlp": SPARSE % (EXPERTS["mlp"], "top_k"),
+    "dense_mlp": "{type: dense_mlp, stem: 8, hidden_dim: 8}",
+}
+NUMBERS = "{type: csv, path: table.csv, target: amount}"
+
+
+def write_tables(folder):
+    rng = np.random.default_rng(0)
+    import pandas as pd
+
+    x = rng.normal(size=240)
+    frame = pd.DataFrame(
+        {
+            "x": x,
+            "z": rng.normal(size=240) + (x > 0),
+            "grade": rng.integers(0, 4, 240),
+            "amount": 3 * x + rng.normal(size=240),
+            "y": np.where(x + 0.3 * rng.normal(size=240) > 0, 1, 0),
+            "label": rng.integers(0, 2, 240),
+        }
+    )
+    frame.to_csv(folder / "table.csv", index=False)
+    frame[::-1].to_csv(folder / "other.csv", index=False)
+    frame.to_csv(folder / "semicolon.csv", index=False, sep=";")
+    frame.to_csv(folder / "decimal.csv", index=False, sep=";", decimal=",")
+    frame.to_parquet(folder / "table.parquet")
+    frame[::-1].to_parquet(folder / "other.parquet")
+    columns = {name: column.to_numpy() for name, column in frame.items()}
+    np.savez(folder / "table.npz", **columns)
+    np.savez(folder / "other.npz", **{name: values[::-1] for name, values in columns.items()})
+
+
+# For each field: what to set before, and the value to change it to. A field that is not listed is
+# changed as `another` says, with nothing set before.
+CASES = {
+    "Config.description": ((), "Another."),
+    "Config.version": None,  # There is one version so far.
+    "Config.data": ((), DATA["breast_cancer"]),
+    "Config.model": ((), MODEL["dense_mlp"]),
+    "Config.optimizer": ((), "{type: sgd}"),
+    "Config.training": ((), "{batch_size: 16}"),
+    "TableSection.bins": ((), "quantile"),
+    "TableSection.max_bins": ((), "3"),
+    "File.path": ((), "other.%s"),
+    "File.target": ((), "label"),
+    "File.task": (("data.target=grade",), "regression"),
+    "File.columns": ((), "{grade: categorical}"),
+    "File.max_rows": ((), "100"),
+    "CSV.separator": (("data.path=semicolon.csv",), ";"),
+    "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
+    "SparseMLP.experts": ((), EXPERTS["glu"]),
+    "SparseMLP.router": ((), "{type: relu}"),
+    "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
+    "SparseMLP.capacity_factor": ((), "0.5"),
+    "SparseMLP.eval_capacity_factor": ((), "0.5"),
+    "TabularModel.stem": ((), "4"),
+    "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),
+    "TabularModel.feature_gate": ((), "{}"),
+    "FeatureGate.gate": (("model.feature_gate={}",), "threshold"),
+    "FeatureGate.threshold": (("model.feature_gate={gate: threshold}",), "0.25"),
+    "FeatureGate.penalty": (("model.feature_gate={}",), "0.5"),
+    "SharedExpert.hidden_dim": (("model.shared_expert={hidden_dim: 4}",), "5"),
+    "SharedExpert.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
+    "TopKRouter.normalize": ((), "false"),
+    "ThresholdRouter.max_experts": ((), "2"),
+    "ReLURouter.max_experts": ((), "3"),
+    "ReLURouter.l1_initial": ((), "0.001"),
+    "ReLURouter.l1_multiplier": ((), "2.0"),
+    "Optimizer.schedule": ((), "{type: linear}"),
+    "Optimizer.clipnorm": ((), "0.01"),
+    "SGD.nesterov": (("optimizer.momentum=0.9",), "true"),
+    "Cosine.warmup_epochs": (("optimizer.schedule={type: cosine}",), "1"),
+    "Cosine.final_fraction": (("optimizer.schedule={type: cosine}",), "0.5"),
+    "Linear.final_fraction": (("optimizer.schedule={type: linear}",), "0.5"),
+    "Exponential.factor": (("optimizer.schedule={type: exponential}",), "0.5"),
+    "TrainingConfig.precision": ((), "mixed_bfloat16"),
+    "TrainingConfig.jit_compile": ((), "true"),
+    "TrainingConfig.loss": ((), "{type: focal}"),
+    "TrainingConfig.early_stopping": ((), "{patience: 1, monitor: load_violation}"),
+    "EarlyStopping.monitor": (("training.early_stopping={patience: 1}",), "val_accuracy"),
+    "EarlyStopping.patience": (("training.early_stopping={patience: 1}",), "2"),
+    "EarlyStopping.restore_best": (("training.early_stopping={patience: 1}",), "false"),
+    "CrossEntropy.label_smoothing": (("training.loss={type: cross_entropy}",), "0.3"),
+    "Focal.gamma": (("training.loss={type: focal}",), "0.5"),
+    "Huber.delta": ((f"data={NUMBERS}", "training.loss={type: huber}"), "0.1"),
+}
+
+
+def another(field, value):
+    """Another value for a field, as YAML: by its kind, if `CASES` does not say."""
+    choices = getattr(field.annotation, "__args__", ())
+    if isinstance(value, bool):
+        return "false" if value else "true"
+    if isinstance(value, str):
+        return next(choice for choice in choices if choice != value)
+    if isinstance(value, int):
+        return str(value + 1)
+    if isinstance(value, float):
+        return str(value / 2 + 0.1)
+    raise AssertionError(f"{field} needs an entry in CASES")
+
+
+def fields(section=Config, path=(), before=()):
+    """`(section class, key, path in a config, overrides that bring it in)` of every field."""
+    for key, field in section.model_fields.items():
+        if key != "type":
+            yield section, key, (*path, key), before
+        for inner in sections_of(field):
+            if len(sections_of(field)) > 1:
+                name = inner.model_fields["type"].default
+                known = {"data": DATA, "experts": EXPERTS, "model": MODEL}.get(key, {})
+                chosen = known.get(name, f"{{type: {name}}}")
+                yield from fields(
+                    inner, (*path, key), (*before, f"{'.'.join((*path, key))}={chosen}")
+                )
+            else:
+                yield from fields(inner, (*path, key), before)
+
+
+def owner(section, key):
+    """The class that defines a field, under the name by which `CASES` knows it."""
+    classes = [c for c in section.__mro__ if issubclass(c, Section) and c is not Section]
+    definer = next(c for c in reversed(classes) if key in c.model_fields)
+    return definer.__name__.lstrip("_")
+
+
+def collected():
+    for section, key, path, before in fields():
+        name = f"{owner(section, key)}.{key}"
+        case = f"{'.'.join(path)}-{section.__name__}"
+        yield pytest.param(name, section, key, path, before, id=case)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("liveness")
+    write_tables(folder)
+    base = (
+        f"version: 1\ndescription: Base.\ndata: {DATA['csv']}\nmodel: {MODEL['sparse_mlp']}\n"
+        "optimizer: {type: adam}\ntraining: {epochs: 4, batch_size: 32}\n"
+    )
+    (folder / "base.yaml").write_text(base)
+    return folder
+
+
+def load(folder, overrides):
+    """Later overrides win, and replace what they change the type of."""
+    config = folder / "base.yaml"
+    for number, override in enumerate(overrides):
+        text = sparse_keras.load_config(config, [override]).to_yaml()
+        config = folder / f"step_{number}.yaml"
+        config.write_text(text)
+    return sparse_keras.load_config(config)
+
+
+def observe(config, folder):
+    """Yields what can be seen of a config, from the cheapest to the dearest, as text."""
+    yield config.description
+    data = load_data(config)
+    arrays = [*np.atleast_1d(list(data.train.x.values()) if isinstance(data.train.x, dict) else [])]
+    arrays = keras.tree.flatten(data.train.x) + [data.train.y]
+    yield json.dumps([hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in arrays])
+    keras.utils.set_random_seed(config.training.seed)
+    model = build_network(config, data.features)
+    yield json.dumps(model.get_config(), default=str, sort_keys=True)
+    if config.optimizer is None:
+        yield "not compiled"
+        return
+    compile_model(model, config, data)
+    yield json.dumps(
+        [model.get_compile_config(), str(model.jit_compile)], default=str, sort_keys=True
+    )
+    run = sparse_keras.train(config, data, output=folder / "runs", verbose=0)
+    yield json.dumps(run.history, default=str)
+    yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
+
+
+@pytest.mark.parametrize("name, section, key, path, before", collected())
+def test_it_changes_something(name, section, key, path, before, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    case = CASES.get(name, ((), None))
+    if case is None:
+        pytest.skip("one value is all there is")
+    more, value = case
+    config = load(folder, [*before, *more])
+    if value is None:
+        current = config
+        for part in path:
+            current = getattr(current, part)
+        value = another(section.model_fields[key], current)
+    elif "%s" in value:
+        value %= config.data.type
+    changed = load(folder, [*before, *more, f"{'.'.join(path)}={value}"])
+    pairs = zip(observe(config, folder), observe(changed, folder), strict=False)
+    assert any(one != other for one, other in pairs), f"{'.'.join(path)} is inert"
