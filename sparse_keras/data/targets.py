@@ -221,14 +221,15 @@ def infer_labels(frame, names, name="labels"):
 
 def _label_values(values):
     """A label column as float32 `[N]` of 0 and 1."""
-    numbers = np.array([_LABELS.get(key, -1) for key in category_keys(values)], "float32")
+    keys = category_keys(values)
+    numbers = np.array([_LABELS.get(key, -1) for key in keys], "float32")
     bad = numbers < 0
     if bad.any():
         first = int(bad.argmax())
         raise ValueError(
             f"Label {values.name!r} must be 0 or 1 (or True or False) in every row. Received: "
-            f"{values.iloc[first]!r} in row {row_number(values, first)} (the first row of data "
-            f"is 1), and {int(bad.sum()) - 1} more."
+            f"{keys[first] or 'nothing'} in row {row_number(values, first)} (the first row of "
+            f"data is 1), and {int(bad.sum()) - 1} more."
         )
     return numbers
 

@@ -181,12 +181,19 @@ def test_labels(read):
         ("a", "b"),
     )
     assert raw.target.encode(raw.train)[:, 1].sum() + raw.target.encode(raw.test)[:, 1].sum() == 4
-    with pytest.raises(ValueError, match=r"Label 'b' must be 0 or 1 .*'yes' in row 1 .* 3 more"):
+    with pytest.raises(ValueError, match=r"Label 'b' must be 0 or 1 .*: yes in row 1 .* 3 more"):
         read(text.replace("True", "yes"), target=("a", "b"))
+    with pytest.raises(
+        ValueError, match=r"Label 'a' must be 0 or 1 .*: nothing in row 2 .* 0 more"
+    ):
+        read(text.replace("1,1,", "1,,", 1), target=("a", "b"))
     with pytest.raises(ValueError, match=r"Label 'b' must be 0 in some .* Received 0 in all 12"):
         read(text.replace("True", "False"), target=("a", "b"))
     with pytest.raises(ValueError, match=r"expected a target column 'c'"):
         read(text, target=("a", "c"))
+    # Only an array stands for its columns.
+    with pytest.raises(ValueError, match=r"expected a target column 'a'"):
+        read(text.replace("x,a,b", "x,a_0,a_1"), target="a")
 
 
 def test_max_rows(read):

@@ -4,10 +4,13 @@ What could be misread silently is refused: the message says where it is and whic
 config settles it.
 """
 
+import json
+
 import numpy as np
 import pandas as pd
 
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values, row_number
+from sparse_keras.data.formats import NPZFile
 from sparse_keras.data.misreadings import misreading
 from sparse_keras.data.readers.raw import RawTable
 from sparse_keras.data.splits import hold_out
@@ -60,7 +63,7 @@ def read_file(file, options):
 
 def _labels(file, frame, target):
     """The columns of the target, those of an array of rank 2 included."""
-    if isinstance(target, str) and target not in frame:
+    if isinstance(file, NPZFile) and isinstance(target, str) and target not in frame:
         array = (f"{target}_{column}" for column in range(len(frame.columns)))
         if labels := tuple(name for name in array if name in frame):
             return labels
@@ -144,4 +147,6 @@ def _refuse_misread(frame, target):
 
 
 def _ignoring(names):
-    return "{" + ", ".join(f"{name}: ignore" for name in names) + "}"
+    """As one writes it in YAML."""
+    keys = (name if name.isidentifier() else json.dumps(name, ensure_ascii=False) for name in names)
+    return "{" + ", ".join(f"{key}: ignore" for key in keys) + "}"
