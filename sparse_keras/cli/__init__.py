@@ -14,6 +14,7 @@ import sparse_keras
 from sparse_keras.cli import (
     check,
     copy,
+    init,
     schema,
     show,
     train,
@@ -23,9 +24,10 @@ from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which one needs them.
-_VERBS = (list_verb, show, copy, check, train, schema)
+_VERBS = (init, list_verb, show, copy, check, train, schema)
 
 _EXAMPLES = """examples:
+  sparse-keras init churn.csv --target churned
   sparse-keras list
   sparse-keras train tabular/sparse_mlp_adult
 """

@@ -1,6 +1,7 @@
 """Data sets, users' own files, and their way into a model.
 
-`load_data(config)` goes: `readers/` (raw rows) -> `splits.py` (validation rows) -> `fitting.py`
+`load_data(config)` goes: `readers/` (raw rows; those of a user's file through `formats/`, checked
+in `misreadings.py`) -> `splits.py` (validation rows) -> `fitting.py`
 (statistics of the training rows) -> `features.py` (encoding) -> `batches.py` (`fit` takes these).
 """
 
@@ -8,6 +9,7 @@ from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
 from sparse_keras.data.fitting import fit_features
 from sparse_keras.data.readers import READERS, RawTable
+from sparse_keras.data.table_files import iter_table, read_table
 from sparse_keras.data.tabular import TabularData, load_data
 from sparse_keras.data.targets import Target, infer_target
 
@@ -22,5 +24,7 @@ __all__ = [
     "Target",
     "fit_features",
     "infer_target",
+    "iter_table",
     "load_data",
+    "read_table",
 ]

@@ -93,7 +93,8 @@ def numeric_values(series):
             values[row] = np.nan if is_missing(value) else float(value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(
-                f"Column {series.name!r} holds numbers. Received: {value!r} in row {row}."
+                f"Column {series.name!r} holds numbers. Received: {value!r} in row "
+                f"{row_number(series, row)}."
             ) from None
     return values
 
@@ -112,6 +113,12 @@ def category_keys(series):
     codes, distinct = pd.factorize(series)
     keys = np.array([_key(value) for value in distinct] + [None], dtype=object)
     return keys[codes]  # a missing value has code -1: the None at the end
+
+
+def row_number(series, position):
+    """What messages call a row: the first row of data is 1, in its file where it has one."""
+    label = series.index[position]
+    return int(label if isinstance(label, (int, np.integer)) else position) + 1
 
 
 def is_missing(value):

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from sparse_keras.data.columns import as_frame, category_keys, numeric_values
+from sparse_keras.data.suggest import listing
 from sparse_keras.data.targets import Target
 
 MISSING_CODE = 0
@@ -40,9 +41,22 @@ class NumericColumn:
     boundaries: tuple = ()
     has_missing: bool = False
 
+    kind = "numeric"
+
     @property
     def num_bins(self):
         return max(len(self.boundaries) - 1, 0)
+
+    @property
+    def detail(self):
+        """What there is to say about the column."""
+        if self.std == 0.0:
+            return "constant"
+        return f"{self.num_bins} bins" if self.num_bins else ""
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return np.isnan(numeric_values(series))
 
     def standardise(self, values):
         """Returns `(values - mean) / std`, clipped to +-100; 0 for a constant column."""
@@ -60,15 +74,26 @@ class CategoricalColumn:
     name: str
     vocabulary: tuple
 
+    kind = "categorical"
+
     @property
     def cardinality(self):
         """Number of codes: the vocabulary, missing (0) and unseen (1)."""
         return len(self.vocabulary) + 2
 
+    @property
+    def detail(self):
+        """What there is to say about the column."""
+        return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+
     @cached_property
     def _codes(self):
         first = UNSEEN_CODE + 1
         return {None: MISSING_CODE} | {key: first + i for i, key in enumerate(self.vocabulary)}
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return np.equal(category_keys(series), None)
 
     def encode(self, series):
         """Returns int32 codes `[N]`: 0 missing, 1 unseen in training, 2.. the vocabulary."""
@@ -126,6 +151,28 @@ class Features:
     def cardinalities(self):
         """Number of codes of each categorical column."""
         return tuple(column.cardinality for column in self.categorical)
+
+    def kinds(self, frame=None):
+        """Returns what became of each column, for people.
+
+        Args:
+            frame: The DataFrame of the training rows, for the share of missing values. Without
+                it, only whether numbers were missing is known.
+
+        Returns:
+            A list of `(name, kind, detail)`, the target last. `kind` is "numeric", "categorical"
+            or "target"; `detail` is such as "32 bins; missing 3.1 %" or "12 categories".
+        """
+        shown = []
+        for column in self.numeric + self.categorical:
+            details = [column.detail]
+            if frame is None:
+                details += ["some missing"] if getattr(column, "has_missing", False) else []
+            elif missing := column.missing(frame[column.name]).mean():
+                details.append(f"missing {missing:.1%}")
+            shown.append((column.name, column.kind, "; ".join(filter(None, details))))
+        classes = f": {listing(self.target.classes, limit=4)}" if self.target.classes else ""
+        return [*shown, (self.target.name, "target", f"{self.target.task}{classes}")]
 
     def encode(self, table):
         """Encodes raw columns for a model.

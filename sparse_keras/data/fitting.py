@@ -6,6 +6,7 @@ import numpy as np
 
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
+from sparse_keras.data.misreadings import stray_words
 from sparse_keras.data.suggest import did_you_mean, listing
 
 BINS = ("tree", "quantile", "none")
@@ -16,7 +17,8 @@ MAX_MAGNITUDE = 1e100
 def fit_features(frame, target, bins="tree", max_bins=32):
     """Learns how to encode a table from its training rows.
 
-    Numbers are numeric columns; text, bool and category columns are categorical.
+    Numbers are numeric columns; text, bool and category columns are categorical. Text that looks
+    like spoiled numbers is refused, unless its type "category" says that it is meant.
 
     Args:
         frame: DataFrame of the training rows; columns other than the target's are inputs.
@@ -107,7 +109,13 @@ def _fit_categorical(series):
     keys = category_keys(series)
     vocabulary = sorted({key for key in keys if key is not None})
     _refuse_empty(series.name, vocabulary)
-    _refuse_spoiled_numbers(series.name, vocabulary)
+    # A long column of numbers with a stray word in it would quietly become categories.
+    stray = "" if series.dtype == "category" else stray_words(vocabulary)
+    if stray:
+        raise ValueError(
+            f"Column {series.name!r} must hold either numbers or categories. Received {stray}. "
+            "Correct them, or leave those cells empty for missing."
+        )
     return CategoricalColumn(series.name, tuple(vocabulary))
 
 
@@ -117,22 +125,3 @@ def _refuse_empty(name, anything):
             f"Column {name!r} is missing in every training row: nothing can be learned from it. "
             "Remove the column."
         )
-
-
-def _refuse_spoiled_numbers(name, vocabulary):
-    """A long column of numbers with a stray word in it would quietly become categories."""
-    words = [key for key in vocabulary if not _is_number(key)]
-    if len(vocabulary) > 50 and 0 < len(words) <= 0.05 * len(vocabulary):
-        raise ValueError(
-            f"Column {name!r} must hold either numbers or categories. Received "
-            f"{len(vocabulary) - len(words)} distinct numbers and a few other values: "
-            f"{listing(words)}. Correct them, or leave those cells empty for missing."
-        )
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,6 +1,7 @@
 """What is predicted: the target column, its task and classes, and its encoding.
 
-`Target` is stored with a run; `infer_target` finds it from a column of a user's own file.
+`Target` is stored with a run; `infer_target` finds it from a column of a user's own file, and
+`infer_labels` from several.
 """
 
 from collections.abc import Mapping
@@ -9,13 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparse_keras.data.columns import as_frame, category_keys, is_categorical, numeric_values
+from sparse_keras.data.columns import (
+    as_frame,
+    category_keys,
+    is_categorical,
+    numeric_values,
+    row_number,
+)
 from sparse_keras.data.suggest import did_you_mean, listing
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 MAX_CLASSES = 1000
 # An integer column with more distinct values than this is a quantity, not a class.
 MAX_INTEGER_CLASSES = 50
+# By their keys as categories: whole numbers and bools, also as text.
+_LABELS = {"0": 0, "1": 1, "false": 0, "true": 1}
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,11 @@ class Target:
         if self.task == "regression":
             with np.errstate(over="ignore"):
                 numbers = numeric_values(values).astype("float32")
-            _refuse(~np.isfinite(numbers), self.name, "missing or infinite in float32")
+            _refuse(~np.isfinite(numbers), values, "missing or infinite in float32")
             return numbers
 
         keys = category_keys(values)
-        _refuse(np.equal(keys, None), self.name, "missing")
+        _refuse(np.equal(keys, None), values, "missing")
         codes = {key: code for code, key in enumerate(category_keys(pd.Series(self.classes)))}
         encoded = np.array([codes.get(key, -1) for key in keys], "int32")
         if (encoded < 0).any():
@@ -97,6 +106,8 @@ class Target:
         return encoded.astype("float32") if self.task == "binary" else encoded
 
     def _encode_labels(self, values):
+        if isinstance(values, pd.DataFrame):
+            return np.stack([_label_values(values[name]) for name in self.classes], axis=1)
         labels = np.asarray(values, "float64")
         if labels.ndim != 2 or labels.shape[1] != self.outputs:
             raise ValueError(
@@ -146,7 +157,7 @@ def infer_target(values, task="auto"):
         ValueError: If rows have no target, there is only one class, or the task does not fit.
     """
     keys = category_keys(values)
-    _refuse(np.equal(keys, None), values.name, "missing")
+    _refuse(np.equal(keys, None), values, "missing")
     _, first_rows = np.unique(keys.astype(str), return_index=True)
     classes = _sorted_classes(values.iloc[first_rows])
     is_text = is_categorical(values)
@@ -183,6 +194,46 @@ def infer_target(values, task="auto"):
     return Target(values.name, task, classes)
 
 
+def infer_labels(frame, names, name="labels"):
+    """Makes the "multilabel" target of label columns.
+
+    Args:
+        frame: DataFrame of all rows.
+        names: The label columns, each 0 or 1, or bool.
+        name: What to call them together.
+
+    Returns:
+        A `Target`.
+
+    Raises:
+        ValueError: If a label is neither 0 nor 1, or the same in every row.
+    """
+    for label in names:
+        values = _label_values(frame[label])
+        if (values == values[0]).all():
+            raise ValueError(
+                f"Label {label!r} must be 0 in some rows and 1 in others. Received "
+                f"{int(values[0])} in all {len(values)} rows. Remove it from data.target, and "
+                f"ignore the column: data.columns: {{{label}: ignore}}."
+            )
+    return Target(name, "multilabel", tuple(names))
+
+
+def _label_values(values):
+    """A label column as float32 `[N]` of 0 and 1."""
+    keys = category_keys(values)
+    numbers = np.array([_LABELS.get(key, -1) for key in keys], "float32")
+    bad = numbers < 0
+    if bad.any():
+        first = int(bad.argmax())
+        raise ValueError(
+            f"Label {values.name!r} must be 0 or 1 (or True or False) in every row. Received: "
+            f"{keys[first] or 'nothing'} in row {row_number(values, first)} (the first row of "
+            f"data is 1), and {int(bad.sum()) - 1} more."
+        )
+    return numbers
+
+
 def _sorted_classes(values):
     classes = []
     for value in values:
@@ -197,9 +248,10 @@ def _sorted_classes(values):
         return tuple(sorted(classes, key=str))
 
 
-def _refuse(bad, name, what):
+def _refuse(bad, values, what):
     if bad.any():
         raise ValueError(
-            f"Target {name!r} is {what} in {int(bad.sum())} of {len(bad)} rows, first in row "
-            f"{int(bad.argmax()) + 1} (the first row of data is 1). Remove those rows."
+            f"Target {values.name!r} is {what} in {int(bad.sum())} of {len(bad)} rows, first in "
+            f"row {row_number(values, bad.argmax())} (the first row of data is 1). "
+            "Remove those rows."
         )

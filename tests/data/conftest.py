@@ -16,9 +16,31 @@ def make_config():
 
     def make(type, batch_size=32, training_seed=0, **data):
         common = {"validation_fraction": 0.1, "split_seed": 0, "bins": "tree", "max_bins": 32}
+        file = {"columns": {}, "max_rows": None, "decimal": "."}
         return SimpleNamespace(
-            data=SimpleNamespace(type=type, **(common | data)),
+            data=SimpleNamespace(type=type, **(common | file | data)),
             training=SimpleNamespace(batch_size=batch_size, seed=training_seed),
         )
+
+    return make
+
+
+@pytest.fixture
+def file_options():
+    """Returns a function that makes the options of a reader of the user's own files."""
+
+    def make(path, **changes):
+        options = {
+            "path": str(path),
+            "target": "churned",
+            "task": "auto",
+            "columns": {},
+            "max_rows": None,
+            "separator": ",",
+            "decimal": ".",
+            "test_fraction": 0.25,
+            "split_seed": 0,
+        }
+        return SimpleNamespace(**(options | changes))
 
     return make

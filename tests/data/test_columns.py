@@ -45,7 +45,7 @@ def test_missing_in_typed_columns():
 
 def test_numbers_written_as_text():
     assert numeric_values(pd.Series(["39", " 1e3 "])).tolist() == [39.0, 1000.0]
-    with pytest.raises(ValueError, match=r"'age' holds numbers. Received: 'old' in row 1"):
+    with pytest.raises(ValueError, match=r"'age' holds numbers. Received: 'old' in row 2"):
         numeric_values(pd.Series([39, "old"], name="age", dtype=object))
 
 

@@ -1,7 +1,6 @@
 """The user's own file, and everything that can be wrong with it."""
 
-from types import SimpleNamespace
-
+import pandas as pd
 import pytest
 
 from sparse_keras.data import READERS
@@ -11,22 +10,14 @@ GOOD = "age,city,churned\n" + ROWS
 
 
 @pytest.fixture
-def read(tmp_path):
+def read(tmp_path, file_options):
     """Writes `text` to churn.csv and reads it."""
 
     def read_text(text=GOOD, **changes):
         path = tmp_path / "churn.csv"
         if text is not None:
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        options = {
-            "path": str(path),
-            "target": "churned",
-            "task": "auto",
-            "separator": ",",
-            "test_fraction": 0.25,
-            "split_seed": 0,
-        }
-        return READERS["csv"](SimpleNamespace(**(options | changes)))
+        return READERS["csv"](file_options(**({"path": path} | changes)))
 
     return read_text
 
@@ -65,9 +56,19 @@ def test_missing_cells(read):
     [
         (None, {}, r"churn.csv does not exist"),
         ("", {}, r"churn.csv is empty"),
-        ("age,city,churned\n", {}, r"churn.csv has a header and no rows"),
+        ("age,city,churned\n", {}, r"churn.csv has no rows"),
         (GOOD, {"target": "Churn"}, r"target column 'Churn'. Did you mean 'churned'\?.*'age', 'ci"),
-        (GOOD, {"separator": ";"}, r"Is the separator ';' right\? The file has one column"),
+        (GOOD, {"separator": ";"}, r"one column. Is .* ';' right\? Did you mean ','\?"),
+        (GOOD.replace("20,", "20,5,").replace(",", ";"), {}, r"Did you mean ';'\?"),
+        ("1,2,3\n" + ROWS, {}, r"The first line must hold the names of the columns"),
+        (GOOD.replace("25,", "inf,"), {}, r"'age' must hold finite .* inf in row 6 .* 0 more"),
+        (GOOD, {"columns": {"agee": "ignore"}}, r"data.columns names 'agee'.* mean 'age'\?"),
+        (
+            GOOD,
+            {"columns": {"city": "numeric"}},
+            r"'city' holds numbers. Received: 'city0' in row 1",
+        ),
+        (GOOD + "70,city1,1.5\n", {"task": "regression"}, r"must hold numbers for task"),
         (GOOD + "1,2,3,4,5\n", {}, r"churn.csv cannot be read as a table: .*line 42"),
         ("age,city,churned\n1,a,no,x\n2,b,yes,y\n", {}, r"more cells than the header has columns"),
         (GOOD.replace("city,", "age,"), {}, r"names must be distinct. Received twice: 'age'"),
@@ -76,7 +77,11 @@ def test_missing_cells(read):
         (GOOD + "70,city1,\n71,city1,?\n", {}, r"'churned' is missing in 2 of 42 rows, .* row 41"),
         (GOOD.replace("yes", "no"), {}, r"at least two values. Received 1 distinct value: 'no'"),
         (GOOD, {"task": "regression"}, r"must hold numbers for task 'regression'"),
-        ("age,x,churned\n1,,no\n2,,yes\n3,,no\n", {}, r"without a single value.* Remove 'x'"),
+        (
+            "age,x,churned\n1,,no\n2,,yes\n3,,no\n",
+            {},
+            r"without a single value.* Remove 'x'.*\{x: ignore\}",
+        ),
         ("age,churned\n1,no\n2,yes\n", {}, r"test_fraction: 0.25 of 2 rows leaves 0 rows held"),
     ],
 )
@@ -90,3 +95,117 @@ def test_a_misspelt_path(read, tmp_path):
     read()
     with pytest.raises(ValueError, match=r"chrun.csv does not exist. Did you mean 'churn.csv'\?"):
         read(path=str(tmp_path / "chrun.csv"))
+
+
+def test_the_row_of_a_missing_number_to_predict(read):
+    text = "x,churned\n" + "".join(f"1,{i}.5\n" for i in range(60)) + "2,inf\n"
+    with pytest.raises(ValueError, match=r"churn.csv: Target .* first in row 61 "):
+        read(text)
+
+
+SPELLINGS = {
+    "dates": [f"2024-01-{i % 28 + 1:02d}" for i in range(40)],
+    "days": [f"{i % 28 + 1}/2/24" for i in range(40)],
+    "percent": [f"{i} %" for i in range(40)],
+    "money": [f"${i}.50" for i in range(40)],
+    "thousands": [f'"1,{100 + i}"' for i in range(40)],
+    "comma": [f'"{i},5"' for i in range(40)],
+}
+
+
+@pytest.mark.parametrize(
+    "spelling, message",
+    [
+        ("dates", r"column 'x' holds dates, such as '2024-01-01'. Write numbers"),
+        ("days", r"column 'x' holds dates, such as '1/2/24'"),
+        ("percent", r"with a currency or percent sign, such as '0 %'. Write plain numbers"),
+        ("money", r"with a currency or percent sign, such as '\$0.50'"),
+        ("thousands", r"with separators between thousands, such as '1,100'"),
+        ("comma", r"numbers with a decimal comma, such as '0,5'. Set data.decimal"),
+    ],
+)
+def test_what_would_be_misread_is_refused_until_its_kind_is_said(read, spelling, message):
+    lines = [f"{x},{row}" for x, row in zip(SPELLINGS[spelling], ROWS.split(), strict=True)]
+    text = "\n".join(["x,age,city,churned", *lines])
+    with pytest.raises(ValueError, match=message + r".*data.columns: \{x: ignore\}"):
+        read(text)
+    assert "x" not in read(text, columns={"x": "ignore"}).train
+    raw = read(text, columns={"x": "categorical"})
+    assert raw.train["x"].dtype == "category"
+    assert raw.train["x"].iloc[0] == SPELLINGS[spelling][0].strip('"')
+
+
+def test_identifiers_are_refused(read):
+    header, *rows = (GOOD + ROWS).strip().splitlines()
+    text = "\n".join([f"name,{header}", *(f"n{i},{row}" for i, row in enumerate(rows))])
+    with pytest.raises(ValueError, match=r"'name' holds identifiers .* 80 distinct values in 80"):
+        read(text)
+    assert len(read(text, columns={"name": "ignore"}).train) == 60
+
+
+def test_decimal_comma(read):
+    german = GOOD.replace(",", ";").replace("20;", "20,5;")
+    age = read(german, separator=";", decimal=",").train["age"]
+    assert age.dtype == "float64" and 20.5 in age.tolist()
+    # Forgetting `decimal` is a column of numbers with a stray word, or a decimal comma.
+    header, *rows = german.splitlines()
+    rows = [row.replace(";", ",25;", 1) for row in rows[1:]]
+    with pytest.raises(ValueError, match=r"'age' holds numbers with a decimal comma"):
+        read("\n".join([header, *rows]), separator=";")
+    points = GOOD.replace("20,", "20.5,").replace(",", ";")
+    with pytest.raises(ValueError, match=r"numbers kept as text, such as '20.5'.*data.decimal"):
+        read(points, separator=";", decimal=",")
+
+
+def test_a_target_with_a_decimal_comma_is_refused(read):
+    text = "x;churned\n" + "".join(f"{i};{i},5\n" for i in range(40))
+    with pytest.raises(ValueError, match=r"target 'churned' holds numbers with a decimal comma"):
+        read(text, separator=";")
+
+
+def test_kinds(read):
+    text = GOOD.replace("20,", "007,").replace("21,", ",")
+    train = read(text, columns={"age": "categorical", "city": "ignore"}).train
+    assert train.columns.tolist() == ["age", "churned"]
+    assert {"007", "22"} < set(train["age"].cat.categories) and train["age"].isna().sum() <= 1
+    stray = "x,churned\n" + "".join(f"{'?' if i == 3 else i},{i % 2}\n" for i in range(80))
+    assert read(stray, columns={"x": "numeric"}).train["x"].dtype == "float64"
+
+
+def test_labels(read):
+    text = "x,a,b\n" + "".join(f"{i},{i % 2},{i % 3 == 0}\n" for i in range(12))
+    raw = read(text, target=("a", "b"))
+    assert (raw.target.name, raw.target.task, raw.target.classes) == (
+        "labels",
+        "multilabel",
+        ("a", "b"),
+    )
+    assert raw.target.encode(raw.train)[:, 1].sum() + raw.target.encode(raw.test)[:, 1].sum() == 4
+    with pytest.raises(ValueError, match=r"Label 'b' must be 0 or 1 .*: yes in row 1 .* 3 more"):
+        read(text.replace("True", "yes"), target=("a", "b"))
+    with pytest.raises(
+        ValueError, match=r"Label 'a' must be 0 or 1 .*: nothing in row 2 .* 0 more"
+    ):
+        read(text.replace("1,1,", "1,,", 1), target=("a", "b"))
+    with pytest.raises(ValueError, match=r"Label 'b' must be 0 in some .* Received 0 in all 12"):
+        read(text.replace("True", "False"), target=("a", "b"))
+    with pytest.raises(ValueError, match=r"expected a target column 'c'"):
+        read(text, target=("a", "c"))
+    # Only an array stands for its columns.
+    with pytest.raises(ValueError, match=r"expected a target column 'a'"):
+        read(text.replace("x,a,b", "x,a_0,a_1"), target="a")
+
+
+def test_max_rows(read):
+    whole = read(split := GOOD.replace("20,", "020,"), max_rows=40)
+    pd.testing.assert_frame_equal(whole.train, read(split).train)
+    part = read(max_rows=16)
+    assert len(part.train) + len(part.test) == 16
+    assert part.train["age"].is_monotonic_increasing and part.train["age"].dtype == "int64"
+    assert set(read(max_rows=16, split_seed=1).train["age"]) != set(part.train["age"])
+
+
+def test_a_message_about_a_sampled_row_counts_the_rows_of_the_file(read):
+    text = GOOD + "inf,city0,no\n" * 100
+    with pytest.raises(ValueError, match=r"inf in row (4[1-9]|[5-9]\d|1\d\d) "):
+        read(text, max_rows=60)

@@ -118,3 +118,22 @@ def test_json_round_trip():
     assert restored == FEATURES
     for key, array in FEATURES.encode(ROW).items():
         np.testing.assert_array_equal(restored.encode(ROW)[key], array)
+
+
+def test_kinds():
+    expected = [
+        ("age", "numeric", "3 bins"),
+        ("debt", "numeric", "1 bins; some missing"),
+        ("height", "numeric", ""),
+        ("constant", "numeric", "constant"),
+        ("city", "categorical", "2 categories"),
+        ("floor", "categorical", "2 categories"),
+        ("income", "target", "binary: 'low', 'high'"),
+    ]
+    assert FEATURES.kinds() == expected
+    assert Features.from_dict(FEATURES.to_dict()).kinds() == expected
+    rows = pd.DataFrame([ROW, ROW | {"debt": None}, ROW | {"city": "?"}, ROW])
+    shown = {name: detail for name, _, detail in FEATURES.kinds(rows)}
+    assert shown["debt"] == "1 bins; missing 25.0%"
+    assert shown["city"] == "2 categories; missing 25.0%"
+    assert shown["age"] == "3 bins"

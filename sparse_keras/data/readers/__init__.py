@@ -4,7 +4,7 @@
 """
 
 from sparse_keras._plugin_builders import Builders
-from sparse_keras.data.readers import adult, breast_cancer, csv, generated
+from sparse_keras.data.readers import adult, breast_cancer, csv, generated, npz, parquet
 from sparse_keras.data.readers.raw import RawTable
 
 READERS = Builders(
@@ -14,6 +14,8 @@ READERS = Builders(
         "breast_cancer": breast_cancer.read,
         "csv": csv.read,
         "generated_multilabel": generated.read,
+        "npz": npz.read,
+        "parquet": parquet.read,
     },
 )
 

@@ -1,0 +1,152 @@
+"""The user's own table file, of any format, as a `RawTable`.
+
+What could be misread silently is refused: the message says where it is and which key of the
+config settles it.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from sparse_keras.data.columns import category_keys, is_categorical, numeric_values, row_number
+from sparse_keras.data.formats import NPZFile
+from sparse_keras.data.misreadings import misreading
+from sparse_keras.data.readers.raw import RawTable
+from sparse_keras.data.splits import hold_out
+from sparse_keras.data.suggest import did_you_mean, listing
+from sparse_keras.data.table_files import read_rows, refuse_beyond_memory, sample_rows
+from sparse_keras.data.targets import infer_labels, infer_target
+
+# What to do about a column, beside leaving it out, by the kind of its misreading.
+_ADVICE = {
+    "decimal comma": "Set data.decimal: ',' (CSV, with another separator), or write points. ",
+    "text numbers": "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal. ",
+    "signs": "Write plain numbers into the file. ",
+    "thousands": "Write plain numbers into the file. ",
+    "dates": "Write numbers into the file, such as the year or the days since. ",
+    "stray words": "Correct these cells, or leave them empty for missing. ",
+    "distinct text": "",
+}
+
+
+def read_file(file, options):
+    """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
+
+    Args:
+        file: A `TableFile`.
+        options: Anything with `target`, `task`, `columns`, `max_rows`, `test_fraction` and
+            `split_seed`.
+
+    Raises:
+        ValueError: If the file cannot be read as a table, has no usable target, or a column would
+            be misread.
+    """
+    if options.max_rows is None:
+        refuse_beyond_memory(file)
+        frame = read_rows(file)
+    else:
+        frame = sample_rows(file, options.max_rows, options.split_seed)
+    try:
+        labels = _labels(file, frame, options.target)
+        _refuse_unknown(options.columns, frame)
+        frame = _with_kinds(frame, options.columns)
+        target = _target(frame, options, labels)
+        _refuse_misread(frame, target)
+        train, test = hold_out(
+            frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
+        )
+    except ValueError as error:
+        raise ValueError(f"{file.path}: {error}") from error
+    return RawTable(file.path.stem, train, test, target)
+
+
+def _labels(file, frame, target):
+    """The columns of the target, those of an array of rank 2 included."""
+    if isinstance(file, NPZFile) and isinstance(target, str) and target not in frame:
+        array = (f"{target}_{column}" for column in range(len(frame.columns)))
+        if labels := tuple(name for name in array if name in frame):
+            return labels
+    labels = (target,) if isinstance(target, str) else tuple(target)
+    for name in labels:
+        if name not in frame:
+            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
+            raise ValueError(
+                f"expected a target column {name!r}.{hint} Columns of the file: "
+                f"{listing(frame.columns)}."
+            )
+    return labels
+
+
+def _target(frame, options, labels):
+    if len(labels) > 1:
+        name = options.target if isinstance(options.target, str) else "labels"
+        return infer_labels(frame, labels, name)
+    values = frame[labels[0]]
+    found = misreading(values)
+    if found and found.kind in ("decimal comma", "signs", "thousands", "dates"):
+        advice = _ADVICE[found.kind].strip()
+        raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
+    target = infer_target(values, options.task)
+    if target.task == "regression":
+        target.encode(values)  # Refuses here, where the frame knows the rows of the file.
+    return target
+
+
+def _refuse_unknown(kinds, frame):
+    for name in kinds:
+        if name not in frame:
+            raise ValueError(
+                f"data.columns names {name!r}, which the file does not have."
+                f"{did_you_mean(name, frame.columns)} Columns of the file: "
+                f"{listing(frame.columns)}."
+            )
+
+
+def _with_kinds(frame, kinds):
+    """The table in which the type of a column says its kind, as `fit_features` reads it."""
+    frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
+    for name, kind in kinds.items():
+        if kind == "numeric":
+            values = numeric_values(frame[name])
+            frame[name] = pd.Series(values, index=frame.index)
+        elif kind == "categorical":
+            keys = category_keys(frame[name])
+            frame[name] = pd.Series(pd.Categorical(keys), index=frame.index)
+    return frame
+
+
+def _refuse_misread(frame, target):
+    inputs = frame.columns.difference(target.columns, sort=False)
+    empty = [name for name in inputs if frame[name].isna().all()]
+    if empty:
+        raise ValueError(
+            f"columns without a single value teach nothing. Remove {listing(empty)} from the file, "
+            f"or set data.columns: {_ignoring(empty)}."
+        )
+    for name in inputs:
+        if is_categorical(frame[name]):
+            found = misreading(frame[name])
+            if found:
+                advice = _ADVICE[found.kind].format(name=name)
+                raise ValueError(
+                    f"column {name!r} holds {found.what}. {advice}Or set data.columns: "
+                    f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
+                    "category of its own)."
+                )
+        else:
+            infinite = np.isinf(numeric_values(frame[name]))
+            if infinite.any():
+                raise ValueError(
+                    f"column {name!r} must hold finite numbers. Received: "
+                    f"{frame[name].iloc[infinite.argmax()]} in row "
+                    f"{row_number(frame[name], infinite.argmax())} (the first row of data is 1), "
+                    f"and {infinite.sum() - 1} more. Leave those cells empty for missing, or set "
+                    f"data.columns: {_ignoring([name])}."
+                )
+
+
+def _ignoring(names):
+    """As one writes it in YAML."""
+    keys = (name if name.isidentifier() else json.dumps(name, ensure_ascii=False) for name in names)
+    return "{" + ", ".join(f"{key}: ignore" for key in keys) + "}"
