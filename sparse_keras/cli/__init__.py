@@ -14,8 +14,10 @@ import sparse_keras
 from sparse_keras.cli import (
     check,
     copy,
+    export,
     schema,
     show,
+    summary,
     train,
 )
 from sparse_keras.cli import list as list_verb
@@ -23,7 +25,7 @@ from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which one needs them.
-_VERBS = (list_verb, show, copy, check, train, schema)
+_VERBS = (list_verb, show, copy, check, summary, train, export, schema)
 
 _EXAMPLES = """examples:
   sparse-keras list

@@ -19,7 +19,7 @@ class LayerCost:
     Args:
         name: The layer's name.
         type: Its class.
-        output_shape: Shape of its output, the batch axis included; of several outputs, a list.
+        output_shapes: Tuple with the shape of each output, the batch axis included.
         params: All weights that it owns.
         active: Those of them that one example meets.
         flops: Operations of one example; None where it is not known how often a weight is used.
@@ -27,7 +27,7 @@ class LayerCost:
 
     name: str
     type: str
-    output_shape: tuple | list
+    output_shapes: tuple
     params: int
     active: int
     flops: int | None
@@ -51,7 +51,7 @@ def layer_costs(model):
         LayerCost(
             layer.name,
             type(layer).__name__,
-            keras.tree.map_structure(lambda tensor: tuple(tensor.shape), layer.output),
+            tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.output)),
             total_params(layer),
             active_params(layer),
             _flops(layer, layer.input),

@@ -76,7 +76,7 @@ def test_costs_of_layers_add_up(router):
     shared = 8 * 3 + 3 + 3 * 8 + 8
     expert = 8 * 5 + 5 + 5 * 8 + 8
     # Neither the statistics nor the coefficient of the ReLU router is a parameter.
-    assert (mixture.type, mixture.output_shape) == ("MixtureOfExperts", (None, 8))
+    assert (mixture.type, mixture.output_shapes) == ("MixtureOfExperts", ((None, 8),))
     assert mixture.params == 8 * 6 + bias + shared + 6 * expert
     assert mixture.active == 8 * 6 + bias + shared + 2 * expert
     assert (costs["embedding_0"].params, costs["embedding_0"].flops) == (5 * 8, 0)
