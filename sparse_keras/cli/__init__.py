@@ -14,6 +14,7 @@ import sparse_keras
 from sparse_keras.cli import (
     check,
     copy,
+    data,
     export,
     schema,
     show,
@@ -25,7 +26,7 @@ from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which one needs them.
-_VERBS = (list_verb, show, copy, check, summary, train, export, schema)
+_VERBS = (list_verb, show, copy, check, data, summary, train, export, schema)
 
 _EXAMPLES = """examples:
   sparse-keras list
