@@ -15,6 +15,7 @@ from sparse_keras.cli import (
     check,
     copy,
     data,
+    doctor,
     export,
     schema,
     show,
@@ -26,7 +27,7 @@ from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which one needs them.
-_VERBS = (list_verb, show, copy, check, data, summary, train, export, schema)
+_VERBS = (list_verb, show, copy, check, data, summary, train, export, schema, doctor)
 
 _EXAMPLES = """examples:
   sparse-keras list

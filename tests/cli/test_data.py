@@ -7,7 +7,7 @@ import pytest
 
 from sparse_keras.cli import main
 from sparse_keras.data import sources
-from sparse_keras.data.sources import SOURCES, Download, source_of
+from sparse_keras.data.sources import SOURCES, Download, Package, source_of
 from sparse_keras.schema.data import DATASETS
 
 OURS = ("adult", "breast_cancer", "generated_multilabel", "csv", "parquet", "npz")
@@ -63,6 +63,14 @@ def test_fetching_a_download(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(SOURCES, "adult", gone)
     assert main(["data", "fetch", "adult"]) == 1
     assert "To get it by hand" in capsys.readouterr().err
+
+
+def test_a_package_that_is_not_there(monkeypatch, capsys):
+    absent = Package("no-such-package", "no_such_package", "CC0")
+    monkeypatch.setitem(SOURCES, "breast_cancer", absent)
+    assert not absent.is_here()
+    assert main(["data", "fetch", "breast_cancer"]) == 2
+    assert "breast_cancer: comes with no-such-package" in capsys.readouterr().err
 
 
 def test_a_plug_ins_data_set():
