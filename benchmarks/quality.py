@@ -46,7 +46,7 @@ def measure(config_name, seeds):
                 metrics
                 | {
                     "active_params": sparse_keras.models.active_params(run.model.core),
-                    "params": run.model.core.count_params(),
+                    "params": sparse_keras.models.total_params(run.model.core),
                     "flops": sparse_keras.models.flops_per_example(run.model.core),
                     "fit_seconds": run.seconds,
                 }

@@ -14,9 +14,15 @@ import sparse_keras
 from sparse_keras.cli import (
     check,
     copy,
+    data,
+    doctor,
+    evaluate,
+    export,
     init,
+    predict,
     schema,
     show,
+    summary,
     train,
 )
 from sparse_keras.cli import list as list_verb
@@ -24,7 +30,21 @@ from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which one needs them.
-_VERBS = (init, list_verb, show, copy, check, train, schema)
+_VERBS = (
+    init,
+    list_verb,
+    show,
+    copy,
+    check,
+    summary,
+    train,
+    evaluate,
+    predict,
+    export,
+    data,
+    schema,
+    doctor,
+)
 
 _EXAMPLES = """examples:
   sparse-keras init churn.csv --target churned

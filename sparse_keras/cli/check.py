@@ -81,10 +81,11 @@ def _built(config):
 
         from sparse_keras.building import build_model
         from sparse_keras.data import load_data
+        from sparse_keras.models import total_params
 
         data = load_data(config)
         model = build_model(config, data)
-        told = f"{data!r}; {model.count_params():,} weights"
+        told = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])
             return f"ok; {told}; no optimizer, so one batch was only computed"

@@ -1,12 +1,11 @@
 """How far a training is: one line for each epoch."""
 
-import math
 import time
 
 import keras
 
 from sparse_keras.layers.mixture_of_experts import mixtures
-from sparse_keras.models import active_params
+from sparse_keras.models import active_params, total_params
 
 # The logs worth a column, in this order, where a model has them.
 _COLUMNS = (
@@ -34,8 +33,8 @@ class EpochTable(keras.callbacks.Callback):
         self.columns = None
 
     def on_train_begin(self, logs=None):
-        total = sum(math.prod(weight.shape) for weight in self.model.trainable_weights)
-        self.console.print(f"{total:,} parameters, {active_params(self.model):,} active\n")
+        total, active = total_params(self.model), active_params(self.model)
+        self.console.print(f"{total:,} parameters, {active:,} active\n")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()

@@ -232,14 +232,18 @@ class MixtureOfExperts(keras.layers.Layer):
             input_dim
         ) + self.router.experts_per_token * self.experts.flops_per_row(input_dim)
 
+    def total_params(self):
+        """The number of weights, without what is remembered of the routing."""
+        return self._params_beside_experts() + self.experts.count_params()
+
     def active_params(self):
         """The number of weights that one token meets."""
+        active = self.experts.active_params(self.router.experts_per_token)
+        return self._params_beside_experts() + active
+
+    def _params_beside_experts(self):
         shared = self.shared_expert.count_params() if self.shared_expert is not None else 0
-        return (
-            self.router.matrix_params()
-            + shared
-            + self.experts.active_params(self.router.experts_per_token)
-        )
+        return self.router.matrix_params() + shared
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self._output_width(input_shape))

@@ -5,7 +5,12 @@ uncompiled `keras.Model`.
 """
 
 from sparse_keras._plugin_builders import Builders
-from sparse_keras.models.cost import active_params, flops_per_example
+from sparse_keras.models.cost import (
+    active_params,
+    flops_per_example,
+    layer_costs,
+    total_params,
+)
 from sparse_keras.models.dense_mlp import dense_mlp
 from sparse_keras.models.sparse_mlp import sparse_mlp
 from sparse_keras.models.tabular_model import TabularModel
@@ -25,5 +30,7 @@ __all__ = [
     "active_params",
     "dense_mlp",
     "flops_per_example",
+    "layer_costs",
     "sparse_mlp",
+    "total_params",
 ]

@@ -1,67 +1,130 @@
-"""What a model costs: floating-point operations and active parameters of one example."""
+"""What a model costs: parameters, and floating-point operations of one example.
+
+A mixture of experts has two numbers of parameters: all that it owns (total), and those that one
+example meets (active). What it remembers of its routing is no parameter.
+"""
 
 import math
+from dataclasses import dataclass
 
 import keras
 
 from sparse_keras.layers.mixture_of_experts import MixtureOfExperts, mixtures
 
 
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs.
+
+    Args:
+        name: The layer's name.
+        type: Its class.
+        output_shapes: Tuple with the shape of each output, the batch axis included.
+        params: All weights that it owns.
+        active: Those of them that one example meets.
+        flops: Operations of one example; None where it is not known how often a weight is used.
+    """
+
+    name: str
+    type: str
+    output_shapes: tuple
+    params: int
+    active: int
+    flops: int | None
+
+
+def layer_costs(model):
+    """What each layer of a model costs, in the model's order. Inputs are left out.
+
+    Parameters are weights, trainable or not, without what a mixture remembers of its routing.
+    FLOPs are the multiplications and additions of matmuls in one forward pass of one example:
+    `Dense` and `MixtureOfExperts` (router, the experts a token uses, shared expert), once for each
+    position of a sequence. Everything else is small beside them and left out.
+
+    Args:
+        model: A built Functional or Sequential model.
+
+    Returns:
+        A list of `LayerCost`. A model inside the model is one layer.
+    """
+    return [
+        LayerCost(
+            layer.name,
+            type(layer).__name__,
+            tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.output)),
+            total_params(layer),
+            active_params(layer),
+            _flops(layer, layer.input),
+        )
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
+
+
 def flops_per_example(model):
     """Multiplications and additions of all matmuls in one forward pass of one example.
-
-    Counts `Dense` and `MixtureOfExperts` (router, the experts a token uses, shared expert), once
-    for each position of a sequence. Everything else is small beside them and left out.
 
     Args:
         model: A built Functional or Sequential model whose axes other than the batch are static.
 
     Returns:
-        An integer. Of each mixture, the router's `experts_per_token` counts: k, or for a
-        ThresholdRouter the most experts that it may open.
+        An integer, the sum over `layer_costs`. Of each mixture, the router's `experts_per_token`
+        counts: k, or for a ThresholdRouter the most experts that it may open.
 
     Raises:
-        ValueError: If a layer with weights of rank 2 or more is of a kind not counted here.
+        ValueError: If a layer with weights of rank 2 or more is of a kind not counted, or has axes
+            that are not static.
     """
-    return sum(_flops(layer, layer.input.shape) for layer in model.layers if layer.weights)
-
-
-def _flops(layer, input_shape):
-    """The cost of one example for a layer that gets inputs of `input_shape`."""
-    if isinstance(layer, keras.Model):
-        return flops_per_example(layer)
-    if isinstance(layer, keras.layers.Dense):
-        return 2 * math.prod(layer.kernel.shape) * _positions(layer, input_shape)
-    if isinstance(layer, MixtureOfExperts):
-        flops = layer.flops_per_token(input_shape[-1]) * _positions(layer, input_shape)
-        shared = layer.shared_expert
-        return flops + (0 if shared is None else _flops(shared, input_shape))
-    matrices = [weight.path for weight in layer.weights if len(weight.shape) > 1]
-    if matrices and not isinstance(layer, keras.layers.Embedding):
+    costs = layer_costs(model)
+    unknown = [f"{cost.name!r}, a {cost.type}" for cost in costs if cost.flops is None]
+    if unknown:
         raise ValueError(
-            f"flops_per_example does not know how often {type(layer).__name__} uses its weights "
-            f"{matrices}."
+            "flops_per_example counts Dense, Embedding and MixtureOfExperts layers with static "
+            f"axes other than the batch. It cannot count {'; '.join(unknown)}."
         )
-    return 0
+    return sum(cost.flops for cost in costs)
 
 
-def _positions(layer, input_shape):
-    if None in input_shape[1:-1]:
-        raise ValueError(
-            f"flops_per_example needs static axes. Received: {layer.name!r} with input shape "
-            f"{tuple(input_shape)}."
-        )
-    return math.prod(input_shape[1:-1])
+def total_params(model):
+    """The number of weights that a model owns, trainable or not.
+
+    What a mixture remembers of its routing (statistics, a coefficient that adapts) is not one.
+
+    Args:
+        model: A built model or layer.
+    """
+    remembered = (layer.count_params() - layer.total_params() for layer in mixtures(model))
+    return model.count_params() - sum(remembered)
 
 
 def active_params(model):
     """The number of weights that one example meets.
 
-    Of each mixture, the router, the shared expert and `experts_per_token` experts count; what it
-    remembers of its routing does not. An embedding counts whole.
+    Of each mixture, the router, the shared expert and `experts_per_token` experts count. An
+    embedding counts whole.
 
     Args:
-        model: A built model.
+        model: A built model or layer.
     """
-    total = model.count_params()
-    return total + sum(layer.active_params() - layer.count_params() for layer in mixtures(model))
+    idle = (layer.total_params() - layer.active_params() for layer in mixtures(model))
+    return total_params(model) - sum(idle)
+
+
+def _flops(layer, inputs):
+    """The cost of one example for a layer that gets `inputs`; None if it is not known."""
+    if isinstance(layer, keras.Model):
+        costs = [cost.flops for cost in layer_costs(layer)]
+        return None if None in costs else sum(costs)
+    if isinstance(layer, (keras.layers.Dense, MixtureOfExperts)):
+        *positions, width = inputs.shape[1:]
+        if None in positions:
+            return None
+        positions = math.prod(positions)
+        if isinstance(layer, keras.layers.Dense):
+            return 2 * math.prod(layer.kernel.shape) * positions
+        shared = 0 if layer.shared_expert is None else _flops(layer.shared_expert, inputs)
+        return None if shared is None else layer.flops_per_token(width) * positions + shared
+    counted = isinstance(layer, keras.layers.Embedding) or all(
+        len(weight.shape) < 2 for weight in layer.weights
+    )
+    return 0 if counted else None

@@ -92,9 +92,33 @@ class TabularModel(keras.Model):
             raise ValueError(f"The model {self.name!r} has no feature gate: it uses all columns.")
         return [self.features.columns[column] for column in gates[0].selected_features()]
 
-    def export(self, filepath, **kwargs):
-        """Exports the network, `core`, whose inputs are encoded rows: see `keras.Model.export`."""
-        return self.core.export(filepath, **kwargs)
+    def export(self, filepath, inputs="raw", **kwargs):
+        """Exports the model for serving without this package, or without Python.
+
+        Args:
+            filepath: Path of what is written, a folder for a SavedModel.
+            inputs: `"raw"` for a SavedModel that takes raw columns, one tensor each, and encodes
+                them itself, on the TensorFlow backend; see `tensorflow_export.export_raw`.
+                `"encoded"` for the network alone, `core`, whose inputs are encoded rows.
+            **kwargs: Arguments of `keras.Model.export`, such as `format`, for `"encoded"`; for
+                `"raw"` only `verbose`.
+
+        Raises:
+            ValueError: If `inputs` is neither, or raw ones are asked of another backend.
+        """
+        if inputs == "encoded":
+            return self.core.export(filepath, **kwargs)
+        if inputs != "raw":
+            raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "A model that encodes raw rows itself is exported on the TensorFlow backend. "
+                f"Received: inputs='raw' on {keras.backend.backend()}. Start Python with "
+                "KERAS_BACKEND=tensorflow, or export the network alone with inputs='encoded'."
+            )
+        from sparse_keras.models.tensorflow_export import export_raw
+
+        return export_raw(self, filepath, **kwargs)
 
     def _is_raw(self, x):
         # A Series or a list of dicts is no table, but the encoding says so best.

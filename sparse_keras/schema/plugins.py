@@ -53,7 +53,7 @@ from sparse_keras.schema.experts import EXPERTS
 from sparse_keras.schema.models import MODELS
 from sparse_keras.schema.routers import ROUTERS
 
-_PLUGINS = "sparse_keras.plugins"
+PLUGINS = "sparse_keras.plugins"
 _imported = []
 
 
@@ -144,7 +144,7 @@ def imported_plugins():
 @functools.cache
 def load_installed():
     """Imports the plug-ins of installed packages, once. A broken one is told, and left out."""
-    for entry in metadata.entry_points(group=_PLUGINS):
+    for entry in metadata.entry_points(group=PLUGINS):
         try:
             entry.load()
         except Exception as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sparse_keras._shipped import shipped_folder
 from sparse_keras.schema.errors import ConfigError
 
-_GROUP = "sparse_keras.configs"
+CONFIGS = "sparse_keras.configs"
 
 
 def find_configs():
@@ -48,7 +48,7 @@ def _files():
 def _contributed():
     """The folders of installed packages: `(prefix of the names, folder)`."""
     folders = []
-    for entry in metadata.entry_points(group=_GROUP):
+    for entry in metadata.entry_points(group=CONFIGS):
         try:
             # Where it lies is known without executing it; only its parents are imported.
             folder = Path(importlib.util.find_spec(entry.value).submodule_search_locations[0])

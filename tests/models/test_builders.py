@@ -6,7 +6,14 @@ import pytest
 
 from sparse_keras.layers import FeatureGate
 from sparse_keras.layers.mixture_of_experts import mixtures
-from sparse_keras.models import active_params, dense_mlp, flops_per_example, sparse_mlp
+from sparse_keras.models import (
+    active_params,
+    dense_mlp,
+    flops_per_example,
+    layer_costs,
+    sparse_mlp,
+    total_params,
+)
 
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 
@@ -28,6 +35,7 @@ def test_article_numbers():
     # 16 experts, router, head; the layer's statistics are no parameters.
     trainable = 16 * (100 * 100 + 100) + 100 * 16 + 100 * 64 + 64
     assert sum(np.prod(w.shape) for w in model.trainable_weights) == trainable
+    assert total_params(model) == trainable
     assert active_params(model) == 2 * (100 * 100 + 100) + 100 * 16 + 100 * 64 + 64
     # Two multiplications and additions for each weight met: router, 2 experts, head.
     assert flops_per_example(model) == 2 * (100 * 16 + 2 * 100 * 100 + 100 * 64)
@@ -49,9 +57,39 @@ def test_flops_of_a_sequence_count_every_position():
 
 
 def test_flops_refuse_what_they_cannot_count():
-    model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2)])
-    with pytest.raises(ValueError, match="LSTM"):
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2, name="memory")])
+    with pytest.raises(ValueError, match="'memory', a LSTM"):
         flops_per_example(model)
+    (cost,) = layer_costs(model)
+    assert (cost.flops, cost.active) == (None, model.count_params())
+    sequences = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="static"):
+        flops_per_example(sequences)
+
+
+@pytest.mark.parametrize("router", ["top_k", {"type": "relu", "k": 2}])
+def test_costs_of_layers_add_up(router):
+    model = sparse(router=router, shared_expert={"hidden_dim": 3}, cardinalities=(5,), dropout=0.1)
+    costs = {cost.name: cost for cost in layer_costs(model)}
+    mixture = costs["block_0_mixture"]
+    bias = 6 if isinstance(router, dict) else 0
+    shared = 8 * 3 + 3 + 3 * 8 + 8
+    expert = 8 * 5 + 5 + 5 * 8 + 8
+    # Neither the statistics nor the coefficient of the ReLU router is a parameter.
+    assert (mixture.type, mixture.output_shapes) == ("MixtureOfExperts", ((None, 8),))
+    assert mixture.params == 8 * 6 + bias + shared + 6 * expert
+    assert mixture.active == 8 * 6 + bias + shared + 2 * expert
+    assert (costs["embedding_0"].params, costs["embedding_0"].flops) == (5 * 8, 0)
+    assert sum(cost.params for cost in costs.values()) == total_params(model)
+    assert total_params(model) == sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert sum(cost.active for cost in costs.values()) == active_params(model)
+    assert sum(cost.flops for cost in costs.values()) == flops_per_example(model)
+
+
+def test_moving_averages_and_frozen_weights_are_parameters():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
+    model.trainable = False
+    assert total_params(model) == active_params(model) == 4 * 3
 
 
 @pytest.mark.parametrize(

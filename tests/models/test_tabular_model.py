@@ -85,11 +85,17 @@ def test_float16_scales_its_loss(model):
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
+def test_raw_rows_are_exported_on_tensorflow_only(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="on jax.*inputs='encoded'"):
+        model.export(tmp_path / "exported")
+
+
 @pytest.mark.tensorflow
 def test_exports_its_network(model, tmp_path):
     import tensorflow as tf
 
-    model.export(tmp_path / "exported", verbose=False)
+    model.export(tmp_path / "exported", inputs="encoded", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     encoded = {name: tf.constant(array) for name, array in model.encode(FRAME).items()}
     np.testing.assert_allclose(exported.serve(encoded), model.predict(FRAME, verbose=0), rtol=1e-5)

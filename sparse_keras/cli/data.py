@@ -1,0 +1,99 @@
+"""`sparse-keras data`: the data sets, and their files."""
+
+import contextlib
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.schema.data import DATASETS
+from sparse_keras.schema.plugins import load_installed
+
+_EXAMPLES = """examples:
+  sparse-keras data list
+  sparse-keras data fetch adult
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "data",
+        help="list the data sets, or fetch the files of one",
+        description="List the data sets that a config can name under data.type: where they come "
+        "from and whether they are here. Or make sure that the files of one are here and whole: "
+        "what is to be downloaded goes into the folder SPARSE_KERAS_HOME, by default one in your "
+        "cache folder.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("action", choices=("list", "fetch"), help="what to do")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="the data set; without it, list all"
+    )
+    return parser
+
+
+def run(args):
+    load_installed()
+    with quiet_start():
+        # They are in a package that brings Keras along.
+        from sparse_keras.data.sources import source_of
+        from sparse_keras.data.suggest import did_you_mean
+
+    names = list(DATASETS.sections)
+    if args.name not in names and (args.name or args.action == "fetch"):
+        received = f" Received: {args.name!r}.{did_you_mean(args.name, names)}" if args.name else ""
+        raise ValueError(
+            f"`sparse-keras data {args.action} NAME` takes the name of a data set: "
+            f"{', '.join(names)}.{received}"
+        )
+    sources = {name: source_of(name) for name in ([args.name] if args.name else names)}
+    if args.action == "list":
+        width = None if sys.stdout.isatty() else 200
+        Console(markup=False, highlight=False, width=width).print(_table(sources))
+    else:
+        _fetch(args.name, sources[args.name])
+    return 0
+
+
+def _fetch(name, source):
+    with _progress(name) as progress:
+        try:
+            told = source.fetch(progress)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    print(f"{name}: {told}")
+    if source.licence:
+        print(f"licence: {source.licence}")
+
+
+@contextlib.contextmanager
+def _progress(name):
+    """A function of (bytes there, bytes in all) that shows a bar from its first call on."""
+    bar = None
+
+    def report(done, total):
+        nonlocal bar
+        if bar is None:
+            columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            bar = Progress(*columns, console=Console(stderr=True))
+            bar.add_task(name)
+            bar.start()
+        bar.update(bar.task_ids[0], completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _table(sources):
+    table = Table("name", "description", "source", "here", "licence", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    here = {True: "yes", False: "no", None: "-"}
+    for name, source in sources.items():
+        description = DATASETS.sections[name].model_fields["type"].description
+        table.add_row(name, description, source.kind, here[source.is_here()], source.licence or "-")
+    return table

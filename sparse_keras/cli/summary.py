@@ -1,0 +1,109 @@
+"""`sparse-keras summary`: the network of a config, layer by layer, and what it costs."""
+
+import math
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from sparse_keras.cli.arguments import add_config, add_overrides, config_of
+from sparse_keras.cli.quiet import quiet_start
+
+_EXAMPLES = """examples:
+  sparse-keras summary tabular/sparse_mlp_adult
+  sparse-keras summary tabular/sparse_mlp_adult --set model.router.k=1
+"""
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "summary",
+        help="show a config's network, its parameters, FLOPs and memory",
+        description="Build the network of a config for its data, and show each layer: its "
+        "parameters, those of them that one row meets (active), and its multiplications and "
+        "additions for one row (FLOPs, of matrix products only).",
+        epilog=_EXAMPLES,
+    )
+    add_config(parser)
+    add_overrides(parser)
+    return parser
+
+
+def run(args):
+    config = config_of(args)
+    with quiet_start():
+        import keras
+
+        from sparse_keras.building import build_model
+        from sparse_keras.data import load_data
+        from sparse_keras.models import layer_costs
+
+        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+
+    data = load_data(config)
+    model = build_model(config, data)
+    costs = layer_costs(model)
+
+    width = None if sys.stdout.isatty() else 200
+    console = Console(markup=False, highlight=False, width=width)
+    console.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)
+    console.print(_table(costs))
+    if any(cost.flops is None for cost in costs):
+        console.print("?: how often this layer uses its weights is not known", soft_wrap=True)
+    console.print()
+    console.print(_memory_table(_memory(model)))
+    return 0
+
+
+def _table(costs):
+    table = Table("layer", "type", "output shape", box=None, pad_edge=False, show_footer=True)
+    table.columns[0].footer = "total"
+    flops = [cost.flops for cost in costs]
+    totals = {
+        "parameters": sum(cost.params for cost in costs),
+        "active": sum(cost.active for cost in costs),
+        "FLOPs": None if None in flops else sum(flops),
+    }
+    for name, total in totals.items():
+        table.add_column(name, justify="right", footer=_number(total))
+    for cost in costs:
+        shapes = ", ".join(map(_shape, cost.output_shapes))
+        numbers = (cost.params, cost.active, cost.flops)
+        table.add_row(cost.name, cost.type, shapes, *map(_number, numbers))
+    return table
+
+
+def _number(value):
+    return "?" if value is None else f"{value:,}"
+
+
+def _shape(shape):
+    """(None, 128) -> "rows x 128"."""
+    return " x ".join("rows" if axis is None else str(axis) for axis in shape)
+
+
+def _memory(model):
+    """The MiB that variables need: of the weights, and of what a training adds."""
+    memory = {"weights": _mebibytes(model.weights)}
+    if model.compiled:
+        model.optimizer.build(model.trainable_variables)
+        memory["a gradient of each trainable weight"] = _mebibytes(model.trainable_weights)
+        memory["variables of the optimizer"] = _mebibytes(model.optimizer.variables)
+    return memory
+
+
+def _mebibytes(variables):
+    import numpy as np
+
+    return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables) / 2**20
+
+
+def _memory_table(memory):
+    table = Table("memory", box=None, pad_edge=False, show_footer=len(memory) > 1)
+    table.add_column("MiB", justify="right", footer=f"{sum(memory.values()):.1f}")
+    table.columns[
+        0
+    ].footer = "training, without what flows through the layers, which grows with the batch"
+    for what, mebibytes in memory.items():
+        table.add_row(what, f"{mebibytes:.1f}")
+    return table
