@@ -89,7 +89,7 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
     keras.utils.set_random_seed(config.training.seed)
     core = build_network(config, data.features)
     model = TabularModel(core, data.features, name=f"{core.name}_of_table")
-    compile_model(model, config, data.features.target)
+    compile_model(model, config, data)
     data.train.epoch = 0  # The same rows in the same order, whatever `data` was used for before.
     callbacks = [
         *_callbacks(config, model, data.features.target, data.validation is not None),
