@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.training import reproducing_command
+from sparse_keras.run_folder import reproducing_command
 
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
 
