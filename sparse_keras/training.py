@@ -1,6 +1,5 @@
 """train, Run and load_model: from a config to a folder that holds everything about the run."""
 
-import importlib.util
 import pathlib
 import shutil
 import zipfile
@@ -124,8 +123,8 @@ def train(
             f"The config {config.name!r} has no optimizer section, which training needs, such as "
             "optimizer: {type: adam}."
         )
-    if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ValueError("Logs for TensorBoard need another package: pip install tensorboard")
+    if tensorboard:
+        _check_tensorboard()
     if resume is not None:
         resume = pathlib.Path(resume)
         check_resumable(resume, config)
@@ -189,6 +188,15 @@ def load_model(path):
     load_installed()
     _plugin_builders.import_all()
     return keras.models.load_model(file)
+
+
+def _check_tensorboard():
+    try:
+        import tensorboard  # noqa: F401  TensorFlow's summaries import it when they write.
+    except ImportError:
+        raise ValueError(
+            "Logs for TensorBoard need another package: pip install tensorboard"
+        ) from None
 
 
 def _fit(folder, config, model, data, callbacks, verbose):
