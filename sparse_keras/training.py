@@ -1,29 +1,34 @@
 """train, Run and load_model: from a config to a folder that holds everything about the run."""
 
-import csv
-import json
 import pathlib
-import platform
-import shlex
-import sys
-import time
+import shutil
 import zipfile
 from dataclasses import dataclass, field
-from importlib import metadata
 
 import keras
 import numpy as np
 
-import sparse_keras
+from sparse_keras import _plugin_builders
+from sparse_keras.atomic import replacing
 from sparse_keras.building import build_network, compile_model
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.data import load_data
 from sparse_keras.data.suggest import did_you_mean
+from sparse_keras.kept_weights import KeptWeights
 from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import TabularModel
 from sparse_keras.models.tasks import HIGHER_IS_BETTER, metrics_of
-
-MODEL_FILE = "model.keras"
+from sparse_keras.resuming import Checkpoints
+from sparse_keras.run_folder import (
+    CHECKPOINTS,
+    MODEL_FILE,
+    check_resumable,
+    new_folder,
+    write_inputs,
+    write_metrics,
+)
+from sparse_keras.run_lock import only_process
+from sparse_keras.schema.plugins import load_installed
 
 
 @dataclass(frozen=True)
@@ -47,31 +52,64 @@ class Run:
     seconds: float
 
 
-def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a training. `folder` is the run's, in which it can be resumed."""
+
+    def __init__(self, folder):
+        super().__init__(f"Go on with train(config, resume={str(folder)!r}).")
+        self.folder = folder
+
+
+def train(
+    config,
+    data=None,
+    output="runs",
+    callbacks=(),
+    verbose="auto",
+    resume=None,
+    tensorboard=False,
+):
     """Trains a config, tests it, and writes everything about the run to a folder.
 
     The folder is `<output>/<config name>/<time>` and holds
 
     * `config.yaml`, the config as given, and `resolved.yaml`, with every value in force;
     * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
-    * `history.csv`: the logs of each epoch;
-    * `metrics.json`: the test metrics and the seconds of training;
-    * `model.keras`: preprocessing and network, for `sparse_keras.load_model`.
+    * `history.csv`: the logs of each epoch, from its end on;
+    * `checkpoints`, until the run is finished: the state after the last two epochs;
+    * `tensorboard`: logs, if asked for;
+    * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
+    * `last.keras`, if early stopping went back to other weights than the last epoch's; or
+      `best.keras`, if it does not go back and an earlier epoch was best, by
+      `training.early_stopping.monitor` or else by `val_loss`;
+    * `metrics.json`: the test metrics and the seconds of training. Written last: a folder without
+      it is of a run that is not finished.
+
+    A training that was killed, at any moment, goes on with `resume` from its last finished epoch,
+    on the CPU to the same weights, bit for bit, as without the break.
 
     Args:
         config: A `Config` from `load_config`.
         data: What `load_data(config)` returned. `None` to load it here.
-        output: Folder in which the run's own folder is made.
-        callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them.
+        output: Folder in which the run's own folder is made. Unused with `resume`.
+        callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them. With
+            `resume`, the same ones: what training changed of their attributes is put back, as far
+            as it is numbers, strings, arrays, or lists, tuples and dicts of these. A callback with
+            other state has a `state_dict()` and a `load_state_dict(state)`.
         verbose: As in `keras.Model.fit`.
+        resume: Folder of an unfinished run of the same config, to go on with it there. `None` to
+            start a new run.
+        tensorboard: Whether to write logs for TensorBoard to `tensorboard` in the run's folder.
 
     Returns:
         A `Run`.
 
     Raises:
         ValueError: If the config has no data or no optimizer, or stops early by a value that is
-            not logged. Nothing is written then.
+            not logged; if `resume` is no unfinished run of this config; if `tensorboard` is not
+            installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
+        Interrupted: A `KeyboardInterrupt` with the run's `folder`, if one comes while training.
 
     Example:
 
@@ -85,39 +123,37 @@ def train(config, data=None, output="runs", callbacks=(), verbose="auto"):
             f"The config {config.name!r} has no optimizer section, which training needs, such as "
             "optimizer: {type: adam}."
         )
+    if tensorboard:
+        _check_tensorboard()
+    if resume is not None:
+        resume = pathlib.Path(resume)
+        check_resumable(resume, config)
     data = load_data(config) if data is None else data
     keras.utils.set_random_seed(config.training.seed)
     core = build_network(config, data.features)
     model = TabularModel(core, data.features, name=f"{core.name}_of_table")
-    compile_model(model, config, data.features.target)
-    data.train.epoch = 0  # The same rows in the same order, whatever `data` was used for before.
-    callbacks = [
-        *_callbacks(config, model, data.features.target, data.validation is not None),
-        *callbacks,
-    ]
-    folder = _new_folder(pathlib.Path(output) / config.name)
-    _write_inputs(folder, config)
+    compile_model(model, config, data)
+    own, kept = _callbacks(config, model, data.features.target, data.validation is not None)
+    if resume is None:
+        folder = new_folder(pathlib.Path(output) / config.name)
+        write_inputs(folder, config, keras.backend.backend())
+    else:
+        folder = resume
+    if tensorboard:
+        # Its graph is that of a model that Keras can take apart, which a TabularModel is not.
+        own.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
 
-    start = time.perf_counter()
-    history = model.fit(
-        data.train,
-        validation_data=data.validation,
-        epochs=config.training.epochs,
-        callbacks=callbacks,
-        verbose=verbose,
-        shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
-    ).history
-    seconds = time.perf_counter() - start
-    if not np.isfinite(history["loss"]).all():
-        raise FloatingPointError(
-            f"The loss became NaN or infinite in epoch {len(history['loss'])}. A smaller "
-            f"optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
-            f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}."
-        )
-    metrics = model.evaluate(data.test, return_dict=True, verbose=0)
-    run = Run(folder, config, model, history, metrics, seconds)
-    _write_results(run)
-    return run
+    (folder / CHECKPOINTS).mkdir(exist_ok=True)
+    try:
+        with only_process(folder / CHECKPOINTS):
+            state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
+            metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+            _save_models(folder, model, kept)
+            write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
+            shutil.rmtree(folder / CHECKPOINTS)
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
+    return Run(folder, config, model, state.history, metrics, state.seconds)
 
 
 def load_model(path):
@@ -148,31 +184,87 @@ def load_model(path):
         )
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{str(file)!r} is no .keras file, or only a part of one.")
+    # A model of plug-ins is made of classes that Keras knows once they are imported.
+    load_installed()
+    _plugin_builders.import_all()
     return keras.models.load_model(file)
 
 
+def _check_tensorboard():
+    try:
+        import tensorboard  # noqa: F401  TensorFlow's summaries import it when they write.
+    except ImportError:
+        raise ValueError(
+            "Logs for TensorBoard need another package: pip install tensorboard"
+        ) from None
+
+
+def _fit(folder, config, model, data, callbacks, verbose):
+    """Trains what is left to train; returns the `Checkpoints`, which know all epochs."""
+    state = Checkpoints(folder, config, model, callbacks)
+    # The same rows in the same order, whatever `data` was used for before. An interrupted `fit`
+    # left an epoch open, which would otherwise end, and count, when the next `fit` starts.
+    data.train.on_epoch_end()
+    data.train.epoch = state.epoch
+    model.fit(
+        data.train,
+        validation_data=data.validation,
+        initial_epoch=config.training.epochs if state.stopped else state.epoch,
+        epochs=config.training.epochs,
+        callbacks=[*callbacks, state],
+        verbose=verbose,
+        shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
+    )
+    losses = state.history["loss"]
+    if not np.isfinite(losses).all():
+        raise FloatingPointError(
+            f"The loss became NaN or infinite in epoch {len(losses)}. A smaller "
+            f"optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
+            f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}."
+        )
+    return state
+
+
+def _save_models(folder, model, kept):
+    _save(model, folder / MODEL_FILE)
+    final = model.get_weights()
+    for name, weights in kept.others(final).items():
+        model.set_weights(weights)
+        _save(model, folder / name)
+    model.set_weights(final)
+
+
+def _save(model, path):
+    with replacing(path) as partial:
+        model.save(partial)
+
+
 def _callbacks(config, model, target, validated):
+    """The callbacks of a config in their order, and which of them is the `KeptWeights`."""
     sparse = bool(mixtures(model))
     callbacks = [ExpertLoad()] if sparse else []
     callbacks.append(keras.callbacks.TerminateOnNaN())
+    directions = _logs(sparse, target, validated)
     stopping = config.training.early_stopping
-    if stopping is not None:
-        directions = _logs(sparse, target, validated)
-        if stopping.monitor not in directions:
-            raise ValueError(
-                "training.early_stopping.monitor must be one of the values that this training "
-                f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}."
-                f"{did_you_mean(stopping.monitor, directions)}"
-            )
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor=stopping.monitor,
-                patience=stopping.patience,
-                restore_best_weights=stopping.restore_best,
-                mode=directions[stopping.monitor],
-            )
+    if stopping is None:
+        kept = KeptWeights("val_loss" if validated else None)
+        return [*callbacks, kept], kept
+    if stopping.monitor not in directions:
+        raise ValueError(
+            "training.early_stopping.monitor must be one of the values that this training "
+            f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}."
+            f"{did_you_mean(stopping.monitor, directions)}"
         )
-    return callbacks
+    mode = directions[stopping.monitor]
+    # The model ends with the best weights, if early stopping goes back to them.
+    kept = KeptWeights(None if stopping.restore_best else stopping.monitor, mode)
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor=stopping.monitor,
+        patience=stopping.patience,
+        restore_best_weights=stopping.restore_best,
+        mode=mode,
+    )
+    return [*callbacks, kept, early_stopping], kept
 
 
 def _logs(sparse, target, validated):
@@ -185,62 +277,3 @@ def _logs(sparse, target, validated):
     if sparse:
         names |= dict.fromkeys(("load_violation", "dropped", "aux_loss", "task_loss"), "min")
     return names
-
-
-def _new_folder(parent):
-    """A folder of its own for this run, named by the time; never one that is there already."""
-    stem = time.strftime("%Y-%m-%d_%H-%M-%S")
-    for attempt in range(1000):
-        folder = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise ValueError(f"Cannot make a folder for this run in {str(parent)!r}.")
-
-
-def reproducing_command(config):
-    """The command line that repeats a run, or None for a config that was made in Python."""
-    if config.reference is None:
-        return None
-    overrides = [part for override in config.overrides for part in ("--set", override)]
-    return shlex.join(["sparse-keras", "train", str(config.reference), *overrides])
-
-
-def _write_inputs(folder, config):
-    (folder / "config.yaml").write_text(config.source_text, encoding="utf-8")
-    (folder / "resolved.yaml").write_text(config.to_yaml(), encoding="utf-8")
-    packages = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
-    environment = {
-        "command": reproducing_command(config),
-        "config_hash": config.hash,
-        "seed": config.training.seed,
-        "backend": keras.backend.backend(),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "sparse_keras": sparse_keras.__version__,
-        **{name: _version(name) for name in packages},
-    }
-    _write_json(folder / "environment.json", environment)
-
-
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _write_results(run):
-    with open(run.path / "history.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *run.history])
-        for epoch, values in enumerate(zip(*run.history.values(), strict=True), start=1):
-            writer.writerow([epoch, *values])
-    _write_json(run.path / "metrics.json", {**run.metrics, "fit_seconds": run.seconds})
-    run.model.save(run.path / MODEL_FILE)
-
-
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -6,11 +6,13 @@ import shlex
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.training import reproducing_command
+from sparse_keras.run_folder import reproducing_command, resuming_command
+from sparse_keras.schema import plugins
 
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
 
@@ -23,6 +25,14 @@ def config():
 @pytest.fixture(scope="module")
 def data(config):
     return sparse_keras.load_data(config)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_plugins():
+    """Other tests import some, which would be in the commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_imported", [])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +61,70 @@ def test_folder_holds_everything(run, config):
     )
     metrics = json.loads((run.path / "metrics.json").read_text())
     assert metrics["auc"] == run.metrics["auc"]
+
+
+def test_folder_of_weights_that_early_stopping_left(data, tmp_path):
+    """`model.keras` is what training returned; the last epoch's or the best one's lie beside it."""
+    stopping = "training.early_stopping={{monitor: load_violation, patience: 1, restore_best: {}}}"
+    base = [*OVERRIDES[1:], "training.epochs=20"]
+    runs = {}
+    for restore in (True, False):
+        config = sparse_keras.load_config(
+            "tabular/sparse_mlp_breast_cancer", [*base, stopping.format(str(restore).lower())]
+        )
+        run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
+        assert len(run.history["loss"]) < 20  # The last epoch is not the best.
+        files = {path.name for path in run.path.glob("*.keras")}
+        assert files == {"model.keras", "last.keras" if restore else "best.keras"}
+        runs[restore] = [weights_of(run.path / name) for name in sorted(files)]
+    last, best = runs[True]
+    for one, other in ((runs[False][0], best), (runs[False][1], last)):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert any(not np.array_equal(a, b) for a, b in zip(last, best, strict=True))
+
+
+def weights_of(path):
+    return sparse_keras.load_model(path).get_weights()
+
+
+def test_history_is_there_after_each_epoch(config, data, tmp_path):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            (file,) = tmp_path.rglob("history.csv")
+            seen.append(len(file.read_text().splitlines()))
+
+    sparse_keras.train(config, data, output=tmp_path, verbose=0, callbacks=[Look()])
+    assert seen == [1, 2]  # The header, then a line for each epoch.
+
+
+def test_tensorboard(config, data, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = sparse_keras.train(config, data, output=tmp_path, verbose=0, tensorboard=True)
+    for part, tag, log in (
+        ("train", "epoch_load_violation", "load_violation"),
+        ("validation", "epoch_loss", "val_loss"),
+    ):
+        events = EventAccumulator(str(run.path / "tensorboard" / part)).Reload()
+        values = [keras.ops.convert_to_numpy(tensor_of(event)) for event in events.Tensors(tag)]
+        np.testing.assert_allclose(values, run.history[log], rtol=1e-6)
+
+
+def tensor_of(event):
+    import tensorflow as tf
+
+    return tf.make_ndarray(event.tensor_proto)
+
+
+def test_without_tensorboard(config, data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ValueError, match="pip install tensorboard"):
+        sparse_keras.train(config, data, output=tmp_path, tensorboard=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_history_has_a_row_for_each_epoch(run):
@@ -142,6 +216,18 @@ def test_command_survives_the_shell():
     config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer", overrides)
     words = shlex.split(reproducing_command(config))
     assert words == ["sparse-keras", "train", config.reference, "--set", *overrides]
+
+
+def test_plug_ins_are_in_the_command_and_the_environment(config, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "_imported", [])
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_own_plugin.py").write_text("")
+    plugins.import_plugin("my_own_plugin")
+    run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["imports"] == ["my_own_plugin"]
+    assert environment["command"].endswith(" --import my_own_plugin")
+    assert resuming_command(run.path).endswith(f"{run.path} --import my_own_plugin")
 
 
 def test_load_model_from_nowhere(tmp_path):

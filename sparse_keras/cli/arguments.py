@@ -1,5 +1,9 @@
 """Arguments that several verbs have, and what becomes of them."""
 
+from pathlib import Path
+
+from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.run_folder import trained_config_file
 from sparse_keras.schema import load_config
 
 
@@ -44,6 +48,26 @@ def add_run(parser):
     parser.add_argument(
         "run_folder", metavar="RUN", help="a folder that `sparse-keras train` wrote"
     )
+
+
+def trained_run(args):
+    """The config and the `TabularModel` of the run that the arguments name."""
+    folder = Path(args.run_folder)
+    config = load_config(trained_config_file(folder))
+    with quiet_start():
+        import keras
+
+        from sparse_keras.models import TabularModel
+        from sparse_keras.training import load_model
+
+        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+    model = load_model(folder)
+    if not isinstance(model, TabularModel):
+        raise ValueError(
+            f"The model in {folder} does not encode raw rows itself. Expected a TabularModel, as "
+            f"`sparse-keras train` writes it. Found: {type(model).__name__}."
+        )
+    return config, model
 
 
 def add_table_format(parser):

@@ -5,8 +5,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_run, add_table_format, table_format
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.arguments import add_run, add_table_format, table_format, trained_run
 
 _EXAMPLES = """examples:
   sparse-keras evaluate runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
@@ -37,26 +36,24 @@ def add_parser(subparsers):
 
 
 def run(args):
-    with quiet_start():
-        from sparse_keras.data import ArrayBatches, load_data
-        from sparse_keras.data.table_files import read_table
-        from sparse_keras.run_folder import open_run
+    config, model = trained_run(args)
+    from sparse_keras.data import ArrayBatches, load_data
+    from sparse_keras.data.table_files import read_table
 
-        config, model = open_run(args.run_folder)
-        if args.data:
-            frame = read_table(args.data, **table_format(args, config, model.features))
-            batches = ArrayBatches(
-                model.features.encode(frame),
-                model.features.encode_target(frame),
-                batch_size=config.training.batch_size,
-            )
-            name = args.data
-        else:
-            data = load_data(config)
-            batches, name = getattr(data, args.part), f"{args.part} rows of {data.name}"
-            if batches is None:
-                raise ValueError("--part validation: this run held no validation rows out.")
-        metrics = model.evaluate(batches, return_dict=True, verbose=0)
+    if args.data:
+        frame = read_table(args.data, **table_format(args, config, model.features))
+        batches = ArrayBatches(
+            model.features.encode(frame),
+            model.features.encode_target(frame),
+            batch_size=config.training.batch_size,
+        )
+        name = args.data
+    else:
+        data = load_data(config)
+        batches, name = getattr(data, args.part), f"{args.part} rows of {data.name}"
+        if batches is None:
+            raise ValueError("--part validation: this run held no validation rows out.")
+    metrics = model.evaluate(batches, return_dict=True, verbose=0)
     if args.json:
         print(json.dumps({"rows": len(batches.y), **metrics}, indent=2))
         return 0

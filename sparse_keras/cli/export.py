@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.schema import load_config
 
 # Of probabilities; of a regression, in standard deviations of the target.
 TOLERANCE = 1e-5
@@ -42,31 +41,10 @@ def add_parser(subparsers):
 
 
 def run(args):
-    run_folder = Path(args.run_folder)
-    resolved = run_folder / "resolved.yaml"
-    if not resolved.is_file():
-        raise ValueError(
-            f"{run_folder} is no folder that `sparse-keras train` wrote: there is no {resolved}."
-        )
-    target = Path(args.folder) if args.folder else run_folder / "saved_model"
+    target = Path(args.folder or Path(args.run_folder, "saved_model"))
     if os.path.lexists(target):
         raise ValueError(f"{target} exists already; nothing was written.")
-    config = load_config(resolved)
-
-    with quiet_start():
-        import keras
-
-        import sparse_keras
-        from sparse_keras.models import TabularModel
-
-        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
-
-    model = sparse_keras.load_model(run_folder)
-    if not isinstance(model, TabularModel):
-        raise ValueError(
-            f"The model in {run_folder} does not encode raw rows itself. Expected a TabularModel, "
-            f"as `sparse-keras train` writes it. Found: {type(model).__name__}."
-        )
+    config, model = trained_run(args)
     rows = sparse_keras.load_data(config).frames["test"]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (

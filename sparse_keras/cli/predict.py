@@ -1,7 +1,6 @@
 """`sparse-keras predict`: from a table to a table of predictions."""
 
-from sparse_keras.cli.arguments import add_run, add_table_format, table_format
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.arguments import add_run, add_table_format, table_format, trained_run
 
 _EXAMPLES = """examples:
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new_customers.csv
@@ -41,26 +40,24 @@ def add_parser(subparsers):
 
 
 def run(args):
-    with quiet_start():
-        from sparse_keras.data.columns import as_frame
-        from sparse_keras.data.table_files import iter_table
-        from sparse_keras.data.writing import TableWriter
-        from sparse_keras.run_folder import open_run
+    config, model = trained_run(args)
+    from sparse_keras.data.columns import as_frame
+    from sparse_keras.data.table_files import iter_table
+    from sparse_keras.data.writing import TableWriter
 
-        config, model = open_run(args.run_folder)
-        options = table_format(args, config, model.features, keep=args.keep)
-        rows = 0
-        with TableWriter(args.output, overwrite=args.overwrite) as writer:
-            for chunk in iter_table(args.input, **options):
-                kept = as_frame(chunk, args.keep)
-                predictions = model.predict_frame(chunk, verbose=0)
-                taken = [name for name in predictions if name in kept]
-                if taken:
-                    raise ValueError(
-                        f"--keep {taken[0]}: the predictions have a column of that name, too."
-                    )
-                writer.write(kept.join(predictions))
-                rows += len(chunk)
+    options = table_format(args, config, model.features, keep=args.keep)
+    rows = 0
+    with TableWriter(args.output, overwrite=args.overwrite) as writer:
+        for chunk in iter_table(args.input, **options):
+            kept = as_frame(chunk, args.keep)
+            predictions = model.predict_frame(chunk, verbose=0)
+            taken = [name for name in predictions if name in kept]
+            if taken:
+                raise ValueError(
+                    f"--keep {taken[0]}: the predictions have a column of that name, too."
+                )
+            writer.write(kept.join(predictions))
+            rows += len(chunk)
     if args.output:
         print(f"wrote {rows:,} predictions to {args.output}")
     return 0

@@ -53,6 +53,13 @@ class EpochTable(keras.callbacks.Callback):
         values = [f"{logs[name]:.4f}" for name in self.columns]
         self._print(f"{epoch + 1}/{self.params['epochs']}", *values, f"{seconds:.1f}")
 
+    # A resumed training prints its own table, from the top.
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
     def _print(self, first, *rest):
         widths = [max(len(name), 7) + 2 for name in (*self.columns, "seconds")]
         cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths, strict=True)]

@@ -1,4 +1,7 @@
-"""`sparse-keras train`: trains a config and writes a run folder."""
+"""`sparse-keras train`: trains a config and writes a run folder, or goes on in one."""
+
+import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -6,13 +9,23 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.published import published_result
+from sparse_keras.run_folder import (
+    check_resumable,
+    config_file,
+    environment_of,
+    newest_unfinished,
+    resuming_command,
+)
 from sparse_keras.schema import load_config
 
 _EXAMPLES = """examples:
   sparse-keras train tabular/sparse_mlp_adult
   sparse-keras train tabular/sparse_mlp_adult --seed 1 --set model.router.k=1
-  sparse-keras train churn.yaml --output churn_runs
+  sparse-keras train churn.yaml --output churn_runs --tensorboard
+  sparse-keras train --resume churn_runs/churn/2026-01-31_12-00-00
+  sparse-keras train churn.yaml --output churn_runs --resume last
 """
+_OUTPUT = "runs"
 
 
 def add_parser(subparsers):
@@ -22,42 +35,94 @@ def add_parser(subparsers):
         description="Train a config, test it, and write everything about the run to a folder.",
         epilog=_EXAMPLES,
     )
-    add_config(parser)
+    add_config(parser, nargs="?")
     add_overrides(parser)
     parser.add_argument(
         "--output",
-        default="runs",
         metavar="DIR",
-        help="the folder in which the run's own folder is made (default: %(default)s)",
+        help=f"the folder in which the run's own folder is made (default: {_OUTPUT})",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with an unfinished run, whose folder has its config; or `last`: with the "
+        "newest unfinished run of CONFIG",
+    )
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write logs for TensorBoard to the run's folder",
     )
     return parser
 
 
 def run(args):
-    config = config_of(args)
+    config, folder = _config_and_run(args)
 
     with quiet_start():
         import keras
 
         import sparse_keras
         from sparse_keras.cli.progress import EpochTable
-        from sparse_keras.training import reproducing_command
+        from sparse_keras.training import Interrupted
 
         keras.ops.zeros(())  # The backend's own start comes with its first tensor.
 
     console = Console(highlight=False)
     data = sparse_keras.load_data(config)
     console.print(repr(data), soft_wrap=True)
-    finished = sparse_keras.train(
-        config, data, output=args.output, callbacks=[EpochTable(console)], verbose=0
-    )
+    try:
+        finished = sparse_keras.train(
+            config,
+            data,
+            output=args.output or _OUTPUT,
+            callbacks=[EpochTable(console)],
+            verbose=0,
+            resume=folder,
+            # A run that has such logs goes on with them.
+            tensorboard=args.tensorboard or bool(folder and (folder / "tensorboard").exists()),
+        )
+    except Interrupted as interrupt:
+        if args.debug:
+            raise
+        command = resuming_command(interrupt.folder)
+        print(f"interrupted; continue with: {command}", file=sys.stderr)
+        return 1
     if len(finished.history["loss"]) < config.training.epochs:
         console.print(_stopping(config.training.early_stopping), soft_wrap=True)
     console.print()
     console.print(_metrics_table(config, finished.metrics))
     console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    console.print(f"again       {reproducing_command(config)}", soft_wrap=True)
+    console.print(f"again       {environment_of(finished.path)['command']}", soft_wrap=True)
     return 0
+
+
+def _config_and_run(args):
+    """What to train, and the folder of the run to go on with, or None."""
+    if args.resume is None or args.resume == "last":
+        if args.config is None:
+            raise ValueError("Say what to train: a CONFIG, or --resume RUN to go on with a run.")
+        config = config_of(args)
+        if args.resume is None:
+            return config, None
+        return config, newest_unfinished(args.output or _OUTPUT, config)
+
+    given = {
+        "CONFIG": args.config,
+        "--set": args.overrides,
+        "--seed": args.seed,
+        "--output": args.output,
+    }
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        raise ValueError(
+            f"--resume goes on with the config that is in the run's folder, and writes to that "
+            f"folder: leave out {' and '.join(unused)}."
+        )
+    folder = Path(args.resume)
+    config = load_config(config_file(folder))
+    check_resumable(folder, config)
+    return config.renamed(environment_of(folder)["config"]), folder
 
 
 def _stopping(stopping):

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 
 from sparse_keras.data.features import Features
 from sparse_keras.layers import FeatureGate
@@ -80,6 +81,29 @@ class TabularModel(keras.Model):
     def predict_target(self, x, **kwargs):
         """Predicts in the target's own terms: classes, labels or values; see `Target.decode`."""
         return self.features.decode_target(self.predict(x, **kwargs))
+
+    def predict_frame(self, x, **kwargs):
+        """Predicts as a table, in the order of the rows.
+
+        Args:
+            x: As for `predict`.
+            **kwargs: Arguments of `keras.Model.predict`.
+
+        Returns:
+            A DataFrame. For classes, the columns `prediction` and `probability_<class>`: of the
+            positive class for two, of each for more. For labels, a bool column and a probability
+            for each. For numbers, `prediction`.
+        """
+        target = self.features.target
+        probabilities = self.predict(x, **kwargs)
+        decoded = target.decode(probabilities)
+        if target.task == "regression":
+            return pd.DataFrame({"prediction": decoded})
+        shown = target.classes[-1:] if target.task == "binary" else target.classes
+        frame = decoded if target.task == "multilabel" else pd.DataFrame({"prediction": decoded})
+        for number, name in enumerate(shown):
+            frame[f"probability_{name}"] = probabilities[:, number]
+        return frame
 
     def selected_features(self):
         """Names of the raw columns whose gate is open, for a model with a `feature_gate`.

@@ -26,8 +26,9 @@ def test_every_help_ends_in_examples_that_parse(verb):
         assert program == "sparse-keras"
         assert not verb or arguments[0] == verb
         args = build_parser().parse_args(arguments)
-        if not getattr(args, "config", ".yaml").endswith(".yaml"):
-            load_config(args.config, getattr(args, "overrides", ()))
+        config = getattr(args, "config", None)
+        if config is not None and not config.endswith(".yaml"):
+            load_config(config, getattr(args, "overrides", ()))
 
 
 def test_a_bad_config_is_told_without_a_traceback(capsys):

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+
+from sparse_keras.cli import main
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 
@@ -31,6 +34,83 @@ def test_trains_and_reports(tmp_path):
     (folder,) = (tmp_path / "runs" / CONFIG).iterdir()
     metrics = json.loads((folder / "metrics.json").read_text())
     assert f"{metrics['auc']:.4f}" in done.stdout
+
+
+# A plug-in that presses Ctrl-C in the third epoch, once.
+_CTRL_C = """
+import os, pathlib, signal
+from sparse_keras.cli import progress
+
+begin = progress.EpochTable.on_epoch_begin
+
+def press(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    if epoch == 2 and not pathlib.Path("pressed").exists():
+        pathlib.Path("pressed").touch()
+        os.kill(os.getpid(), signal.SIGINT)
+
+progress.EpochTable.on_epoch_begin = press
+"""
+
+
+def test_an_interrupted_training_goes_on(tmp_path):
+    (tmp_path / "ctrl_c.py").write_text(_CTRL_C)
+    options = ("--set", "training.epochs=3", "--seed", "3")
+    whole = sparse_keras("train", CONFIG, *options, "--output", "whole", cwd=tmp_path)
+    stopped = sparse_keras("train", CONFIG, *options, "--import", "ctrl_c", cwd=tmp_path)
+    assert stopped.returncode == 1
+    told, command = stopped.stderr.strip().split(": ")
+    assert told == "interrupted; continue with"
+    program, *arguments = shlex.split(command)
+    (folder,) = (tmp_path / "runs" / CONFIG).iterdir()
+    expected = ["train", "--resume", str(folder.relative_to(tmp_path)), "--import", "ctrl_c"]
+    assert (program, arguments) == ("sparse-keras", expected)
+
+    # Another config has no unfinished run; this one has.
+    assert_told(
+        sparse_keras("train", CONFIG, "--seed", "4", "--resume", "last", cwd=tmp_path),
+        "no unfinished run of this config",
+    )
+    done = sparse_keras(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3/3" in done.stdout and "2/3" not in done.stdout
+    assert f"sparse-keras train {CONFIG} --set training.epochs=3" in done.stdout
+    assert metrics_table(done) == metrics_table(whole)
+    assert_told(sparse_keras(*arguments, cwd=tmp_path), "is finished")
+
+
+def metrics_table(done):
+    """The lines of the table of test metrics."""
+    table = done.stdout[done.stdout.index("this run") :]
+    return table[: table.index("run folder")]
+
+
+def test_resume_last(tmp_path):
+    (tmp_path / "ctrl_c.py").write_text(_CTRL_C)
+    options = ("--set", "training.epochs=3", "--output", "here")
+    stopped = sparse_keras("train", CONFIG, *options, "--import", "ctrl_c", cwd=tmp_path)
+    assert stopped.returncode == 1
+    done = sparse_keras("train", CONFIG, *options, "--resume", "last", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "here" / CONFIG).iterdir())) == 1
+
+
+def test_resume_takes_the_config_of_the_run(tmp_path, capsys):
+    for given, named in (
+        ([CONFIG], "CONFIG"),
+        (["--set", "training.epochs=1"], "--set"),
+        (["--seed", "0"], "--seed"),
+        (["--output", "there"], "--output"),
+    ):
+        assert main(["train", *given, "--resume", str(tmp_path)]) == 2
+        told = capsys.readouterr().err
+        assert f"leave out {named}." in told
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert "environment.json" in capsys.readouterr().err
+    assert main(["train"]) == 2
+    assert "Say what to train" in capsys.readouterr().err
+    assert main(["train", "--resume", "last"]) == 2
+    assert "Say what to train" in capsys.readouterr().err
 
 
 def test_users_own_table(tmp_path):

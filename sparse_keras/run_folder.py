@@ -1,0 +1,197 @@
+"""The folder of a run: what is written into it, and whether a training can go on in it.
+
+Without Keras, so that the command line can tell a mistake before that has started.
+"""
+
+import csv
+import io
+import json
+import platform
+import re
+import shlex
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import sparse_keras
+from sparse_keras.atomic import write_text
+from sparse_keras.schema.plugins import imported_plugins
+
+MODEL_FILE = "model.keras"
+CHECKPOINTS = "checkpoints"
+_CONFIG_FILE = "resolved.yaml"
+_ENVIRONMENT = "environment.json"
+_METRICS = "metrics.json"  # Written last: the mark of a finished run.
+
+
+def new_folder(parent):
+    """A folder of its own for this run, named by the time; never one that is there already."""
+    stem = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for attempt in range(1000):
+        folder = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"Cannot make a folder for this run in {str(parent)!r}.")
+
+
+def write_inputs(folder, config, backend):
+    """Writes the config and what it is trained with. From then on the run can be resumed."""
+    write_text(folder / "config.yaml", config.source_text)
+    write_text(folder / _CONFIG_FILE, config.to_yaml())
+    packages = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
+    environment = {
+        "config": config.name,
+        "config_hash": config.hash,
+        "command": reproducing_command(config),
+        "imports": imported_plugins(),
+        "seed": config.training.seed,
+        "backend": backend,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "sparse_keras": sparse_keras.__version__,
+        **{name: _version(name) for name in packages},
+    }
+    write_text(folder / _ENVIRONMENT, _json(environment))
+
+
+def write_history(folder, rows):
+    """Writes `history.csv`: a line for each epoch's logs, a list of dicts."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["epoch", *columns])
+    writer.writeheader()
+    writer.writerows({"epoch": epoch, **row} for epoch, row in enumerate(rows, start=1))
+    write_text(folder / "history.csv", text.getvalue())
+
+
+def write_metrics(folder, metrics):
+    """Writes the test metrics, which marks the run as finished."""
+    write_text(folder / _METRICS, _json(metrics))
+
+
+def is_finished(folder):
+    """Whether the training in a run's folder came to its end."""
+    return (folder / _METRICS).is_file()
+
+
+def reproducing_command(config):
+    """The command line that repeats a run, or None for a config that was made in Python."""
+    if config.reference is None:
+        return None
+    overrides = [part for override in config.overrides for part in ("--set", override)]
+    return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
+
+
+def resuming_command(folder):
+    """The command line that goes on with a training."""
+    return shlex.join(["sparse-keras", "train", "--resume", str(folder), *_imports()])
+
+
+def environment_of(folder):
+    """What `environment.json` of a run says.
+
+    Raises:
+        ValueError: If the folder is none of a run.
+    """
+    try:
+        return json.loads((folder / _ENVIRONMENT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"Expected the folder of a run, in which there is a file {_ENVIRONMENT}. "
+            f"Received: {str(folder)!r}."
+        ) from None
+
+
+def trained_config_file(folder):
+    """The file with every value of the config of a run that has its model.
+
+    Raises:
+        ValueError: If the folder is none of a run, or its training is not finished.
+    """
+    environment_of(folder)
+    if not (folder / MODEL_FILE).is_file():
+        raise ValueError(
+            f"The run {str(folder)!r} has no model yet: it is not finished. Go on with it by: "
+            f"{resuming_command(folder)}"
+        )
+    return folder / _CONFIG_FILE
+
+
+def config_file(folder):
+    """The file with every value of the config of an unfinished run.
+
+    Raises:
+        ValueError: If the folder is none of a run, or its training is finished.
+    """
+    environment_of(folder)
+    if is_finished(folder):
+        raise ValueError(
+            f"The run {str(folder)!r} is finished: it has its {_METRICS}, and nothing is left to "
+            "resume."
+        )
+    return folder / _CONFIG_FILE
+
+
+def check_resumable(folder, config):
+    """Checks that a config can go on training in a run's folder.
+
+    Raises:
+        ValueError: If not; it says why.
+    """
+    own = config_file(folder)
+    expected = environment_of(folder)["config_hash"]
+    if expected != config.hash:
+        raise ValueError(
+            f"The run {str(folder)!r} was started with another config: its hash is "
+            f"{expected[:12]}, that of {config.name!r} is {config.hash[:12]}. "
+            f"load_config({str(own)!r}) has the values to go on with."
+        )
+
+
+def newest_unfinished(output, config):
+    """The newest run of a config whose training did not come to its end.
+
+    Args:
+        output: The folder that `train` was given.
+        config: The `Config`.
+
+    Returns:
+        The run's folder, a `pathlib.Path`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    parent = Path(output) / config.name
+    for folder in sorted(parent.glob("*"), key=_number, reverse=True):
+        written = (folder / _ENVIRONMENT).is_file()
+        if written and not is_finished(folder):
+            if environment_of(folder)["config_hash"] == config.hash:
+                return folder
+    raise ValueError(
+        f"There is no unfinished run of this config in {str(parent)!r}. Without --resume a new one "
+        "is started."
+    )
+
+
+def _number(folder):
+    """Sorts `..._10` after `..._9`."""
+    return [int(part) for part in re.findall(r"\d+", folder.name)]
+
+
+def _imports():
+    return [part for module in imported_plugins() for part in ("--import", module)]
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _json(content):
+    return json.dumps(content, indent=2) + "\n"

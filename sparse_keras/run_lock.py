@@ -1,0 +1,29 @@
+"""One process at a time trains in a run's folder."""
+
+import contextlib
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock.
+    fcntl = None
+
+
+@contextlib.contextmanager
+def only_process(folder):
+    """Holds the lock of a folder. The system lets go of it when the process ends, killed or not.
+
+    Args:
+        folder: A `pathlib.Path` that is there.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    with open(folder / "lock", "w") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"Another process is training in {str(folder.parent)!r} right now."
+                ) from None
+        yield
