@@ -59,7 +59,7 @@ def test_an_interrupted_training_goes_on(tmp_path):
     whole = sparse_keras("train", CONFIG, *options, "--output", "whole", cwd=tmp_path)
     stopped = sparse_keras("train", CONFIG, *options, "--import", "ctrl_c", cwd=tmp_path)
     assert stopped.returncode == 1
-    told, command = stopped.stderr.strip().split(": ")
+    told, command = stopped.stderr.splitlines()[-1].split(": ")
     assert told == "interrupted; continue with"
     program, *arguments = shlex.split(command)
     (folder,) = (tmp_path / "runs" / CONFIG).iterdir()
