@@ -81,6 +81,23 @@ def test_toy_figures_stay_out_of_results_and_docs(tmp_path, monkeypatch):
         command_line.read("toy")
 
 
+@pytest.mark.parametrize(
+    "content, told",
+    [("[]", "no file of results"), ('{"settings": {"quick": false}}', "one is --quick")],
+)
+def test_what_cannot_be_added_to(content, told, tmp_path):
+    file = tmp_path / "old.json"
+    file.write_text(content)
+    done = speed("--quick", "--add", "--output", file, "--cases", "small", "--subjects", "dense/*")
+    assert done.returncode == 1 and told in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wrong", [["--budget", "-1"], ["--budget", "nan"], ["--output", "."]])
+def test_wrong_options(wrong):
+    done = speed(*wrong)
+    assert done.returncode == 2 and wrong[0] in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("option", ["--cases", "--subjects", "--modes"])
 def test_an_unknown_name_is_one_line(option):
     done = speed(option, "e9000")

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import importlib.util
 import json
+import math
 import pathlib
 import shlex
 import signal
@@ -54,6 +55,10 @@ def parse(arguments):
         args.output = QUICK_OUTPUT if args.quick else OUTPUT
     if args.repeats is not None and args.repeats < 1:
         parser.error(f"--repeats must be at least 1. Received: {args.repeats}")
+    if args.budget is not None and not 0 < args.budget < math.inf:
+        parser.error(f"--budget must be a number above 0. Received: {args.budget}")
+    if args.output.is_dir():
+        parser.error(f"--output must be a file. Received the folder {args.output}")
     by_case = {case.name: case for case in cases.CASES}
     by_subject = {subject.name: subject for subject in subjects.SUBJECTS}
     try:
@@ -116,7 +121,7 @@ def run(args, console):
         "figures": {},
     }
     if args.add and args.output.is_file():
-        result = added_to(json.loads(args.output.read_text(encoding="utf-8")), result)
+        result = added_to(args.output, result)
     for case in args.cases:
         taking = [s for s in args.subjects if s.takes(case) and s.name not in skipped]
         wanted = [mode for mode in modes if mode in case.modes]
@@ -146,8 +151,15 @@ def run(args, console):
     console.print(f"Wrote {args.output}", highlight=False)
 
 
-def added_to(old, new):
-    """A result that goes on from an old one, and tells both commands."""
+def added_to(file, new):
+    """A result that goes on from what a file holds, and tells both commands."""
+    try:
+        old = json.loads(file.read_text(encoding="utf-8"))
+        quick = old["settings"]["quick"]
+    except (ValueError, KeyError, TypeError):
+        sys.exit(f"--add: {file} is no file of results.")
+    if quick != new["settings"]["quick"]:
+        sys.exit("--add: of the file and this run, one is --quick, whose figures mean nothing.")
     if old["versions"] != new["versions"] or old["machine"]["cpu"] != new["machine"]["cpu"]:
         sys.exit("--add: the file was measured on another machine, or with other versions.")
     return {

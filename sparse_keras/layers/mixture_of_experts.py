@@ -146,6 +146,8 @@ class MixtureOfExperts(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, mask=None, training=None, return_routing=False):
+        if not keras.backend.is_float_dtype(inputs.dtype):  # Keras casts only floats by itself.
+            inputs = ops.cast(inputs, self.compute_dtype)
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))
         token_mask = None
         if mask is not None:

@@ -35,12 +35,17 @@ def group_rows(rows, group_sizes):
            [ 9., 16.],
            [ 9., 16.]], dtype=float32)
     """
+    rows, group_sizes = _tensor(rows), _tensor(group_sizes)
     if len(rows.shape) != 2 or len(group_sizes.shape) != 1:
         raise ValueError(
             "`group_rows` expects rows [M, A] and group_sizes [E]. Received shapes: rows "
             f"{tuple(rows.shape)}, group_sizes {tuple(group_sizes.shape)}."
         )
-    return backend.group_rows(ops.convert_to_tensor(rows), ops.cast(group_sizes, "int32"))
+    return backend.group_rows(rows, ops.cast(group_sizes, "int32"))
+
+
+def _tensor(value):
+    return value if isinstance(value, keras.KerasTensor) else ops.convert_to_tensor(value)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -48,14 +53,19 @@ class GroupedMatmul(keras.Operation):
     """`grouped_matmul` as an operation, so that it works on symbolic tensors too."""
 
     def call(self, x, w, group_sizes):
-        x, w = ops.convert_to_tensor(x), ops.convert_to_tensor(w)
-        dtype = keras.backend.result_type(x.dtype, w.dtype)
+        dtype = _common_dtype(x, w)
         rows = group_rows(ops.cast(x, dtype), group_sizes)
         return rows.matmul(ops.cast(w, dtype)).join()
 
     def compute_output_spec(self, x, w, group_sizes):
-        dtype = keras.backend.result_type(x.dtype, w.dtype)
+        dtype = _common_dtype(x, w)
         return keras.KerasTensor((x.shape[0], w.shape[2]), dtype=dtype)
+
+
+def _common_dtype(x, w):
+    # Keras would make float32 of two float64 on JAX, even where that has them.
+    one, other = (keras.backend.standardize_dtype(tensor.dtype) for tensor in (x, w))
+    return one if one == other else keras.backend.result_type(one, other)
 
 
 def grouped_matmul(x, w, group_sizes):
@@ -73,7 +83,8 @@ def grouped_matmul(x, w, group_sizes):
             less than M.
 
     Returns:
-        Tensor `[M, B]`. Rows past the sum of `group_sizes` are zero. Differentiable in `x` and `w`.
+        Tensor `[M, B]`. Rows past the sum of `group_sizes` are zero. Differentiable in `x` and `w`
+        in reverse mode, to any order.
 
     Raises:
         ValueError: If the ranks or widths do not fit each other.
@@ -88,6 +99,7 @@ def grouped_matmul(x, w, group_sizes):
            [10., 10.],
            [ 0.,  0.]], dtype=float32)
     """
+    x, w, group_sizes = map(_tensor, (x, w, group_sizes))
     if len(x.shape) != 2 or len(w.shape) != 3 or len(group_sizes.shape) != 1:
         raise ValueError(
             "`grouped_matmul` expects x [M, A], w [E, A, B] and group_sizes [E]. Received shapes: "

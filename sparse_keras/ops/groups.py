@@ -1,5 +1,6 @@
 """Rows that are sorted by group: which group a row is in, and giving each row its group's value."""
 
+import keras
 from keras import ops
 
 from sparse_keras.ops.primitives import linear_map
@@ -10,6 +11,12 @@ def group_of_row(group_sizes, num_rows):
     ends = ops.cumsum(ops.cast(group_sizes, "int32"))
     rows = ops.arange(num_rows, dtype="int32")
     return ops.cast(ops.searchsorted(ends, rows, side="right"), "int32")
+
+
+def sum_dtype(dtype):
+    """The dtype of long sums: at least float32. In bfloat16, 256 + 1 is 256."""
+    dtype = keras.backend.standardize_dtype(dtype)
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 def expand_groups(values, group_sizes, num_rows):
@@ -42,9 +49,9 @@ def expand_groups(values, group_sizes, num_rows):
         return ops.where((group < num_groups)[:, None], rows, ops.zeros_like(rows))
 
     def transpose(rows, group):
-        # Rows in no group fall into a segment of their own, which is left out. A long sum needs
-        # float32: in bfloat16, 256 + 1 is 256.
-        sums = ops.segment_sum(ops.cast(rows, "float32"), group, num_segments=num_groups + 1)
+        # Rows in no group fall into a segment of their own, which is left out.
+        rows_to_sum = ops.cast(rows, sum_dtype(rows.dtype))
+        sums = ops.segment_sum(rows_to_sum, group, num_segments=num_groups + 1)
         return ops.cast(sums[:num_groups], rows.dtype)
 
     return linear_map(forward, transpose, values, group)

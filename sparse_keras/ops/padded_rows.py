@@ -19,8 +19,14 @@ import math
 from keras import ops
 
 from sparse_keras.ops.grouped_rows import GroupedRows
-from sparse_keras.ops.groups import group_of_row
-from sparse_keras.ops.primitives import bilinear_map, dynamic_slice, linear_map, repeat
+from sparse_keras.ops.groups import group_of_row, sum_dtype
+from sparse_keras.ops.primitives import (
+    bilinear_map,
+    dynamic_slice,
+    dynamic_update_slice,
+    linear_map,
+    repeat,
+)
 
 _WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
 
@@ -171,7 +177,7 @@ class Layout:
             del in_group
             rows = dynamic_slice(overflow, (row, 0), (_WINDOW, overflow.shape[1]))
             product = ops.matmul(rows, transposed(_matrix(w, group)))
-            return ops.slice_update(products, (row, 0), product)
+            return dynamic_update_slice(products, (row, 0), product)
 
         products = ops.zeros((ops.shape(overflow)[0], width), overflow.dtype)
         products = self._for_each_window(windows, body, products)
@@ -182,16 +188,18 @@ class Layout:
         right_with_room, right_overflow = right
 
         def body(sums, group, row, in_group):
-            rows = dynamic_slice(left_overflow, (row, 0), (_WINDOW, left_overflow.shape[1]))
-            rows = _where(in_group, rows)
-            right_rows = dynamic_slice(right_overflow, (row, 0), (_WINDOW, right_overflow.shape[1]))
-            product = ops.matmul(ops.transpose(rows), right_rows)
+            # Both without the rows of other groups: zero times what is not a number is no zero.
+            left_rows, right_rows = (
+                _where(in_group, dynamic_slice(rows, (row, 0), (_WINDOW, rows.shape[1])))
+                for rows in (left_overflow, right_overflow)
+            )
+            product = ops.matmul(ops.transpose(left_rows), right_rows)
             product = _matrix(sums, group) + ops.cast(product, sums.dtype)
-            return ops.slice_update(sums, (group, 0, 0), product[None])
+            return dynamic_update_slice(sums, (group, 0, 0), product[None])
 
         sums = ops.matmul(ops.swapaxes(left_with_room, -2, -1), right_with_room)
         # A group may have many windows, too many to add up in half precision.
-        sums = self._for_each_window(windows, body, ops.cast(sums, "float32"))
+        sums = self._for_each_window(windows, body, ops.cast(sums, sum_dtype(sums.dtype)))
         return ops.cast(sums, left_overflow.dtype)
 
     def _for_each_window(self, windows, body, result):
@@ -222,7 +230,7 @@ class Layout:
                 vector = dynamic_slice(vectors, (group, 0), (1, vectors.shape[1]))
                 vector = _where(in_group, ops.broadcast_to(vector, (_WINDOW, vectors.shape[1])))
                 rows = dynamic_slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
-                return ops.slice_update(sums, (row, 0), rows + vector)
+                return dynamic_update_slice(sums, (row, 0), rows + vector)
 
             return self._for_each_window(windows, body, overflow)
 
@@ -237,11 +245,10 @@ class Layout:
         def body(sums, group, row, in_group):
             part = _where(in_group, dynamic_slice(rows, (row, 0), (_WINDOW, width)))
             total = ops.sum(ops.cast(part, sums.dtype), axis=0, keepdims=True)
-            return ops.slice_update(
-                sums, (group, 0), dynamic_slice(sums, (group, 0), (1, width)) + total
-            )
+            total += dynamic_slice(sums, (group, 0), (1, width))
+            return dynamic_update_slice(sums, (group, 0), total)
 
-        sums = ops.zeros((self.num_groups, width), "float32")
+        sums = ops.zeros((self.num_groups, width), sum_dtype(rows.dtype))
         return ops.cast(self._for_each_window(windows, body, sums), rows.dtype)
 
 

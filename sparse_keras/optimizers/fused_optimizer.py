@@ -43,8 +43,9 @@ class FusedOptimizer(keras.optimizers.Optimizer):
 
     What stays as Keras does it: the gradients of embeddings (`IndexedSlices`, whose size changes
     from batch to batch), clipping, moving averages of weights, eager execution, `tf.distribute`,
-    Apple's GPUs; and everything on JAX, which compiles the whole step, and on PyTorch. With
-    `compile(jit_compile=True)` the step is compiled already, and this wrapper changes nothing.
+    weights on several devices, Apple's GPUs; and everything on JAX, which compiles the whole step,
+    and on PyTorch. With `compile(jit_compile=True)` the step is compiled already, and this wrapper
+    changes nothing.
 
     Args:
         inner_optimizer: A `keras.optimizers.Optimizer`, its name such as `"adam"`, or its config.
@@ -79,6 +80,8 @@ class FusedOptimizer(keras.optimizers.Optimizer):
     clipvalue = _Inner()
     global_clipnorm = _Inner()
     use_ema = _Inner()
+    # What `keras.callbacks.SwapEMAWeights` asks of an optimizer.
+    _model_variables_moving_average = _Inner()
     ema_momentum = _Inner()
     ema_overwrite_frequency = _Inner()
     loss_scale_factor = _Inner()
@@ -114,13 +117,11 @@ class FusedOptimizer(keras.optimizers.Optimizer):
     def set_weights(self, weights):
         self.inner_optimizer.set_weights(weights)
 
-    # Keras saves the attributes of an optimizer that are optimizers: the inner one saves itself.
-    # Here its variables, which are ours too, would be a second copy in the file.
-    def save_own_variables(self, store):
-        pass
-
-    def load_own_variables(self, store):
-        pass
+    def __dir__(self):
+        # Keras saves what it finds here. The variables of the inner optimizer are saved as our own,
+        # under the names that they have without the wrapper, so that the weights of a model with
+        # the plain optimizer load into one with the fused, and the other way round.
+        return [name for name in super().__dir__() if name != "inner_optimizer"]
 
     def get_config(self):
         inner_optimizer = keras.saving.serialize_keras_object(self.inner_optimizer)

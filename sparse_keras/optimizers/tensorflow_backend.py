@@ -27,6 +27,11 @@ def compiled_update(optimizer):
     update_one = optimizer.update_step
 
     def update(grads, variables, learning_rate):
+        if len({variable.value.device for variable in variables}) > 1:
+            # A compiled function knows one device.
+            apply_weight_decay(variables)
+            update_all(grads, variables, learning_rate)
+            return
         pairs = list(zip(grads, variables, strict=True))
         dense_variables = [variable for grad, variable in pairs if not _is_sparse(grad)]
         dense_updates = []
@@ -71,6 +76,7 @@ def _can_compile():
 
 @contextlib.contextmanager
 def _replaced(instance, **methods):
+    own = {name: vars(instance)[name] for name in methods if name in vars(instance)}
     for name, method in methods.items():
         setattr(instance, name, method)
     try:
@@ -78,3 +84,5 @@ def _replaced(instance, **methods):
     finally:
         for name in methods:
             delattr(instance, name)
+        for name, method in own.items():
+            setattr(instance, name, method)

@@ -435,3 +435,11 @@ def test_methods_of_torch_modules_stay(layer):
     import torch
 
     assert layer.apply is torch.nn.Module.apply
+
+
+def test_integer_inputs():
+    """Keras casts floating-point inputs only; Dense takes integers on every backend."""
+    layer = MixtureOfExperts(MLPExperts(4, 3), k=2)
+    x = np.arange(12).reshape(3, 4)
+    expected = ops.convert_to_numpy(layer(x.astype("float32")))
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(x.astype("int32"))), expected)

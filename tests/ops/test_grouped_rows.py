@@ -209,6 +209,62 @@ def test_second_derivative_on_jax():
     assert_close(np.asarray(found), np.asarray(plain), 1e-5)
 
 
+@pytest.mark.tensorflow
+def test_second_derivative_under_xla():
+    import tensorflow as tf
+
+    sizes = tf.constant([70, 0, 2])  # More rows than the first group has room for.
+    rng = np.random.default_rng(0)
+    x, w = (tf.constant(rng.normal(size=s), "float32") for s in ((72, 3), (3, 3, 2)))
+
+    def second(x, w):
+        with tf.GradientTape() as outer:
+            outer.watch(w)
+            with tf.GradientTape() as inner:
+                inner.watch(w)
+                loss = tf.reduce_sum(grouped_matmul(x, w, sizes) ** 2)
+            squared = tf.reduce_sum(inner.gradient(loss, w) ** 2)
+        return outer.gradient(squared, w)
+
+    compiled = tf.function(second, jit_compile=True)(x, w)
+    assert_close(compiled.numpy(), second(x, w).numpy(), 1e-5)
+
+
+@pytest.mark.jax
+def test_64_bits_on_jax():
+    import jax
+
+    sizes = np.array([70, 0, 2], "int32")
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(72, 3)), rng.normal(size=(3, 3, 2))
+    jax.config.update("jax_enable_x64", True)
+    try:
+        for function in (grouped_matmul, jax.jit(grouped_matmul)):
+            found = np.asarray(function(jax.numpy.asarray(x), jax.numpy.asarray(w), sizes))
+            assert found.dtype == "float64"
+            assert_close(found, reference.grouped_matmul(x, w, sizes), 1e-12)
+    finally:
+        jax.config.update("jax_enable_x64", False)
+
+
+def test_what_is_no_number_stays_in_its_group():
+    """Forwards and backwards, also where a window reaches beyond its group."""
+    sizes = np.array([50, 150, 0, 0, 0, 0, 0, 0], "int32")
+    x, w = np.ones((200, 4), "float32"), np.ones((8, 4, 3), "float32")
+    upstream = np.ones((200, 3), "float32")
+    upstream[95] = np.nan
+    d_x, d_w = gradients(
+        lambda x, w: ops.sum(ops.multiply(grouped_matmul(x, w, sizes), upstream)), x, w
+    )
+    assert np.flatnonzero(np.isnan(d_x).any(axis=1)).tolist() == [95]
+    assert np.flatnonzero(np.isnan(d_w).any(axis=(1, 2))).tolist() == [1]
+
+
+def test_sizes_as_a_list():
+    x, w = np.ones((3, 2), "float32"), np.ones((2, 2, 1), "float32")
+    np.testing.assert_array_equal(to_numpy(grouped_matmul(x, w, [1, 2])), np.full((3, 1), 2.0))
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("grouped_mm", [True, False], ids=["grouped_mm", "loop"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -10,6 +10,9 @@
     dynamic_slice(inputs, start_indices, shape)    (not on PyTorch)
         keras.ops.slice, in a compiled graph and from a start that depends on data
 
+    dynamic_update_slice(inputs, start_indices, updates)    (not on PyTorch)
+        keras.ops.slice_update, the same way
+
     repeat(count, body, state)    (not on PyTorch)
         state = body(index, state) for each index below the int32 scalar `count`; has no gradient
 
@@ -31,4 +34,5 @@ linear_map = backend.linear_map
 if keras.backend.backend() != "torch":  # Nothing is static there.
     bilinear_map = backend.bilinear_map
     dynamic_slice = backend.dynamic_slice
+    dynamic_update_slice = backend.dynamic_update_slice
     repeat = backend.repeat

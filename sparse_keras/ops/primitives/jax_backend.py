@@ -39,7 +39,14 @@ def bilinear_map(forward, transpose_x, transpose_w, x, w, *constants):
 
 
 def dynamic_slice(inputs, start_indices, shape):
+    # One dtype for all: with x64, a literal 0 is int64 beside an index that is int32.
+    start_indices = [jax.numpy.asarray(index, "int32") for index in start_indices]
     return jax.lax.dynamic_slice(inputs, start_indices, shape)
+
+
+def dynamic_update_slice(inputs, start_indices, updates):
+    start_indices = [jax.numpy.asarray(index, "int32") for index in start_indices]
+    return jax.lax.dynamic_update_slice(inputs, updates, start_indices)
 
 
 def repeat(count, body, state):

@@ -10,7 +10,7 @@ def linear_map(forward, transpose, x, *constants):
         def grad(*upstream):
             return linear_map(transpose, forward, _like(upstream), *constants)
 
-        return forward(_like(parts), *constants), grad
+        return forward(_constant(_like(parts)), *constants), grad
 
     return mapped(*_tensors(x))
 
@@ -27,7 +27,7 @@ def bilinear_map(forward, transpose_x, transpose_w, x, w, *constants):
             w_grad = transpose_w(_like(upstream), x_parts, *constants)
             return [*_tensors(x_grad), *_tensors(w_grad)]
 
-        return forward(x_parts, w_parts, *constants), grad
+        return forward(_constant(x_parts), _constant(w_parts), *constants), grad
 
     return mapped(*x, *w)
 
@@ -37,6 +37,11 @@ def _tensors(x):
     return [tf.convert_to_tensor(part) for part in (x if isinstance(x, tuple) else (x,))]
 
 
+def _constant(parts):
+    # Else a second derivative asks for that of each operation inside, and XLA's slices have none.
+    return tf.nest.map_structure(tf.stop_gradient, parts)
+
+
 def _like(parts):
     return parts if len(parts) > 1 else parts[0]
 
@@ -44,7 +49,15 @@ def _like(parts):
 def dynamic_slice(inputs, start_indices, shape):
     # XLA takes the start of `tf.slice` for a constant: it computes it before it compiles, which is
     # slow, and compiles anew for each other value.
-    return xla.dynamic_slice(inputs, tf.stack([tf.cast(i, tf.int32) for i in start_indices]), shape)
+    return xla.dynamic_slice(inputs, _start(start_indices), shape)
+
+
+def dynamic_update_slice(inputs, start_indices, updates):
+    return xla.dynamic_update_slice(inputs, updates, _start(start_indices))
+
+
+def _start(indices):
+    return tf.stack([tf.cast(index, tf.int32) for index in indices])
 
 
 def repeat(count, body, state):
