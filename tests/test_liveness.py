@@ -194,7 +194,6 @@ def observe(config, folder):
     """Yields what can be seen of a config, from the cheapest to the dearest, as text."""
     yield config.description
     data = load_data(config)
-    arrays = [*np.atleast_1d(list(data.train.x.values()) if isinstance(data.train.x, dict) else [])]
     arrays = keras.tree.flatten(data.train.x) + [data.train.y]
     yield json.dumps([hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in arrays])
     keras.utils.set_random_seed(config.training.seed)

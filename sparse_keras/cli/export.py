@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sparse_keras.cli.arguments import add_run
+from sparse_keras.cli.arguments import add_run, trained_run
 from sparse_keras.cli.quiet import quiet_start
 
 # Of probabilities; of a regression, in standard deviations of the target.
@@ -45,7 +45,9 @@ def run(args):
     if os.path.lexists(target):
         raise ValueError(f"{target} exists already; nothing was written.")
     config, model = trained_run(args)
-    rows = sparse_keras.load_data(config).frames["test"]
+    from sparse_keras.data import load_data
+
+    rows = load_data(config).frames["test"]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix=f".{target.name}_", dir=target.parent) as folder,
