@@ -77,7 +77,7 @@ CASES = {
     "Config.optimizer": ((), "{type: sgd}"),
     "Config.training": ((), "{batch_size: 16}"),
     "TableSection.bins": ((), "quantile"),
-    "TableSection.max_bins": ((), "3"),
+    "TableSection.max_bins": (("data.bins=quantile",), "3"),
     "File.path": ((), "other.%s"),
     "File.target": ((), "label"),
     "File.task": (("data.target=grade",), "regression"),
@@ -85,6 +85,8 @@ CASES = {
     "File.max_rows": ((), "100"),
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
+    "DenseExperts.units": (("model.residual=false",), "9"),
+    "TiedExperts.units": (("model.residual=false",), "9"),
     "SparseMLP.experts": ((), EXPERTS["glu"]),
     "SparseMLP.router": ((), "{type: relu}"),
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
@@ -193,7 +195,11 @@ def load(folder, overrides):
 def observe(config, folder):
     """Yields what can be seen of a config, from the cheapest to the dearest, as text."""
     yield config.description
-    data = load_data(config)
+    try:
+        data = load_data(config)
+    except ValueError as error:  # A file that is read with the wrong separator, for example.
+        yield str(error)
+        return
     arrays = keras.tree.flatten(data.train.x) + [data.train.y]
     yield json.dumps([hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in arrays])
     keras.utils.set_random_seed(config.training.seed)
