@@ -74,14 +74,15 @@ def pack(value, arrays):
         arrays: List, to which the arrays in `value` are appended.
 
     Returns:
-        The same, with dicts that say what JSON has no word for: arrays (by their number), tuples,
-        and dicts.
+        The same, with dicts that say what JSON has no word for: arrays (by their number), NumPy's
+        scalars, tuples, and dicts.
 
     Raises:
         TypeError: If there is something else in `value`.
     """
-    if isinstance(value, np.number | np.bool_):
-        value = value.item()
+    if isinstance(value, np.generic) and not isinstance(value, str):
+        # Kept apart from Python's numbers: Keras returns scalar weights so, and asks their shape.
+        return {"scalar": pack(np.asarray(value), arrays)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray) and value.dtype.isbuiltin and not value.dtype.hasobject:
@@ -105,6 +106,8 @@ def _unpack(value, arrays):
         return value
     if "array" in value:
         return arrays[f"array_{value['array']}"].view(value["dtype"])
+    if "scalar" in value:
+        return _unpack(value["scalar"], arrays)[()]
     if "tuple" in value:
         return tuple(_unpack(one, arrays) for one in value["tuple"])
     return {name: _unpack(one, arrays) for name, one in value["dict"].items()}

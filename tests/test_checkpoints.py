@@ -53,9 +53,15 @@ def test_what_goes_in_comes_out(tmp_path):
     assert_same(read(tmp_path / "checkpoints"), CONTENT)
 
 
-def test_numbers_of_numpy_become_python_s(tmp_path):
-    write_checkpoint(tmp_path, 1, {"a": np.float32(0.1), "b": np.int64(2), "c": np.bool_(True)})
-    assert_same(read(tmp_path), {"a": float(np.float32(0.1)), "b": 2, "c": True})
+def test_scalars_of_numpy_are_not_python_s(tmp_path):
+    """Keras returns a weight of rank 0 as one, and takes it back only with its shape."""
+    content = {
+        "numpy": [np.float32(0.1), np.float64(0.1), np.int64(2), np.bool_(True)],
+        "guest": ml_dtypes.bfloat16(1.5),
+        "python": [0.1, 2, True],
+    }
+    write_checkpoint(tmp_path, 1, content)
+    assert_same(read(tmp_path), content)
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, {1}, np.array([object()]), np.array("text")])

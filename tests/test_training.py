@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras import _plugin_builders, training
 from sparse_keras.run_folder import reproducing_command, resuming_command
 from sparse_keras.schema import plugins
 
@@ -169,6 +170,15 @@ def test_loads_in_a_fresh_process(run, data):
         expected = run.model.predict(row, verbose=0).item()
         assert float(probability) == pytest.approx(expected, rel=1e-6)
         assert label == run.model.predict_target(row, verbose=0)[0]
+
+
+def test_plug_ins_are_known_before_a_model_is_loaded(run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "load_installed", lambda: calls.append("installed"))
+    monkeypatch.setattr(_plugin_builders, "import_all", lambda: calls.append("builders"))
+    monkeypatch.setattr(keras.models, "load_model", lambda file: calls.append(file.name))
+    sparse_keras.load_model(run.path)
+    assert calls == ["installed", "builders", "model.keras"]
 
 
 def test_loaded_model_evaluates_and_trains_on(run, data):
