@@ -14,12 +14,10 @@ from sparse_keras.building import build_network, compile_model
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.data import load_data
 from sparse_keras.data.suggest import did_you_mean
-from sparse_keras.kept_weights import KeptWeights
 from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import TabularModel
 from sparse_keras.models.tasks import HIGHER_IS_BETTER, metrics_of
-from sparse_keras.resuming import Checkpoints
-from sparse_keras.run_folder import (
+from sparse_keras.runs.folder import (
     CHECKPOINTS,
     MODEL_FILE,
     check_resumable,
@@ -27,7 +25,9 @@ from sparse_keras.run_folder import (
     write_inputs,
     write_metrics,
 )
-from sparse_keras.run_lock import only_process
+from sparse_keras.runs.kept_weights import KeptWeights
+from sparse_keras.runs.lock import only_process
+from sparse_keras.runs.resuming import Checkpoints
 from sparse_keras.schema.plugins import load_installed
 
 

@@ -46,12 +46,22 @@ def test_a_wheel_holds_configs_and_data_and_works_elsewhere(tmp_path):
     assert files(site / "sparse_keras/configs", "*.yaml") == files(ROOT / "configs", "*.yaml")
     data = "sparse_keras/data/files"
     assert files(site / data, "*") == files(ROOT / data, "*")
-    listed = subprocess.run(
-        [sys.executable, "-m", "sparse_keras", "list"],
-        cwd=site,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "tabular/sparse_mlp_adult" in listed.stdout
+    assert files(site / "sparse_keras/configs", "*.json") == files(ROOT / "configs", "*.json")
+    # In a folder of its own, so that it is this installation that is found.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for arguments, expected in (
+        (["list"], "tabular/sparse_mlp_adult"),
+        (["check", "tabular/sparse_mlp_breast_cancer"], "ok"),
+        (["copy", "tabular/sparse_mlp_breast_cancer", "own.yaml"], "wrote own.yaml"),
+        (["train", "own.yaml", "--set", "training.epochs=1"], "accuracy"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "sparse_keras", *arguments],
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0 and expected in done.stdout, done.stderr
+    assert str(site / "sparse_keras/configs/schema.json") in (elsewhere / "own.yaml").read_text()

@@ -12,7 +12,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras import _plugin_builders, training
-from sparse_keras.run_folder import reproducing_command, resuming_command
+from sparse_keras.runs.folder import reproducing_command, resuming_command
 from sparse_keras.schema import plugins
 
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]

@@ -8,6 +8,7 @@ Exit codes: 0 good, 1 the run failed, 2 the input was wrong. A user's mistake is
 """
 
 import argparse
+import os
 import sys
 
 import sparse_keras
@@ -48,7 +49,8 @@ _VERBS = (
 
 _EXAMPLES = """examples:
   sparse-keras init churn.csv --target churned
-  sparse-keras list
+  sparse-keras init churn.csv --target churned
+  sparse-keras train churn.yaml
   sparse-keras train tabular/sparse_mlp_adult
 """
 
@@ -104,6 +106,9 @@ def main(argv=None):
         if not isinstance(error, ConfigError):
             print("(--debug shows where this came from)", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head` has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 1
     except (OSError, ArithmeticError) as error:
         if args.debug:
             raise

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.run_folder import trained_config_file
+from sparse_keras.runs.folder import trained_config_file
 from sparse_keras.schema import load_config
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.published import published_result
-from sparse_keras.run_folder import (
+from sparse_keras.runs.folder import (
     check_resumable,
     config_file,
     environment_of,

@@ -1,9 +1,10 @@
 """Writes tables part by part: CSV, JSON lines, Parquet."""
 
-import os
+import contextlib
 import sys
 from pathlib import Path
 
+from sparse_keras.atomic import replacing
 from sparse_keras.data.suggest import listing
 
 _FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -25,6 +26,7 @@ class TableWriter:
 
     def __init__(self, path=None, overwrite=False):
         self._path = path and Path(path)
+        self._exits = contextlib.ExitStack()
         self._file = None
         self._parquet = None
         self._empty = True
@@ -39,20 +41,24 @@ class TableWriter:
             raise ValueError(f"{path} is there already; --overwrite replaces it.")
         if not self._path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {self._path.parent}.")
-        self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
 
     def __enter__(self):
         if self._path is None:
             self._file = sys.stdout
-        elif self._path.suffix != ".parquet":
-            self._file = open(self._part, "w", encoding="utf-8", newline="")
+            return self
+        partial = self._exits.enter_context(replacing(self._path))
+        if self._path.suffix == ".parquet":
+            self._parquet = self._exits.enter_context(_ParquetParts(partial))
+        else:
+            file = open(partial, "w", encoding="utf-8", newline="")
+            self._file = self._exits.enter_context(file)
         return self
 
     def write(self, frame):
         """Writes the rows of a DataFrame."""
         suffix = ".csv" if self._path is None else self._path.suffix
         if suffix == ".parquet":
-            self._write_parquet(frame)
+            self._parquet.write(frame)
         elif suffix == ".jsonl":
             frame.to_json(self._file, orient="records", lines=True, force_ascii=False)
         else:
@@ -60,25 +66,33 @@ class TableWriter:
             frame.to_csv(self._file, sep=separator, index=False, header=self._empty)
         self._empty = False
 
-    def _write_parquet(self, frame):
-        import pyarrow
-        import pyarrow.parquet
-
-        # The first part decides the types; a later one that does not fit them is an error.
-        schema = self._parquet.schema if self._parquet else None
-        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        if self._parquet is None:
-            self._parquet = pyarrow.parquet.ParquetWriter(self._part, table.schema)
-        self._parquet.write_table(table)
-
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, *error):
         if self._path is None:
             sys.stdout.flush()
-            return
-        for file in (self._file, self._parquet):
-            if file is not None:
-                file.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
+        return self._exits.__exit__(*error)
+
+
+class _ParquetParts:
+    """A Parquet file that is written part by part; the first decides the types."""
+
+    def __init__(self, path):
+        # Here, because pyarrow is an extra.
+        import pyarrow.parquet
+
+        self._pyarrow = pyarrow
+        self._path = path
+        self._writer = None
+
+    def __enter__(self):
+        return self
+
+    def write(self, frame):
+        schema = self._writer.schema if self._writer else None
+        table = self._pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._writer is None:
+            self._writer = self._pyarrow.parquet.ParquetWriter(self._path, table.schema)
+        self._writer.write_table(table)
+
+    def __exit__(self, *error):
+        if self._writer is not None:
+            self._writer.close()

@@ -13,7 +13,7 @@ import json
 
 import numpy as np
 
-from sparse_keras.checkpoints import pack
+from sparse_keras.runs.checkpoints import pack
 
 
 def attributes(callback):

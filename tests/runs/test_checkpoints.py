@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from sparse_keras.checkpoints import newest_checkpoint, write_checkpoint
+from sparse_keras.runs.checkpoints import newest_checkpoint, write_checkpoint
 
 CONTENT = {
     "epoch": 3,

@@ -323,7 +323,7 @@ def test_what_cannot_be_resumed(config, data, half, whole, tmp_path):
 
 def test_two_processes_do_not_share_a_folder(config, data, half):
     holder = (
-        "import pathlib, sys; from sparse_keras.run_lock import only_process\n"
+        "import pathlib, sys; from sparse_keras.runs.lock import only_process\n"
         "with only_process(pathlib.Path(sys.argv[1])):\n    print('held', flush=True); input()"
     )
     arguments = [sys.executable, "-c", holder, str(half / "checkpoints")]

@@ -10,9 +10,9 @@ import warnings
 
 import keras
 
-from sparse_keras.callback_state import attributes, numbered, restore, state_of
-from sparse_keras.checkpoints import newest_checkpoint, write_checkpoint
-from sparse_keras.run_folder import CHECKPOINTS, write_history
+from sparse_keras.runs.callback_state import attributes, numbered, restore, state_of
+from sparse_keras.runs.checkpoints import newest_checkpoint, write_checkpoint
+from sparse_keras.runs.folder import CHECKPOINTS, write_history
 
 
 class Checkpoints(keras.callbacks.Callback):

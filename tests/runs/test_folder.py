@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sparse_keras.run_folder import environment_of, new_folder, newest_unfinished, write_metrics
+from sparse_keras.runs.folder import environment_of, new_folder, newest_unfinished, write_metrics
 from sparse_keras.schema import load_config
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"

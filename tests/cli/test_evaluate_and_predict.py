@@ -1,0 +1,140 @@
+"""`sparse-keras evaluate` and `sparse-keras predict`, on a run of a table of one's own."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sparse_keras
+from sparse_keras.cli import main
+from sparse_keras.data.table_files import read_table
+
+
+def people(rows, seed):
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 90, rows)
+    plan = rng.choice(["basic", "plus", "2024"], rows)
+    return pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(rows)],
+            "age": age,
+            "spent": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows).round(3)),
+            "plan": plan,
+            "churned": np.where(
+                age + 20 * (plan == "plus") + rng.normal(0, 5, rows) > 60, "y", "n"
+            ),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    people(300, seed=0).to_csv(folder / "people.csv", index=False, sep=";")
+    people(50, seed=1).to_csv(folder / "new.csv", index=False, sep=";")
+    (folder / "people.yaml").write_text(
+        "extends: tabular/sparse_mlp\nversion: 1\n"
+        "data: {type: csv, path: people.csv, separator: ;, target: churned, columns: {id: ignore}}\n"
+        "training: {epochs: 2, early_stopping: null}\n"
+    )
+    config = sparse_keras.load_config(folder / "people.yaml")
+    sparse_keras.train(config, output=folder / "runs", verbose=0)
+    return folder
+
+
+@pytest.fixture
+def run(here, monkeypatch):
+    monkeypatch.chdir(here)
+    (run,) = (here / "runs" / "people").iterdir()
+    return str(run)
+
+
+def test_evaluate_repeats_the_metrics_of_the_run(run, here, capsys):
+    assert main(["evaluate", run, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    wanted = json.loads((here / run / "metrics.json").read_text())
+    assert found["rows"] == 60 and found["auc"] == pytest.approx(wanted["auc"])
+    assert main(["evaluate", run]) == 0
+    assert f"{wanted['auc']:.4f}" in capsys.readouterr().out
+
+
+def test_evaluate_on_other_rows(run, capsys):
+    for arguments, rows in ((["--part", "train"], 216), (["--data", "new.csv"], 50)):
+        assert main(["evaluate", run, "--json", *arguments]) == 0
+        assert json.loads(capsys.readouterr().out)["rows"] == rows
+
+
+def test_evaluate_needs_the_target(run, here, capsys):
+    people(5, seed=2).drop(columns="churned").to_csv(here / "unknown.csv", index=False, sep=";")
+    assert main(["evaluate", run, "--data", "unknown.csv"]) == 2
+    assert "churned" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+def test_predict_writes_what_the_model_says(name, run, here, capsys):
+    output = here / f"of_{name}"
+    assert main(["predict", run, "new.csv", "--keep", "id", "--output", str(output)]) == 0
+    assert "50 predictions" in capsys.readouterr().out
+    found = read_table(output)
+    assert list(found) == ["id", "prediction", "probability_y"]
+    frame = people(50, seed=1)
+    model = sparse_keras.load_model(run)
+    np.testing.assert_allclose(
+        found["probability_y"], model.predict(frame, verbose=0)[:, 0], rtol=1e-5
+    )
+    assert found["prediction"].tolist() == model.predict_target(frame, verbose=0).tolist()
+    assert found["id"].tolist() == frame["id"].tolist()
+
+
+def test_predictions_do_not_depend_on_the_parts_a_file_is_read_in(run, here, monkeypatch, capsys):
+    """ "2024" is a plan in a column of text: alone in a part, it must not turn into a number."""
+    from sparse_keras.data import table_files
+
+    assert main(["predict", run, "new.csv"]) == 0
+    whole = capsys.readouterr().out
+    original = table_files.iter_table
+    monkeypatch.setattr(
+        table_files, "iter_table", lambda path, **options: original(path, chunk_rows=1, **options)
+    )
+    assert main(["predict", run, "new.csv"]) == 0
+    parts = capsys.readouterr().out
+    numbers = [
+        [float(line.split(",")[1]) for line in text.splitlines()[1:]] for text in (whole, parts)
+    ]
+    np.testing.assert_allclose(*numbers, rtol=1e-4)
+    assert len(numbers[0]) == 50
+
+
+def test_predict_without_the_target_and_from_another_format(run, here, capsys):
+    people(7, seed=3).drop(columns="churned").to_json(
+        here / "new.jsonl", orient="records", lines=True
+    )
+    assert main(["predict", run, "new.jsonl"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 8
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["nowhere.csv"], "nowhere.csv"),
+        (["new.csv", "--keep", "name"], "name"),
+        (["new.csv", "--output", "people.csv"], "--overwrite"),
+        (["new.csv", "--output", "people.xlsx"], ".parquet"),
+        (["new.csv", "--separator", ","], "age"),
+    ],
+)
+def test_mistakes(arguments, told, run, here, capsys):
+    before = (here / "people.csv").read_bytes()
+    assert main(["predict", run, *arguments]) == 2
+    found = capsys.readouterr()
+    assert told in found.err and "Traceback" not in found.err
+    assert (here / "people.csv").read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_and_a_run_without_a_model(here, tmp_path, capsys):
+    assert main(["predict", str(here), "new.csv"]) == 2
+    assert "folder of a run" in capsys.readouterr().err
+    (tmp_path / "environment.json").write_text("{}")
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "--resume" in capsys.readouterr().err
