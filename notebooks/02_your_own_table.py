@@ -80,9 +80,9 @@ assert "person: ignored" in told
 assert len(Path("people.yaml").read_text().splitlines()) <= 25
 
 # %% [markdown]
-# `init` looked at the values: `income` has two, so it is a binary target, and `person` is different in
-# every row, so that nothing can be learned from it. What it decided stands in the file, where
-# you can change it.
+# `init` looked at the values: `income` has two, so it is a binary target, and `person` is
+# different in every row, so that nothing can be learned from it. What it decided stands in the
+# file, where you can change it.
 #
 # ## 2. Nothing is ignored
 #
@@ -97,8 +97,8 @@ told = run("sparse-keras check typo.yaml", expect=2)
 assert "did you mean 'dropout'?" in told
 
 # %% [markdown]
-# The line, the column, and what was probably meant. The same goes for values given on the command line with
-# `--set`, and `show` says where each value comes from:
+# The line, the column, and what was probably meant. The same goes for values given on the command
+# line with `--set`, and `show` says where each value comes from:
 
 # %%
 told = run("sparse-keras show people.yaml --full --set model.router.k=1")
@@ -111,11 +111,13 @@ assert "k: 1                                        # --set" in told
 told = run("sparse-keras summary people.yaml")
 
 # %% [markdown]
-# The two columns of parameters differ in one row: of the mixture, each person meets two experts of eight.
+# The two columns of parameters differ in one row: of the mixture, each person meets two experts
+# of eight.
 #
-# Training writes a folder with all that belongs to it: the config as given and with every value in force,
-# versions, the history, the test metrics, and `model.keras`. If it is cut off,
-# `sparse-keras train --resume` and the folder go on from the last finished epoch, to the very same weights.
+# Training writes a folder with all that belongs to it: the config as given and with every value
+# in force, versions, the history, the test metrics, and `model.keras`. If it is cut off,
+# `sparse-keras train --resume` and the folder go on from the last finished epoch, to the very
+# same weights.
 
 # %%
 told = run("sparse-keras train people.yaml --set training.epochs=8")
@@ -136,8 +138,8 @@ predictions.head()
 # %% [markdown]
 # ## 4. The same in Python
 #
-# Each verb is a function. The config gives the data, the data and the config the model; `train` does it all
-# and writes the same folder.
+# Behind the verbs are functions. The config gives the data, the data and the config the model;
+# `train` does it all and writes the same folder.
 
 # %%
 config = sparse_keras.load_config("people.yaml", ["training.epochs=8"])
@@ -163,8 +165,8 @@ np.testing.assert_allclose(
 assert frame["prediction"].tolist() == predictions["prediction"].tolist()
 
 # %% [markdown]
-# One row is a dict. What is missing may be missing, and a word that was never seen in training is what it is:
-# a word that was never seen.
+# One row is a dict. What is missing may be missing, and a word that was never seen in training is
+# what it is: a word that was never seen.
 
 # %%
 person = new.drop(columns="person").iloc[0].to_dict()
@@ -177,7 +179,8 @@ assert 0 < model.predict(stranger, verbose=0).item() < 1
 # %% [markdown]
 # ## 5. Was it worth it?
 #
-# On a small table gradient boosting is the one to beat. The same training rows, the same test rows:
+# On a small table gradient boosting is the one to beat. The same training rows, the same test
+# rows:
 
 # %%
 train, test = data.frames["train"], data.frames["test"]
@@ -200,8 +203,10 @@ print(f"sparse experts     test AUC {finished.metrics['auc']:.4f}")
 assert abs(boosted - finished.metrics["auc"]) < 0.05
 
 # %% [markdown]
-# One seed and 1,400 test rows: differences of less than 0.01 mean nothing here. On all of Adult, over five
-# seeds, gradient boosting is ahead of the shipped config by 0.009 AUC, and the README says so.
+# One seed and 1,400 test rows: differences of less than 0.01 mean nothing here. On all of Adult,
+# over five seeds, gradient boosting is ahead of the shipped config by 0.009 AUC, and the README
+# says so.
 #
-# Where to go next: `sparse-keras list` shows the shipped configs, [docs/configs.md](../docs/configs.md) all keys.
-# `sparse-keras export` turns a run into a TensorFlow SavedModel that takes raw rows without Python.
+# Where to go next: `sparse-keras list` shows the shipped configs,
+# [docs/configs.md](../docs/configs.md) all keys. `sparse-keras export` turns a run into a
+# TensorFlow SavedModel that takes raw rows without Python.

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from sparse_keras.atomic import replacing
+from sparse_keras.data.formats.parquet import pyarrow_for
 from sparse_keras.data.suggest import listing
 
 _FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -76,10 +77,7 @@ class _ParquetParts:
     """A Parquet file that is written part by part; the first decides the types."""
 
     def __init__(self, path):
-        # Here, because pyarrow is an extra.
-        import pyarrow.parquet
-
-        self._pyarrow = pyarrow
+        self._pyarrow = pyarrow_for(path)
         self._path = path
         self._writer = None
 

@@ -15,15 +15,14 @@ def people(rows, seed):
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 90, rows)
     plan = rng.choice(["basic", "plus", "2024"], rows)
+    score = age + 20 * (plan == "plus") + rng.normal(0, 5, rows)
     return pd.DataFrame(
         {
             "id": [f"p{i}" for i in range(rows)],
             "age": age,
             "spent": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows).round(3)),
             "plan": plan,
-            "churned": np.where(
-                age + 20 * (plan == "plus") + rng.normal(0, 5, rows) > 60, "y", "n"
-            ),
+            "churned": np.where(score > 60, "y", "n"),
         }
     )
 
@@ -35,7 +34,8 @@ def here(tmp_path_factory):
     people(50, seed=1).to_csv(folder / "new.csv", index=False, sep=";")
     (folder / "people.yaml").write_text(
         "extends: tabular/sparse_mlp\nversion: 1\n"
-        "data: {type: csv, path: people.csv, separator: ;, target: churned, columns: {id: ignore}}\n"
+        "data: {type: csv, path: people.csv, separator: ;, target: churned, "
+        "columns: {id: ignore}}\n"
         "training: {epochs: 2, early_stopping: null}\n"
     )
     config = sparse_keras.load_config(folder / "people.yaml")

@@ -8,6 +8,22 @@ from sparse_keras.data.formats.base import TableFile, without_missing_strings
 _PANDAS_INDEX = "__index_level_"
 
 
+def pyarrow_for(path):
+    """The package `pyarrow`, which is heavy and only this format's, for reading or writing a file.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ValueError(
+            f"{path}: Parquet needs pyarrow. Install it with pip install 'sparse-keras[parquet]'."
+        ) from None
+    return pyarrow
+
+
 class ParquetFile(TableFile):
     """A Parquet file. Dictionaries become categories, decimals floats.
 
@@ -17,15 +33,7 @@ class ParquetFile(TableFile):
 
     def __init__(self, path):
         super().__init__(path)
-        try:
-            import pyarrow  # Heavy, and only this format's.
-            import pyarrow.parquet
-        except ImportError:
-            raise ValueError(
-                f"{self.path}: reading Parquet needs pyarrow. Install it with "
-                "pip install 'sparse-keras[parquet]'."
-            ) from None
-        self._arrow = pyarrow
+        self._arrow = pyarrow_for(path)
 
     def read(self):
         with self._opened() as file:
