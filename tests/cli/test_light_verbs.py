@@ -1,0 +1,48 @@
+"""Verbs that only read configs answer at once, without starting TensorFlow."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+LIGHT = [
+    ["list"],
+    ["list", "*adult*"],
+    ["show", "tabular/sparse_mlp_adult"],
+    ["show", "tabular/sparse_mlp_adult", "--full"],
+    ["check", "tabular/sparse_mlp_adult"],
+    ["schema"],
+    ["schema", "--markdown"],
+    ["--help"],
+    ["train", "--help"],
+]
+HEAVY = {"keras", "tensorflow", "numpy", "pandas", "sklearn"}
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_nothing_heavy_is_imported(arguments):
+    code = (
+        "import sys\n"
+        "from sparse_keras.cli import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit as done:\n"
+        "    assert not done.code\n"
+        f"print({HEAVY} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stderr == "set()\n"
+    assert done.stdout
+
+
+@pytest.mark.slow  # Not slow itself, but of no use beside other tests.
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_it_takes_less_than_half_a_second(arguments):
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "sparse_keras", *arguments]
+        subprocess.run(command, capture_output=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5
