@@ -5,6 +5,7 @@ pydantic nor the schema. `plugins.py` is its public face.
 """
 
 import importlib
+import warnings
 from collections.abc import Mapping
 
 _BUILDERS = {"router": {}, "experts": {}, "model": {}, "data": {}}
@@ -44,12 +45,23 @@ class Builders(Mapping):
 def resolve(reference):
     """`"module:attribute"` -> the attribute."""
     module, _, attribute = reference.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"The plug-in's builder {reference!r} cannot be imported: {error}"
+        ) from error
 
 
 def import_all():
-    """Imports every builder, which makes the Keras classes behind them known to Keras."""
+    """Imports every builder, which makes the Keras classes behind them known to Keras.
+
+    One that is broken is told and left out: the model at hand may not need it.
+    """
     for builders in _BUILDERS.values():
         for builder in builders.values():
             if isinstance(builder, str):
-                resolve(builder)
+                try:
+                    resolve(builder)
+                except ValueError as error:
+                    warnings.warn(str(error), stacklevel=2)

@@ -133,10 +133,10 @@ def train(
     core = build_network(config, data.features)
     model = TabularModel(core, data.features, name=f"{core.name}_of_table")
     compile_model(model, config, data)
-    own, kept = _callbacks(config, model, data.features.target, data.validation is not None)
+    own, kept = callbacks_of(config, model, data)
     if resume is None:
         folder = new_folder(pathlib.Path(output) / config.name)
-        write_inputs(folder, config, keras.backend.backend())
+        write_inputs(folder, config, keras.backend.backend(), data.digest())
     else:
         folder = resume
     if tensorboard:
@@ -146,11 +146,13 @@ def train(
     (folder / CHECKPOINTS).mkdir(exist_ok=True)
     try:
         with only_process(folder / CHECKPOINTS):
+            if resume is not None:  # Once more: another process may have finished it meanwhile.
+                check_resumable(folder, config, data.digest())
             state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
             metrics = model.evaluate(data.test, return_dict=True, verbose=0)
             _save_models(folder, model, kept)
             write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
-            shutil.rmtree(folder / CHECKPOINTS)
+        shutil.rmtree(folder / CHECKPOINTS)
     except KeyboardInterrupt:
         raise Interrupted(folder) from None
     return Run(folder, config, model, state.history, metrics, state.seconds)
@@ -239,12 +241,19 @@ def _save(model, path):
         model.save(partial)
 
 
-def _callbacks(config, model, target, validated):
-    """The callbacks of a config in their order, and which of them is the `KeptWeights`."""
-    sparse = bool(mixtures(model))
+def callbacks_of(config, model, data):
+    """The callbacks of a config, for its model and its data.
+
+    Returns:
+        `(callbacks, kept)`: the callbacks in their order, and which of them is the `KeptWeights`.
+
+    Raises:
+        ValueError: If the training would stop early by a value that is not logged.
+    """
+    sparse, validated = bool(mixtures(model)), data.validation is not None
     callbacks = [ExpertLoad()] if sparse else []
     callbacks.append(keras.callbacks.TerminateOnNaN())
-    directions = _logs(sparse, target, validated)
+    directions = _logs(sparse, data.features.target, validated)
     stopping = config.training.early_stopping
     if stopping is None:
         kept = KeptWeights("val_loss" if validated else None)

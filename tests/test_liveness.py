@@ -78,11 +78,11 @@ CASES = {
     "Config.training": ((), "{batch_size: 16}"),
     "TableSection.bins": ((), "quantile"),
     "TableSection.max_bins": (("data.bins=quantile",), "3"),
-    "File.path": ((), "other.%s"),
-    "File.target": ((), "label"),
-    "File.task": (("data.target=grade",), "regression"),
-    "File.columns": ((), "{grade: categorical}"),
-    "File.max_rows": ((), "100"),
+    "FileSection.path": ((), "other.%s"),
+    "FileSection.target": ((), "label"),
+    "FileSection.task": (("data.target=grade",), "regression"),
+    "FileSection.columns": ((), "{grade: categorical}"),
+    "FileSection.max_rows": ((), "100"),
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
     "DenseExperts.units": (("model.residual=false",), "9"),
@@ -202,6 +202,8 @@ def observe(config, folder):
         return
     arrays = keras.tree.flatten(data.train.x) + [data.train.y]
     yield json.dumps([hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in arrays])
+    # Keras numbers the names of layers: with other numbers, equal models would look different.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data.features)
     yield json.dumps(model.get_config(), default=str, sort_keys=True)
@@ -212,9 +214,18 @@ def observe(config, folder):
     yield json.dumps(
         [model.get_compile_config(), str(model.jit_compile)], default=str, sort_keys=True
     )
+    keras.utils.clear_session()
     run = sparse_keras.train(config, data, output=folder / "runs", verbose=0)
     yield json.dumps(run.history, default=str)
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
+
+
+def test_equal_configs_look_equal(folder, monkeypatch):
+    """Else the test below would show nothing."""
+    monkeypatch.chdir(folder)
+    config = load(folder, ["training.early_stopping={patience: 1}"])
+    for one, other in zip(observe(config, folder), observe(config, folder), strict=True):
+        assert one == other
 
 
 @pytest.mark.parametrize("name, section, key, path, before", collected())

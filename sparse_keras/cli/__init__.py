@@ -47,8 +47,10 @@ _VERBS = (
     doctor,
 )
 
+# A folder that is not there, a file that may not be read: what the user gave was wrong.
+_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
 _EXAMPLES = """examples:
-  sparse-keras init churn.csv --target churned
   sparse-keras init churn.csv --target churned
   sparse-keras train churn.yaml
   sparse-keras train tabular/sparse_mlp_adult
@@ -113,7 +115,7 @@ def main(argv=None):
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, _WRONG_PATH) else 1
     except KeyboardInterrupt:
         if args.debug:
             raise

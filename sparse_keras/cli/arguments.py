@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.runs.folder import trained_config_file
+from sparse_keras.runs.folder import config_of_model
 from sparse_keras.schema import load_config
 
 
@@ -53,7 +53,7 @@ def add_run(parser):
 def trained_run(args):
     """The config and the `TabularModel` of the run that the arguments name."""
     folder = Path(args.run_folder)
-    config = load_config(trained_config_file(folder))
+    config = load_config(config_of_model(folder))
     with quiet_start():
         import keras
 
@@ -78,15 +78,37 @@ def add_table_format(parser):
     parser.add_argument("--decimal", metavar="C", help="of a CSV file: the decimal point")
 
 
-def table_format(args, config, features, keep=()):
+def table_format(args, path, config, features, keep=()):
     """The arguments of `data.table_files.open_table` for a file like the run's own.
 
     Columns of categories, and those that are only kept, stay as they are written, whatever else the
     part of the file holds that is read with them.
+
+    Args:
+        args: Those of `add_table_format`.
+        path: The file.
+        config: The run's `Config`.
+        features: The model's `data.Features`.
+        keep: Columns that are only kept.
+
+    Raises:
+        ValueError: If there are such arguments for a file that is no CSV file.
     """
-    text = {column.name for column in features.categorical} | set(keep)
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".csv", ".tsv", ".txt"):
+        refuse_table_format(args, f"{path} is no CSV file")
+    own = None if suffix == ".tsv" else getattr(config.data, "separator", None)
+    numeric = {column.name for column in features.numeric}
+    text = {column.name for column in features.categorical} | (set(keep) - numeric)
     return {
-        "separator": args.separator or getattr(config.data, "separator", None),
+        "separator": args.separator or own,
         "decimal": args.decimal or getattr(config.data, "decimal", "."),
         "text": tuple(text),
     }
+
+
+def refuse_table_format(args, reason):
+    """Raises an error if there are arguments of `add_table_format`, which would change nothing."""
+    for name in ("separator", "decimal"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} has no effect: {reason}.")

@@ -1,12 +1,18 @@
 """`sparse-keras check`: whether configs are right, without training them."""
 
+import fnmatch
 import glob
 import os
 import sys
 
+from rich.console import Console
+from rich.table import Table
+
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError, load_config
+from sparse_keras.schema.data import FileSection
 from sparse_keras.schema.errors import Problem
+from sparse_keras.schema.zoo import config_names
 
 _EXAMPLES = """examples:
   sparse-keras check churn.yaml
@@ -32,7 +38,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--build",
         action="store_true",
-        help="read the data, build the model and train it on one batch, too",
+        help="read the data and show its columns, build the model, train it on one batch",
     )
     return parser
 
@@ -45,7 +51,7 @@ def run(args):
             config = load_config(reference)
             _refuse_missing_file(config)
             told = _built(config) if args.build else "ok"
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             if args.debug:
                 raise
             bad += 1
@@ -60,16 +66,26 @@ def run(args):
 
 
 def _expand(given):
-    found = sorted(glob.glob(given)) if set(given) & set("*?[") else []
-    return found or [given]
+    """The files, or else the shipped configs, that a name with wildcards means."""
+    if not set(given) & set("*?["):
+        return [given]
+    return sorted(glob.glob(given)) or fnmatch.filter(config_names(), given) or [given]
 
 
 def _refuse_missing_file(config):
-    path = getattr(config.data, "path", None)
+    path = config.data.path if isinstance(config.data, FileSection) else None
     if path and not os.path.isfile(path):
         raise ConfigError(
             Problem(config.mark("data", "path"), "data.path", f"there is no file {path}")
         )
+
+
+def _show_columns(data):
+    """What became of each column of the table."""
+    table = Table("column", "kind", "", box=None, pad_edge=False)
+    for row in data.features.kinds(data.frames["train"]):
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _built(config):
@@ -82,9 +98,11 @@ def _built(config):
         from sparse_keras.building import build_model
         from sparse_keras.data import load_data
         from sparse_keras.models import total_params
+        from sparse_keras.training import callbacks_of
 
         data = load_data(config)
         model = build_model(config, data)
+        callbacks_of(config, model, data)
         told = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])
@@ -92,4 +110,5 @@ def _built(config):
         loss = model.train_on_batch(*data.train[0], return_dict=True)["loss"]
     if not np.isfinite(loss):
         raise ValueError(f"the loss of the first batch is {loss}")
+    _show_columns(data)
     return f"ok; {told}; loss of the first batch {loss:.4f}"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from sparse_keras.schema import ConfigError
@@ -42,7 +43,7 @@ def run(args):
             file.write(text)
     except FileExistsError:
         raise ConfigError(f"{target} exists already; nothing was written") from None
-    print(f"wrote {target}\ntrain it with: sparse-keras train {target}")
+    print(f"wrote {target}\ntrain it with: sparse-keras train {shlex.quote(str(target))}")
     return 0
 
 
@@ -53,5 +54,7 @@ def _own(text, name, target):
         if line.startswith("# yaml-language-server:"):
             lines[number] = modeline()
         elif line.startswith("#"):
-            lines[number] = re.sub(rf"(?<=\s){re.escape(name)}(?=\s|$)", target, line)
+            lines[number] = re.sub(
+                rf"(?<=\s){re.escape(name)}(?=\s|$)", lambda _: shlex.quote(target), line
+            )
     return "\n".join(lines) + "\n"

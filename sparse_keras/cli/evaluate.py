@@ -5,7 +5,13 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_run, add_table_format, table_format, trained_run
+from sparse_keras.cli.arguments import (
+    add_run,
+    add_table_format,
+    refuse_table_format,
+    table_format,
+    trained_run,
+)
 
 _EXAMPLES = """examples:
   sparse-keras evaluate runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
@@ -41,18 +47,20 @@ def run(args):
     from sparse_keras.data.table_files import read_table
 
     if args.data:
-        frame = read_table(args.data, **table_format(args, config, model.features))
-        batches = ArrayBatches(
-            model.features.encode(frame),
-            model.features.encode_target(frame),
-            batch_size=config.training.batch_size,
-        )
-        name = args.data
+        options = table_format(args, args.data, config, model.features)
+        frame, name = read_table(args.data, **options), args.data
     else:
+        refuse_table_format(args, "without --data, the run's own config says it")
         data = load_data(config)
-        batches, name = getattr(data, args.part), f"{args.part} rows of {data.name}"
-        if batches is None:
+        if args.part not in data.frames:
             raise ValueError("--part validation: this run held no validation rows out.")
+        frame, name = data.frames[args.part], f"{args.part} rows of {data.name}"
+    # As the model knows the columns: the run's table may have changed since.
+    batches = ArrayBatches(
+        model.features.encode(frame),
+        model.features.encode_target(frame),
+        batch_size=config.training.batch_size,
+    )
     metrics = model.evaluate(batches, return_dict=True, verbose=0)
     if args.json:
         print(json.dumps({"rows": len(batches.y), **metrics}, indent=2))

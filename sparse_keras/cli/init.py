@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 from sparse_keras.cli.quiet import quiet_start
@@ -80,7 +81,7 @@ def run(args):
     print(f"{args.data}: {rows:,} rows; target {_told(description.target)}")
     for name, reason in description.ignore.items():
         print(f"  {name}: ignored, holds {reason}")
-    print(f"wrote {output}\ntrain it with: sparse-keras train {output}")
+    print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
     return 0
 
 
@@ -118,7 +119,7 @@ def _text(data, rows, description, output):
     lines = [
         modeline(),
         f"# {rows:,} rows of {data['path']}; to predict: {_told(description.target)}",
-        f"#   sparse-keras train {output}",
+        f"#   {shlex.join(['sparse-keras', 'train', str(output)])}",
         "version: 1",
         "",
         "data:",

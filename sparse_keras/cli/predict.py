@@ -40,12 +40,14 @@ def add_parser(subparsers):
 
 
 def run(args):
+    if args.overwrite and not args.output:
+        raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)
     from sparse_keras.data.columns import as_frame
     from sparse_keras.data.table_files import iter_table
     from sparse_keras.data.writing import TableWriter
 
-    options = table_format(args, config, model.features, keep=args.keep)
+    options = table_format(args, args.input, config, model.features, keep=args.keep)
     rows = 0
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for chunk in iter_table(args.input, **options):

@@ -11,7 +11,7 @@ from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.published import published_result
 from sparse_keras.runs.folder import (
     check_resumable,
-    config_file,
+    config_to_resume,
     environment_of,
     newest_unfinished,
     resuming_command,
@@ -120,7 +120,7 @@ def _config_and_run(args):
             f"folder: leave out {' and '.join(unused)}."
         )
     folder = Path(args.resume)
-    config = load_config(config_file(folder))
+    config = load_config(config_to_resume(folder))
     check_resumable(folder, config)
     return config.renamed(environment_of(folder)["config"]), folder
 

@@ -1,6 +1,10 @@
 """From a config's `data` section to batches that `fit` takes: the path all data sets share."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+
+import numpy as np
 
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
@@ -30,6 +34,16 @@ class TabularData:
     validation: ArrayBatches | None
     test: ArrayBatches
     frames: dict
+
+    def digest(self):
+        """SHA-256 of all that a training on these data sees: the encoded rows and their encoding."""
+        found = hashlib.sha256(json.dumps(self.features.to_dict(), sort_keys=True).encode())
+        for batches in (self.train, self.validation):
+            if batches is not None:
+                inputs = batches.x.values() if isinstance(batches.x, dict) else [batches.x]
+                for array in (*inputs, batches.y):
+                    found.update(np.ascontiguousarray(array))
+        return found.hexdigest()
 
     def __repr__(self):
         rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())

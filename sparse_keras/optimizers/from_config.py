@@ -45,7 +45,7 @@ def _schedule(section, learning_rate, steps_per_epoch, epochs):
         )
     if not section.warmup_epochs:
         return schedules.CosineDecay(learning_rate, steps, alpha=section.final_fraction)
-    warmup = min(round(section.warmup_epochs * steps_per_epoch), steps - 1)
+    warmup = round(section.warmup_epochs * steps_per_epoch)
     return schedules.CosineDecay(
         0.0,
         steps - warmup,

@@ -38,7 +38,7 @@ def new_folder(parent):
     raise ValueError(f"Cannot make a folder for this run in {str(parent)!r}.")
 
 
-def write_inputs(folder, config, backend):
+def write_inputs(folder, config, backend, data_digest):
     """Writes the config and what it is trained with. From then on the run can be resumed."""
     write_text(folder / "config.yaml", config.source_text)
     write_text(folder / _CONFIG_FILE, config.to_yaml())
@@ -46,6 +46,7 @@ def write_inputs(folder, config, backend):
     environment = {
         "config": config.name,
         "config_hash": config.hash,
+        "data_digest": data_digest,
         "command": reproducing_command(config),
         "imports": imported_plugins(),
         "seed": config.training.seed,
@@ -106,11 +107,11 @@ def environment_of(folder):
         ) from None
 
 
-def trained_config_file(folder):
+def config_of_model(folder):
     """The file with every value of the config of a run that has its model.
 
     Raises:
-        ValueError: If the folder is none of a run, or its training is not finished.
+        ValueError: If the folder is none of a run, or has no model yet.
     """
     environment_of(folder)
     if not (folder / MODEL_FILE).is_file():
@@ -121,7 +122,7 @@ def trained_config_file(folder):
     return folder / _CONFIG_FILE
 
 
-def config_file(folder):
+def config_to_resume(folder):
     """The file with every value of the config of an unfinished run.
 
     Raises:
@@ -136,19 +137,29 @@ def config_file(folder):
     return folder / _CONFIG_FILE
 
 
-def check_resumable(folder, config):
+def check_resumable(folder, config, data_digest=None):
     """Checks that a config can go on training in a run's folder.
+
+    Args:
+        folder: The run's folder.
+        config: The `Config`.
+        data_digest: Of the data to go on with, where it is read already.
 
     Raises:
         ValueError: If not; it says why.
     """
-    own = config_file(folder)
+    own = config_to_resume(folder)
     expected = environment_of(folder)["config_hash"]
     if expected != config.hash:
         raise ValueError(
             f"The run {str(folder)!r} was started with another config: its hash is "
             f"{expected[:12]}, that of {config.name!r} is {config.hash[:12]}. "
             f"load_config({str(own)!r}) has the values to go on with."
+        )
+    if data_digest not in (None, environment_of(folder)["data_digest"]):
+        raise ValueError(
+            f"The data of {config.name!r} are no longer those that the run {str(folder)!r} was "
+            "started with, so it cannot go on as if it had not been cut off. Start a new run."
         )
 
 

@@ -3,12 +3,13 @@
 import hashlib
 import io
 import json
+import os
 from typing import Literal
 
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
-from sparse_keras.schema.data import DataConfig
+from sparse_keras.schema.data import DataConfig, FileSection
 from sparse_keras.schema.models import ModelConfig
 from sparse_keras.schema.optimizers import OptimizerConfig
 from sparse_keras.schema.section import Section
@@ -65,9 +66,12 @@ class Config(Section):
     def hash(self):
         """The identity of the config: SHA-256 of the canonical JSON of its resolved values.
 
-        The description is left out: it changes nothing.
+        The description is left out, since it changes nothing, and so is the folder of a data file:
+        a project that moves stays the same.
         """
         values = self.model_dump(mode="json", exclude={"description"})
+        if isinstance(self.data, FileSection):
+            values["data"]["path"] = os.path.basename(self.data.path)
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -89,6 +93,12 @@ class Config(Section):
         return stream.getvalue()
 
     def rules(self):
+        warmup = getattr(getattr(self.optimizer, "schedule", None), "warmup_epochs", 0)
+        if warmup >= self.training.epochs:
+            yield (
+                "optimizer.schedule.warmup_epochs",
+                f"{warmup:g} leaves nothing of training.epochs, which is {self.training.epochs}",
+            )
         stopping = self.training.early_stopping
         if stopping and stopping.monitor.startswith("val_") and self.data:
             if self.data.validation_fraction == 0:

@@ -91,7 +91,9 @@ class GeneratedMultilabel(_TestSplit):
     )
 
 
-class _File(_TestSplit):
+class FileSection(_TestSplit):
+    """A file of your own."""
+
     path: Path = Field(
         description="The file. A relative path starts at the folder of the YAML file that names it."
     )
@@ -124,7 +126,7 @@ class _File(_TestSplit):
                 yield f"columns.{name}", "is the target, whose kind is said by task"
 
 
-class CSV(_File):
+class CSV(FileSection):
     """A CSV file of your own, with a header line."""
 
     type: Literal["csv"] = Field("csv", description="A CSV file of your own.")
@@ -137,13 +139,13 @@ class CSV(_File):
             yield "decimal", f"{self.decimal!r} is the separator, too"
 
 
-class Parquet(_File):
+class Parquet(FileSection):
     """A Parquet file of your own."""
 
     type: Literal["parquet"] = Field("parquet", description="A Parquet file of your own.")
 
 
-class NPZ(_File):
+class NPZ(FileSection):
     """NumPy arrays of your own: an array of rank 1 is a column, one of rank 2 several."""
 
     type: Literal["npz"] = Field("npz", description="NumPy arrays of your own, from numpy.savez.")

@@ -68,8 +68,10 @@ class ConfigError(ValueError):
 
 
 def closest(word, candidates):
-    """The candidate most like `word`, or None when none is alike."""
-    return next(iter(difflib.get_close_matches(str(word), candidates, n=1)), None)
+    """The candidate most like `word`, in any case; None when none is alike."""
+    by_lower = {str(candidate).lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
 
 
 def did_you_mean(word, candidates):

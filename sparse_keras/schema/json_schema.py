@@ -1,7 +1,6 @@
 """The JSON Schema of configs, which editors use to check and complete them as one types."""
 
 import json
-from pathlib import Path
 
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.zoo import find_configs
@@ -44,16 +43,9 @@ def json_schema_text():
     return json.dumps(json_schema(), indent=1) + "\n"
 
 
-def modeline(folder=None):
-    """The comment by which editors find the schema.
-
-    Args:
-        folder: The folder of a shipped config, for a relative path. None for a file of the user's,
-            which gets the absolute path.
-    """
-    file = find_configs() / FILE
-    shown = file.resolve() if folder is None else Path(*[".."] * len(Path(folder).parts), FILE)
-    return f"# yaml-language-server: $schema={shown.as_posix()}"
+def modeline():
+    """The comment by which editors find the schema of this installation, for a user's own file."""
+    return f"# yaml-language-server: $schema={(find_configs() / FILE).resolve().as_uri()}"
 
 
 def _part(schema):

@@ -1,6 +1,7 @@
 """`load_config` and `list_configs`: a name or a path -> a `Config`."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -155,7 +156,11 @@ def list_configs(pattern=None):
     entries = []
     for name in config_names():
         if fnmatchcase(name, pattern):
-            config = load_config(name)
+            try:
+                config = load_config(name)
+            except ConfigError as error:  # of an installed package; ours are tested
+                warnings.warn(f"The config {name!r} is left out: {error}", stacklevel=2)
+                continue
             data = config.data.type if config.data else None
             entries.append(ConfigEntry(name, config.description, config.model.type, data))
     return entries

@@ -13,6 +13,8 @@ from sparse_keras.schema import Section
 
 
 class HashRouter(Section):
+    "Experts by a hash of the row."
+
     type: Literal["hash"] = Field("hash", description="Experts by a hash of the row.")
     k: int = Field(1, ge=1, description="Experts that see each row.")
 
@@ -174,6 +176,10 @@ def _check(choice, section, builder):
             f"{what} must have a field with one name, such as `type: Literal['mine'] = "
             f"Field('mine', description='...')`. Got: {section.__name__}."
         ) from None
+    if section.model_fields["type"].is_required():
+        raise ValueError(f"{what} must have a default for `type`. {section.__name__} has none.")
+    if not section.__doc__:
+        raise ValueError(f"{what} needs a docstring, which says what it is: {section.__name__}.")
     bare = [key for key, field in section.model_fields.items() if not field.description]
     if bare:
         raise ValueError(

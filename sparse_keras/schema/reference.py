@@ -15,12 +15,13 @@ _LARGE = 2**31 - 1  # The bounds of integers are there for the machine, not for 
 def reference():
     """A heading and a table for each section, in the order in which a config has them."""
     parts = []
-    for heading, section in _sections(Config, ()):
+    # A schedule may stand in every optimizer: once is enough.
+    for heading, section in dict(_sections(Config, ())).items():
         schema = section.model_json_schema()
         required = schema.get("required", [])
         lines = [heading, "", schema["description"].partition("\n")[0], ""]
         rows = [
-            _row(key, schema["properties"][key], key in required)
+            _row(key, section.model_fields[key], schema["properties"][key], key in required)
             for key in _keys(section)
             if key != "type"
         ]
@@ -50,11 +51,14 @@ def _keys(section):
         yield from (key for key in getattr(one, "model_fields", {}) if key not in inherited)
 
 
-def _row(key, schema, required):
-    default = "required" if required else f"`{_yaml(schema.get('default', ''))}`"
-    if not required and "default" not in schema:
-        default = ""
-    description = schema.get("description", "").replace("|", "\\|")
+def _row(key, field, schema, required):
+    if required:
+        default = "required"
+    elif "default" in schema:
+        default = f"`{_yaml(schema['default'])}`"
+    else:  # made anew for each config, such as a section with its own defaults
+        default = "that of its keys" if sections_of(field) else "`{}`"
+    description = field.description.replace("|", "\\|")
     return f"| `{key}` | {_values(schema)} | {default} | {description} |"
 
 
@@ -70,11 +74,12 @@ def _values(schema):
         return "a mapping with a `type`"
     if "$ref" in schema:
         return "a mapping"
-    kind = schema["type"]
+    kind = schema.get("type", "a value")
     if kind == "array":
-        return f"a list of {_values(schema['items'])}"
+        return f"a list of {_values(schema.get('items', {}))}"
     if kind == "object":
-        return f"a mapping to {_values(schema['additionalProperties'])}"
+        inside = schema.get("additionalProperties")
+        return f"a mapping to {_values(inside)}" if isinstance(inside, dict) else "a mapping"
     bounds = [
         text.format(schema[bound])
         for bound, text in _BOUNDS.items()

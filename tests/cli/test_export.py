@@ -8,6 +8,7 @@ import sparse_keras
 from sparse_keras.building import build_network
 from sparse_keras.cli import main
 from sparse_keras.models import TabularModel
+from sparse_keras.runs.folder import write_inputs
 
 pytestmark = pytest.mark.tensorflow
 
@@ -29,7 +30,7 @@ def run_folder(tmp_path_factory):
     data = sparse_keras.load_data(config)
     run = folder / "runs" / "one"
     run.mkdir(parents=True)
-    (run / "resolved.yaml").write_text(config.to_yaml())
+    write_inputs(run, config, keras.backend.backend(), data.digest())
     TabularModel(build_network(config, data.features), data.features).save(run / "model.keras")
     return run
 
@@ -76,9 +77,10 @@ def test_leaves_nothing_that_predicts_otherwise(run_folder, tmp_path, capsys, mo
 
 def test_what_is_no_run(run_folder, tmp_path, capsys):
     assert main(["export", str(tmp_path)]) == 2
-    assert "no folder that `sparse-keras train` wrote" in capsys.readouterr().err
-    (tmp_path / "resolved.yaml").write_text((run_folder / "resolved.yaml").read_text())
+    assert "Expected the folder of a run" in capsys.readouterr().err
+    for name in ("resolved.yaml", "environment.json"):
+        (tmp_path / name).write_text((run_folder / name).read_text())
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
     assert main(["export", str(tmp_path)]) == 2
     assert "Expected a TabularModel" in capsys.readouterr().err
-    assert {path.name for path in tmp_path.iterdir()} == {"resolved.yaml", "model.keras"}
+    assert not (tmp_path / "saved_model").exists()

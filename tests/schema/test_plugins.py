@@ -124,6 +124,8 @@ def test_keys_are_checked_completed_and_explained(folder):
     assert "typo.yaml:2:21: data.rowz: unknown key (did you mean 'rows'?)" in done.stderr
     done = sparse_keras(folder, "schema", "--import", "plugged")
     sections = json.loads(done.stdout)["$defs"]
+    done = sparse_keras(folder, "schema", "--markdown", "--import", "plugged")
+    assert "`data`, `type: coins`" in done.stdout and "How many." in done.stdout
     assert sections["Coins"]["properties"]["rows"]["description"] == "How many."
     assert {"FirstK", "Scaled", "Logistic", "PartOfCoins"} <= set(sections)
 
@@ -176,6 +178,7 @@ BAD = {
     "no section": ("register_router(dict, print)", "must derive from sparse_keras.schema.Section"),
     "no name": ("register_router(Untyped, print)", "a field with one name"),
     "no description": ("register_router(Bare, print)", "needs a description"),
+    "no docstring": ("register_router(Silent, print)", "needs a docstring"),
     "no builder": ("register_router(Good, None)", "must be callable"),
     "no module": ("register_router(Good, 'nothing')", "must be callable"),
     "a name that is taken": ("register_router(Taken, print)", "'top_k' is registered already"),
@@ -194,16 +197,23 @@ from sparse_keras import register_dataset, register_experts, register_router
 from sparse_keras.schema import Section
 
 class Untyped(Section):
+    """No type."""
     k: int = Field(1, description="K.")
 
 class Bare(Section):
+    """A field without description."""
     type: Literal["bare"] = Field("bare", description="Bare.")
     k: int = 1
 
+class Silent(Section):
+    type: Literal["silent"] = Field("silent", description="Silent.")
+
 class Good(Section):
+    """Good."""
     type: Literal["good"] = Field("good", description="Good.")
 
 class Taken(Section):
+    """Taken."""
     type: Literal["top_k"] = Field("top_k", description="Taken.")
 
 try:

@@ -74,7 +74,9 @@ def without_missing_strings(frame):
 
     A column that holds nothing but numbers then is one of numbers.
     """
-    for name in frame.select_dtypes(include=["object", "str"]):
+    for name in frame.columns:
+        if not pd.api.types.is_string_dtype(frame[name].dtype):  # objects among them
+            continue
         missing = frame[name].isin(MISSING_STRINGS)
         if missing.any():
             frame[name] = frame[name].mask(missing).infer_objects()

@@ -18,9 +18,7 @@ def pyarrow_for(path):
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ValueError(
-            f"{path}: Parquet needs pyarrow. Install it with pip install 'sparse-keras[parquet]'."
-        ) from None
+        raise ValueError(f"{path}: Parquet needs another package: pip install pyarrow") from None
     return pyarrow
 
 
