@@ -36,7 +36,7 @@ class TabularData:
     frames: dict
 
     def digest(self):
-        """SHA-256 of all that a training on these data sees: the encoded rows and their encoding."""
+        """SHA-256 of what a training on these data sees: the rows as encoded, and the encoding."""
         found = hashlib.sha256(json.dumps(self.features.to_dict(), sort_keys=True).encode())
         for batches in (self.train, self.validation):
             if batches is not None:

@@ -197,11 +197,11 @@ from sparse_keras import register_dataset, register_experts, register_router
 from sparse_keras.schema import Section
 
 class Untyped(Section):
-    """No type."""
+    "No type."
     k: int = Field(1, description="K.")
 
 class Bare(Section):
-    """A field without description."""
+    "A field without description."
     type: Literal["bare"] = Field("bare", description="Bare.")
     k: int = 1
 
@@ -209,11 +209,11 @@ class Silent(Section):
     type: Literal["silent"] = Field("silent", description="Silent.")
 
 class Good(Section):
-    """Good."""
+    "Good."
     type: Literal["good"] = Field("good", description="Good.")
 
 class Taken(Section):
-    """Taken."""
+    "Taken."
     type: Literal["top_k"] = Field("top_k", description="Taken.")
 
 try:
