@@ -8,7 +8,9 @@ import importlib
 import warnings
 from collections.abc import Mapping
 
-_BUILDERS = {"router": {}, "experts": {}, "model": {}, "data": {}}
+# The keys of a config whose `type` may be a plug-in's.
+KINDS = ("router", "experts", "model", "data")
+_BUILDERS = {kind: {} for kind in KINDS}
 
 
 def add(kind, name, builder):
@@ -20,7 +22,7 @@ class Builders(Mapping):
     """Our own builders of a kind together with those of plug-ins, by name.
 
     Args:
-        kind: "router", "experts", "model" or "data".
+        kind: One of `KINDS`.
         own: Dict from name to builder.
     """
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +20,7 @@ import sparse_keras
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import load_config
 from sparse_keras.schema.plugins import PLUGINS
-from sparse_keras.schema.zoo import CONFIGS, config_names, find_configs
+from sparse_keras.schema.zoo import CONFIGS, config_names, contributed_folder, find_configs
 
 # What setup.cfg asks for, with the lowest version; a test compares the two.
 REQUIRED = {
@@ -158,9 +158,7 @@ def plug_ins():
     for entry in (*metadata.entry_points(group=PLUGINS), *metadata.entry_points(group=CONFIGS)):
         try:
             # A folder of configs is only looked for.
-            found = entry.load() if entry.group == PLUGINS else util.find_spec(entry.value)
-            if found is None:
-                raise ImportError(f"there is no {entry.value}")
+            entry.load() if entry.group == PLUGINS else contributed_folder(entry)
         except Exception as error:
             wrong[entry.name] = error
         names.append(f"{entry.name} ({entry.value})")

@@ -7,12 +7,10 @@ path the user wrote and the valid keys there.
 
 from typing import Literal, get_args, get_origin
 
+from sparse_keras._plugin_builders import KINDS
 from sparse_keras.schema.choice import sections_of, tag
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.errors import Problem, closest, did_you_mean, dotted
-
-# The choices to which plug-ins add.
-_PLUGGABLE = ("data", "experts", "model", "router")
 
 
 def explain(error, root):
@@ -48,7 +46,7 @@ def explain(error, root):
                 problems.append(_at_value(root, path, f"needs a type: {_list(tags)}"))
         elif kind == "union_tag_invalid":
             tags = [tag(section) for section in sections]
-            hint = "; that of a plug-in needs --import MODULE" if path[-1] in _PLUGGABLE else ""
+            hint = "; that of a plug-in needs --import MODULE" if path[-1] in KINDS else ""
             wrong = finding["input"]["type"]
             problems.append(_not_a_choice(root, (*path, "type"), tags, wrong, hint))
         elif kind == "literal_error":

@@ -44,14 +44,27 @@ def _files():
     return files
 
 
+def contributed_folder(entry):
+    """The folder that an entry point of `sparse_keras.configs` means.
+
+    It is found without executing the package; only its parents are imported.
+
+    Raises:
+        ImportError: If there is no such package.
+    """
+    spec = importlib.util.find_spec(entry.value)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"there is no package {entry.value}")
+    return Path(spec.submodule_search_locations[0])
+
+
 @functools.cache
 def _contributed():
     """The folders of installed packages: `(prefix of the names, folder)`."""
     folders = []
     for entry in metadata.entry_points(group=CONFIGS):
         try:
-            # Where it lies is known without executing it; only its parents are imported.
-            folder = Path(importlib.util.find_spec(entry.value).submodule_search_locations[0])
+            folder = contributed_folder(entry)
         except Exception as error:
             warnings.warn(
                 f"The configs that {entry.name!r} contributes ({entry.value}) cannot be found: "
