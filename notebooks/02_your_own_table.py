@@ -49,12 +49,15 @@ import sparse_keras
 def run(command, expect=0):
     """Runs a `sparse-keras` command as in a shell, and shows what it prints."""
     words = shlex.split(command)[1:]
+    # Notebooks ask programs for colours, which would be characters here.
+    plain = {name: value for name, value in os.environ.items() if "FORCE" not in name}
     done = subprocess.run(
-        [sys.executable, "-m", "sparse_keras", *words], capture_output=True, text=True
+        [sys.executable, "-m", "sparse_keras", *words], capture_output=True, text=True, env=plain
     )
-    print(f"$ {command}\n{done.stdout}{done.stderr}")
+    told = (done.stdout + done.stderr).replace(str(Path.cwd()), "...")
+    print(f"$ {command}\n{told}")
     assert done.returncode == expect, done.returncode
-    return done.stdout + done.stderr
+    return told
 
 
 # %% [markdown]
@@ -74,10 +77,11 @@ people.head(3)
 
 # %%
 told = run("sparse-keras init people.csv --target income")
-print(Path("people.yaml").read_text())
+config_text = Path("people.yaml").read_text()
+print("\n".join(config_text.splitlines()[1:]))  # The first line tells editors where the schema is.
 
 assert "person: ignored" in told
-assert len(Path("people.yaml").read_text().splitlines()) <= 25
+assert len(config_text.splitlines()) <= 25
 
 # %% [markdown]
 # `init` looked at the values: `income` has two, so it is a binary target, and `person` is
@@ -92,7 +96,7 @@ assert len(Path("people.yaml").read_text().splitlines()) <= 25
 told = run("sparse-keras check people.yaml")
 assert "people.yaml: ok" in told
 
-Path("typo.yaml").write_text(Path("people.yaml").read_text().replace("dropout", "droput"))
+Path("typo.yaml").write_text(config_text.replace("dropout", "droput"))
 told = run("sparse-keras check typo.yaml", expect=2)
 assert "did you mean 'dropout'?" in told
 

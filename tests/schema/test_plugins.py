@@ -142,8 +142,8 @@ def test_it_trains_and_its_model_loads(folder, config):
 
 
 def test_a_module_that_cannot_be_imported(folder, capsys):
-    assert main(["list", "--import", "no_such_module"]) == 2
-    assert "--import no_such_module: ModuleNotFoundError" in capsys.readouterr().err
+    assert main(["list", "--import", "module_that_is_not_there"]) == 2
+    assert "--import module_that_is_not_there: ModuleNotFoundError" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def installed(folder, tmp_path_factory):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
-        "[sparse_keras.plugins]\nplugged = plugged\nbroken = no_such_module\n"
+        "[sparse_keras.plugins]\nplugged = plugged\nbroken = module_that_is_not_there\n"
         "[sparse_keras.configs]\nacme = plugged_configs\n"
     )
     paths = [site, folder, os.environ.get("PYTHONPATH", "")]
@@ -169,7 +169,7 @@ def test_entry_points(folder, installed):
     done = sparse_keras(folder, "list", "acme/*", env=installed)
     assert done.returncode == 0, done.stderr
     assert "acme/deep/coins" in done.stdout and "Tosses." in done.stdout
-    assert "plug-in 'broken' (no_such_module) cannot be imported" in done.stderr
+    assert "plug-in 'broken' (module_that_is_not_there) cannot be imported" in done.stderr
     done = sparse_keras(folder, "check", "acme/deep/coins", "tabular/sparse_mlp", env=installed)
     assert done.returncode == 0, done.stderr
 
