@@ -58,6 +58,8 @@ class _Hook:
         for finder in sys.meta_path:
             spec = finder.find_spec(name, path, target) if finder is not self else None
             if spec is not None:
+                if spec.loader is None:  # A folder without `__init__.py` executes nothing.
+                    return spec
                 # On the instance, so that the loader keeps its type and all its other abilities.
                 execute = spec.loader.exec_module
                 spec.loader.exec_module = partial(self._execute, execute)
