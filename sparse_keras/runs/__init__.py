@@ -7,5 +7,5 @@
     resuming.py        the state of a training after an epoch: what is in a checkpoint
     kept_weights.py    the weights that the model may not end with: the best epoch's, the last's
 
-The first three do without Keras, so that the command line can tell a mistake before that has started.
+The first three do without Keras, so that the command line can tell a mistake before it starts.
 """

@@ -188,5 +188,5 @@ def test_parquet_types(tmp_path):
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"pip install 'sparse-keras\[parquet\]'"):
+    with pytest.raises(ValueError, match="pip install pyarrow"):
         read_table(path)
