@@ -27,6 +27,7 @@ from sparse_keras.cli import (
     train,
 )
 from sparse_keras.cli import list as list_verb
+from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
@@ -98,8 +99,9 @@ def main(argv=None):
     """
     args = build_parser().parse_args(argv)
     try:
-        for module in args.imports:
-            import_plugin(module)
+        with quiet_start():  # Most plug-ins import Keras.
+            for module in args.imports:
+                import_plugin(module)
         return args.run(args)
     except ValueError as error:
         if args.debug:

@@ -8,6 +8,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from sparse_keras.cli.arguments import add_overrides, overrides_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError, load_config
 from sparse_keras.schema.data import FileSection
@@ -35,6 +36,7 @@ def add_parser(subparsers):
         metavar="CONFIG",
         help="names from `sparse-keras list`, or paths to .yaml files, with wildcards too",
     )
+    add_overrides(parser)
     parser.add_argument(
         "--build",
         action="store_true",
@@ -48,7 +50,7 @@ def run(args):
     references = [found for given in args.configs for found in _expand(given)]
     for reference in references:
         try:
-            config = load_config(reference)
+            config = load_config(reference, overrides_of(args))
             _refuse_missing_file(config)
             told = _built(config) if args.build else "ok"
         except (ValueError, OSError) as error:

@@ -50,7 +50,7 @@ class EpochTable(keras.callbacks.Callback):
             self.columns = [name for name in known if name not in without]
             self._print("epoch", *self.columns, "seconds")
         seconds = time.perf_counter() - self.start
-        values = [f"{logs[name]:.4f}" for name in self.columns]
+        values = [_number(logs[name]) for name in self.columns]
         self._print(f"{epoch + 1}/{self.params['epochs']}", *values, f"{seconds:.1f}")
 
     # A resumed training prints its own table, from the top.
@@ -61,6 +61,11 @@ class EpochTable(keras.callbacks.Callback):
         pass
 
     def _print(self, first, *rest):
-        widths = [max(len(name), 7) + 2 for name in (*self.columns, "seconds")]
+        widths = [max(len(name), 9) + 2 for name in (*self.columns, "seconds")]
         cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths, strict=True)]
         self.console.print(f"{first:>7}" + "".join(cells), soft_wrap=True)
+
+
+def _number(value):
+    """Four digits behind the point, or for large numbers six digits in all."""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"

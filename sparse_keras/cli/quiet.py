@@ -8,10 +8,10 @@ import tempfile
 
 @contextlib.contextmanager
 def quiet_start():
-    """Holds back what is written to standard error inside, and shows it only after an error.
+    """Holds back what is written to standard error inside, and shows it only after a failure.
 
     TensorFlow's C++ code writes there, before any of its settings apply, what says nothing about
-    the run.
+    the run, nor about a mistake of the user's.
     """
     # A user's own setting stays.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,6 +21,8 @@ def quiet_start():
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except (ValueError, KeyboardInterrupt):
+            raise
         except BaseException:
             os.dup2(kept, 2)
             held.seek(0)

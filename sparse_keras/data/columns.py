@@ -36,10 +36,10 @@ def as_frame(table, names):
     received = list(table.keys())
     missing = [name for name in names if name not in table]
     if missing:
-        hints = [f"{name!r}.{did_you_mean(name, received)}" for name in missing[:8]]
+        hints = "".join(did_you_mean(name, received) for name in missing[:3])
         raise ValueError(
-            f"{len(missing)} of the {len(names)} columns used in training are missing: "
-            f"{' '.join(hints)} All missing: {listing(missing, limit=len(missing))}. "
+            f"{len(missing)} of {len(names)} needed columns are missing: "
+            f"{listing(missing, limit=len(missing))}.{hints} "
             f"Received columns: {listing(received) or 'none'}."
         )
     if isinstance(table, pd.DataFrame):
@@ -93,7 +93,7 @@ def numeric_values(series):
             values[row] = np.nan if is_missing(value) else float(value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(
-                f"Column {series.name!r} holds numbers. Received: {value!r} in row "
+                f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
                 f"{row_number(series, row)}."
             ) from None
     return values

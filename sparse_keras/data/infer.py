@@ -11,7 +11,7 @@ import pandas as pd
 
 from sparse_keras.data.columns import is_categorical, is_missing, numeric_values
 from sparse_keras.data.fitting import MAX_MAGNITUDE
-from sparse_keras.data.misreadings import misreading
+from sparse_keras.data.misreadings import MISREAD_TARGETS, misreading
 from sparse_keras.data.suggest import did_you_mean, listing
 from sparse_keras.data.targets import Target, infer_target
 
@@ -51,6 +51,9 @@ def describe_table(frame, target):
             f"The table has no column {target!r}.{did_you_mean(target, frame.columns)} "
             f"Columns: {listing(frame.columns)}."
         )
+    found = misreading(frame[target]) if is_categorical(frame[target]) else None
+    if found and found.kind in MISREAD_TARGETS:
+        raise ValueError(f"Target {target!r} holds {found.what}. {found.advice(target)}")
     reasons = {name: _useless(frame[name]) for name in frame.columns if name != target}
     return TableDescription(
         infer_target(frame[target]), {name: reason for name, reason in reasons.items() if reason}
@@ -66,7 +69,7 @@ def _useless(series):
         return f"values in {len(present)} of {len(series)} rows only"
     if is_categorical(series):
         found = misreading(series)
-        return found.what if found else ""
+        return f"{found.what}. {found.advice(series.name)}" if found else ""
     values = numeric_values(present)
     beyond = ~(np.abs(values) < MAX_MAGNITUDE)
     if beyond.any():

@@ -38,6 +38,19 @@ _DATES = [
 ]
 
 
+_ADVICE = {
+    "decimal comma": "Set data.decimal: ',' (CSV, with another separator), or write points.",
+    "text numbers": "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal.",
+    "signs": "Write plain numbers into the file.",
+    "thousands": "Write plain numbers into the file.",
+    "dates": "Write numbers into the file, such as the year or the days since.",
+    "stray words": "Correct these cells, or leave them empty for missing.",
+    "distinct text": "Nothing can be learned from it.",
+}
+# A target of distinct text is told by the number of its classes.
+MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates")
+
+
 class Misreading(NamedTuple):
     """What a column holds instead of categories.
 
@@ -49,6 +62,14 @@ class Misreading(NamedTuple):
 
     kind: str
     what: str
+
+    def advice(self, name):
+        """What to do about it, in a sentence.
+
+        Args:
+            name: The column.
+        """
+        return _ADVICE[self.kind].format(name=name)
 
 
 def misreading(series):

@@ -27,12 +27,13 @@ def loss_of(target, section=None):
             f"training.loss: {kind} does not fit the target {target.name!r}, whose task is "
             f"{target.task}. Expected {fitting}."
         )
-    if kind == "huber":
-        return keras.losses.Huber(delta=options["delta"] * (target.std or 1.0))
-    if kind == "mean_absolute_error":
-        return keras.losses.MeanAbsoluteError()
-    if kind == "mean_squared_error":
-        return keras.losses.MeanSquaredError()
+    if not classes:
+        losses = {
+            "huber": keras.losses.Huber,
+            "mean_absolute_error": keras.losses.MeanAbsoluteError,
+            "mean_squared_error": keras.losses.MeanSquaredError,
+        }
+        return StandardisedLoss(losses[kind](**options), target.std or 1.0)
     if target.task == "multiclass":
         return _of_class_numbers(kind, options, target.outputs)
     if kind == "focal":
@@ -50,6 +51,40 @@ def _of_class_numbers(kind, options, num_classes):
         else keras.losses.CategoricalCrossentropy(**options),
         num_classes,
     )
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class StandardisedLoss(keras.losses.Loss):
+    """A loss of numbers, in standard deviations of the target.
+
+    Else the unit of the target would decide how much the auxiliary losses of routers weigh beside
+    it, and how large a step is.
+
+    Args:
+        loss: A `keras.losses.Loss`.
+        std: The standard deviation, above 0.
+    """
+
+    def __init__(self, loss, std, **kwargs):
+        super().__init__(**kwargs)
+        self.loss = loss
+        self.std = std
+
+    def call(self, y_true, y_pred):
+        y_true = keras.ops.reshape(keras.ops.cast(y_true, y_pred.dtype), keras.ops.shape(y_pred))
+        return self.loss.call(y_true / self.std, y_pred / self.std)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "std": self.std,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**config | {"loss": loss})
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

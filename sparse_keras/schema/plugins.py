@@ -63,7 +63,15 @@ def register_router(section, builder):
     """Registers a router.
 
     Args:
-        section: A `schema.Section` class with `type: Literal[name]`; every field has a description.
+        section: A `schema.Section` class with a docstring. Its `type: Literal[name]` has the name
+            as its default, and every field a description:
+
+                class HashRouter(Section):
+                    "Experts by a hash of the row."
+
+                    type: Literal["hash"] = Field("hash", description="By a hash of the row.")
+                    k: int = Field(1, ge=1, description="Experts that see each row.")
+
         builder: Called with the section's values (all but `type`), returns a `layers.Router`. Or
             where it is: `"module:attribute"`.
 
@@ -110,8 +118,8 @@ def register_dataset(section, builder):
     Args:
         section: As for `register_router`, derived from `schema.TableSection`, which has the keys
             that all tables share.
-        builder: Called with the validated section, returns a `data.RawTable`. Or where it is:
-            `"module:attribute"`.
+        builder: Called with the validated section, returns a `data.RawTable`, whose target
+            `data.infer_target(frame["column"])` finds. Or where it is: `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.

@@ -32,7 +32,7 @@ class TrainingConfig(Section):
     loss: LossConfig | None = Field(
         None,
         description="What is minimised. Null: cross-entropy for classes and labels, the mean "
-        "squared error for numbers.",
+        "squared error for numbers, in standard deviations of the target.",
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."

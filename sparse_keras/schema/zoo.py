@@ -105,6 +105,8 @@ def locate(reference, folder=""):
         stem = reference.removesuffix(".yaml")
         hint = f" (did you mean the shipped config {stem!r}?)" if config_file(stem) else ""
         raise ConfigError(f"no such file: {path}{hint}")
+    if Path(folder, f"{reference}.yaml").is_file():
+        raise ConfigError(f"unknown config {reference!r} (did you mean the file {reference}.yaml?)")
     nearest = ", ".join(nearest_names(reference))
     raise ConfigError(
         f"unknown config {reference!r}; the nearest names are {nearest}. "

@@ -66,7 +66,7 @@ def test_missing_cells(read):
         (
             GOOD,
             {"columns": {"city": "numeric"}},
-            r"'city' holds numbers. Received: 'city0' in row 1",
+            r"'city' must hold numbers. Received: 'city0' in row 1",
         ),
         (GOOD + "70,city1,1.5\n", {"task": "regression"}, r"must hold numbers for task"),
         (GOOD + "1,2,3,4,5\n", {}, r"churn.csv cannot be read as a table: .*line 42"),

@@ -107,7 +107,7 @@ def test_missing_columns_are_all_named():
     row = {name: value for name, value in ROW.items() if name not in ("age", "floor")}
     with pytest.raises(ValueError, match=r"'age'.*'floor'. Did you mean 'floors'\?") as error:
         FEATURES.encode(row | {"floors": 1})
-    assert "2 of the 6 columns" in str(error.value)
+    assert "2 of 6 needed columns" in str(error.value)
 
 
 def test_json_round_trip():

@@ -33,11 +33,14 @@ def test_what_is_ignored_and_why():
     assert described.ignore == {
         "customer_id": "a number of its own for each row (an identifier)",
         "row": "a number of its own for each row (an identifier)",
-        "name": "identifiers or free text: 60 distinct values in 60 rows, such as 'name 0'",
+        "name": "identifiers or free text: 60 distinct values in 60 rows, such as 'name 0'. "
+        "Nothing can be learned from it.",
         "empty": "no value",
         "nearly": "values in 2 of 60 rows only",
-        "since": "dates, such as '2024-01-31'",
-        "percent": "numbers with a currency or percent sign, such as '0 %'",
+        "since": "dates, such as '2024-01-31'. "
+        "Write numbers into the file, such as the year or the days since.",
+        "percent": "numbers with a currency or percent sign, such as '0 %'. "
+        "Write plain numbers into the file.",
         "ratio": "inf in row 5",
         "huge": "1e+200 in row 6",
     }

@@ -11,25 +11,15 @@ import pandas as pd
 
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values, row_number
 from sparse_keras.data.formats import NPZFile
-from sparse_keras.data.misreadings import misreading
+from sparse_keras.data.misreadings import MISREAD_TARGETS, misreading
 from sparse_keras.data.readers.raw import RawTable
 from sparse_keras.data.splits import hold_out
 from sparse_keras.data.suggest import did_you_mean, listing
 from sparse_keras.data.table_files import read_rows, refuse_beyond_memory, sample_rows
 from sparse_keras.data.targets import infer_labels, infer_target
 
+
 # What to do about a column, beside leaving it out, by the kind of its misreading.
-_ADVICE = {
-    "decimal comma": "Set data.decimal: ',' (CSV, with another separator), or write points. ",
-    "text numbers": "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal. ",
-    "signs": "Write plain numbers into the file. ",
-    "thousands": "Write plain numbers into the file. ",
-    "dates": "Write numbers into the file, such as the year or the days since. ",
-    "stray words": "Correct these cells, or leave them empty for missing. ",
-    "distinct text": "",
-}
-
-
 def read_file(file, options):
     """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
 
@@ -84,9 +74,8 @@ def _target(frame, options, labels):
         return infer_labels(frame, labels, name)
     values = frame[labels[0]]
     found = misreading(values)
-    if found and found.kind in ("decimal comma", "signs", "thousands", "dates"):
-        advice = _ADVICE[found.kind].strip()
-        raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
+    if found and found.kind in MISREAD_TARGETS:
+        raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
     target = infer_target(values, options.task)
     if target.task == "regression":
         target.encode(values)  # Refuses here, where the frame knows the rows of the file.
@@ -128,9 +117,8 @@ def _refuse_misread(frame, target):
         if is_categorical(frame[name]):
             found = misreading(frame[name])
             if found:
-                advice = _ADVICE[found.kind].format(name=name)
                 raise ValueError(
-                    f"column {name!r} holds {found.what}. {advice}Or set data.columns: "
+                    f"column {name!r} holds {found.what}. {found.advice(name)} Set data.columns: "
                     f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
                     "category of its own)."
                 )
