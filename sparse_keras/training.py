@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 
 import keras
@@ -127,7 +128,7 @@ def train(
         _check_tensorboard()
     if resume is not None:
         resume = pathlib.Path(resume)
-        check_resumable(resume, config)
+        check_resumable(resume, config, backend=keras.backend.backend())
     data = load_data(config) if data is None else data
     keras.utils.set_random_seed(config.training.seed)
     core = build_network(config, data.features)
@@ -189,7 +190,13 @@ def load_model(path):
     # A model of plug-ins is made of classes that Keras knows once they are imported.
     load_installed()
     _plugin_builders.import_all()
-    return keras.models.load_model(file)
+    try:
+        return keras.models.load_model(file)
+    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
+            f"{error}"
+        ) from error
 
 
 def _check_tensorboard():

@@ -123,3 +123,10 @@ def main(argv=None):
             raise
         print("interrupted", file=sys.stderr)
         return 1
+    except Exception as error:  # A size that no machine has, a plug-in that returns something else.
+        if args.debug:
+            raise
+        first = str(error).strip().partition("\n")[0]
+        print(f"error: {type(error).__name__}: {first}", file=sys.stderr)
+        print("(--debug shows where this came from)", file=sys.stderr)
+        return 1

@@ -151,11 +151,13 @@ def _told(target):
     classes = f", {len(target.classes)} classes" if target.task == "multiclass" else ""
     if target.task == "binary":
         classes = " ({!r} or {!r})".format(*target.classes)
-    return f"{target.name}, {target.task}{classes}"
+    # Of a name that moves the cursor, or ends a line, what can be shown.
+    name = "".join(c if c.isprintable() else "?" for c in target.name)
+    return f"{name}, {target.task}{classes}"
 
 
 def _scalar(value):
     """A value as YAML in a flow: text in quotes unless it can be read as nothing else."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())

@@ -43,15 +43,18 @@ def run(args):
     if args.overwrite and not args.output:
         raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)
-    from sparse_keras.data.columns import as_frame
+    from sparse_keras.data.columns import as_frame, numeric_values
     from sparse_keras.data.table_files import iter_table
     from sparse_keras.data.writing import TableWriter
 
     options = table_format(args, args.input, config, model.features, keep=args.keep)
+    numbers = [c.name for c in model.features.numeric if c.name in args.keep]
     rows = 0
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for chunk in iter_table(args.input, **options):
-            kept = as_frame(chunk, args.keep)
+            kept = as_frame(chunk, args.keep).reset_index(drop=True)
+            for name in numbers:  # The type of a column must not depend on the part of the file.
+                kept[name] = numeric_values(kept[name])
             predictions = model.predict_frame(chunk, verbose=0)
             taken = [name for name in predictions if name in kept]
             if taken:

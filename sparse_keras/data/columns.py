@@ -4,6 +4,7 @@ Readers, fitting, encoding and predicting from a raw row all pass through here, 
 means the same in training and afterwards, whatever container or type it arrives in.
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,9 @@ from sparse_keras.data.suggest import did_you_mean, listing
 # A cell holding one of these is missing, in files and in raw rows alike.
 MISSING_STRINGS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 
+# Whole numbers as files hold them among other numbers: "1.0".
+_WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
+
 
 def as_frame(table, names):
     """Returns the columns `names` of a raw table as a DataFrame.
@@ -23,7 +27,7 @@ def as_frame(table, names):
         names: The columns that must be there; other columns are ignored.
 
     Returns:
-        A DataFrame with the columns `names`, in that order, and a fresh index.
+        A DataFrame with the columns `names`, in that order, and a `RangeIndex`.
 
     Raises:
         ValueError: If columns are missing, doubled, or of different lengths.
@@ -47,7 +51,9 @@ def as_frame(table, names):
         doubled = [name for name in names if name in doubled]
         if doubled:
             raise ValueError(f"Column names must be distinct. Received twice: {listing(doubled)}.")
-        return table[list(names)].reset_index(drop=True)
+        frame = table[list(names)]
+        # The index of a part of a file says where its rows are in it, which messages tell.
+        return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(drop=True)
 
     columns = {name: table[name] for name in names}
     scalars = [name for name, values in columns.items() if _is_scalar(values)]
@@ -136,6 +142,8 @@ def _key(value):
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     text = str(value).strip()
+    if whole := _WHOLE.fullmatch(text):
+        return whole[1]
     return text.lower() if text.lower() in ("true", "false") else text
 
 

@@ -35,8 +35,7 @@ def export_raw(model, filepath, verbose=False):
     a target of classes "class", string `[N]`.
 
     What a graph cannot know is the type that a value had: whoever sends a category that is no text
-    writes it as text, whole numbers without a decimal point ("1", not "1.0"), and a number in a
-    numeric column as a number. `raw_tensors` does so.
+    writes it as text, and a number in a numeric column as a number. `raw_tensors` does so.
 
     Args:
         model: A `TabularModel`.
@@ -195,6 +194,7 @@ def _keys(text):
     """What `data.columns.category_keys` makes of text, string `[N]`."""
     text = tf.strings.regex_replace(text, f"^{_BLANKS}+", "")
     text = tf.strings.regex_replace(text, f"{_BLANKS}+$", "")
+    text = tf.strings.regex_replace(text, r"^([-+]?[0-9]+)\.0+$", r"\1")
     is_bool = tf.strings.regex_full_match(text, "(?i)true|false")
     return tf.where(is_bool, tf.strings.lower(text), text)
 

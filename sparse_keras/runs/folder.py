@@ -3,6 +3,7 @@
 Without Keras, so that the command line can tell a mistake before that has started.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -22,6 +23,7 @@ MODEL_FILE = "model.keras"
 CHECKPOINTS = "checkpoints"
 _CONFIG_FILE = "resolved.yaml"
 _ENVIRONMENT = "environment.json"
+_WRITTEN = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
 _METRICS = "metrics.json"  # Written last: the mark of a finished run.
 
 
@@ -98,13 +100,19 @@ def environment_of(folder):
     Raises:
         ValueError: If the folder is none of a run.
     """
+    file = folder / _ENVIRONMENT
     try:
-        return json.loads((folder / _ENVIRONMENT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"Expected the folder of a run, in which there is a file {_ENVIRONMENT}. "
             f"Received: {str(folder)!r}."
         ) from None
+    except ValueError:  # not UTF-8, or not JSON
+        content = None
+    if not (isinstance(content, dict) and _WRITTEN <= set(content)):
+        raise ValueError(f"{file} is damaged: it does not hold what `train` writes there.")
+    return content
 
 
 def config_of_model(folder):
@@ -137,13 +145,14 @@ def config_to_resume(folder):
     return folder / _CONFIG_FILE
 
 
-def check_resumable(folder, config, data_digest=None):
+def check_resumable(folder, config, data_digest=None, backend=None):
     """Checks that a config can go on training in a run's folder.
 
     Args:
         folder: The run's folder.
         config: The `Config`.
         data_digest: Of the data to go on with, where it is read already.
+        backend: The Keras backend to go on with, where it is known already.
 
     Raises:
         ValueError: If not; it says why.
@@ -155,6 +164,12 @@ def check_resumable(folder, config, data_digest=None):
             f"The run {str(folder)!r} was started with another config: its hash is "
             f"{expected[:12]}, that of {config.name!r} is {config.hash[:12]}. "
             f"load_config({str(own)!r}) has the values to go on with."
+        )
+    started = environment_of(folder)["backend"]
+    if backend not in (None, started):
+        raise ValueError(
+            f"The run {str(folder)!r} was started on {started}, and this is {backend}, whose "
+            f"numbers are others. Go on with it under KERAS_BACKEND={started}."
         )
     if data_digest not in (None, environment_of(folder)["data_digest"]):
         raise ValueError(
@@ -178,8 +193,9 @@ def newest_unfinished(output, config):
     """
     parent = Path(output) / config.name
     for folder in sorted(parent.glob("*"), key=_number, reverse=True):
-        written = (folder / _ENVIRONMENT).is_file()
-        if written and not is_finished(folder):
+        if is_finished(folder):
+            continue
+        with contextlib.suppress(ValueError):  # none of a run, or damaged
             if environment_of(folder)["config_hash"] == config.hash:
                 return folder
     raise ValueError(

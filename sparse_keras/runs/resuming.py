@@ -2,7 +2,7 @@
 
 Everything that the next epoch depends on is either in here or a function of (config, epoch): the
 order of the rows (`data.ArrayBatches`), and the learning rate (of the optimizer's step count). What
-draws from the global generators of NumPy, Python or TensorFlow while training is not.
+draws from the global generator of TensorFlow while training is not.
 """
 
 import time
@@ -13,6 +13,7 @@ import keras
 from sparse_keras.runs.callback_state import attributes, numbered, restore, state_of
 from sparse_keras.runs.checkpoints import newest_checkpoint, write_checkpoint
 from sparse_keras.runs.folder import CHECKPOINTS, write_history
+from sparse_keras.runs.random_state import random_state, restore_random_state
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -41,7 +42,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.config_hash = config.hash
         self.callbacks = numbered(callbacks)
         self.epoch, self.rows, self.stopped, self.seconds = 0, [], False, 0.0
-        self._states = {}
+        self._states, self._random_state = {}, None
         found = newest_checkpoint(folder / CHECKPOINTS, lambda found: self._check(found, model))
         if found is not None:
             for name, variables in _variables(model).items():
@@ -50,6 +51,7 @@ class Checkpoints(keras.callbacks.Callback):
             self.epoch, self.rows = found["epoch"], found["rows"]
             self.stopped, self.seconds = found["stopped"], found["seconds"]
             self._states = found["callbacks"]
+            self._random_state = found["random_state"]
         self._start = time.perf_counter() - self.seconds
 
     @property
@@ -69,6 +71,8 @@ class Checkpoints(keras.callbacks.Callback):
                     "checkpoint. It goes on without.",
                     stacklevel=2,
                 )
+        if self._random_state is not None:
+            restore_random_state(self._random_state)
         write_history(self.folder, self.rows)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -85,6 +89,7 @@ class Checkpoints(keras.callbacks.Callback):
                 "seconds": self.seconds,
                 "stopped": self.stopped,
                 "rows": self.rows,
+                "random_state": random_state(),
                 "callbacks": {
                     name: state_of(one, self._before[name]) for name, one in self.callbacks.items()
                 },

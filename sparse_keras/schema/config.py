@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
@@ -12,14 +12,14 @@ from ruamel.yaml import YAML
 from sparse_keras.schema.data import DataConfig, FileSection
 from sparse_keras.schema.models import ModelConfig
 from sparse_keras.schema.optimizers import OptimizerConfig
-from sparse_keras.schema.section import Section
+from sparse_keras.schema.section import Exactly1, Section
 from sparse_keras.schema.training import TrainingConfig
 
 
 class Config(Section):
     """A validated, immutable config. `sparse_keras.load_config` makes one from YAML."""
 
-    version: Literal[1] = Field(description="Version of the format: 1.")
+    version: Annotated[Literal[1], Exactly1] = Field(description="Version of the format: 1.")
     description: str = Field("", description="One sentence for `sparse-keras list`.")
     data: DataConfig | None = Field(
         None, description="The table to learn from. Null: a base for other configs to extend."

@@ -2,7 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 # Sizes end up in tensor shapes, which are int32.
@@ -13,6 +20,23 @@ NotNegative = Annotated[float, Field(ge=0)]
 # Open at 1: a fraction of 1 leaves nothing for the rest.
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _of_one_kind(value):
+    """`true` equals 1 in Python, and 1.0 does; in a config they are something else."""
+
+    def check(given):
+        if given == value and type(given) is not type(value):
+            raise PydanticCustomError("literal_error", "Input should be {value}", {"value": value})
+        return given
+
+    return BeforeValidator(check)
+
+
+# Literals of numbers and truth values, for `Annotated`.
+Exactly1 = _of_one_kind(1)
+ExactlyTrue = _of_one_kind(True)
+ExactlyFalse = _of_one_kind(False)
 
 
 class Section(BaseModel):

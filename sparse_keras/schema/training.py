@@ -1,12 +1,12 @@
 """`training`: how long, how many rows at a time, in which precision, from which seed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sparse_keras.schema.data import Text
 from sparse_keras.schema.losses import LossConfig
-from sparse_keras.schema.section import Count, Section, Seed
+from sparse_keras.schema.section import Count, ExactlyFalse, ExactlyTrue, Section, Seed
 
 
 class EarlyStopping(Section):
@@ -26,7 +26,7 @@ class TrainingConfig(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="Keras dtype policy."
     )
-    jit_compile: Literal["auto", True, False] = Field(
+    jit_compile: Annotated[Literal["auto", True, False], ExactlyTrue, ExactlyFalse] = Field(
         "auto", description="Whether XLA compiles the training step; auto leaves it to Keras."
     )
     loss: LossConfig | None = Field(

@@ -135,6 +135,36 @@ def test_mistakes(arguments, told, run, here, capsys):
 def test_a_folder_that_is_no_run_and_a_run_without_a_model(here, tmp_path, capsys):
     assert main(["predict", str(here), "new.csv"]) == 2
     assert "folder of a run" in capsys.readouterr().err
-    (tmp_path / "environment.json").write_text("{}")
+    (run,) = (here / "runs" / "people").iterdir()
+    (tmp_path / "environment.json").write_text((run / "environment.json").read_text())
     assert main(["evaluate", str(tmp_path)]) == 2
     assert "--resume" in capsys.readouterr().err
+
+
+def test_a_damaged_model(run, here, tmp_path, capsys):
+    for name in ("environment.json", "resolved.yaml", "model.keras"):
+        (tmp_path / name).write_bytes((here / run / name).read_bytes())
+    content = bytearray((tmp_path / "model.keras").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 8] = b"\0damage\0"
+    (tmp_path / "model.keras").write_bytes(content)
+    assert main(["predict", str(tmp_path), "new.csv"]) == 2
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_kept_number_has_one_type_in_all_parts(run, here, monkeypatch, capsys):
+    from sparse_keras.data import table_files
+
+    frame = people(4, seed=5)
+    frame["spent"] = [1.0, 2.0, 2.5, 3.0]
+    frame.to_csv(here / "parts.csv", index=False, sep=";")
+    original = table_files.iter_table
+    monkeypatch.setattr(
+        table_files, "iter_table", lambda path, **options: original(path, chunk_rows=2, **options)
+    )
+    arguments = ["parts.csv", "--keep", "spent", "--output", "parts.parquet"]
+    assert main(["predict", run, *arguments]) == 0
+    assert read_table(here / "parts.parquet")["spent"].tolist() == [1.0, 2.0, 2.5, 3.0]
+    (here / "bad.csv").write_text((here / "parts.csv").read_text().replace("3.0", "many"))
+    assert main(["predict", run, "bad.csv"]) == 2
+    assert "'many' in row 4" in capsys.readouterr().err

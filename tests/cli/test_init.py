@@ -105,3 +105,11 @@ def test_mistakes(here, capsys, arguments, message):
     assert message in capsys.readouterr().err
     assert (here / "there.yaml").read_text() == "mine\n"
     assert not (here / "churn.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["y\nmodel: hacked", "y\x85z", "y\u2028z", "y\x7fz"])
+def test_a_name_that_ends_a_line(name, here, capsys):
+    table = people().rename(columns={"churned": name})
+    table.to_parquet(here / "odd.parquet")
+    assert main(["init", "odd.parquet", "--target", name]) == 0
+    assert load_config(here / "odd.yaml").data.target == name

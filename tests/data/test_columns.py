@@ -24,9 +24,18 @@ def test_whole_numbers_and_their_text_are_the_same_category(values):
 
 
 def test_other_categories_stay_apart():
-    # "1.0" as text is text (a version, a code); pandas holds True == 1, a category does not.
-    values = pd.Series([1, True, "1.0", 1.5, "true", "x"], dtype=object)
-    assert category_keys(values).tolist() == ["1", "true", "1.0", "1.5", "true", "x"]
+    # pandas holds True == 1, a category does not; "01" is a code.
+    values = pd.Series([1, True, "01", 1.5, "true", "x", "1.0.0"], dtype=object)
+    assert category_keys(values).tolist() == ["1", "true", "01", "1.5", "true", "x", "1.0.0"]
+
+
+def test_whole_numbers_are_the_same_category_in_every_file(tmp_path):
+    """pandas writes whole numbers with a gap among them as 1.0, and reads text if told so."""
+    frame = pd.DataFrame({"zip": [1.0, np.nan, 3.0]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = pd.read_csv(tmp_path / "t.csv", dtype=str)["zip"]
+    for column in (frame["zip"], text, pd.Series([1, None, 3], dtype="Int64")):
+        assert category_keys(column).tolist() == ["1", None, "3"]
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", "  ", "?", "NA", "nan"])

@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from sparse_keras.runs.folder import environment_of, new_folder, newest_unfinished, write_metrics
+from sparse_keras.runs.folder import (
+    check_resumable,
+    environment_of,
+    new_folder,
+    newest_unfinished,
+    write_metrics,
+)
 from sparse_keras.schema import load_config
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
@@ -13,7 +19,9 @@ CONFIG = "tabular/sparse_mlp_breast_cancer"
 def make(output, time, config_hash):
     folder = output / CONFIG / time
     folder.mkdir(parents=True)
-    (folder / "environment.json").write_text(json.dumps({"config_hash": config_hash}))
+    written = dict.fromkeys(("config", "data_digest", "backend", "command"), "")
+    content = json.dumps({**written, "config_hash": config_hash})
+    (folder / "environment.json").write_text(content)
     return folder
 
 
@@ -26,6 +34,8 @@ def test_newest_unfinished(tmp_path):
     ten = make(tmp_path, "2026-01-31_12-00-00_10", config.hash)
     make(tmp_path, "2026-02-01_12-00-00", "another")
     (tmp_path / CONFIG / "2026-02-02_12-00-00").mkdir()  # Killed before anything was written.
+    damaged = make(tmp_path, "2026-02-03_12-00-00", config.hash)
+    (damaged / "environment.json").write_text("[]")
     assert newest_unfinished(tmp_path, config) == ten
     write_metrics(ten, {"auc": 1.0})
     assert newest_unfinished(tmp_path, config) == nine
@@ -39,3 +49,20 @@ def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
 def test_a_folder_of_no_run(tmp_path):
     with pytest.raises(ValueError, match="Expected the folder of a run"):
         environment_of(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "{", "\x00"])
+def test_a_damaged_environment(content, tmp_path):
+    (tmp_path / "environment.json").write_text(content)
+    with pytest.raises(ValueError, match="environment.json is damaged"):
+        environment_of(tmp_path)
+
+
+def test_another_backend_or_other_data_cannot_go_on(tmp_path):
+    config = load_config(CONFIG)
+    folder = make(tmp_path, "2026-02-03_12-00-00", config.hash)
+    check_resumable(folder, config)
+    with pytest.raises(ValueError, match="KERAS_BACKEND="):
+        check_resumable(folder, config, backend="jax")
+    with pytest.raises(ValueError, match="no longer those"):
+        check_resumable(folder, config, data_digest="other")

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sparse_keras.schema import Config, load_config
+from sparse_keras.schema import Config, ConfigError, load_config
 from sparse_keras.schema.zoo import config_names
 
 
@@ -50,3 +50,26 @@ def test_a_config_does_not_change():
     config = load_config("tabular/sparse_mlp_adult")
     with pytest.raises(ValidationError, match="frozen"):
         config.training.epochs = 3
+
+
+@pytest.mark.parametrize("override", ["version=true", "version=1.0", "training.jit_compile=1"])
+def test_what_python_holds_to_be_equal_is_not(override):
+    with pytest.raises(ConfigError, match="expected"):
+        load_config("tabular/sparse_mlp", [override])
+
+
+def test_a_warmup_longer_than_the_training():
+    overrides = ["training.epochs=2", "optimizer.schedule={type: cosine, warmup_epochs: 2}"]
+    with pytest.raises(ConfigError, match="warmup_epochs: 2 leaves nothing of training.epochs"):
+        load_config("tabular/sparse_mlp", overrides)
+
+
+def test_a_project_that_moves_stays_the_same(tmp_path):
+    hashes = set()
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.yaml").write_text(
+            "version: 1\nextends: tabular/sparse_mlp\ndata: {type: csv, path: own.csv, target: y}\n"
+        )
+        hashes.add(load_config(tmp_path / name / "own.yaml").hash)
+    assert len(hashes) == 1

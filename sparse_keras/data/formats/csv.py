@@ -5,8 +5,10 @@ are missing.
 """
 
 import contextlib
+import gzip
 import io
 import warnings
+import zlib
 
 import pandas as pd
 
@@ -136,6 +138,8 @@ class CSVFile(TableFile):
             raise ValueError(
                 f"{self.path} cannot be read as a table: {error}. Save it as UTF-8."
             ) from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:  # .csv.gz and the like
+            raise ValueError(f"{self.path} is damaged: {error}") from error
         except pd.errors.ParserError as error:
             raise ValueError(
                 f"{self.path} cannot be read as a table: {str(error).strip()}."

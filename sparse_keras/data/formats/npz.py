@@ -4,6 +4,7 @@ An array of rank 1 is a column. One of rank 2, `[N, D]`, named x is the columns 
 """
 
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ class NPZFile(TableFile):
     def _opened(self):
         try:
             arrays = np.load(self.path, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{self.path} cannot be read as an NPZ file: {error}") from error
         if not isinstance(arrays, np.lib.npyio.NpzFile):
             raise ValueError(
@@ -59,7 +60,7 @@ class NPZFile(TableFile):
             for name in arrays.files:
                 try:
                     array = arrays[name]
-                except (ValueError, zipfile.BadZipFile) as error:
+                except (ValueError, zipfile.BadZipFile, zlib.error) as error:
                     raise ValueError(f"{self.path}: array {name!r}: {error}") from error
                 if array.ndim not in (1, 2) or array.dtype.kind not in "biufUSMm":
                     raise ValueError(
