@@ -227,6 +227,7 @@ def observe(config, folder):
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
 
 
+@pytest.mark.slow
 def test_equal_configs_look_equal(folder, monkeypatch):
     """Else the test below would show nothing."""
     monkeypatch.chdir(folder)

@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 
+import pytest
+
 from sparse_keras.cli import main
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
@@ -53,6 +55,7 @@ progress.EpochTable.on_epoch_begin = press
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on(tmp_path):
     (tmp_path / "ctrl_c.py").write_text(_CTRL_C)
     options = ("--set", "training.epochs=3", "--seed", "3")
@@ -85,6 +88,7 @@ def metrics_table(done):
     return table[: table.index("run folder")]
 
 
+@pytest.mark.slow
 def test_resume_last(tmp_path):
     (tmp_path / "ctrl_c.py").write_text(_CTRL_C)
     options = ("--set", "training.epochs=3", "--output", "here")
