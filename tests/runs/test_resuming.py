@@ -17,7 +17,7 @@ from sparse_keras import training
 from sparse_keras.training import Interrupted
 from tests.support.dying import CONFIG, final_state, load_config
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Break(Exception):
