@@ -31,8 +31,13 @@ def test_configs_are_found_in_a_checkout():
 @pytest.mark.slow
 def test_a_wheel_holds_configs_and_data_and_works_elsewhere(tmp_path):
     source = tmp_path / "source"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "build", "*.egg-info", "*venv*")
-    shutil.copytree(ROOT, source, ignore=ignored)
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info", "*venv*")
+
+    def ignore(folder, names):
+        of_users = {"runs"} if Path(folder) == ROOT else set()  # not the package's own folder
+        return {*ignored(folder, names), *of_users}
+
+    shutil.copytree(ROOT, source, ignore=ignore)
     build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, tmp_path], cwd=source, check=True)
     (wheel,) = tmp_path.glob("*.whl")
