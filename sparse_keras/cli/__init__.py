@@ -99,8 +99,8 @@ def main(argv=None):
     """
     args = build_parser().parse_args(argv)
     try:
-        with quiet_start():  # Most plug-ins import Keras.
-            for module in args.imports:
+        for module in args.imports:
+            with quiet_start():  # Most plug-ins import Keras.
                 import_plugin(module)
         return args.run(args)
     except ValueError as error:

@@ -94,10 +94,11 @@ def table_format(args, path, config, features, keep=()):
     Raises:
         ValueError: If there are such arguments for a file that is no CSV file.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".csv", ".tsv", ".txt"):
+    from sparse_keras.data.table_files import is_csv  # Imports pandas.
+
+    if not is_csv(path):
         refuse_table_format(args, f"{path} is no CSV file")
-    own = None if suffix == ".tsv" else getattr(config.data, "separator", None)
+    own = None if Path(path).suffix.lower() == ".tsv" else getattr(config.data, "separator", None)
     numeric = {column.name for column in features.numeric}
     text = {column.name for column in features.categorical} | (set(keep) - numeric)
     return {

@@ -52,16 +52,16 @@ def run(args):
     rows = 0
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for chunk in iter_table(args.input, **options):
-            kept = as_frame(chunk, args.keep).reset_index(drop=True)
-            for name in numbers:  # The type of a column must not depend on the part of the file.
-                kept[name] = numeric_values(kept[name])
+            kept = as_frame(chunk, args.keep)
+            # The type of a column must not depend on the part of the file.
+            kept = kept.assign(**{name: numeric_values(kept[name]) for name in numbers})
             predictions = model.predict_frame(chunk, verbose=0)
             taken = [name for name in predictions if name in kept]
             if taken:
                 raise ValueError(
                     f"--keep {taken[0]}: the predictions have a column of that name, too."
                 )
-            writer.write(kept.join(predictions))
+            writer.write(kept.reset_index(drop=True).join(predictions))
             rows += len(chunk)
     if args.output:
         print(f"wrote {rows:,} predictions to {args.output}")

@@ -22,6 +22,11 @@ _FORMATS = {
 }
 
 
+def is_csv(path):
+    """Whether a file is read as CSV, and so has a separator and a decimal point."""
+    return _FORMATS.get(Path(path).suffix.lower()) is CSVFile
+
+
 def open_table(path, separator=None, decimal=".", text=()):
     """Returns the `TableFile` for a path; its suffix says which format.
 
@@ -39,7 +44,7 @@ def open_table(path, separator=None, decimal=".", text=()):
         raise ValueError(
             f"{path}: expected a table that ends in one of {listing(_FORMATS, limit=99)}."
         )
-    if _FORMATS[suffix] is not CSVFile:
+    if not is_csv(path):
         return _FORMATS[suffix](path)
     return CSVFile(path, separator or ("\t" if suffix == ".tsv" else ","), decimal, text)
 

@@ -53,8 +53,28 @@ def _of_class_numbers(kind, options, num_classes):
     )
 
 
+class _LossOfLoss(keras.losses.Loss):
+    """A loss that changes what another one gets.
+
+    Args:
+        loss: The other `keras.losses.Loss`.
+    """
+
+    def __init__(self, loss, **kwargs):
+        super().__init__(**kwargs)
+        self.loss = loss
+
+    def get_config(self):
+        return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**config | {"loss": loss})
+
+
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class StandardisedLoss(keras.losses.Loss):
+class StandardisedLoss(_LossOfLoss):
     """A loss of numbers, in standard deviations of the target.
 
     Else the unit of the target would decide how much the auxiliary losses of routers weigh beside
@@ -66,8 +86,7 @@ class StandardisedLoss(keras.losses.Loss):
     """
 
     def __init__(self, loss, std, **kwargs):
-        super().__init__(**kwargs)
-        self.loss = loss
+        super().__init__(loss, **kwargs)
         self.std = std
 
     def call(self, y_true, y_pred):
@@ -75,20 +94,11 @@ class StandardisedLoss(keras.losses.Loss):
         return self.loss.call(y_true / self.std, y_pred / self.std)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "loss": keras.saving.serialize_keras_object(self.loss),
-            "std": self.std,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        loss = keras.saving.deserialize_keras_object(config["loss"])
-        return cls(**config | {"loss": loss})
+        return {**super().get_config(), "std": self.std}
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class OneHotLoss(keras.losses.Loss):
+class OneHotLoss(_LossOfLoss):
     """A loss of one-hot rows, for targets that are numbers of classes.
 
     Args:
@@ -97,8 +107,7 @@ class OneHotLoss(keras.losses.Loss):
     """
 
     def __init__(self, loss, num_classes, **kwargs):
-        super().__init__(**kwargs)
-        self.loss = loss
+        super().__init__(loss, **kwargs)
         self.num_classes = num_classes
 
     def call(self, y_true, y_pred):
@@ -106,16 +115,7 @@ class OneHotLoss(keras.losses.Loss):
         return self.loss.call(keras.ops.one_hot(classes, self.num_classes), y_pred)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "loss": keras.saving.serialize_keras_object(self.loss),
-            "num_classes": self.num_classes,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        loss = keras.saving.deserialize_keras_object(config["loss"])
-        return cls(**config | {"loss": loss})
+        return {**super().get_config(), "num_classes": self.num_classes}
 
 
 def metrics_of(task, outputs):
