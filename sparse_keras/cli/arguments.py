@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.quiet import start_backend
 from sparse_keras.runs.folder import config_of_model
 from sparse_keras.schema import load_config
 
@@ -54,13 +54,10 @@ def trained_run(args):
     """The config and the `TabularModel` of the run that the arguments name."""
     folder = Path(args.run_folder)
     config = load_config(config_of_model(folder))
-    with quiet_start():
-        import keras
+    start_backend()
+    from sparse_keras.models import TabularModel
+    from sparse_keras.training import load_model
 
-        from sparse_keras.models import TabularModel
-        from sparse_keras.training import load_model
-
-        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
     model = load_model(folder)
     if not isinstance(model, TabularModel):
         raise ValueError(

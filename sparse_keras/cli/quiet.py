@@ -6,6 +6,14 @@ import sys
 import tempfile
 
 
+def start_backend():
+    """Starts Keras and its backend, without what that writes."""
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+
+
 @contextlib.contextmanager
 def quiet_start():
     """Holds back what is written to standard error inside, and shows it only after a failure.

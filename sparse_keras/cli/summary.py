@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.quiet import start_backend
 
 _EXAMPLES = """examples:
   sparse-keras summary tabular/sparse_mlp_adult
@@ -31,14 +31,10 @@ def add_parser(subparsers):
 
 def run(args):
     config = config_of(args)
-    with quiet_start():
-        import keras
-
-        from sparse_keras.building import build_model
-        from sparse_keras.data import load_data
-        from sparse_keras.models import layer_costs
-
-        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+    start_backend()
+    from sparse_keras.building import build_model
+    from sparse_keras.data import load_data
+    from sparse_keras.models import layer_costs
 
     data = load_data(config)
     model = build_model(config, data)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.quiet import start_backend
 from sparse_keras.published import published_result
 from sparse_keras.runs.folder import (
     check_resumable,
@@ -59,14 +59,10 @@ def add_parser(subparsers):
 def run(args):
     config, folder = _config_and_run(args)
 
-    with quiet_start():
-        import keras
-
-        import sparse_keras
-        from sparse_keras.cli.progress import EpochTable
-        from sparse_keras.training import Interrupted
-
-        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+    start_backend()
+    import sparse_keras
+    from sparse_keras.cli.progress import EpochTable
+    from sparse_keras.training import Interrupted
 
     console = Console(highlight=False)
     data = sparse_keras.load_data(config)
