@@ -43,8 +43,31 @@ def table_model(
     Args:
         make_block: Function of (input width, block number) that returns a layer.
     """
-    if task not in _ACTIVATIONS:
-        raise ValueError(f"`task` must be one of {sorted(_ACTIVATIONS)}. Received: task={task!r}.")
+    inputs, x = table_features(
+        numeric_dim=numeric_dim,
+        cardinalities=cardinalities,
+        numeric_groups=numeric_groups,
+        embedding_dim=embedding_dim,
+        feature_gate=feature_gate,
+    )
+    if stem is not None:
+        x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
+    for number in range(depth):
+        x = _block(x, make_block, number, dropout, residual)
+    x = task_head(x, outputs, task, target_mean, target_std)
+    return keras.Model(inputs, x, name=name)
+
+
+def table_features(*, numeric_dim, cardinalities, numeric_groups, embedding_dim, feature_gate):
+    """The encoded columns of a table as one tensor.
+
+    Returns:
+        `(inputs, x)`: what `keras.Model` takes as inputs, a dict or the only tensor, and float
+        `[B, width]`.
+
+    Raises:
+        ValueError: If there are no columns.
+    """
     if not numeric_dim and not cardinalities:
         raise ValueError(
             "A model of a table needs columns. Received: numeric_dim=0 and no cardinalities."
@@ -53,16 +76,22 @@ def table_model(
     x = features[0] if len(features) == 1 else keras.layers.Concatenate(name="features")(features)
     if feature_gate is not None:
         x = FeatureGate(**feature_gate, groups=groups, name="feature_gate")(x)
-    if stem is not None:
-        x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
-    for number in range(depth):
-        x = _block(x, make_block, number, dropout, residual)
+    return inputs if len(inputs) > 1 else next(iter(inputs.values())), x
 
+
+def task_head(x, outputs, task, target_mean, target_std, name="head", scale_name="target_scale"):
+    """What a task predicts from `x`: probabilities, or values in the target's unit.
+
+    Raises:
+        ValueError: If the task is unknown.
+    """
+    if task not in _ACTIVATIONS:
+        raise ValueError(f"`task` must be one of {sorted(_ACTIVATIONS)}. Received: task={task!r}.")
     # Probabilities and the loss stay float32 under every policy.
-    x = keras.layers.Dense(outputs, activation=_ACTIVATIONS[task], name="head", dtype="float32")(x)
+    x = keras.layers.Dense(outputs, activation=_ACTIVATIONS[task], name=name, dtype="float32")(x)
     if task == "regression" and (target_mean, target_std) != (0.0, 1.0):
-        x = keras.layers.Rescaling(target_std, target_mean, name="target_scale", dtype="float32")(x)
-    return keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), x, name=name)
+        x = keras.layers.Rescaling(target_std, target_mean, name=scale_name, dtype="float32")(x)
+    return x
 
 
 def _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups):
