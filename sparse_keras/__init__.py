@@ -42,6 +42,8 @@ _FUNCTIONS = {
     "Run": "training",
     "load_model": "training",
     "train": "training",
+    "SparseExpertClassifier": "estimators",
+    "SparseExpertRegressor": "estimators",
 }
 
 __all__ = ["__version__", *_MODULES, *_FUNCTIONS]

@@ -23,7 +23,7 @@ class TabularData:
         features: The `Features` fitted on the training rows.
         train: `ArrayBatches` of the training rows, shuffled anew each epoch.
         validation: `ArrayBatches` of the validation rows, or None.
-        test: `ArrayBatches` of the test rows.
+        test: `ArrayBatches` of the test rows, or None.
         frames: The raw rows behind them, target included: a dict of DataFrames with the keys
             "train", "validation" (when there are such rows) and "test".
     """
@@ -32,7 +32,7 @@ class TabularData:
     features: Features
     train: ArrayBatches
     validation: ArrayBatches | None
-    test: ArrayBatches
+    test: ArrayBatches | None
     frames: dict
 
     def digest(self):

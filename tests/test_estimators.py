@@ -1,0 +1,170 @@
+"""The scikit-learn estimators: scikit-learn's own checks, and what its tools do with them."""
+
+import pickle
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import sparse_keras
+from sparse_keras import SparseExpertClassifier, SparseExpertRegressor
+
+SMALL = {"num_experts": 2, "hidden_dim": 8, "stem": 8, "epochs": 4, "random_state": 0}
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.tensorflow]
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Rows of numbers and text with gaps, whose class depends on both."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"x": rng.normal(size=300), "z": rng.normal(size=300), "color": rng.choice(["r", "g"], 300)}
+    )
+    y = np.where((frame.x > 0) ^ (frame.color == "r"), "yes", "no")
+    frame.loc[::7, "z"] = np.nan
+    frame.loc[::11, "color"] = None
+    return frame, y
+
+
+def checks(estimator):
+    for one, check in estimator_checks_generator(estimator):
+        yield pytest.param(one, check, id=f"{type(one).__name__}-{check.func.__name__}")
+
+
+ESTIMATORS = [
+    kind(num_experts=4, hidden_dim=16, stem=16, epochs=30, random_state=0)
+    for kind in (SparseExpertClassifier, SparseExpertRegressor)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "check"), [p for e in ESTIMATORS for p in checks(e)])
+def test_check_estimator(estimator, check):
+    check(estimator)
+
+
+def test_frames_with_text_and_gaps(table):
+    frame, y = table
+    model = SparseExpertClassifier(**SMALL | {"epochs": 20, "patience": 20}, learning_rate=0.03)
+    model.fit(frame, y)
+    assert list(model.classes_) == ["no", "yes"]
+    assert model.score(frame, y) > 0.8
+    probabilities = model.predict_proba(frame)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
+    assert (model.predict(frame) == model.classes_[probabilities.argmax(axis=1)]).all()
+    # One row at a time is the same, up to the rounding of float32.
+    one = model.predict_proba(frame.iloc[[5]])
+    np.testing.assert_allclose(one[0], probabilities[5], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_cross_validation_search_and_pipeline(table):
+    frame, y = table
+    model = SparseExpertClassifier(**SMALL)
+    scores = cross_val_score(model, frame, y, cv=2)
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+    grid = {"num_experts": np.array([1, 2]), "k": [1]}  # NumPy integers, as one writes them
+    search = GridSearchCV(model, grid, cv=2).fit(frame, y)
+    assert search.best_params_["num_experts"] in (1, 2)
+    x = frame[["x", "z"]].fillna(0.0).to_numpy()
+    pipeline = make_pipeline(StandardScaler(), model).fit(x, y)
+    assert set(pipeline.predict(x)) <= {"yes", "no"}
+
+
+def test_clone_and_pickle(table):
+    frame, y = table
+    model = SparseExpertClassifier(**SMALL).fit(frame, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
+    copy = clone(model)
+    assert copy.get_params() == model.get_params() and not hasattr(copy, "model_")
+    np.testing.assert_array_equal(
+        copy.fit(frame, y).predict_proba(frame), model.predict_proba(frame)
+    )
+
+
+def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
+    frame, y = table
+    model = SparseExpertClassifier(**SMALL).fit(frame, y)
+    model.model_.save(tmp_path / "model.keras")
+    loaded = sparse_keras.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(frame)[:, 0], model.predict_proba(frame)[:, 1])
+
+
+def test_several_labels(table):
+    frame, y = table
+    labels = np.stack([y == "yes", frame.x > 0, frame.z > 0], axis=1).astype(int)
+    model = SparseExpertClassifier(**SMALL).fit(frame, labels)
+    assert model.predict(frame).shape == (300, 3)
+    assert set(np.unique(model.predict(frame))) <= {0, 1}
+    assert ((model.predict_proba(frame) >= 0.5) == model.predict(frame)).all()
+
+
+def test_classes_may_be_anything_sortable(table):
+    frame, _ = table
+    y = np.array([-1.0, 0.0, 7.0])[np.digitize(frame.x, [-0.5, 0.5])]
+    model = SparseExpertClassifier(**SMALL).fit(frame, y)
+    assert set(model.predict(frame)) <= {-1.0, 0.0, 7.0}
+    assert model.predict_proba(frame).shape == (300, 3)
+
+
+def test_regression(table):
+    frame, _ = table
+    y = 1000.0 + 50.0 * frame.x
+    model = SparseExpertRegressor(**SMALL | {"epochs": 20, "patience": 20}, learning_rate=0.03)
+    assert model.fit(frame, y).score(frame, y) > 0.8
+    regressor = SparseExpertRegressor(**SMALL)
+    scaled = TransformedTargetRegressor(regressor, func=np.log, inverse_func=np.exp)
+    assert np.isfinite(scaled.fit(frame, y).predict(frame)).all()
+
+
+def test_a_seed_repeats_and_leaves_other_generators_alone(table):
+    frame, y = table
+    np.random.seed(3)
+    random.seed(3)
+    expected = np.random.rand(), random.random()
+    np.random.seed(3)
+    random.seed(3)
+    first = SparseExpertClassifier(**SMALL).fit(frame, y)
+    assert (np.random.rand(), random.random()) == expected
+    other = SparseExpertClassifier(**SMALL | {"random_state": 1}).fit(frame, y)
+    assert not np.array_equal(first.predict_proba(frame), other.predict_proba(frame))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_experts": 0}, "`num_experts`.*greater than or equal to 1.*Received: 0"),
+        ({"k": 3}, "k.*3 is more than.*num_experts"),
+        ({"learning_rate": -1.0}, "`learning_rate`"),
+        ({"bins": "treee"}, "`bins`.*'tree'.*treee"),
+        ({"dropout": 1.0}, "`dropout`"),
+        ({"batch_size": "all"}, "`batch_size`"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"epochs": 2.5}, "`epochs`"),
+    ],
+)
+def test_invalid_arguments_are_told(table, arguments, message):
+    frame, y = table
+    with pytest.raises(ValueError, match=message):
+        SparseExpertClassifier(**SMALL | arguments).fit(frame, y)
+
+
+def test_what_cannot_be_learned_from_is_told(table):
+    frame, y = table
+    with pytest.raises(ValueError, match="at least two classes"):
+        SparseExpertClassifier(**SMALL).fit(frame, np.ones(300))
+    with pytest.raises(ValueError, match="y to be passed"):
+        SparseExpertRegressor(**SMALL).fit(frame, None)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SparseExpertClassifier(**SMALL).fit(frame, y[:-1])
+    model = SparseExpertClassifier(**SMALL | {"epochs": 1}).fit(frame, y)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.drop(columns="x"))
