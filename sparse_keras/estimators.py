@@ -23,7 +23,7 @@ from sparse_keras.data import ArrayBatches, TabularData, Target, fit_features
 from sparse_keras.data.splits import held_out_rows
 from sparse_keras.models import TabularModel
 from sparse_keras.schema.config import Config
-from sparse_keras.schema.data import TableSection
+from sparse_keras.schema.tables import TableSection
 
 _ARGUMENTS = """
     The table is encoded as by a config: numbers are standardised and cut into bins, text, bool and
