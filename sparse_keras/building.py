@@ -8,6 +8,8 @@ from sparse_keras.data import load_data
 from sparse_keras.models import MODELS
 from sparse_keras.models.tasks import loss_of, metrics_of
 from sparse_keras.optimizers.from_config import optimizer_of
+from sparse_keras.schema.models import MODELS as SECTIONS
+from sparse_keras.schema.models import _MultiTaskModel as MultiTaskModel
 
 
 def build_model(config, data=None):
@@ -41,20 +43,31 @@ def build_model(config, data=None):
 
 
 def build_network(config, features):
-    """Builds the uncompiled network of a config for the columns in `features`."""
+    """Builds the uncompiled network of a config for the columns in `features`.
+
+    Returns:
+        A `keras.Model`. For several targets its output is a dict `{target name: tensor}`, for one a
+        tensor, whichever model it is.
+
+    Raises:
+        ValueError: If there are several targets, and the model is one of a single target.
+    """
     target = features.target
+    arguments = _target_arguments(config.model, target)
     sources = features.numeric_sources
     numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
     with _dtype_policy(config.training.precision):
-        return MODELS[config.model.type](
+        network = MODELS[config.model.type](
             **config.model.kwargs(),
             numeric_dim=features.numeric_dim,
             cardinalities=features.cardinalities,
             numeric_groups=[numbers[name] for name in sources],
-            outputs=target.outputs,
-            task=target.task,
-            **_target_scale(target),
+            **arguments,
         )
+        if "tasks" in arguments and target.task != "multitask":
+            # One target is one target, to whoever fits, saves or exports the model.
+            return keras.Model(network.input, network.output[target.name], name=network.name)
+        return network
 
 
 def compile_model(model, config, data):
@@ -78,10 +91,29 @@ def compile_model(model, config, data):
     )
 
 
-def _target_scale(target):
-    if target.task != "regression":
-        return {}
-    return {"target_mean": target.mean, "target_std": target.std or 1.0}
+def _target_arguments(section, target):
+    """What a builder gets to know of the target or targets."""
+    if isinstance(section, MultiTaskModel):
+        targets = target.targets if target.task == "multitask" else (target,)
+        return {"tasks": {one.name: _of_target(one) for one in targets}}
+    if target.task == "multitask":
+        raise ValueError(
+            f"model.type {section.type!r} predicts one target. Received {len(target.targets)}: "
+            f"{', '.join(target.names)}. Choose a model of several targets "
+            f"({', '.join(_multi_task_models())}), or one target in data.tasks or data.target."
+        )
+    return _of_target(target)
+
+
+def _of_target(target):
+    arguments = {"outputs": target.outputs, "task": target.task}
+    if target.task == "regression":
+        arguments |= {"target_mean": target.mean, "target_std": target.std or 1.0}
+    return arguments
+
+
+def _multi_task_models():
+    return [name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskModel)]
 
 
 @contextlib.contextmanager

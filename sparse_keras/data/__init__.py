@@ -8,6 +8,7 @@ in `misreadings.py`) -> `splits.py` (validation rows) -> `fitting.py`
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
 from sparse_keras.data.fitting import fit_features
+from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.readers import READERS, RawTable
 from sparse_keras.data.table_files import iter_table, read_table
 from sparse_keras.data.tabular import TabularData, load_data
@@ -18,6 +19,7 @@ __all__ = [
     "ArrayBatches",
     "CategoricalColumn",
     "Features",
+    "MultiTarget",
     "NumericColumn",
     "RawTable",
     "TabularData",

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from sparse_keras.data.columns import as_frame, category_keys, numeric_values
+from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.suggest import listing
 from sparse_keras.data.targets import Target
 
@@ -106,7 +107,7 @@ class Features:
     """The columns of a data set and the statistics of its training rows.
 
     Args:
-        target: A `Target`.
+        target: A `Target`, or a `MultiTarget` for several.
         numeric: Tuple of `NumericColumn`.
         categorical: Tuple of `CategoricalColumn`.
 
@@ -171,8 +172,10 @@ class Features:
             elif missing := column.missing(frame[column.name]).mean():
                 details.append(f"missing {missing:.1%}")
             shown.append((column.name, column.kind, "; ".join(filter(None, details))))
-        classes = f": {listing(self.target.classes, limit=4)}" if self.target.classes else ""
-        return [*shown, (self.target.name, "target", f"{self.target.task}{classes}")]
+        for target in getattr(self.target, "targets", [self.target]):
+            classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
+            shown.append((target.name, "target", f"{target.task}{classes}"))
+        return shown
 
     def encode(self, table):
         """Encodes raw columns for a model.
@@ -230,17 +233,17 @@ class Features:
         return encoded
 
     def encode_target(self, values):
-        """Encodes raw target values for `fit`: see `Target.encode`."""
+        """Encodes raw target values for `fit`: see `Target.encode` and `MultiTarget.encode`."""
         return self.target.encode(values)
 
     def decode_target(self, predictions):
-        """Turns predictions into raw target values: see `Target.decode`."""
+        """Turns predictions into raw target values: see `decode` of the target."""
         return self.target.decode(predictions)
 
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
         return {
-            "target": asdict(self.target) | {"classes": list(self.target.classes)},
+            "target": _target_to_dict(self.target),
             "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
             "categorical": [
                 {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
@@ -250,14 +253,25 @@ class Features:
     @classmethod
     def from_dict(cls, content):
         """Makes a `Features` from what `to_dict` returned."""
-        target = Target(**content["target"])
         numeric = (NumericColumn(**column) for column in content["numeric"])
         categorical = (CategoricalColumn(**column) for column in content["categorical"])
         return cls(
-            target=replace(target, classes=tuple(target.classes)),
+            target=_target_from_dict(content["target"]),
             numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
             categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
         )
+
+
+def _target_to_dict(target):
+    if isinstance(target, MultiTarget):
+        return {"name": target.name, "targets": [_target_to_dict(one) for one in target.targets]}
+    return asdict(target) | {"classes": list(target.classes)}
+
+
+def _target_from_dict(content):
+    if "targets" in content:
+        return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
+    return Target(**content | {"classes": tuple(content["classes"])})
 
 
 def piecewise_linear(values, boundaries):

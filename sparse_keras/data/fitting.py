@@ -1,12 +1,11 @@
 """Learns `Features` from training rows: statistics, vocabularies and bins."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
 from sparse_keras.data.misreadings import stray_words
+from sparse_keras.data.multi_target import MultiTarget, as_matrix
 from sparse_keras.data.suggest import did_you_mean, listing
 
 BINS = ("tree", "quantile", "none")
@@ -22,16 +21,18 @@ def fit_features(frame, target, bins="tree", max_bins=32):
 
     Args:
         frame: DataFrame of the training rows; columns other than the target's are inputs.
-        target: A `Target`.
+        target: A `Target`, or a `MultiTarget`: a label may then be missing in some rows.
         bins: Where the bins of numeric columns end: "tree" (where a decision tree on this
-            column alone splits to predict the target), "quantile", or "none" for no bins.
+            column alone splits to predict the target, or all targets alike), "quantile", or "none"
+            for no bins.
         max_bins: Most bins of a column; at least 2.
 
     Returns:
         A `Features`.
 
     Raises:
-        ValueError: If a column is empty, infinite or looks like numbers spoiled by text.
+        ValueError: If a column is empty, infinite or looks like numbers spoiled by text; if one of
+            several targets is missing in every row.
     """
     if bins not in BINS:
         raise ValueError(
@@ -44,9 +45,12 @@ def fit_features(frame, target, bins="tree", max_bins=32):
         raise ValueError(
             f"Expected at least one column beside the target {target.name!r}. Received none."
         )
-    y = target.encode(frame)
-    if target.task == "regression":
-        target = replace(target, mean=float(y.mean(dtype="f8")), std=float(y.std(dtype="f8")))
+    if isinstance(target, MultiTarget):
+        target = target.fitted(frame)
+        y = as_matrix(target, frame)
+    else:
+        y = target.encode(frame)
+        target = target.with_statistics(y)
 
     numeric, categorical = [], []
     for name in inputs:

@@ -2,16 +2,19 @@
 
 import numpy as np
 
+_CLASSES = ("binary", "multiclass")
+
 
 def hold_out(frame, target, fraction, seed, name="fraction"):
     """Splits a table in two.
 
     For "binary" and "multiclass" targets each class gives the same fraction of its rows, and
-    keeps at least one.
+    keeps at least one. Of several targets each combination of classes does, a missing label being a
+    class of its own; combinations of too few rows for that are taken together.
 
     Args:
         frame: A DataFrame.
-        target: The `Target` to stratify by.
+        target: The `Target` or `MultiTarget` to stratify by.
         fraction: Part of the rows to hold out, between 0 and 1.
         seed: Integer; the same seed holds out the same rows.
         name: What an error calls `fraction`.
@@ -19,15 +22,31 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
     Returns:
         `(kept, held_out)`, two DataFrames whose rows keep their order.
     """
-    stratify = target.task in ("binary", "multiclass")
-    classes = target.encode(frame) if stratify else np.zeros(len(frame))
-    held = held_out_rows(classes, fraction, seed)
+    held = held_out_rows(_strata(frame, target, fraction), fraction, seed)
     if not held.any() or held.all():
         raise ValueError(
             f"{name}: {fraction} of {len(frame)} rows leaves {int(held.sum())} rows held out and "
             f"{int((~held).sum())} to train on. Both need at least one."
         )
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
+
+
+def _strata(frame, target, fraction):
+    """The groups of rows that give the same fraction each, as numbers `[N]`."""
+    if target.task in _CLASSES:
+        return target.encode(frame)
+    if target.task != "multitask":
+        return np.zeros(len(frame))
+    present = target.present(frame)
+    # What is encoded is 0 where a label is missing, and so is every number.
+    strata = [np.where(present[one.name], 0, -1) for one in target.targets]
+    encoded = target.encode(frame)
+    strata += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
+    _, group, sizes = np.unique(
+        np.stack(strata, axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    group = group.reshape(-1)
+    return np.where(sizes[group] * fraction < 1, -1, group)
 
 
 def held_out_rows(classes, fraction, seed):

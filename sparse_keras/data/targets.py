@@ -1,11 +1,11 @@
 """What is predicted: the target column, its task and classes, and its encoding.
 
 `Target` is stored with a run; `infer_target` finds it from a column of a user's own file, and
-`infer_labels` from several.
+`infer_labels` from several. Several targets at once are a `MultiTarget`, in a file of its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,43 @@ class Target:
                 f"{did_you_mean(unknown[0], self.classes)}"
             )
         return encoded.astype("float32") if self.task == "binary" else encoded
+
+    def missing(self, frame):
+        """Says which rows have no value of the target.
+
+        Args:
+            frame: A table with the target's columns.
+
+        Returns:
+            Bool `[N]`: whether all of the target's columns are missing.
+        """
+        frame = as_frame(frame, self.columns)
+        missing = [np.equal(category_keys(frame[name]), None) for name in self.columns]
+        return np.all(missing, axis=0)
+
+    def encode_present(self, frame):
+        """`encode` of a table in which the target is missing in some rows.
+
+        Returns:
+            `(y, present)`: what `encode` gives, 0 in the rows without; and bool `[N]`.
+        """
+        frame = as_frame(frame, self.columns)
+        present = ~self.missing(frame)
+        # By labels of the index, so that messages know the rows.
+        there = frame[present]
+        if self.task == "multilabel":
+            encoded = self._encode_labels(there)
+        else:
+            encoded = self.encode(there[self.name])
+        y = np.zeros((len(frame), *encoded.shape[1:]), encoded.dtype)
+        y[present] = encoded
+        return y, present
+
+    def with_statistics(self, y):
+        """The same with the mean and the deviation of encoded values, for "regression"."""
+        if self.task != "regression":
+            return self
+        return replace(self, mean=float(y.mean(dtype="f8")), std=float(y.std(dtype="f8")))
 
     def _encode_labels(self, values):
         if isinstance(values, pd.DataFrame):

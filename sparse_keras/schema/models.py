@@ -93,5 +93,9 @@ class DenseMLP(_TabularModel):
     activation: Activation = Field("relu", description="Activation between the two matrices.")
 
 
+class _MultiTaskModel(_TabularModel):
+    """What all models of several targets have."""
+
+
 MODELS = Choice("model", SparseMLP, DenseMLP)
 ModelConfig = Annotated[Section, MODELS]

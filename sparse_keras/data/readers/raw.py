@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.targets import Target
 
 
@@ -14,4 +15,4 @@ class RawTable:
     name: str
     train: pd.DataFrame
     test: pd.DataFrame
-    target: Target
+    target: Target | MultiTarget
