@@ -98,7 +98,7 @@ CASES = {
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
     "SparseMLP.capacity_factor": ((), "0.5"),
     "SparseMLP.eval_capacity_factor": ((), "0.5"),
-    "TabularModel.stem": ((), "4"),
+    "BlockModel.stem": ((), "4"),
     "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),
     "TabularModel.feature_gate": ((), "{}"),
     "FeatureGate.gate": (("model.feature_gate={}",), "threshold"),

@@ -10,10 +10,18 @@ from sparse_keras.layers.experts import (
 from sparse_keras.layers.feature_gate import FeatureGate
 from sparse_keras.layers.grouped_dense import GroupedDense
 from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
-from sparse_keras.layers.routers import ReLURouter, Router, ThresholdRouter, TopKRouter
+from sparse_keras.layers.routers import (
+    DenseRouter,
+    ReLURouter,
+    Router,
+    ThresholdRouter,
+    TopKRouter,
+    UniformRouter,
+)
 
 __all__ = [
     "DenseExperts",
+    "DenseRouter",
     "Experts",
     "FeatureGate",
     "GLUExperts",
@@ -25,4 +33,5 @@ __all__ = [
     "ThresholdRouter",
     "TiedExperts",
     "TopKRouter",
+    "UniformRouter",
 ]

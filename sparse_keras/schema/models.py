@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.experts import Activation, ExpertsConfig
@@ -14,6 +14,13 @@ from sparse_keras.schema.section import (
     Positive,
     Section,
 )
+
+
+# YAML's lists, as values that never change.
+Widths = Annotated[
+    tuple[Count, ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+]
 
 
 class SharedExpert(Section):
@@ -40,7 +47,17 @@ class FeatureGate(Section):
 
 
 class _TabularModel(Section):
+    """What the models of tables share: how the columns become the input of the network."""
+
     embedding_dim: Count = Field(8, description="Width of each categorical column's embedding.")
+    feature_gate: FeatureGate | None = Field(
+        None, description="A learned gate on each input feature. Null: all features are used."
+    )
+
+
+class _BlockModel(_TabularModel):
+    """A stem, a stack of blocks, and one head."""
+
     stem: Count | None = Field(
         128, description="Width of a dense layer before the first block. Null: no such layer."
     )
@@ -51,12 +68,37 @@ class _TabularModel(Section):
         description="Whether a block normalises its input and adds its output to it; otherwise its "
         "output replaces the input.",
     )
-    feature_gate: FeatureGate | None = Field(
-        None, description="A learned gate on each input feature. Null: all features are used."
+
+
+class Tower(Section):
+    """The dense layers of one task alone, between what tasks share and the task's head."""
+
+    hidden_dims: Widths = Field((32,), description="Width of each layer; may be empty.")
+    activation: Activation = Field("relu", description="Activation of each layer.")
+    dropout: Fraction = Field(0.0, description="Part of each layer's output dropped in training.")
+
+    def unused(self):
+        if self.hidden_dims:
+            return {}
+        return {key: "hidden_dims is empty" for key in ("activation", "dropout")}
+
+
+class _MultiTaskModel(_TabularModel):
+    """Several targets: what the tasks share, then a tower and a head for each."""
+
+    stem: Count | None = Field(
+        None,
+        description="Width of a dense layer that all tasks share, before all else. Null: none.",
+    )
+    dropout: Fraction = Field(
+        0.0, description="Part of what the tasks' towers get that is dropped in training."
+    )
+    tower: Tower = Field(
+        default_factory=Tower, description="The dense layers of each task before its head."
     )
 
 
-class SparseMLP(_TabularModel):
+class SparseMLP(_BlockModel):
     """Blocks of sparse experts behind a router, on a table."""
 
     type: Literal["sparse_mlp"] = Field("sparse_mlp", description="Sparse experts on a table.")
@@ -85,7 +127,7 @@ class SparseMLP(_TabularModel):
                 )
 
 
-class DenseMLP(_TabularModel):
+class DenseMLP(_BlockModel):
     """Blocks in which every row uses every weight: what `sparse_mlp` is measured against."""
 
     type: Literal["dense_mlp"] = Field("dense_mlp", description="A dense network on a table.")

@@ -10,9 +10,18 @@ from sparse_keras.schema.section import Count, Fraction, NotNegative, Section
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
 _Z = "Weight of the loss that keeps the router's logits small."
 _IMPORTANCE = "Weight of the squared variation of the experts' summed weights."
+_JITTER = "Half width of the factor around 1 that noises the router's input in training."
 
 
-class TopKRouter(Section):
+class _LearnedRouter(Section):
+    trainable: bool = Field(
+        True,
+        description="Whether the router learns. False: it stays as drawn at random, to see what "
+        "learning to route is worth.",
+    )
+
+
+class TopKRouter(_LearnedRouter):
     """Each row goes to the k experts with the highest scores."""
 
     type: Literal["top_k"] = Field("top_k", description="The k experts with the highest scores.")
@@ -21,10 +30,7 @@ class TopKRouter(Section):
         None,
         description="Whether the k weights are divided by their sum. Null: yes if k is above 1.",
     )
-    jitter: Fraction = Field(
-        0.0,
-        description="Half width of the factor around 1 that noises the router's input in training.",
-    )
+    jitter: Fraction = Field(0.0, description=_JITTER)
     balance_loss: NotNegative = Field(0.01, description=_BALANCE)
     z_loss: NotNegative = Field(0.0, description=_Z)
     importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
@@ -37,7 +43,7 @@ class TopKRouter(Section):
             )
 
 
-class ThresholdRouter(Section):
+class ThresholdRouter(_LearnedRouter):
     """Each row goes to every expert whose sigmoid gate is above a threshold."""
 
     type: Literal["threshold"] = Field("threshold", description="Every gate above a threshold.")
@@ -59,7 +65,7 @@ class ThresholdRouter(Section):
             )
 
 
-class ReLURouter(Section):
+class ReLURouter(_LearnedRouter):
     """Each row goes to every expert whose ReLU gate is open; a penalty holds their average at k."""
 
     type: Literal["relu"] = Field("relu", description="Every ReLU gate above 0 (ReMoE).")
@@ -78,6 +84,23 @@ class ReLURouter(Section):
         if self.max_experts is not None and self.max_experts < self.k:
             yield "max_experts", f"{self.max_experts} is less than k, which is {self.k}"
 
+    def unused(self):
+        return {} if self.trainable else {"l1_multiplier": "trainable is false"}
 
-ROUTERS = Choice("router", TopKRouter, ThresholdRouter, ReLURouter)
+
+class DenseRouter(_LearnedRouter):
+    """Each row goes to every expert, weighted by a softmax: the gate of MMoE. Nothing is sparse."""
+
+    type: Literal["dense"] = Field("dense", description="Every expert, with softmax weights.")
+    jitter: Fraction = Field(0.0, description=_JITTER)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+
+
+class UniformRouter(Section):
+    """Each row goes to every expert with the same weight: an ensemble without a router."""
+
+    type: Literal["uniform"] = Field("uniform", description="Every expert, with equal weights.")
+
+
+ROUTERS = Choice("router", TopKRouter, ThresholdRouter, ReLURouter, DenseRouter, UniformRouter)
 RouterConfig = Annotated[Section, ROUTERS]

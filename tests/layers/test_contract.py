@@ -10,6 +10,7 @@ import pytest
 import sparse_keras
 from sparse_keras.layers import (
     DenseExperts,
+    DenseRouter,
     FeatureGate,
     GLUExperts,
     GroupedDense,
@@ -19,6 +20,7 @@ from sparse_keras.layers import (
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    UniformRouter,
 )
 from tests.layers.wrappers import ByLargestFeature, WeightOfEachExpert
 from tests.support.contract import CHECKS, run_layer_contract
@@ -62,6 +64,11 @@ SUBJECTS = {
     ),
     "ThresholdRouter": (partial(ThresholdRouter, num_experts=4), ROUTER),
     "ReLURouter": (partial(ReLURouter, num_experts=4), ROUTER),
+    "DenseRouter": (partial(DenseRouter, num_experts=4), ROUTER),
+    "UniformRouter": (
+        partial(UniformRouter, num_experts=4),
+        ROUTER | {"constant": True, "weightless": True},
+    ),
     "FeatureGate": (FeatureGate, MASKED | RANDOM),
     "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
     "mixture of Dense": (
@@ -71,6 +78,11 @@ SUBJECTS = {
     "dense, top k": (partial(mixture, DENSE, TOP_K), MASKED),
     "dense, threshold": (partial(mixture, DENSE, ThresholdRouter), MASKED),
     "dense, relu": (partial(mixture, DENSE, RELU), MASKED),
+    "dense, dense": (
+        partial(mixture, DENSE, partial(DenseRouter, importance_loss=0.01, use_bias=True)),
+        MASKED,
+    ),
+    "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
     "mlp, top k": (partial(mixture, MLP, TOP_K), MASKED),
     "mlp, threshold": (
         partial(mixture, MLP, partial(ThresholdRouter, max_experts=2, normalize=True)),

@@ -8,6 +8,7 @@ from keras import ops
 
 from sparse_keras.layers import (
     DenseExperts,
+    DenseRouter,
     GLUExperts,
     MixtureOfExperts,
     MLPExperts,
@@ -15,6 +16,7 @@ from sparse_keras.layers import (
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    UniformRouter,
 )
 from tests.layers.wrappers import FixedRouter
 from tests.support import reference
@@ -40,6 +42,8 @@ ROUTERS = {
     "few over the threshold": lambda: ThresholdRouter(0.6, 2, normalize=True, balance_loss=0.0),
     "relu": lambda: ReLURouter(k=2),
     "few relu": lambda: ReLURouter(k=2, max_experts=3),
+    "dense": lambda: DenseRouter(use_bias=True),
+    "uniform": lambda: UniformRouter(),
 }
 # Leading axes, E, K, share of open slots, share of tokens that are padding, experts ever chosen.
 SHAPES = {
@@ -130,11 +134,17 @@ def router_and_logits(name, experts=8, tokens=30, seed=0):
     router = ROUTERS[name]()
     router.set_num_experts(experts)
     router.build((None, WIDTH))
-    if router.bias is not None:
+    if router.use_bias:
         router.bias.assign(np.linspace(-0.5, 0.5, experts))
     x = np.random.default_rng(seed).normal(size=(tokens, WIDTH)).astype("float32")
     weights = reference.weights_of(router)
-    return router, x, x @ weights["router_kernel"] + weights.get("router_bias", 0.0)
+    return router, x, logits_of(weights, x, experts)
+
+
+def logits_of(weights, x, experts=8):
+    if "router_kernel" not in weights:
+        return np.zeros((len(x), experts))
+    return x @ weights["router_kernel"] + weights.get("router_bias", 0.0)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -167,9 +177,7 @@ def test_capacity_equals_the_loop(name, capacity_factor):
     mask[1, 9:] = False
     y, routing = layer(x, mask=mask, training=True, return_routing=True)
     tokens = x.reshape(-1, WIDTH).astype("float64")
-    logits = tokens @ reference.weights_of(router)["router_kernel"]
-    if router.use_bias:
-        logits = logits + reference.weights_of(router)["router_bias"]
+    logits = logits_of(reference.weights_of(router), tokens)
     index, weight, is_open = reference.route(router, logits, mask.ravel())
     # An even share of the open assignments; for a top-k router those are K times the 24 tokens that
     # are not padding.
@@ -206,7 +214,7 @@ def test_gradients_through_the_router(name, bank):
     assert set(values) == set(gradients)
 
     def function(values):
-        logits = values["x"] @ values["router_kernel"] + values.get("router_bias", 0.0)
+        logits = logits_of(values, values["x"])
         routing = reference.route(layer.router, logits)
         y = reference.mixture(layer.experts, values["x"], *routing, weights=values)
         return (y * upstream).sum()

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from sparse_keras.callbacks import ExpertLoad
-from sparse_keras.layers import DenseExperts, MixtureOfExperts, ReLURouter, Router, TopKRouter
+from sparse_keras.layers import (
+    DenseExperts,
+    DenseRouter,
+    MixtureOfExperts,
+    ReLURouter,
+    Router,
+    TopKRouter,
+    UniformRouter,
+)
 from sparse_keras.layers.routers import ROUTERS
 from tests.support.gradients import layer_gradients, to_numpy
 
@@ -44,7 +52,8 @@ def test_routes_in_float32_under_every_policy(name):
     router, expected = route("float32")
     for policy in ("mixed_bfloat16", "mixed_float16", "bfloat16"):
         router, routing = route(policy)
-        assert router.compute_dtype == "float32" and router.kernel.dtype == "float32"
+        assert router.compute_dtype == "float32"
+        assert all(weight.dtype == "float32" for weight in router.weights)
         for key, tensor in routing.items():
             assert keras.backend.standardize_dtype(tensor.dtype) in ("float32", "int32", "bool")
             np.testing.assert_array_equal(to_numpy(tensor), to_numpy(expected[key]))
@@ -164,3 +173,32 @@ def test_costs():
     assert layer.active_params() == 24 + 21 + 42
     # All four experts, and the statistics, which are not trainable.
     assert layer.count_params() == 24 + 21 + 84 + layer.statistics.shape[0]
+
+
+def test_routers_that_open_every_expert_refuse_what_has_no_effect():
+    with pytest.raises(ValueError, match="balance loss is constant"):
+        DenseRouter(balance_loss=0.1)
+    for arguments in ({"jitter": 0.1}, {"importance_loss": 1.0}, {"kernel_initializer": "zeros"}):
+        with pytest.raises(ValueError, match=f"no effect. Received: {next(iter(arguments))}="):
+            UniformRouter(**arguments)
+
+
+@pytest.mark.parametrize("name", sorted(set(ROUTERS) - {"uniform"}))
+def test_a_frozen_router_stays_as_it_was_drawn(name, tmp_path):
+    """Also once the model is loaded: Keras sets `trainable` of a whole model there."""
+    router = {"type": name, "trainable": False}
+    layer = MixtureOfExperts(DenseExperts(4, 3), router=router, name="mixture")
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, layer(inputs))
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    x = draw(64, 6)
+    before, experts = to_numpy(layer.router.kernel), to_numpy(layer.experts.weights[0])
+    model.fit(x, x[:, :3], verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded.fit(x, x[:, :3], verbose=0)
+    mixture = loaded.get_layer("mixture")
+    for router in (layer.router, mixture.router):
+        assert not router.trainable and router.trainable_weights == []
+        np.testing.assert_array_equal(to_numpy(router.kernel), before)
+    assert np.any(to_numpy(mixture.experts.weights[0]) != experts)

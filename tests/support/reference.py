@@ -168,12 +168,15 @@ def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream,
 def route(router, logits, mask=None):
     """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`."""
     name = type(router).__name__
-    slots = router.k if name == "TopKRouter" else router.max_experts or router.num_experts
+    slots = getattr(router, "k" if name == "TopKRouter" else "max_experts", None)
+    slots = slots or router.num_experts
     index = np.zeros((len(logits), slots), int)
     weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
     for n, row in enumerate(logits):
-        if name == "TopKRouter":
+        if name in ("TopKRouter", "DenseRouter"):
             gates, lowest = softmax(row), -np.inf
+        elif name == "UniformRouter":
+            gates, lowest = np.full(len(row), 1 / len(row)), -np.inf
         elif name == "ThresholdRouter":
             gates, lowest = sigmoid(row), router.threshold
         else:

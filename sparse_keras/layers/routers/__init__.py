@@ -2,9 +2,11 @@
 
 from sparse_keras._plugin_builders import Builders
 from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.relu import ReLURouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
 from sparse_keras.layers.routers.top_k import TopKRouter
+from sparse_keras.layers.routers.uniform import UniformRouter
 
 # The names that configs use.
 ROUTERS = Builders(
@@ -13,7 +15,17 @@ ROUTERS = Builders(
         "top_k": TopKRouter,
         "threshold": ThresholdRouter,
         "relu": ReLURouter,
+        "dense": DenseRouter,
+        "uniform": UniformRouter,
     },
 )
 
-__all__ = ["ROUTERS", "ReLURouter", "Router", "ThresholdRouter", "TopKRouter"]
+__all__ = [
+    "ROUTERS",
+    "DenseRouter",
+    "ReLURouter",
+    "Router",
+    "ThresholdRouter",
+    "TopKRouter",
+    "UniformRouter",
+]

@@ -41,11 +41,16 @@ class Router(keras.layers.Layer):
         * `"scores"`: float32 `[N, E]`, what the choice was made by.
         * `"logits"`: float32 `[N, E]`.
 
-    `always_open` says that `is_open` is True for every token that is not padding, which spares the
-    owner of the router some work. The owner adds `auxiliary_losses(...)` to the model's losses.
+    `always_open` says that `is_open` is True for every token that is not padding, and
+    `opens_every_expert` that moreover slot e is expert e: both spare the owner of the router some
+    work. The owner adds `auxiliary_losses(...)` to the model's losses.
+
+    With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
+    route is worth.
     """
 
     always_open = False
+    opens_every_expert = False
 
     def __init__(
         self,
@@ -100,7 +105,8 @@ class Router(keras.layers.Layer):
             )
         self.num_experts = num_experts
 
-    def build(self, input_shape):
+    def check_num_experts(self):
+        """Raises a ValueError unless E is known and leaves room for the router's choices."""
         if self.num_experts is None:
             raise ValueError(
                 f"{type(self).__name__} does not know the number of experts. Pass `num_experts`, "
@@ -113,6 +119,9 @@ class Router(keras.layers.Layer):
                     f"`{name}` must be at most the number of experts. Received: {name}={limit}, "
                     f"num_experts={self.num_experts}."
                 )
+
+    def build(self, input_shape):
+        self.check_num_experts()
         self.kernel = self.add_weight(
             name="router_kernel",
             shape=(input_shape[-1], self.num_experts),
@@ -138,15 +147,18 @@ class Router(keras.layers.Layer):
                 dtype=inputs.dtype,
                 seed=self.seed_generator,
             )
-        logits = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            logits = logits + self.bias
+        logits = self.compute_logits(inputs)
         routing = {"logits": logits, **self.route(logits)}
         if mask is not None:
             is_open = ops.logical_and(routing["is_open"], mask[:, None])
             routing["is_open"] = is_open
             routing["weight"] = ops.where(is_open, routing["weight"], 0.0)
         return routing
+
+    def compute_logits(self, inputs):
+        """The logits `[N, E]` of inputs `[N, D]`, both float32."""
+        logits = ops.matmul(inputs, self.kernel)
+        return logits if self.bias is None else logits + self.bias
 
     def route(self, logits):
         """Chooses experts by their logits, float32 `[N, E]`."""
@@ -232,8 +244,21 @@ def open_slots(gates, is_open, max_experts):
     if max_experts < num_experts:
         weight, expert_index = ops.top_k(gates, max_experts)
         return ops.cast(expert_index, "int32"), weight, weight > 0
-    expert_index = ops.arange(num_experts, dtype="int32")[None]
-    return ops.broadcast_to(expert_index, ops.shape(gates)), gates, is_open
+    return every_slot(gates)["expert_index"], gates, is_open
+
+
+def every_slot(weight):
+    """The routing of a router that opens every expert, in slots 0 to E - 1.
+
+    Args:
+        weight: Float32 `[N, E]`, the weight of each expert.
+    """
+    expert_index = ops.arange(weight.shape[-1], dtype="int32")[None]
+    return {
+        "expert_index": ops.broadcast_to(expert_index, ops.shape(weight)),
+        "weight": weight,
+        "is_open": ops.ones_like(weight, dtype="bool"),
+    }
 
 
 def _float32_policy(dtype):

@@ -1,0 +1,74 @@
+"""DenseRouter: every expert is open, each with its softmax weight."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.routers.base import Router, every_slot
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class DenseRouter(Router):
+    """Sends each token to all experts, weighted by a softmax: the gate of MMoE.
+
+        weight = softmax(x @ kernel)
+
+    Nothing is sparse here: every expert computes every token. It is the choice for a few small
+    experts that several tasks share, and the baseline of sparse routers.
+
+    Args:
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be constant, since
+            every expert gets every token.)
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. K is E, and slot e is expert e.
+
+    Raises:
+        ValueError: If a `balance_loss` is given.
+
+    Example:
+
+    >>> router = sparse_keras.layers.DenseRouter(num_experts=8)
+    >>> routing = router(np.random.normal(size=(5, 16)).astype("float32"))
+    >>> np.allclose(np.sum(routing["weight"], axis=1), 1.0)
+    True
+
+    Reference:
+        [Adaptive Mixtures of Local Experts](https://doi.org/10.1162/neco.1991.3.1.79);
+        [MMoE](https://doi.org/10.1145/3219819.3220007), section 4.2.
+    """
+
+    def __init__(self, num_experts=None, **kwargs):
+        super().__init__(num_experts=num_experts, **kwargs)
+        if self.balance_loss:
+            raise ValueError(
+                "A DenseRouter sends every token to every expert: its load is always balanced, and "
+                "a balance loss is constant. Use `importance_loss`, which looks at the weights. "
+                f"Received: balance_loss={self.balance_loss}."
+            )
+
+    @property
+    def experts_per_token(self):
+        return self.num_experts
+
+    @property
+    def always_open(self):
+        return self.opens_every_expert
+
+    @property
+    def opens_every_expert(self):
+        return type(self).route is DenseRouter.route  # A subclass may close what it likes.
+
+    def route(self, logits):
+        scores = ops.softmax(logits, axis=-1)
+        return {**every_slot(scores), "scores": scores}

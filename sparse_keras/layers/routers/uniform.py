@@ -1,0 +1,74 @@
+"""UniformRouter: every expert has the same weight, and there is nothing to learn."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.routers.base import Router, every_slot
+
+_WITHOUT_EFFECT = (
+    "balance_loss",
+    "importance_loss",
+    "jitter",
+    "use_bias",
+    "kernel_initializer",
+    "kernel_regularizer",
+    "seed",
+)
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class UniformRouter(Router):
+    """Sends each token to all experts with the weight 1 / E: an ensemble without a router.
+
+    It has no weights. Beside another router it shows what routing is worth.
+
+    Args:
+        num_experts: E. `None` to learn it from the layer that owns the router.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. K is E, and slot e is expert e.
+
+    Raises:
+        ValueError: If an argument of other routers is given, which would change nothing here.
+
+    Example:
+
+    >>> router = sparse_keras.layers.UniformRouter(num_experts=8)
+    >>> float(router(np.ones((5, 16), "float32"))["weight"][0, 0])
+    0.125
+    """
+
+    experts_per_token = property(lambda self: self.num_experts)
+    always_open = opens_every_expert = True
+
+    def __init__(self, num_experts=None, **kwargs):
+        super().__init__(num_experts=num_experts, **kwargs)
+        given, plain = self.get_config(), Router().get_config()
+        changed = [name for name in _WITHOUT_EFFECT if given[name] != plain[name]]
+        if changed:
+            raise ValueError(
+                "A UniformRouter has no weights and no losses. Leave out what has no effect. "
+                f"Received: {', '.join(f'{name}={given[name]!r}' for name in changed)}."
+            )
+
+    def build(self, input_shape):
+        self.check_num_experts()
+        self.built = True
+
+    def compute_logits(self, inputs):
+        return ops.zeros((ops.shape(inputs)[0], self.num_experts), "float32")
+
+    def route(self, logits):
+        weight = ops.ones_like(logits) / self.num_experts
+        return {**every_slot(weight), "scores": weight}
+
+    def matrix_params(self):
+        return 0
+
+    def flops_per_token(self, input_dim):
+        return 0
