@@ -15,7 +15,6 @@ from sparse_keras.schema.section import (
     Section,
 )
 
-
 # YAML's lists, as values that never change.
 Widths = Annotated[
     tuple[Count, ...],
@@ -88,7 +87,7 @@ class _MultiTaskModel(_TabularModel):
 
     stem: Count | None = Field(
         None,
-        description="Width of a dense layer that all tasks share, before all else. Null: none.",
+        description="Width of a first dense layer that all tasks share. Null: none.",
     )
     dropout: Fraction = Field(
         0.0, description="Part of what the tasks' towers get that is dropped in training."
