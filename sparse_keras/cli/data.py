@@ -1,10 +1,8 @@
 """`sparse-keras data`: the data sets, and their files."""
 
-import contextlib
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from sparse_keras.cli.quiet import quiet_start
@@ -58,7 +56,9 @@ def run(args):
 
 
 def _fetch(name, source):
-    with _progress(name) as progress:
+    from sparse_keras.data.progress import download_bar
+
+    with download_bar(name) as progress:
         try:
             told = source.fetch(progress)
         except ValueError as error:
@@ -66,27 +66,6 @@ def _fetch(name, source):
     print(f"{name}: {told}")
     if source.licence:
         print(f"licence: {source.licence}")
-
-
-@contextlib.contextmanager
-def _progress(name):
-    """A function of (bytes there, bytes in all) that shows a bar from its first call on."""
-    bar = None
-
-    def report(done, total):
-        nonlocal bar
-        if bar is None:
-            columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            bar = Progress(*columns, console=Console(stderr=True))
-            bar.add_task(name)
-            bar.start()
-        bar.update(bar.task_ids[0], completed=done, total=total)
-
-    try:
-        yield report
-    finally:
-        if bar is not None:
-            bar.stop()
 
 
 def _table(sources):

@@ -4,6 +4,7 @@ A file has its own name in the cache only after its content was checked; until t
 `.part`. So whoever finds a file there may take it.
 """
 
+import base64
 import hashlib
 import os
 import sys
@@ -13,7 +14,7 @@ import urllib.request
 import zipfile
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sparse_keras.data.suggest import did_you_mean
 
@@ -51,7 +52,7 @@ def fetch(url, sha256, filename, progress=None):
     A download that was interrupted is continued where the server can do that.
 
     Args:
-        url: Where the file is.
+        url: Where the file is; or several places, tried one after the other.
         sha256: Hexadecimal SHA-256 of its content.
         filename: Its name in the cache.
         progress: Optional function of (bytes there, bytes in all or None), called now and then.
@@ -67,10 +68,24 @@ def fetch(url, sha256, filename, progress=None):
         return found
     path = cache_folder() / filename
     part = path.with_name(f"{filename}.part")
-    by_hand = (
-        f"To get it by hand, download {url} and save it as {path}; its SHA-256 has to be {sha256}."
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for place in [url] if isinstance(url, str) else url:
+        try:
+            _download_checked(place, sha256, part, progress)
+            os.replace(part, path)
+            return path
+        except FetchError as error:
+            failures.append(error)
+    kept = f" What has come is kept in {part}: the next try goes on from there."
+    raise FetchError(
+        f"{' '.join(map(str, failures))}{kept if part.is_file() else ''} To get it by hand, "
+        f"download {_shown(place)} and save it as {path}; its SHA-256 has to be {sha256}."
+    ) from failures[-1]
+
+
+def _download_checked(url, sha256, part, progress):
+    """Leaves the file in `part`; raises a `FetchError` with the reason if that cannot be done."""
     try:
         continued = _download(url, part, progress)
         received = _sha256(part)
@@ -82,18 +97,13 @@ def fetch(url, sha256, filename, progress=None):
     except (OSError, HTTPException) as error:
         is_status = isinstance(error, urllib.error.HTTPError)
         reason = error if is_status else getattr(error, "reason", None) or error
-        kept = f" What has come is kept in {part}: the next try goes on from there."
-        raise FetchError(
-            f"Cannot download {url}: {reason}.{kept if part.is_file() else ''} {by_hand}"
-        ) from error
+        raise FetchError(f"Cannot download {_shown(url)}: {reason}.") from error
     if received != sha256:
         part.unlink()
         raise FetchError(
-            f"What came from {url} is not the file expected: its SHA-256 is {received}. It was "
-            f"deleted. {by_hand}"
+            f"What came from {_shown(url)} is not the file expected: its SHA-256 is {received}. "
+            "It was deleted."
         )
-    os.replace(part, path)
-    return path
 
 
 def fetch_member(url, sha256, member, progress=None):
@@ -114,7 +124,11 @@ def fetch_member(url, sha256, member, progress=None):
         FetchError: If the archive cannot be had.
         ValueError: If it is no archive, or has no such file.
     """
-    path = fetch(url, sha256, archive_name(url), progress)
+    return read_member(fetch(url, sha256, archive_name(url), progress), member)
+
+
+def read_member(path, member):
+    """Returns the content of one file in an archive on the disk: see `fetch_member`."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             _refuse_unknown(member, archive.namelist(), path)
@@ -124,6 +138,18 @@ def fetch_member(url, sha256, member, progress=None):
     with tarfile.open(path) as archive:
         _refuse_unknown(member, [one.name for one in archive if one.isfile()], path)
         return archive.extractfile(member).read()
+
+
+def checked(content, sha256, what):
+    """Returns bytes whose SHA-256 is the one expected.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    received = hashlib.sha256(content).hexdigest()
+    if received != sha256:
+        raise ValueError(f"{what} has the SHA-256 {received}. Expected: {sha256}.")
+    return content
 
 
 def archive_name(url):
@@ -139,9 +165,8 @@ def _refuse_unknown(member, names, path):
 def _download(url, part, progress):
     """Writes to `part`, after what is there already. Returns whether anything of that was kept."""
     have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+        response = open_url(url, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
         if have and error.code == 416:  # Nothing comes after what is there.
             return True
@@ -160,6 +185,22 @@ def _download(url, part, progress):
     if total is not None and have < total:
         raise OSError(f"the connection ended after {have:,} of {total:,} bytes")
     return continued
+
+
+def open_url(url, headers):
+    """Opens a URL. A user and password in it are sent as such, and to no other host."""
+    user = urlsplit(url).netloc.rpartition("@")[0]
+    request = urllib.request.Request(_shown(url), headers=headers)
+    if user:
+        secret = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
+    return urllib.request.urlopen(request, timeout=_TIMEOUT)
+
+
+def _shown(url):
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _sha256(path):
