@@ -69,10 +69,13 @@ def _fetch(name, source):
 
 
 def _table(sources):
-    table = Table("name", "description", "source", "here", "licence", box=None, pad_edge=False)
+    columns = ("name", "description", "source", "size", "here", "licence")
+    table = Table(*columns, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     here = {True: "yes", False: "no", None: "-"}
     for name, source in sources.items():
         description = DATASETS.sections[name].model_fields["type"].description
-        table.add_row(name, description, source.kind, here[source.is_here()], source.licence or "-")
+        size = f"{source.size / 1e6:.1f} MB" if source.size else "-"
+        licence = source.licence or "-"
+        table.add_row(name, description, source.kind, size, here[source.is_here()], licence)
     return table

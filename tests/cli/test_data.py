@@ -20,10 +20,10 @@ def test_every_data_set_of_ours_has_a_source():
 def test_lists_every_data_set_on_one_line(capsys):
     assert main(["data", "list"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["name", "description", "source", "here", "licence"]
+    assert head.split() == ["name", "description", "source", "size", "here", "licence"]
     assert [line.split()[0] for line in lines] == list(DATASETS.sections)
     rows = {line.split()[0]: line for line in lines}
-    assert "ships with the package  yes   CC BY 4.0, Becker" in rows["adult"]
+    assert "ships with the package  0.5 MB  yes   CC BY 4.0, Becker" in rows["adult"]
     assert "from scikit-learn" in rows["breast_cancer"] and "generated" in rows[OURS[2]]
     assert main(["data", "list", "csv"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["name", "csv"]
@@ -53,11 +53,11 @@ def test_fetching_a_download(monkeypatch, tmp_path, capsys):
     sha256 = hashlib.sha256(b"a,b\n1,2\n").hexdigest()
     monkeypatch.setitem(SOURCES, "adult", Download(there.as_uri(), sha256, "CC0"))
     assert main(["data", "list", "adult"]) == 0
-    assert "fetched  no " in capsys.readouterr().out
+    assert "fetched  -     no " in capsys.readouterr().out
     assert main(["data", "fetch", "adult"]) == 0
     assert str(tmp_path / "home" / "rows.csv") in capsys.readouterr().out
     assert main(["data", "list", "adult"]) == 0
-    assert "fetched  yes" in capsys.readouterr().out
+    assert "fetched  -     yes" in capsys.readouterr().out
 
     gone = Download((tmp_path / "gone.csv").as_uri(), sha256, "CC0")
     monkeypatch.setitem(SOURCES, "adult", gone)
