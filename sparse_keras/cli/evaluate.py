@@ -59,14 +59,15 @@ def run(args):
     batches = ArrayBatches(
         model.features.encode(frame),
         model.features.encode_target(frame),
+        model.features.sample_weight(frame),
         batch_size=config.training.batch_size,
     )
     metrics = model.evaluate(batches, return_dict=True, verbose=0)
     if args.json:
-        print(json.dumps({"rows": len(batches.y), **metrics}, indent=2))
+        print(json.dumps({"rows": batches.num_rows, **metrics}, indent=2))
         return 0
     table = Table("metric", box=None, pad_edge=False)
-    table.add_column(f"{len(batches.y):,} {name}", justify="right")
+    table.add_column(f"{batches.num_rows:,} {name}", justify="right")
     for metric, value in metrics.items():
         table.add_row(metric, f"{value:.4f}")
     Console(highlight=False, markup=False).print(table)

@@ -13,7 +13,9 @@ class ArrayBatches(keras.utils.PyDataset):
     Args:
         inputs: Dict with "numeric" and/or "categorical" arrays, as `Features.encode` gives. A
             model with one input gets the bare array.
-        targets: Array of encoded targets, one per row.
+        targets: Array of encoded targets, one per row; or for several targets a dict of arrays.
+        weights: What each row counts, an array; or for several targets a dict with an array for
+            each. None: all rows alike, and batches without weights.
         batch_size: Rows in a batch.
         shuffle: Whether to draw a new order each epoch.
         seed: Non-negative integer, the shuffling's seed.
@@ -21,18 +23,31 @@ class ArrayBatches(keras.utils.PyDataset):
     Attributes:
         x: Everything in row order, as a model takes it: `model.predict(batches.x)`.
         y: The targets in row order.
+        sample_weight: The weights in row order, or None.
+        num_rows: Number of rows, N.
         epoch: Number of epochs served so far. May be set, to resume.
     """
 
-    def __init__(self, inputs, targets, batch_size=256, shuffle=False, seed=0, **kwargs):
+    def __init__(
+        self, inputs, targets, weights=None, *, batch_size=256, shuffle=False, seed=0, **kwargs
+    ):
         super().__init__(**kwargs)
-        lengths = {name: len(array) for name, array in inputs.items()} | {"targets": len(targets)}
-        if len(set(lengths.values())) != 1 or not len(targets):
+        lengths = {name: len(array) for name, array in inputs.items()}
+        for what, arrays in (("targets", targets), ("weights", weights)):
+            named = arrays if isinstance(arrays, dict) else {"": arrays}
+            lengths |= {
+                f"{what} {name}".strip(): len(array)
+                for name, array in named.items()
+                if array is not None
+            }
+        if len(set(lengths.values())) != 1 or not all(lengths.values()):
             raise ValueError(f"Expected as many rows everywhere, at least 1. Received: {lengths}.")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: {batch_size}.")
         self.x = next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
         self.y = targets
+        self.sample_weight = weights
+        self.num_rows = next(iter(lengths.values()))
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -41,7 +56,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self._serving = False
 
     def __len__(self):
-        return -(-len(self.y) // self.batch_size)
+        return -(-self.num_rows // self.batch_size)
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):
@@ -49,15 +64,16 @@ class ArrayBatches(keras.utils.PyDataset):
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if self.shuffle:
             rows = self._rows_of_epoch()[rows]
-        if isinstance(self.x, dict):
-            return {name: array[rows] for name, array in self.x.items()}, self.y[rows]
-        return self.x[rows], self.y[rows]
+        batch = _rows_of(self.x, rows), _rows_of(self.y, rows)
+        if self.sample_weight is None:
+            return batch
+        return *batch, _rows_of(self.sample_weight, rows)
 
     def _rows_of_epoch(self):
         epoch, order = self._order
         if epoch != self.epoch:
             epoch = self.epoch
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.y))
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.num_rows)
             self._order = (epoch, order)
         return order
 
@@ -69,3 +85,9 @@ class ArrayBatches(keras.utils.PyDataset):
         if self._serving:
             self.epoch += 1
             self._serving = False
+
+
+def _rows_of(arrays, rows):
+    if isinstance(arrays, dict):
+        return {name: array[rows] for name, array in arrays.items()}
+    return arrays[rows]

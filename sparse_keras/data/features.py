@@ -15,6 +15,7 @@ from sparse_keras.data.columns import as_frame, category_keys, numeric_values
 from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.suggest import listing
 from sparse_keras.data.targets import Target
+from sparse_keras.data.weights import row_weights
 
 MISSING_CODE = 0
 UNSEEN_CODE = 1
@@ -110,6 +111,7 @@ class Features:
         target: A `Target`, or a `MultiTarget` for several.
         numeric: Tuple of `NumericColumn`.
         categorical: Tuple of `CategoricalColumn`.
+        weight: The column that says what each row counts in losses and metrics, or None.
 
     Example:
 
@@ -122,6 +124,7 @@ class Features:
     target: Target
     numeric: tuple = field(default=())
     categorical: tuple = field(default=())
+    weight: str | None = None
 
     def __repr__(self):
         return (
@@ -161,8 +164,8 @@ class Features:
                 it, only whether numbers were missing is known.
 
         Returns:
-            A list of `(name, kind, detail)`, the target last. `kind` is "numeric", "categorical"
-            or "target"; `detail` is such as "32 bins; missing 3.1 %" or "12 categories".
+            A list of `(name, kind, detail)`, the inputs first. `kind` is "numeric", "categorical",
+            "target" or "weight"; `detail` is such as "32 bins; missing 3.1 %" or "12 categories".
         """
         shown = []
         for column in self.numeric + self.categorical:
@@ -175,7 +178,7 @@ class Features:
         for target in getattr(self.target, "targets", [self.target]):
             classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
             shown.append((target.name, "target", f"{target.task}{classes}"))
-        return shown
+        return shown if self.weight is None else [*shown, (self.weight, "weight", "")]
 
     def encode(self, table):
         """Encodes raw columns for a model.
@@ -236,13 +239,33 @@ class Features:
         """Encodes raw target values for `fit`: see `Target.encode` and `MultiTarget.encode`."""
         return self.target.encode(values)
 
+    def sample_weight(self, table):
+        """What each row counts for each target, as `fit` and `evaluate` take it.
+
+        Args:
+            table: A table with the columns of the target and, if there is one, that of the weights.
+
+        Returns:
+            For one target, float32 `[N]`, or None where all rows count alike. For several, a dict
+            of such arrays: the row's weight, or 0 where the label is missing.
+
+        Raises:
+            ValueError: If a weight is missing, negative or infinite, or all are 0.
+        """
+        weights = None if self.weight is None else row_weights(table, self.weight)
+        if not isinstance(self.target, MultiTarget):
+            return weights
+        one = np.float32(1) if weights is None else weights
+        return {name: there * one for name, there in self.target.present(table).items()}
+
     def decode_target(self, predictions):
         """Turns predictions into raw target values: see `decode` of the target."""
         return self.target.decode(predictions)
 
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
-        return {
+        weight = {} if self.weight is None else {"weight": self.weight}
+        return weight | {
             "target": _target_to_dict(self.target),
             "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
             "categorical": [
@@ -259,6 +282,7 @@ class Features:
             target=_target_from_dict(content["target"]),
             numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
             categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
+            weight=content.get("weight"),
         )
 
 

@@ -13,19 +13,22 @@ BINS = ("tree", "quantile", "none")
 MAX_MAGNITUDE = 1e100
 
 
-def fit_features(frame, target, bins="tree", max_bins=32):
+def fit_features(frame, target, bins="tree", max_bins=32, weight=None):
     """Learns how to encode a table from its training rows.
 
     Numbers are numeric columns; text, bool and category columns are categorical. Text that looks
     like spoiled numbers is refused, unless its type "category" says that it is meant.
 
     Args:
-        frame: DataFrame of the training rows; columns other than the target's are inputs.
+        frame: DataFrame of the training rows; columns other than the target's and the weight are
+            inputs.
         target: A `Target`, or a `MultiTarget`: a label may then be missing in some rows.
         bins: Where the bins of numeric columns end: "tree" (where a decision tree on this
             column alone splits to predict the target, or all targets alike), "quantile", or "none"
             for no bins.
         max_bins: Most bins of a column; at least 2.
+        weight: The column that says what each row counts, which is no input; None: all alike. It
+            counts in losses and metrics, not in what is learned here.
 
     Returns:
         A `Features`.
@@ -40,7 +43,7 @@ def fit_features(frame, target, bins="tree", max_bins=32):
         )
     if max_bins < 2:
         raise ValueError(f"max_bins must be at least 2. Received: {max_bins}.")
-    inputs = [name for name in frame.columns if name not in target.columns]
+    inputs = [name for name in frame.columns if name not in (*target.columns, weight)]
     if not inputs:
         raise ValueError(
             f"Expected at least one column beside the target {target.name!r}. Received none."
@@ -58,7 +61,7 @@ def fit_features(frame, target, bins="tree", max_bins=32):
             categorical.append(_fit_categorical(frame[name]))
         else:
             numeric.append(_fit_numeric(frame[name], y, target.task, bins, max_bins))
-    return Features(target, tuple(numeric), tuple(categorical))
+    return Features(target, tuple(numeric), tuple(categorical), weight)
 
 
 def _fit_numeric(series, y, task, bins, max_bins):

@@ -40,9 +40,10 @@ class TabularData:
         found = hashlib.sha256(json.dumps(self.features.to_dict(), sort_keys=True).encode())
         for batches in (self.train, self.validation):
             if batches is not None:
-                inputs = batches.x.values() if isinstance(batches.x, dict) else [batches.x]
-                for array in (*inputs, batches.y):
-                    found.update(np.ascontiguousarray(array))
+                for arrays in (batches.x, batches.y, batches.sample_weight):
+                    for array in arrays.values() if isinstance(arrays, dict) else [arrays]:
+                        if array is not None:
+                            found.update(np.ascontiguousarray(array))
         return found.hexdigest()
 
     def __repr__(self):
@@ -96,11 +97,14 @@ def load_data(config):
             name="data.validation_fraction",
         )
     frames["test"] = raw.test
-    features = fit_features(frames["train"], raw.target, options.bins, options.max_bins)
+    features = fit_features(
+        frames["train"], raw.target, options.bins, options.max_bins, weight=raw.weight
+    )
     batches = {
         part: ArrayBatches(
             features.encode(frame),
             features.encode_target(frame),
+            features.sample_weight(frame),
             batch_size=config.training.batch_size,
             shuffle=part == "train",
             seed=config.training.seed,

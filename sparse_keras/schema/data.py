@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.datasets import Adult, BreastCancer, GeneratedMultilabel
-from sparse_keras.schema.section import Count, Section
+from sparse_keras.schema.section import Count, Section, Text
 from sparse_keras.schema.tables import TableSection, TestSplit
 
 
@@ -17,20 +17,23 @@ def _absolute(path, info: ValidationInfo):
     return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
 
 
-def _column_or_labels(value):
-    labels = tuple(value) if isinstance(value, (list, tuple)) else ()
+def _column_or_several(value):
+    several = tuple(value) if isinstance(value, (list, tuple)) else value
     if value and isinstance(value, str):
         return value
-    if len(labels) > 1 and all(label and isinstance(label, str) for label in labels):
-        return labels
+    if isinstance(several, (tuple, dict)) and len(several) > 1:
+        if all(column and isinstance(column, str) for column in several):
+            return several
     raise PydanticCustomError(
-        "target", "Input should be a column, or a list of at least two columns"
+        "target",
+        "Input should be a column, a list of at least two columns, or a mapping of at least two "
+        "columns to their tasks",
     )
 
 
-Text = Annotated[str, StringConstraints(min_length=1)]
 OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 ColumnKind = Literal["numeric", "categorical", "ignore"]
+TaskName = Literal["auto", "binary", "multiclass", "regression"]
 Path = Annotated[Text, AfterValidator(_absolute)]
 
 
@@ -40,11 +43,20 @@ class FileSection(TestSplit):
     path: Path = Field(
         description="The file. A relative path starts at the folder of the YAML file that names it."
     )
-    target: Annotated[Text | tuple[Text, ...], BeforeValidator(_column_or_labels)] = Field(
-        description="The column to predict; or a list of columns, each 0 or 1 (multi-label)."
+    target: Annotated[
+        Text | tuple[Text, ...] | dict[Text, TaskName], BeforeValidator(_column_or_several)
+    ] = Field(
+        description="The column to predict; a list of columns, each 0 or 1 (multi-label); or, for "
+        "a model of several targets, a mapping of columns to what kind of target each is. Of "
+        "several, a label may be missing in some rows."
     )
-    task: Literal["auto", "binary", "multiclass", "regression"] = Field(
+    task: TaskName = Field(
         "auto", description="What kind of target it is; auto looks at its values."
+    )
+    weight: Text | None = Field(
+        None,
+        description="A column of weights, 0 and more: what each row counts in the loss and in the "
+        "metrics. It is no input. Null: all rows count alike.",
     )
     columns: dict[Text, ColumnKind] = Field(
         default_factory=dict,
@@ -58,15 +70,22 @@ class FileSection(TestSplit):
     )
 
     def unused(self):
-        return {"task": "target is a list of labels"} if not isinstance(self.target, str) else {}
+        if isinstance(self.target, str):
+            return {}
+        kind = "mapping of columns to tasks" if isinstance(self.target, dict) else "list of labels"
+        return {"task": f"target is a {kind}"}
 
     def rules(self):
+        if self.weight is not None and self.weight in self.columns:
+            yield f"columns.{self.weight}", "is the weight, which is no input"
         targets = (self.target,) if isinstance(self.target, str) else self.target
         if len(set(targets)) < len(targets):
             yield "target", "a column is named twice"
         for name in targets:
             if name in self.columns:
                 yield f"columns.{name}", "is the target, whose kind is said by task"
+            if name == self.weight:
+                yield "weight", f"{name} is the target"
 
 
 class CSV(FileSection):

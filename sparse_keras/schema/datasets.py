@@ -5,13 +5,21 @@ from typing import Literal
 from pydantic import Field
 
 from sparse_keras.schema.section import Count, Seed
-from sparse_keras.schema.tables import OfficialSplit, TestSplit
+from sparse_keras.schema.tables import OfficialSplit, SeveralTargets, Tasks, TestSplit
 
 
-class Adult(OfficialSplit):
+class Adult(SeveralTargets, OfficialSplit):
     """UCI Adult: does a person earn more than 50,000 dollars (1994 census)? Official test split."""
 
+    TARGETS = ("income", "never_married")
+
     type: Literal["adult"] = Field("adult", description="UCI Adult, census income.")
+    tasks: Tasks = Field(
+        None,
+        description="What to learn: [income], [never_married] or both, for a model of several "
+        "targets. With never_married, marital-status is no input, which says it, nor is "
+        "relationship, which says much of it. Null: [income].",
+    )
 
 
 class BreastCancer(TestSplit):

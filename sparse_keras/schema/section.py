@@ -7,6 +7,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     model_serializer,
     model_validator,
 )
@@ -20,6 +21,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 # Open at 1: a fraction of 1 leaves nothing for the rest.
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
+Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 def _of_one_kind(value):

@@ -1,10 +1,11 @@
 """What the `data` sections of tables share: how the table is split and encoded."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from sparse_keras.schema.section import BetweenZeroAndOne, Fraction, Section, Seed
+from sparse_keras.schema.errors import did_you_mean
+from sparse_keras.schema.section import BetweenZeroAndOne, Fraction, Section, Seed, Text
 
 
 class TableSection(Section):
@@ -41,3 +42,40 @@ class TestSplit(TableSection):
     """A table from which test rows are drawn."""
 
     test_fraction: BetweenZeroAndOne = Field(0.2, description="Part of all rows kept for the test.")
+
+
+def _as_tuple(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+Tasks = Annotated[tuple[Text, ...] | None, BeforeValidator(_as_tuple)]
+
+
+class SeveralTargets(TableSection):
+    """A table with several targets, of which a config chooses.
+
+    One chosen target makes a table like any other; several are for models of several targets. A
+    data set names its targets in `TARGETS`, and says in the description of its own `tasks` what
+    they are; its reader gets the target from `data.multi_target.target_of`.
+    """
+
+    TARGETS: ClassVar[tuple[str, ...]] = ()
+    DEFAULT_TASKS: ClassVar[tuple[str, ...]] = ()  # Empty: the first target.
+
+    tasks: Tasks = Field(None, description="The targets to learn. Null: the data set's own choice.")
+
+    @property
+    def chosen_tasks(self):
+        """The targets to learn."""
+        return self.tasks or self.DEFAULT_TASKS or self.TARGETS[:1]
+
+    def rules(self):
+        yield from super().rules()
+        if self.tasks == ():
+            yield "tasks", f"expected at least one of {', '.join(self.TARGETS)}"
+        for task in dict.fromkeys(self.tasks or ()):
+            if task not in self.TARGETS:
+                hint = did_you_mean(task, self.TARGETS) or f"; there are {', '.join(self.TARGETS)}"
+                yield "tasks", f"the data set has no target {task!r}{hint}"
+            elif self.tasks.count(task) > 1:
+                yield "tasks", f"{task} is named twice"

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparse_keras.schema.data import Text
 from sparse_keras.schema.losses import LossConfig
-from sparse_keras.schema.section import Count, ExactlyFalse, ExactlyTrue, Section, Seed
+from sparse_keras.schema.section import Count, ExactlyFalse, ExactlyTrue, Section, Seed, Text
 
 
 class EarlyStopping(Section):

@@ -16,7 +16,7 @@ def make_config():
 
     def make(type, batch_size=32, training_seed=0, **data):
         common = {"validation_fraction": 0.1, "split_seed": 0, "bins": "tree", "max_bins": 32}
-        file = {"columns": {}, "max_rows": None, "decimal": "."}
+        file = {"columns": {}, "max_rows": None, "decimal": ".", "weight": None, "tasks": None}
         return SimpleNamespace(
             data=SimpleNamespace(type=type, **(common | file | data)),
             training=SimpleNamespace(batch_size=batch_size, seed=training_seed),
@@ -36,6 +36,7 @@ def file_options():
             "task": "auto",
             "columns": {},
             "max_rows": None,
+            "weight": None,
             "separator": ",",
             "decimal": ".",
             "test_fraction": 0.25,

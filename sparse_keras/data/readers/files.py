@@ -5,6 +5,7 @@ config settles it.
 """
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ import pandas as pd
 from sparse_keras.data.columns import category_keys, is_categorical, numeric_values, row_number
 from sparse_keras.data.formats import NPZFile
 from sparse_keras.data.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.readers.raw import RawTable
 from sparse_keras.data.splits import hold_out
 from sparse_keras.data.suggest import did_you_mean, listing
 from sparse_keras.data.table_files import read_rows, refuse_beyond_memory, sample_rows
 from sparse_keras.data.targets import infer_labels, infer_target
+from sparse_keras.data.weights import row_weights
 
 
 # What to do about a column, beside leaving it out, by the kind of its misreading.
@@ -25,12 +28,12 @@ def read_file(file, options):
 
     Args:
         file: A `TableFile`.
-        options: Anything with `target`, `task`, `columns`, `max_rows`, `test_fraction` and
-            `split_seed`.
+        options: Anything with `target`, `task`, `columns`, `weight`, `max_rows`, `test_fraction`
+            and `split_seed`.
 
     Raises:
-        ValueError: If the file cannot be read as a table, has no usable target, or a column would
-            be misread.
+        ValueError: If the file cannot be read as a table, has no usable target or weights, or a
+            column would be misread.
     """
     if options.max_rows is None:
         refuse_beyond_memory(file)
@@ -42,13 +45,16 @@ def read_file(file, options):
         _refuse_unknown(options.columns, frame)
         frame = _with_kinds(frame, options.columns)
         target = _target(frame, options, labels)
-        _refuse_misread(frame, target)
+        if options.weight is not None:
+            _refuse_absent(file, frame, [options.weight], "a column of weights")
+            row_weights(frame, options.weight)
+        _refuse_misread(frame, [*target.columns, options.weight])
         train, test = hold_out(
             frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
         )
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from error
-    return RawTable(file.path.stem, train, test, target)
+    return RawTable(file.path.stem, train, test, target, options.weight)
 
 
 def _labels(file, frame, target):
@@ -58,25 +64,42 @@ def _labels(file, frame, target):
         if labels := tuple(name for name in array if name in frame):
             return labels
     labels = (target,) if isinstance(target, str) else tuple(target)
-    for name in labels:
-        if name not in frame:
-            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
-            raise ValueError(
-                f"expected a target column {name!r}.{hint} Columns of the file: "
-                f"{listing(frame.columns)}."
-            )
+    _refuse_absent(file, frame, labels, "a target column")
     return labels
 
 
+def _refuse_absent(file, frame, names, what):
+    for name in names:
+        if name not in frame:
+            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
+            raise ValueError(
+                f"expected {what} {name!r}.{hint} Columns of the file: {listing(frame.columns)}."
+            )
+
+
 def _target(frame, options, labels):
+    if isinstance(options.target, Mapping):
+        return MultiTarget("targets", tuple(_several(frame, options.target)))
     if len(labels) > 1:
         name = options.target if isinstance(options.target, str) else "labels"
         return infer_labels(frame, labels, name)
-    values = frame[labels[0]]
+    return _one(frame[labels[0]], options.task)
+
+
+def _several(frame, tasks):
+    """The target of each column, from the rows that have it."""
+    for name, task in tasks.items():
+        present = np.not_equal(category_keys(frame[name]), None)
+        if not present.any():
+            raise ValueError(f"target {name!r} is missing in every row. Leave it out.")
+        yield _one(frame[name][present], task)
+
+
+def _one(values, task):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
         raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
-    target = infer_target(values, options.task)
+    target = infer_target(values, task)
     if target.task == "regression":
         target.encode(values)  # Refuses here, where the frame knows the rows of the file.
     return target
@@ -105,8 +128,8 @@ def _with_kinds(frame, kinds):
     return frame
 
 
-def _refuse_misread(frame, target):
-    inputs = frame.columns.difference(target.columns, sort=False)
+def _refuse_misread(frame, no_inputs):
+    inputs = [name for name in frame.columns if name not in no_inputs]
     empty = [name for name in inputs if frame[name].isna().all()]
     if empty:
         raise ValueError(
