@@ -62,6 +62,7 @@ def build_network(config, features):
             numeric_dim=features.numeric_dim,
             cardinalities=features.cardinalities,
             numeric_groups=[numbers[name] for name in sources],
+            **_numeric_kinds(config.model, features),
             **arguments,
         )
         if "tasks" in arguments and target.task != "multitask":
@@ -114,6 +115,13 @@ def _of_target(target):
 
 def _multi_task_models():
     return [name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskModel)]
+
+
+def _numeric_kinds(section, features):
+    """What an embedding of numeric columns has to know; models without one need not take it."""
+    if getattr(section, "numeric_embedding", None) is None:
+        return {}
+    return {"numeric_kinds": features.numeric_kinds}
 
 
 @contextlib.contextmanager

@@ -26,13 +26,14 @@ def per_group(initializer, role):
 
     def draw(shape, dtype=None):
         return ops.stack(
-            [_for_group(initializer, role, e)(shape[1:], dtype=dtype) for e in range(shape[0])]
+            [for_group(initializer, role, e)(shape[1:], dtype=dtype) for e in range(shape[0])]
         )
 
     return draw
 
 
-def _for_group(initializer, role, group):
+def for_group(initializer, role, group):
+    """The initializer of one group's weight: another draw than that of any other group."""
     seed = getattr(initializer, "seed", None)
     # Constants have no seed; a SeedGenerator moves on with each call by itself.
     if not isinstance(initializer, keras.initializers.Initializer) or not isinstance(seed, int):

@@ -58,6 +58,7 @@ def dense_twin(config, data=None):
 def _with_hidden_dim(config, hidden_dim):
     sparse = config.model.model_dump()
     shared = ("embedding_dim", "stem", "depth", "dropout", "residual", "feature_gate")
+    shared += ("numeric_embedding",)
     dense = {name: sparse[name] for name in shared}
     dense |= {
         "type": "dense_mlp",

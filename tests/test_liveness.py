@@ -100,6 +100,7 @@ CASES = {
     "SparseMLP.eval_capacity_factor": ((), "0.5"),
     "BlockModel.stem": ((), "4"),
     "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),
+    "TabularModel.numeric_embedding": ((), "{type: periodic}"),
     "TabularModel.feature_gate": ((), "{}"),
     "FeatureGate.gate": (("model.feature_gate={}",), "threshold"),
     "FeatureGate.threshold": (("model.feature_gate={gate: threshold}",), "0.25"),

@@ -147,6 +147,15 @@ class Features:
         )
 
     @property
+    def numeric_kinds(self):
+        """What each position of the numeric encoding is: a "value", a "bin" or "missing"."""
+        return (
+            *("value" for _ in self.numeric),
+            *("bin" for column in self.numeric for _ in range(column.num_bins)),
+            *("missing" for column in self.numeric if column.has_missing),
+        )
+
+    @property
     def numeric_dim(self):
         """Width of the numeric encoding."""
         return len(self.numeric_sources)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
-from sparse_keras.layers.mixture_of_experts import MixtureOfExperts, mixtures
+from sparse_keras.layers.mixture_of_experts import mixtures
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ def layer_costs(model):
 
     Parameters are weights, trainable or not, without what a mixture remembers of its routing.
     FLOPs are the multiplications and additions of matmuls in one forward pass of one example:
-    `Dense` and `MixtureOfExperts` (router, the experts a token uses, shared expert), once for each
-    position of a sequence. Everything else is small beside them and left out.
+    `Dense`, `MixtureOfExperts` (router, the experts a token uses, shared expert) and embeddings of
+    numeric columns, once for each position of a sequence. Everything else is small beside them and
+    left out.
 
     Args:
         model: A built Functional or Sequential model.
@@ -79,8 +80,9 @@ def flops_per_example(model):
     unknown = [f"{cost.name!r}, a {cost.type}" for cost in costs if cost.flops is None]
     if unknown:
         raise ValueError(
-            "flops_per_example counts Dense, Embedding and MixtureOfExperts layers with static "
-            f"axes other than the batch. It cannot count {'; '.join(unknown)}."
+            "flops_per_example counts Dense, Embedding and layers with a `flops_per_token`, as "
+            "MixtureOfExperts has, with static axes other than the batch. It cannot count "
+            f"{'; '.join(unknown)}."
         )
     return sum(cost.flops for cost in costs)
 
@@ -115,14 +117,15 @@ def _flops(layer, inputs):
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
-    if isinstance(layer, (keras.layers.Dense, MixtureOfExperts)):
+    if isinstance(layer, keras.layers.Dense) or hasattr(layer, "flops_per_token"):
         *positions, width = inputs.shape[1:]
         if None in positions:
             return None
         positions = math.prod(positions)
         if isinstance(layer, keras.layers.Dense):
             return 2 * math.prod(layer.kernel.shape) * positions
-        shared = 0 if layer.shared_expert is None else _flops(layer.shared_expert, inputs)
+        shared_expert = getattr(layer, "shared_expert", None)
+        shared = 0 if shared_expert is None else _flops(shared_expert, inputs)
         return None if shared is None else layer.flops_per_token(width) * positions + shared
     counted = isinstance(layer, keras.layers.Embedding) or all(
         len(weight.shape) < 2 for weight in layer.weights

@@ -23,6 +23,8 @@ def dense_mlp(
     residual=True,
     feature_gate=None,
     name="dense_mlp",
+    numeric_kinds=None,
+    numeric_embedding=None,
 ):
     """Builds a network for tables whose blocks are dense: every row uses every weight.
 
@@ -46,6 +48,11 @@ def dense_mlp(
         residual: Whether a block normalises its input and adds its output to it.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
         name: Name of the model.
+        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
+            `"missing"`, for `numeric_embedding`. `None` for values only.
+        numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
+            the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
+            `{"type": "periodic", "dim": 16}`. `None`: numeric features are used as they are.
 
     Returns:
         An uncompiled `keras.Model` with the inputs of `sparse_mlp`.
@@ -82,4 +89,6 @@ def dense_mlp(
         residual=residual,
         feature_gate=feature_gate,
         name=name,
+        numeric_kinds=numeric_kinds,
+        numeric_embedding=numeric_embedding,
     )

@@ -27,6 +27,8 @@ def sparse_mlp(
     eval_capacity_factor=None,
     feature_gate=None,
     name="sparse_mlp",
+    numeric_kinds=None,
+    numeric_embedding=None,
 ):
     """Builds a network for tables whose blocks are mixtures of experts.
 
@@ -57,6 +59,11 @@ def sparse_mlp(
         eval_capacity_factor: The same outside training.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
         name: Name of the model.
+        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
+            `"missing"`, for `numeric_embedding`. `None` for values only.
+        numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
+            the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
+            `{"type": "periodic", "dim": 16}`. `None`: numeric features are used as they are.
 
     Returns:
         An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],
@@ -104,6 +111,8 @@ def sparse_mlp(
         residual=residual,
         feature_gate=feature_gate,
         name=name,
+        numeric_kinds=numeric_kinds,
+        numeric_embedding=numeric_embedding,
     )
 
 

@@ -1,6 +1,6 @@
 """What the models of tables share: everything around the blocks.
 
-    numeric [B, n] -------------------+
+    numeric [B, n] -> [embeddings] ---+
                                       +-> concatenate -> feature gate -> stem -> blocks -> head
     categorical [B, c] -> embeddings -+
 
@@ -10,8 +10,19 @@ that a sparse model and its dense twin are built alike.
 
 import keras
 
-from sparse_keras.layers import FeatureGate
+from sparse_keras.layers import (
+    FeatureGate,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    identifiers,
+)
+from sparse_keras.layers.numeric_embedding import NumericEmbedding
 
+# The names that configs use.
+NUMERIC_EMBEDDINGS = {
+    "piecewise_linear": PiecewiseLinearEmbedding,
+    "periodic": PeriodicEmbedding,
+}
 _ACTIVATIONS = {
     "binary": "sigmoid",
     "multilabel": "sigmoid",
@@ -37,6 +48,8 @@ def table_model(
     residual,
     feature_gate,
     name,
+    numeric_kinds=None,
+    numeric_embedding=None,
 ):
     """Builds the functional model. The arguments are those of `sparse_mlp`.
 
@@ -49,6 +62,8 @@ def table_model(
         numeric_groups=numeric_groups,
         embedding_dim=embedding_dim,
         feature_gate=feature_gate,
+        numeric_kinds=numeric_kinds,
+        numeric_embedding=numeric_embedding,
     )
     if stem is not None:
         x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
@@ -58,8 +73,30 @@ def table_model(
     return keras.Model(inputs, x, name=name)
 
 
-def table_features(*, numeric_dim, cardinalities, numeric_groups, embedding_dim, feature_gate):
+def table_features(
+    *,
+    numeric_dim,
+    cardinalities,
+    numeric_groups,
+    embedding_dim,
+    feature_gate,
+    numeric_kinds=None,
+    numeric_embedding=None,
+):
     """The encoded columns of a table as one tensor.
+
+    Args:
+        numeric_dim: Width of the numeric input, 0 for none.
+        cardinalities: Number of codes of each categorical column.
+        numeric_groups: Optional list with the raw column, numbered from 0, behind each numeric
+            feature.
+        embedding_dim: Width of each categorical column's embedding.
+        feature_gate: Optional dict of `FeatureGate`'s arguments.
+        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
+            `"missing"`, as `Features.numeric_kinds` has it.
+        numeric_embedding: Optional dict: under `"type"` the name of a layer that gives each numeric
+            column an embedding, and its arguments. It replaces the numeric features. Only the bins,
+            of which a periodic embedding makes no use, then stay as they are beside it.
 
     Returns:
         `(inputs, x)`: what `keras.Model` takes as inputs, a dict or the only tensor, and float
@@ -72,7 +109,9 @@ def table_features(*, numeric_dim, cardinalities, numeric_groups, embedding_dim,
         raise ValueError(
             "A model of a table needs columns. Received: numeric_dim=0 and no cardinalities."
         )
-    inputs, features, groups = _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups)
+    inputs, features, groups = _inputs(
+        numeric_dim, cardinalities, embedding_dim, numeric_groups, numeric_kinds, numeric_embedding
+    )
     x = features[0] if len(features) == 1 else keras.layers.Concatenate(name="features")(features)
     if feature_gate is not None:
         x = FeatureGate(**feature_gate, groups=groups, name="feature_gate")(x)
@@ -94,13 +133,20 @@ def task_head(x, outputs, task, target_mean, target_std, name="head", scale_name
     return x
 
 
-def _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups):
+def _inputs(
+    numeric_dim, cardinalities, embedding_dim, numeric_groups, numeric_kinds, numeric_embedding
+):
     """The model's inputs, the tensors they become, and the column that each feature comes from."""
     inputs, features, groups = {}, [], []
     if numeric_dim:
         inputs["numeric"] = keras.Input((numeric_dim,), name="numeric")
-        features.append(inputs["numeric"])
         groups += range(numeric_dim) if numeric_groups is None else numeric_groups
+        if numeric_embedding is None:
+            features.append(inputs["numeric"])
+        else:
+            features, groups = _numeric_embedding(
+                inputs["numeric"], groups, numeric_kinds, numeric_embedding
+            )
     if cardinalities:
         first = max(groups, default=-1) + 1
         categorical = keras.Input((len(cardinalities),), dtype="int32", name="categorical")
@@ -112,6 +158,23 @@ def _inputs(numeric_dim, cardinalities, embedding_dim, numeric_groups):
             features.append(embedding(categorical[:, column]))
             groups += [first + column] * embedding_dim
     return inputs, features, groups
+
+
+def _numeric_embedding(numeric, groups, kinds, arguments):
+    """The embeddings of the numeric columns, and what they leave out; and their columns."""
+    embedding = identifiers.get(
+        {**arguments, "groups": groups, "kinds": kinds, "name": "numeric_embedding"},
+        NUMERIC_EMBEDDINGS,
+        NumericEmbedding,
+        "a numeric embedding",
+    )
+    features = [embedding(numeric)]
+    columns = [column for column in range(max(groups) + 1) for _ in range(embedding.dim)]
+    bins = [position for position, kind in enumerate(kinds or ()) if kind == "bin"]
+    if bins and isinstance(embedding, PeriodicEmbedding):
+        features.append(keras.ops.take(numeric, bins, axis=-1))
+        columns += [groups[position] for position in bins]
+    return features, columns
 
 
 def _block(x, make_block, number, dropout, residual):

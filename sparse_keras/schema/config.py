@@ -99,6 +99,13 @@ class Config(Section):
                 "optimizer.schedule.warmup_epochs",
                 f"{warmup:g} leaves nothing of training.epochs, which is {self.training.epochs}",
             )
+        embedding = getattr(self.model, "numeric_embedding", None)
+        if getattr(embedding, "type", None) == "piecewise_linear":
+            if getattr(self.data, "bins", None) == "none":
+                yield (
+                    "model.numeric_embedding",
+                    "piecewise_linear is made of bins, but data.bins is none",
+                )
         stopping = self.training.early_stopping
         if stopping and stopping.monitor.startswith("val_") and self.data:
             if self.data.validation_fraction == 0:

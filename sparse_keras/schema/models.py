@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from sparse_keras.schema.choice import Choice
+from sparse_keras.schema.embeddings import NumericEmbeddingConfig
 from sparse_keras.schema.experts import Activation, ExpertsConfig
 from sparse_keras.schema.routers import RouterConfig, TopKRouter
 from sparse_keras.schema.section import (
@@ -49,6 +50,11 @@ class _TabularModel(Section):
     """What the models of tables share: how the columns become the input of the network."""
 
     embedding_dim: Count = Field(8, description="Width of each categorical column's embedding.")
+    numeric_embedding: NumericEmbeddingConfig | None = Field(
+        None,
+        description="An embedding of each numeric column, in place of its value and bins. Null: "
+        "they are used as they are.",
+    )
     feature_gate: FeatureGate | None = Field(
         None, description="A learned gate on each input feature. Null: all features are used."
     )

@@ -103,8 +103,9 @@ def register_model(section, builder):
         section: As for `register_router`.
         builder: Called with the section's values and what the table says: `numeric_dim`,
             `cardinalities`, `numeric_groups`, `outputs`, `task`, and for regression `target_mean`
-            and `target_std`; see `models.sparse_mlp`. Returns an uncompiled `keras.Model`. Or where
-            it is: `"module:attribute"`.
+            and `target_std`; `numeric_kinds` too, if the section has a `numeric_embedding` that is
+            not null; see `models.sparse_mlp`. Returns an uncompiled `keras.Model`. Or where it is:
+            `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.

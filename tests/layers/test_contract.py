@@ -16,6 +16,8 @@ from sparse_keras.layers import (
     GroupedDense,
     MixtureOfExperts,
     MLPExperts,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     ReLURouter,
     ThresholdRouter,
     TiedExperts,
@@ -43,6 +45,11 @@ def mixture(bank, router, shared_expert=None, capacity_factor=None, **kwargs):
     )
 
 
+# Six features of two columns: three bins and an indicator; one bin.
+COLUMNS = {
+    "groups": [0, 1, 0, 0, 1, 0],
+    "kinds": ["value", "value", "bin", "bin", "bin", "missing"],
+}
 DENSE = partial(DenseExperts, 4, 3, activation="tanh")
 MLP = partial(MLPExperts, 4, 8)
 GLU = partial(GLUExperts, 4, 8, output_dim=3)
@@ -71,6 +78,13 @@ SUBJECTS = {
     ),
     "FeatureGate": (FeatureGate, MASKED | RANDOM),
     "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
+    "PiecewiseLinearEmbedding": (partial(PiecewiseLinearEmbedding, 4, **COLUMNS), MASKED),
+    "PiecewiseLinearEmbedding of bins alone": (
+        partial(PiecewiseLinearEmbedding, 4, **COLUMNS, linear=False, activation="tanh"),
+        MASKED,
+    ),
+    "PeriodicEmbedding": (partial(PeriodicEmbedding, 4, **COLUMNS), MASKED),
+    "PeriodicEmbedding, shared": (partial(PeriodicEmbedding, 4, shared=True), MASKED),
     "mixture of Dense": (
         lambda **kwargs: MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=1, **kwargs),
         MASKED,
@@ -113,7 +127,7 @@ SUBJECTS = {
 
 # What runs with `-m slow` only: the rest of the product of banks and routers, and costly checks of
 # layers that other subjects contain.
-LATER = {name for name in SUBJECTS if "," in name} - {
+LATER = {name for name in SUBJECTS if "," in name or "alone" in name} - {
     "dense, threshold",
     "mlp, relu",
     "tied, top k",
@@ -121,6 +135,8 @@ LATER = {name for name in SUBJECTS if "," in name} - {
 COSTLY = {
     "compiled_training_agrees": {
         "FeatureGate with threshold",
+        "PiecewiseLinearEmbedding",
+        "PeriodicEmbedding",
         "mixture of Dense",
         "mlp, relu",
         "tied, top k",
