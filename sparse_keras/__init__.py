@@ -39,6 +39,8 @@ _FUNCTIONS = {
     "register_router": "schema.plugins",
     "load_data": "data",
     "build_model": "building",
+    "compare": "comparison.comparing",
+    "Comparison": "comparison.comparison",
     "dense_twin": "twins",
     "Run": "training",
     "load_model": "training",

@@ -1,12 +1,14 @@
 """The published results: one JSON file under `results/` for each config, written by a command.
 
-`benchmarks/quality.py` writes them, the README shows them, and `sparse-keras train` prints them
-beside its own.
+`sparse-keras compare CONFIG --publish` writes them, the README and docs/results.md show them, and
+`sparse-keras train` prints them beside its own.
 """
 
 import json
 
 from sparse_keras._shipped import shipped_folder
+from sparse_keras.schema import load_config
+from sparse_keras.schema.errors import ConfigError
 
 
 def published_result(config_name):
@@ -16,9 +18,48 @@ def published_result(config_name):
         config_name: Name of the config.
 
     Returns:
-        The file's content, or None if there is none. `"config_hash"` says which values of the
-        config it was measured with, and `"models"` holds, for each model, its metrics on the test
-        rows: `{"mean": ..., "std": ..., "values": [one for each seed]}`.
+        The file's content, as `Comparison.content` has it, or None if there is none.
+        `"config_hash"` says which values of the config it was measured with, and `"models"` holds,
+        for each model, its metrics on the test rows: `{"mean": ..., "std": ..., "values": [one for
+        each seed]}`.
     """
-    file = shipped_folder("results") / f"{config_name}.json"
+    file = _file(config_name)
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def check_publishable(config):
+    """Checks that a config is a shipped one, as it is shipped.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if config.overrides or config.reference != config.name:
+        raise ConfigError(
+            "--publish takes the name of a shipped config, without --set. Received: "
+            f"{config.reference!r}{' with --set' if config.overrides else ''}."
+        )
+
+
+def publish(comparison):
+    """Writes the results of a shipped config.
+
+    Args:
+        comparison: A `Comparison`.
+
+    Returns:
+        The file, a `pathlib.Path`.
+
+    Raises:
+        ConfigError: If the config is no shipped one, or not as it is shipped.
+    """
+    name = comparison.content["config"]
+    if load_config(name).hash != comparison.content["config_hash"]:
+        raise ConfigError(f"The config {name!r} was compared with other values than it ships with.")
+    file = _file(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    comparison.save(file)
+    return file
+
+
+def _file(name):
+    return shipped_folder("results") / f"{name}.json"

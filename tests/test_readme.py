@@ -1,7 +1,6 @@
 """What the README says is what happens."""
 
 import importlib.util
-import json
 import pathlib
 import re
 
@@ -42,23 +41,24 @@ def test_yaml_block_is_a_config(tmp_path):
     assert config.data.type == "csv"
 
 
-def test_results_are_those_of_the_files():
-    path = ROOT / "benchmarks" / "quality.py"
-    spec = importlib.util.spec_from_file_location("quality", path)
-    quality = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quality)
-    assert quality.render(README) == README
+@pytest.fixture(scope="module")
+def rendering():
+    path = ROOT / "benchmarks" / "render_results.py"
+    spec = importlib.util.spec_from_file_location("render_results", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-# Those of results/speed are of no config; test_performance_page.py has them.
-OF_CONFIGS = [
-    file
-    for file in sorted((ROOT / "results").rglob("*.json"))
-    if file.parent != ROOT / "results" / "speed"
-]
+def test_results_are_those_of_the_files(rendering):
+    """Else run `python -m benchmarks.render_results`."""
+    assert rendering.render(README) == README
+    assert rendering.page() == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("file", OF_CONFIGS, ids=lambda file: file.stem)
-def test_results_are_of_the_shipped_config(file):
-    result = json.loads(file.read_text(encoding="utf-8"))
-    assert sparse_keras.load_config(result["config"]).hash == result["config_hash"]
+def test_results_are_of_the_shipped_config(rendering):
+    found = rendering.published()
+    assert "tabular/sparse_mlp_adult" in found["comparisons"]
+    for contents in found.values():
+        for name, content in contents.items():
+            assert sparse_keras.load_config(name).hash == content["config_hash"], name

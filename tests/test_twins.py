@@ -1,8 +1,9 @@
 import pytest
 
 import sparse_keras
+from sparse_keras import twins
 from sparse_keras.building import build_network
-from sparse_keras.models import flops_per_example
+from sparse_keras.models import flops_per_example, total_params
 
 SMALL = ["data={type: generated_multilabel, num_samples: 100, num_features: 20, num_labels: 5}"]
 
@@ -44,3 +45,55 @@ def test_a_dense_model_has_no_twin():
     )
     with pytest.raises(ValueError, match="dense_mlp"):
         sparse_keras.dense_twin(config)
+
+
+def test_owns_as_many_parameters():
+    config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "model.depth=2"])
+    data = sparse_keras.load_data(config)
+    twin = sparse_keras.dense_twin(config, data, equal="total_params")
+    sparse, dense = (total_params(build_network(one, data.features)) for one in (config, twin))
+    wider = twins.with_hidden_dim(config, twin.model.hidden_dim + 1)
+    step = total_params(build_network(wider, data.features)) - dense
+    assert abs(dense - sparse) <= step / 2
+    narrower = sparse_keras.dense_twin(config, data).model.hidden_dim
+    assert twin.model.hidden_dim > 4 * narrower  # Two of sixteen experts are active.
+
+
+@pytest.mark.parametrize("seconds_of_sparse", [30.0, 400.0, 5.0])
+def test_takes_as_many_seconds(seconds_of_sparse, monkeypatch):
+    """On a machine whose dense step takes 10 seconds, and 0.1 for each hidden unit."""
+    widths = []
+
+    def build(config, data):
+        return getattr(config.model, "hidden_dim", None)
+
+    def ratio(width, sparse, data):
+        assert sparse is None
+        widths.append(width)
+        return (10 + 0.1 * width) / seconds_of_sparse
+
+    monkeypatch.setattr(twins, "build_model", build)
+    monkeypatch.setattr(twins, "_ratio_of_steps", ratio)
+    config = sparse_keras.load_config("tabular/sparse_mlp", SMALL)
+    twin = sparse_keras.dense_twin(config, equal="seconds")
+    expected = {30.0: 200, 400.0: 3900, 5.0: 1}[seconds_of_sparse]
+    assert twin.model.hidden_dim == pytest.approx(expected, rel=0.06, abs=3)
+    assert len(widths) == len(set(widths)) <= 10
+
+
+@pytest.mark.slow
+def test_seconds_are_measured():
+    config = sparse_keras.load_config("tabular/sparse_mlp", SMALL)
+    data = sparse_keras.load_data(config)
+    twin = sparse_keras.dense_twin(config, data, equal="seconds")
+    dense, sparse = (sparse_keras.build_model(one, data) for one in (twin, config))
+    assert 0.5 < twins._ratio_of_steps(dense, sparse, data) < 2
+
+
+def test_the_cost_has_a_name():
+    config = sparse_keras.load_config("tabular/sparse_mlp", SMALL)
+    with pytest.raises(ValueError, match="active_flops, total_params, seconds"):
+        sparse_keras.dense_twin(config, equal="flops")
+    idle = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "optimizer=null"])
+    with pytest.raises(ValueError, match="no optimizer"):
+        sparse_keras.dense_twin(idle, equal="seconds")

@@ -2,8 +2,9 @@
 
 import importlib.metadata
 import os
-import pathlib
 import platform
+
+from sparse_keras.comparison.machine import cores, cpu_model
 
 PACKAGES = (
     "sparse-keras",
@@ -25,24 +26,13 @@ def describe():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": round(memory / 2**30, 1),
         "system": platform.system(),
         "load_before": round(os.getloadavg()[0], 2),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(TUNING)},
         "devices": {},
     }
-
-
-def cpu_model():
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def versions():

@@ -14,6 +14,7 @@ import sys
 import sparse_keras
 from sparse_keras.cli import (
     check,
+    compare,
     copy,
     data,
     doctor,
@@ -40,6 +41,7 @@ _VERBS = (
     check,
     summary,
     train,
+    compare,
     evaluate,
     predict,
     export,

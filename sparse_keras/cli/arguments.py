@@ -19,6 +19,12 @@ def add_config(parser, **kwargs):
 
 def add_overrides(parser):
     """`--set` and `--seed`, which change values of the config."""
+    add_set(parser)
+    parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
+
+
+def add_set(parser):
+    """`--set`, which changes values of the config."""
     parser.add_argument(
         "--set",
         action="append",
@@ -27,7 +33,6 @@ def add_overrides(parser):
         metavar="PATH=VALUE",
         help="change a value of the config, such as training.epochs=5; may be given many times",
     )
-    parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
 
 
 def overrides_of(args):

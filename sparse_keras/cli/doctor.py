@@ -29,6 +29,8 @@ REQUIRED = {
     "numpy": "0",
     "scikit-learn": "0",
     "pandas": "0",
+    "scipy": "0",
+    "joblib": "0",
     "pydantic": "2",
     "ruamel.yaml": "0",
     "rich": "0",

@@ -142,7 +142,7 @@ def _metrics_table(config, metrics):
             row.append(f"{found['mean']:.4f}" if found else "-")
         table.add_row(*row)
     if others:
-        seeds = len(published["models"]["sparse"]["seeds"])
+        seeds = len(published["seeds"])
         table.caption = f"published: mean over {seeds} seeds of the shipped config"
         table.caption_justify = "left"
     return table

@@ -16,6 +16,7 @@ LIGHT = [
     ["schema", "--markdown"],
     ["--help"],
     ["train", "--help"],
+    ["compare", "--help"],
 ]
 HEAVY = {"keras", "tensorflow", "numpy", "pandas", "sklearn"}
 

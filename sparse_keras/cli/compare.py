@@ -1,0 +1,141 @@
+"""`sparse-keras compare`: a config against its dense twins, gradient boosting, a linear model."""
+
+import logging
+import shlex
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from sparse_keras.cli.arguments import add_config, add_set
+from sparse_keras.cli.quiet import start_backend
+from sparse_keras.comparison.sides import sides_of
+from sparse_keras.comparison.tables import note, number, tables_of
+from sparse_keras.published import check_publishable, publish
+from sparse_keras.schema import load_config
+
+_EXAMPLES = """examples:
+  sparse-keras compare churn.yaml --seeds 5
+  sparse-keras compare tabular/sparse_mlp_adult --seeds 1 --only hgb,linear
+  sparse-keras compare churn.yaml --output churn.json
+"""
+# What --seeds says.
+_SEEDS = ("training.seed", "data.split_seed")
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare a config with dense models, gradient boosting and a linear model",
+        description="Train a config, its dense twins (of equal active FLOPs, equal parameters, "
+        "equal seconds), gradient boosting and a linear model on the same splits, one for each "
+        "seed; and show their test metrics, the differences in pairs, and what each costs. "
+        "Nothing is tuned. A comparison that was cut off goes on where it was.",
+        epilog=_EXAMPLES,
+    )
+    add_config(parser)
+    add_set(parser)
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="number of seeds: of the split, and of the training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="MODELS",
+        help="the models to compare with, with commas between: equal_flops, equal_params, "
+        "equal_seconds, hgb, linear (default: all)",
+    )
+    parser.add_argument("--output", metavar="FILE", help="write the results to a JSON file")
+    parser.add_argument(
+        "--fresh", action="store_true", help="measure again what earlier comparisons kept"
+    )
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="for maintainers: write the results of a shipped config to results/, from which the "
+        "tables of the docs are made",
+    )
+    return parser
+
+
+def run(args):
+    config = _config(args)
+    sides = sides_of(config, args.only and args.only.split(","))
+    if args.publish:
+        check_publishable(config)
+
+    start_backend()
+    from sparse_keras.comparison.comparing import check, measure
+
+    check(config)
+    # TensorFlow holds it to be strange that there are so many models.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    progress = _Progress(args.seeds * len(sides))
+    try:
+        comparison = measure(config, args.seeds, sides, args.fresh, progress)
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        return 1
+    comparison.content["command"] = _command(args)
+    _show(comparison.content)
+    if args.output:
+        comparison.save(args.output)
+    if args.publish:
+        print(f"\npublished {publish(comparison)}")
+    return 0
+
+
+def _config(args):
+    for override in args.overrides:
+        key = override.partition("=")[0].strip()
+        if key in _SEEDS:
+            raise ValueError(f"--set {override} has no effect: --seeds sets {key}.")
+    return load_config(args.config, args.overrides)
+
+
+class _Progress:
+    """Tells each result on standard error, as it comes."""
+
+    def __init__(self, total):
+        self.console = Console(stderr=True, markup=False, highlight=False)
+        self.done, self.total = 0, total
+
+    def __call__(self, seed, side, result, kept):
+        metrics = "  ".join(
+            f"{name} {'-' if value is None else number(value)}"
+            for name, value in result["metrics"].items()
+        )
+        seconds = "kept" if kept else f"{result['costs']['fit_seconds']:.1f} s"
+        self.done += 1
+        told = f"{self.done}/{self.total}  seed {seed}  {side.name:<14}  {metrics}  {seconds}"
+        self.console.print(told, soft_wrap=True)
+
+
+def _show(content):
+    width = None if sys.stdout.isatty() else 200
+    console = Console(markup=False, highlight=False, width=width)
+    rows = content["data"]["rows"]
+    told = ", ".join(f"{count:,} {part}" for part, count in rows.items())
+    console.print(f"{content['config']}: {content['data']['name']}, {told} rows", soft_wrap=True)
+    for head, lines in tables_of(content):
+        table = Table(head[0], box=None, pad_edge=False)
+        for name in head[1:]:
+            table.add_column(name, justify="right")
+        for line in lines:
+            table.add_row(*line)
+        console.print()
+        console.print(table)
+    console.print(f"\n{note(content)}")
+
+
+def _command(args):
+    parts = ["sparse-keras", "compare", args.config, "--seeds", str(args.seeds)]
+    parts += [part for override in args.overrides for part in ("--set", override)]
+    parts += ["--only", args.only] if args.only else []
+    parts += [part for module in args.imports for part in ("--import", module)]
+    return shlex.join(parts)

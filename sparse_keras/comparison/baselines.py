@@ -1,0 +1,190 @@
+"""The models of scikit-learn that a network has to beat, on raw columns.
+
+Both see the columns that the network sees, and each target of a table gets a model of its own: each
+label too. They are pipelines: what `joblib` writes of one predicts from raw rows.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder
+
+from sparse_keras.data.columns import category_keys, numeric_values
+
+MAX_TREES = 500
+BINS = 32
+# HistGradientBoosting takes no more categories of a column; the rarest share a code.
+_MOST_CATEGORIES = 254
+_LARGEST = float(np.finfo("float32").max)
+
+
+class RawColumns:
+    """Raw columns as scikit-learn takes them.
+
+    Numbers as float64, NaN where missing; categories as text, "missing" where missing. What counts
+    as missing, or as the same category, is what the network's own encoding says.
+
+    Args:
+        features: The `data.Features`.
+    """
+
+    def __init__(self, features):
+        self.numeric = [column.name for column in features.numeric]
+        self.categorical = [column.name for column in features.categorical]
+        self.with_gaps = [column.name for column in features.numeric if column.has_missing]
+
+    def __call__(self, frame):
+        columns = {
+            name: np.clip(numeric_values(frame[name]), -_LARGEST, _LARGEST) for name in self.numeric
+        }
+        for name in self.categorical:
+            keys = category_keys(frame[name])
+            columns[name] = np.where(np.equal(keys, None), "missing", keys).astype(object)
+        return pd.DataFrame(columns)
+
+
+class Baseline:
+    """A model of scikit-learn for each target.
+
+    Args:
+        features: The `data.Features` of the training rows.
+        seed: Seed of what is random.
+    """
+
+    def __init__(self, features, seed=0):
+        self.features = features
+        self.columns = RawColumns(features)
+        self.seed = seed
+
+    @property
+    def identity(self):
+        """What sets it apart from others, for what was measured before."""
+        return f"{type(self).__name__}, seed {self.seed}"
+
+    def fit(self, frame):
+        """Fits raw rows, target included.
+
+        Args:
+            frame: A DataFrame.
+
+        Returns:
+            Itself.
+        """
+        target = self.features.target
+        y = np.asarray(self.features.encode_target(frame))
+        with warnings.catch_warnings(action="ignore"):  # Bins that are too narrow are made one.
+            self.encoding = self.make_encoding()
+            x = self.encoding.fit_transform(self.columns(frame))
+            if target.task == "multilabel":
+                self.models = [self._fit(x, label, "binary") for label in y.T]
+            else:
+                self.models = [self._fit(x, y, target.task)]
+        return self
+
+    def _fit(self, x, y, task):
+        if task == "regression":
+            return self.make_regressor().fit(x, y)
+        y = y.astype(int)
+        if len(np.unique(y)) == 1:
+            return _OneClass(y[0])
+        return self.make_classifier(y).fit(x, y)
+
+    def predict(self, frame):
+        """Predicts raw rows.
+
+        Args:
+            frame: A DataFrame.
+
+        Returns:
+            float64 `[N, outputs]`, as a network predicts: probabilities, or values for regression.
+        """
+        target = self.features.target
+        x = self.encoding.transform(self.columns(frame))
+        if target.task == "regression":
+            return self.models[0].predict(x)[:, None]
+        classes = target.outputs if target.task == "multiclass" else 2
+        predictions = [_probabilities(model, x, classes) for model in self.models]
+        if target.task == "multiclass":
+            return predictions[0]
+        return np.stack([probability[:, 1] for probability in predictions], axis=1)
+
+
+class Boosting(Baseline):
+    """Histogram-based gradient boosting at scikit-learn's settings, but for the number of trees.
+
+    Up to 500 trees; a tenth of the rows, held out by itself, says when it is enough.
+    """
+
+    def make_encoding(self):
+        # A category that is new counts as missing.
+        codes = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            max_categories=_MOST_CATEGORIES,
+        )
+        return make_column_transformer(
+            ("passthrough", self.columns.numeric), (codes, self.columns.categorical)
+        )
+
+    def _options(self, early_stopping=True):
+        numeric, categorical = len(self.columns.numeric), len(self.columns.categorical)
+        return {
+            "max_iter": MAX_TREES if early_stopping else 100,
+            "early_stopping": early_stopping,
+            "categorical_features": range(numeric, numeric + categorical),
+            "random_state": self.seed,
+        }
+
+    def make_regressor(self):
+        return HistGradientBoostingRegressor(**self._options())
+
+    def make_classifier(self, y):
+        # The rows that it holds out have every class, which needs two rows of each.
+        sizes = np.unique(y, return_counts=True)[1]
+        stops = sizes.min() >= 2 and len(y) // 10 >= len(sizes)
+        return HistGradientBoostingClassifier(**self._options(bool(stops)))
+
+
+class Linear(Baseline):
+    """Logistic or ridge regression on 32 quantile bins of each number, and on each category."""
+
+    def make_encoding(self):
+        bins = KBinsDiscretizer(BINS, encode="onehot", subsample=None, quantile_method="linear")
+        return make_column_transformer(
+            (
+                make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), bins),
+                self.columns.numeric,
+            ),
+            (MissingIndicator(features="all"), self.columns.with_gaps),
+            (OneHotEncoder(handle_unknown="ignore"), self.columns.categorical),
+            sparse_threshold=1.0,
+        )
+
+    def make_regressor(self):
+        return Ridge(random_state=self.seed)
+
+    def make_classifier(self, y):
+        return LogisticRegression(max_iter=1000, random_state=self.seed)
+
+
+class _OneClass:
+    """Of rows that are all of one class."""
+
+    def __init__(self, label):
+        self.classes_ = np.array([label])
+
+    def predict_proba(self, x):
+        return np.ones((x.shape[0], 1))
+
+
+def _probabilities(model, x, classes):
+    """`[N, classes]`, 0 for classes that no training row had."""
+    probabilities = np.zeros((x.shape[0], classes))
+    probabilities[:, model.classes_] = model.predict_proba(x)
+    return probabilities

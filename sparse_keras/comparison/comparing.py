@@ -1,0 +1,205 @@
+"""compare: a config against its dense twins, gradient boosting and a linear model."""
+
+import time
+
+from sparse_keras.comparison.comparison import Comparison
+from sparse_keras.comparison.kept import Kept, versions
+from sparse_keras.comparison.machine import machine
+from sparse_keras.comparison.measuring import measure_baseline, measure_network
+from sparse_keras.comparison.scores import metrics_of_target
+from sparse_keras.comparison.sides import sides_of
+from sparse_keras.comparison.statistics import paired_difference, summary
+from sparse_keras.data import load_data
+from sparse_keras.schema import Config, load_config
+from sparse_keras.schema.errors import ConfigError
+
+FORMAT = 2
+UNTUNED = (
+    "No side was tuned: networks as the config has them, the others at fixed settings (gradient "
+    "boosting: learning rate 0.1, up to 500 trees, stopped by a tenth of its rows; linear model: "
+    "regularisation 1)."
+)
+
+
+def compare(config, seeds=5, models=None, fresh=False, progress=None):
+    """Measures a config against its dense twins and strong baselines, on the same splits.
+
+    For each seed, `training.seed` and `data.split_seed` are that seed: one split, one draw of
+    weights. Networks train on the training rows and stop by the validation rows as the config says;
+    gradient boosting and the linear model get both as training rows. Nothing is tuned. All are
+    measured on the test rows, by the same functions of scikit-learn.
+
+    The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
+    `dense_twin`s), `hgb` (HistGradientBoosting) and `linear` (logistic or ridge regression on 32
+    quantile bins of each number and on each category). Each result is kept in the cache folder, so
+    that a comparison which was cut off goes on where it was.
+
+    Args:
+        config: A `Config`, or what `load_config` takes: a name or a path.
+        seeds: Number of seeds from 0 on, or a list of them.
+        models: Names of the models to compare with; None for all.
+        fresh: Whether to measure again what is kept.
+        progress: Function that gets `(seed, side, result, kept)` after each model: the seed, a
+            `Side`, its metrics and costs, and whether they were there already.
+
+    Returns:
+        A `Comparison`.
+
+    Raises:
+        ValueError: If the config has no data or no optimizer; if there is no such model, or no such
+            twin of the config's; if `seeds` is none.
+
+    Example:
+
+    ```python
+    comparison = sparse_keras.compare("tabular/sparse_mlp_breast_cancer", seeds=3)
+    print(comparison.to_markdown())
+    comparison.to_frame()
+    ```
+    """
+    config = config if isinstance(config, Config) else load_config(config)
+    return measure(config, seeds, sides_of(config, models), fresh, progress)
+
+
+def check(config):
+    """Raises a `ConfigError` if a config cannot be compared."""
+    for section, needed in (("data", "rows"), ("optimizer", "training")):
+        if getattr(config, section) is None:
+            raise ConfigError(
+                f"The config {config.name!r} has no {section} section, and a comparison needs "
+                f"{needed}. Such as: {section}: {{type: ...}}."
+            )
+
+
+def measure(config, seeds, sides, fresh=False, progress=None):
+    """Measures sides, the first of which is the one that the others are compared with.
+
+    Args:
+        config: A `Config`.
+        seeds: Number of seeds, or a list of them.
+        sides: List of `Side`.
+        fresh: Whether to measure again what is kept.
+        progress: As for `compare`.
+
+    Returns:
+        A `Comparison`.
+    """
+    check(config)
+    seeds = _seeds(seeds)
+    found = {side.name: [] for side in sides}
+    described, memory = None, {}
+    for seed in seeds:
+        seeded = with_seed(config, seed)
+        data = load_data(seeded)
+        described = described or _described(data)
+        results = Results(data, seeded, memory, fresh)
+        for side in sides:
+            result, was_kept = results.of(side)
+            found[side.name].append(result)
+            if progress is not None:
+                progress(seed, side, result, was_kept)
+    return Comparison(_content(config, seeds, sides, found, described))
+
+
+def with_seed(config, seed):
+    """The same config with a seed for its split, where it has one, and for its training."""
+    values = config.model_dump()
+    values["training"]["seed"] = seed
+    # It is left out where it would change nothing.
+    if "split_seed" in values["data"]:
+        values["data"]["split_seed"] = seed
+    return Config.model_validate(values).renamed(config.name)
+
+
+class Results:
+    """The results of one seed, measured or kept.
+
+    Args:
+        data: What `load_data` returned.
+        config: The `Config` with the seed.
+        memory: A dict that goes from seed to seed.
+        fresh: Whether to measure again what is kept.
+    """
+
+    def __init__(self, data, config, memory, fresh):
+        self.data, self.config, self.memory, self.fresh = data, config, memory, fresh
+        self.kept = Kept(data)
+
+    def of(self, side):
+        """`(result, was kept)` of a side."""
+        made = side.make(self.config, self.data, self.recall)
+        if isinstance(made, Config):
+            return self._kept_or(lambda: measure_network(made, self.data), made.hash)
+        return self._kept_or(lambda: measure_baseline(made, self.data), made.identity)
+
+    def recall(self, name, find):
+        """A value that the first seed finds for all of them, such as a width that is measured."""
+        if name not in self.memory:
+            self.memory[name], _ = self._kept_or(find, name, self.config.hash)
+        return self.memory[name]
+
+    def _kept_or(self, find, *identity):
+        kept = None if self.fresh else self.kept.get(*identity)
+        if kept is not None:
+            return kept, True
+        found = find()
+        self.kept.put(found, *identity)
+        return found, False
+
+
+def _seeds(seeds):
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
+        raise ValueError(
+            "`seeds` must be a number of seeds, at least 1, or a list of different integers. "
+            f"Received: {seeds!r}."
+        )
+    return seeds
+
+
+def _described(data):
+    rows = {part: len(frame) for part, frame in data.frames.items()}
+    return {
+        "data": {"name": data.name, "rows": rows, "columns": len(data.features.columns)},
+        "metrics": metrics_of_target(data.features.target),
+    }
+
+
+def _content(config, seeds, sides, found, described):
+    metrics = described["metrics"]
+    models = {}
+    for side in sides:
+        results = found[side.name]
+        models[side.name] = {
+            "label": side.label,
+            **{
+                part: {
+                    name: summary([result[part][name] for result in results])
+                    for name in results[0][part]
+                }
+                for part in ("metrics", "costs")
+            },
+        }
+    reference = models[sides[0].name]
+    for side in sides[1:]:
+        models[side.name]["against"] = {
+            name: paired_difference(
+                reference["metrics"][name]["values"],
+                models[side.name]["metrics"][name]["values"],
+                metric["higher_is_better"],
+            )
+            for name, metric in metrics.items()
+        }
+    return {
+        "format": FORMAT,
+        "config": config.name,
+        "config_hash": config.hash,
+        "command": None,
+        **described,
+        "seeds": seeds,
+        "tuning": UNTUNED,
+        "versions": versions(),
+        "machine": machine(),
+        "measured": time.strftime("%Y-%m-%d"),
+        "models": models,
+    }

@@ -1,0 +1,112 @@
+"""Which models stand against each other in a comparison, by name.
+
+A side is a network, given by the config it is trained from, or a baseline of scikit-learn. Without
+Keras, so that the command line can tell a wrong name before that has started.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparse_keras.schema.errors import ConfigError, did_you_mean
+
+REFERENCE = "moe"
+_LABELS = {
+    "moe": "sparse experts",
+    "equal_flops": "dense twin of equal active FLOPs",
+    "equal_params": "dense twin of equal parameters",
+    "equal_seconds": "dense twin of equal seconds",
+    "hgb": "gradient boosting (HistGradientBoosting)",
+    "linear": "linear model on 32 quantile bins",
+}
+# Models that have dense twins.
+_WITH_TWINS = ("sparse_mlp",)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the models.
+
+    Args:
+        name: Its name in `--only` and in files.
+        label: What tables call it.
+        make: Function of a config with its seeds, of its data, and of `recall(name, find)`, which
+            returns what `find` found for the first seed. It returns a `Config` to train or a
+            `baselines.Baseline` to fit.
+    """
+
+    name: str
+    label: str
+    make: Callable
+
+
+def sides_of(config, names=None):
+    """The sides of a comparison.
+
+    Args:
+        config: The `Config` that is compared.
+        names: Names of the sides to take. None for all; "moe" always takes part.
+
+    Returns:
+        A list of `Side`, that of the config itself first.
+
+    Raises:
+        ValueError: If there is no such side, or the model has no such twins.
+    """
+    names = list(_LABELS) if names is None else [REFERENCE, *names]
+    for name in names:
+        if name not in _LABELS:
+            raise ConfigError(
+                f"The models of a comparison are {', '.join(_LABELS)}. Received: {name!r}"
+                f"{did_you_mean(name, _LABELS)}."
+            )
+    twins = [name for name in names if name.startswith("equal_")]
+    if twins and config.model.type not in _WITH_TWINS:
+        others = ",".join(name for name in _LABELS if name not in twins)
+        raise ConfigError(
+            f"A model of type {config.model.type!r} has no dense twin, which {', '.join(twins)} "
+            f"would be; {' and '.join(_WITH_TWINS)} have. Compare the others: --only {others}, or "
+            f"models={others.split(',')} in Python."
+        )
+    return [Side(name, _LABELS[name], _MAKE[name]) for name in _LABELS if name in names]
+
+
+def _itself(config, data, recall):
+    return config
+
+
+def _twin(equal):
+    def make(config, data, recall):
+        from sparse_keras.twins import dense_twin
+
+        return dense_twin(config, data, equal)
+
+    return make
+
+
+def _twin_of_equal_seconds(config, data, recall):
+    """One width for all seeds: what is measured differs a little each time."""
+    from sparse_keras.twins import dense_twin, with_hidden_dim
+
+    def find():
+        return dense_twin(config, data, "seconds").model.hidden_dim
+
+    return with_hidden_dim(config, recall("hidden_dim of equal seconds", find), "equal seconds")
+
+
+def _baseline(kind):
+    def make(config, data, recall):
+        from sparse_keras.comparison import baselines
+
+        return getattr(baselines, kind)(data.features, config.training.seed)
+
+    return make
+
+
+_MAKE = {
+    "moe": _itself,
+    "equal_flops": _twin("active_flops"),
+    "equal_params": _twin("total_params"),
+    "equal_seconds": _twin_of_equal_seconds,
+    "hgb": _baseline("Boosting"),
+    "linear": _baseline("Linear"),
+}

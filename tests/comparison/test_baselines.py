@@ -1,0 +1,83 @@
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparse_keras.comparison.baselines import Boosting, Linear
+from sparse_keras.data import Target, fit_features
+
+RNG = np.random.default_rng(0)
+ROWS = 400
+
+
+def table(**target):
+    """Numbers with gaps, many categories, and a category that is missing."""
+    number = RNG.normal(size=ROWS)
+    frame = pd.DataFrame(
+        {
+            "number": np.where(RNG.random(ROWS) < 0.1, np.nan, number),
+            "constant": 1.0,
+            "kind": RNG.choice(["a", "b", None], ROWS),
+            "many": [f"category {i % 300}" for i in range(ROWS)],
+        }
+    )
+    return frame.assign(**target), number
+
+
+def fitted(model, frame, target):
+    features = fit_features(frame, target)
+    return model(features, seed=0).fit(frame)
+
+
+@pytest.mark.parametrize("model", [Boosting, Linear])
+class TestBaseline:
+    def test_binary(self, model, tmp_path):
+        frame, number = table()
+        frame["y"] = np.where(number + (frame["kind"] == "a") > 0.5, "yes", "no")
+        made = fitted(model, frame, Target("y", "binary", ("no", "yes")))
+        predictions = made.predict(frame)
+        assert predictions.shape == (ROWS, 1)
+        assert ((predictions[:, 0] > 0.5) == (frame["y"] == "yes")).mean() > 0.9
+        # A row by itself, and with what training never saw, is predicted alike.
+        np.testing.assert_allclose(made.predict(frame.iloc[7:8]), predictions[7:8])
+        strange = frame.iloc[:2].assign(kind="new", number=np.inf, constant=np.nan)
+        assert np.isfinite(made.predict(strange)).all()
+        joblib.dump(made, tmp_path / "model")
+        np.testing.assert_array_equal(joblib.load(tmp_path / "model").predict(frame), predictions)
+
+    def test_multiclass_without_rows_of_a_class(self, model):
+        frame, number = table()
+        frame["y"] = np.where(number > 0, "high", "low")
+        frame.loc[0, "y"] = "rare"
+        made = fitted(model, frame, Target("y", "multiclass", ("absent", "high", "low", "rare")))
+        predictions = made.predict(frame)
+        assert predictions.shape == (ROWS, 4)
+        np.testing.assert_allclose(predictions.sum(axis=1), 1)
+        assert (predictions[:, 0] == 0).all()
+        assert ((predictions[:, 1] > 0.5) == (frame["y"] == "high")).mean() > 0.9
+
+    def test_multilabel_with_a_label_that_is_always_there(self, model):
+        frame, number = table()
+        frame["high"], frame["all"], frame["low"] = number > 0.5, 1, number < -0.5
+        made = fitted(model, frame, Target("labels", "multilabel", ("high", "all", "low")))
+        predictions = made.predict(frame)
+        assert predictions.shape == (ROWS, 3)
+        assert (predictions[:, 1] == 1).all()
+        for label, column in (("high", 0), ("low", 2)):
+            assert ((predictions[:, column] > 0.5) == frame[label]).mean() > 0.9
+
+    def test_regression(self, model):
+        frame, number = table(y=0.0)
+        frame["y"] = 100 + 10 * number
+        predictions = fitted(model, frame, Target("y", "regression")).predict(frame)
+        assert predictions.shape == (ROWS, 1)
+        known = frame["number"].notna()
+        assert np.corrcoef(predictions[known, 0], frame["y"][known])[0, 1] > 0.9
+
+    def test_only_numbers_or_only_categories(self, model):
+        frame, number = table()
+        frame["y"] = np.where(number > 0, "yes", "no")
+        for columns in (["number"], ["kind", "many"]):
+            part = frame[[*columns, "y"]]
+            made = fitted(model, part, Target("y", "binary", ("no", "yes")))
+            assert made.predict(part).shape == (ROWS, 1)
