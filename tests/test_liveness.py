@@ -91,6 +91,7 @@ CASES = {
     "FileSection.max_rows": ((), "100"),
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
+    "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
     "TiedExperts.units": (("model.residual=false",), "9"),
     "SparseMLP.experts": ((), EXPERTS["glu"]),

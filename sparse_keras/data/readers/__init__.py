@@ -4,7 +4,20 @@
 """
 
 from sparse_keras._plugin_builders import Builders
-from sparse_keras.data.readers import adult, breast_cancer, csv, generated, npz, parquet
+from sparse_keras.data.readers import (
+    adult,
+    breast_cancer,
+    census_income,
+    credit_default,
+    csv,
+    diamonds,
+    generated,
+    npz,
+    parquet,
+    statlog,
+    support2,
+    yeast,
+)
 from sparse_keras.data.readers.raw import RawTable
 
 READERS = Builders(
@@ -12,10 +25,19 @@ READERS = Builders(
     {
         "adult": adult.read,
         "breast_cancer": breast_cancer.read,
+        "census_income": census_income.read,
+        "credit_default": credit_default.read,
         "csv": csv.read,
+        "diamonds": diamonds.read,
         "generated_multilabel": generated.read,
+        "letter": statlog.read_letter,
         "npz": npz.read,
         "parquet": parquet.read,
+        "satellite": statlog.read_satellite,
+        "shuttle": statlog.read_shuttle,
+        "support2": support2.read,
+        "vehicle": statlog.read_vehicle,
+        "yeast": yeast.read,
     },
 )
 

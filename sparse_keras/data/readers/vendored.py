@@ -2,7 +2,12 @@
 
 import hashlib
 import importlib.resources
+import io
 import lzma
+
+import pandas as pd
+
+from sparse_keras.data.columns import MISSING_STRINGS
 
 
 def vendored_path(name):
@@ -37,3 +42,20 @@ def read_vendored(path, sha256):
             f"received {received}. {advice}"
         )
     return content
+
+
+def read_vendored_csv(name, sha256, **kwargs):
+    """Reads a vendored table: `name` is its file's, without `.xz`; see `read_vendored`.
+
+    Args:
+        name: Name of the file, without `.xz`.
+        sha256: Hexadecimal SHA-256 of the decompressed content.
+        **kwargs: More arguments of `pandas.read_csv`.
+
+    Returns:
+        A DataFrame. What counts as missing is what does everywhere: `MISSING_STRINGS`.
+    """
+    content = read_vendored(vendored_path(f"{name}.xz"), sha256)
+    return pd.read_csv(
+        io.BytesIO(content), keep_default_na=False, na_values=MISSING_STRINGS, **kwargs
+    )
