@@ -7,8 +7,10 @@ import keras
 from sparse_keras.data import load_data
 from sparse_keras.models import MODELS
 from sparse_keras.models.tasks import loss_of, metrics_of
+from sparse_keras.ops import sparse
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema.models import MODELS as SECTIONS
+from sparse_keras.schema.models import SparseInput
 from sparse_keras.schema.models import _MultiTaskModel as MultiTaskModel
 
 
@@ -50,10 +52,13 @@ def build_network(config, features):
         tensor, whichever model it is.
 
     Raises:
-        ValueError: If there are several targets, and the model is one of a single target.
+        ValueError: If there are several targets, and the model is one of a single target; if there
+            are sparse columns, and the model takes none.
     """
     target = features.target
     arguments = _target_arguments(config.model, target)
+    if features.sparse_dim:
+        arguments["sparse_dim"] = _sparse_dim(config.model, features)
     sources = features.numeric_sources
     numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
     with _dtype_policy(config.training.precision):
@@ -80,6 +85,7 @@ def compile_model(model, config, data):
         data: What `load_data(config)` returned: its target, and its steps in an epoch.
     """
     target = data.features.target
+    _refuse_compiling(config.training.jit_compile, data.features)
     model.compile(
         optimizer=optimizer_of(
             config.optimizer,
@@ -90,6 +96,15 @@ def compile_model(model, config, data):
         metrics=metrics_of(target.task, target.outputs),
         jit_compile=config.training.jit_compile,
     )
+
+
+def _refuse_compiling(jit_compile, features):
+    if features.sparse_dim and jit_compile is True and not sparse.compiles:
+        raise ValueError(
+            "training.jit_compile: XLA cannot compile a step of sparse tensors on "
+            f"{keras.backend.backend()}. Received: true. Leave it auto, and set optimizer.fused to "
+            "compile the update alone."
+        )
 
 
 def _target_arguments(section, target):
@@ -104,6 +119,16 @@ def _target_arguments(section, target):
             f"({', '.join(_multi_task_models())}), or one target in data.tasks or data.target."
         )
     return _of_target(target)
+
+
+def _sparse_dim(section, features):
+    if not isinstance(section, SparseInput):
+        names = [name for name, one in SECTIONS.sections.items() if issubclass(one, SparseInput)]
+        raise ValueError(
+            f"model.type {section.type!r} takes no columns that are mostly zeros, of which the "
+            f"data have {features.sparse_dim:,}. Choose one of {', '.join(names)}."
+        )
+    return features.sparse_dim
 
 
 def _of_target(target):

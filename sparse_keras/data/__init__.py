@@ -10,6 +10,8 @@ from sparse_keras.data.features import CategoricalColumn, Features, NumericColum
 from sparse_keras.data.fitting import fit_features
 from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.readers import READERS, RawTable
+from sparse_keras.data.sparse import SparseColumns, SparseTable, TextColumn
+from sparse_keras.data.sparse.fitting import fit_sparse, fit_texts
 from sparse_keras.data.table_files import iter_table, read_table
 from sparse_keras.data.tabular import TabularData, load_data
 from sparse_keras.data.targets import Target, infer_target
@@ -22,9 +24,14 @@ __all__ = [
     "MultiTarget",
     "NumericColumn",
     "RawTable",
+    "SparseColumns",
+    "SparseTable",
     "TabularData",
     "Target",
+    "TextColumn",
     "fit_features",
+    "fit_sparse",
+    "fit_texts",
     "infer_target",
     "iter_table",
     "load_data",

@@ -3,6 +3,9 @@
 import keras
 import numpy as np
 
+from sparse_keras.data.sparse import is_matrix
+from sparse_keras.ops.sparse import sparse_tensor
+
 
 class ArrayBatches(keras.utils.PyDataset):
     """Serves encoded arrays in batches; the last batch may be smaller.
@@ -11,9 +14,11 @@ class ArrayBatches(keras.utils.PyDataset):
     shuffles the order in which it asks for batches: pass `fit(..., shuffle=False)` to fix that too.
 
     Args:
-        inputs: Dict with "numeric" and/or "categorical" arrays, as `Features.encode` gives. A
-            model with one input gets the bare array.
-        targets: Array of encoded targets, one per row; or for several targets a dict of arrays.
+        inputs: Dict with "numeric" and/or "categorical" arrays, or "sparse", a CSR matrix whose
+            batches are sparse tensors; as `Features.encode` gives. A model with one input gets the
+            bare array.
+        targets: Array of encoded targets, one per row; or for several targets a dict of arrays;
+            or None, to predict.
         weights: What each row counts, an array; or for several targets a dict with an array for
             each. None: all rows alike, and batches without weights.
         batch_size: Rows in a batch.
@@ -32,7 +37,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self, inputs, targets, weights=None, *, batch_size=256, shuffle=False, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        lengths = {name: len(array) for name, array in inputs.items()}
+        lengths = {name: array.shape[0] for name, array in inputs.items()}
         for what, arrays in (("targets", targets), ("weights", weights)):
             named = arrays if isinstance(arrays, dict) else {"": arrays}
             lengths |= {
@@ -64,6 +69,8 @@ class ArrayBatches(keras.utils.PyDataset):
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if self.shuffle:
             rows = self._rows_of_epoch()[rows]
+        if self.y is None:
+            return (_rows_of(self.x, rows),)
         batch = _rows_of(self.x, rows), _rows_of(self.y, rows)
         if self.sample_weight is None:
             return batch
@@ -89,5 +96,5 @@ class ArrayBatches(keras.utils.PyDataset):
 
 def _rows_of(arrays, rows):
     if isinstance(arrays, dict):
-        return {name: array[rows] for name, array in arrays.items()}
-    return arrays[rows]
+        return {name: _rows_of(array, rows) for name, array in arrays.items()}
+    return sparse_tensor(arrays[rows]) if is_matrix(arrays) else arrays[rows]

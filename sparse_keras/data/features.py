@@ -13,6 +13,7 @@ import numpy as np
 
 from sparse_keras.data.columns import as_frame, category_keys, numeric_values
 from sparse_keras.data.multi_target import MultiTarget
+from sparse_keras.data.sparse import SparseColumns, SparseTable, TextColumn, is_matrix
 from sparse_keras.data.suggest import listing
 from sparse_keras.data.targets import Target
 from sparse_keras.data.weights import row_weights
@@ -22,6 +23,7 @@ UNSEEN_CODE = 1
 # Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
 # float16 arithmetic further on. A hundred standard deviations are as good as a million.
 MAX_STANDARDISED = 100.0
+_SPARSE_TYPES = {"matrix": SparseColumns, "text": TextColumn}
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Features:
         numeric: Tuple of `NumericColumn`.
         categorical: Tuple of `CategoricalColumn`.
         weight: The column that says what each row counts in losses and metrics, or None.
+        sparse: What is mostly zeros: `SparseColumns` or a `TextColumn`. None: nothing.
 
     Example:
 
@@ -125,8 +128,12 @@ class Features:
     numeric: tuple = field(default=())
     categorical: tuple = field(default=())
     weight: str | None = None
+    sparse: SparseColumns | TextColumn | None = None
 
     def __repr__(self):
+        if self.sparse is not None:
+            name, kind, detail = self.sparse.kinds()
+            return f"{name} ({kind}, {detail}); target {self.target.name} ({self.target.task})"
         return (
             f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns; "
             f"target {self.target.name} ({self.target.task})"
@@ -135,7 +142,8 @@ class Features:
     @property
     def columns(self):
         """Names of the raw columns `encode` needs: the numeric ones, then the categorical."""
-        return tuple(column.name for column in self.numeric + self.categorical)
+        names = tuple(column.name for column in self.numeric + self.categorical)
+        return names if self.sparse is None else names + self.sparse.columns
 
     @property
     def numeric_sources(self):
@@ -161,6 +169,11 @@ class Features:
         return len(self.numeric_sources)
 
     @property
+    def sparse_dim(self):
+        """Width of what is mostly zeros, 0 for none."""
+        return 0 if self.sparse is None else self.sparse.width
+
+    @property
     def cardinalities(self):
         """Number of codes of each categorical column."""
         return tuple(column.cardinality for column in self.categorical)
@@ -184,6 +197,8 @@ class Features:
             elif missing := column.missing(frame[column.name]).mean():
                 details.append(f"missing {missing:.1%}")
             shown.append((column.name, column.kind, "; ".join(filter(None, details))))
+        if self.sparse is not None:
+            shown.append(self.sparse.kinds())
         for target in getattr(self.target, "targets", [self.target]):
             classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
             shown.append((target.name, "target", f"{target.task}{classes}"))
@@ -200,12 +215,13 @@ class Features:
 
         Args:
             table: A DataFrame, a dict of columns, or a dict of scalars (one row). Columns that
-                are not needed are ignored.
+                are not needed are ignored. For sparse columns, a matrix of `scipy.sparse` or a
+                `SparseTable`; for a column of texts, also the texts alone.
 
         Returns:
             A dict: "numeric", float32 `[N, numeric_dim]`, never NaN; "categorical", int32
-            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary. A key is left out
-            when there is no such column.
+            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary; "sparse",
+            float32 CSR. A key is left out when there is no such column.
 
         Raises:
             ValueError: If columns are missing, or a numeric one holds something else.
@@ -214,6 +230,14 @@ class Features:
             [Gorishniy et al., 2022, On Embeddings for Numerical Features in Tabular Deep
             Learning](https://arxiv.org/abs/2203.05556), equation 1.
         """
+        if self.sparse is not None:
+            return {"sparse": self.sparse.encode(table)}
+        if isinstance(table, SparseTable) or is_matrix(table):
+            raise ValueError(
+                "Expected a table with named columns, as in training. Received a sparse matrix of "
+                f"shape {(table.matrix if isinstance(table, SparseTable) else table).shape}. A "
+                "model learns to take matrices from a data.SparseTable."
+            )
         frame = as_frame(table, self.columns)
         encoded = {}
         if self.numeric:
@@ -246,6 +270,8 @@ class Features:
 
     def encode_target(self, values):
         """Encodes raw target values for `fit`: see `Target.encode` and `MultiTarget.encode`."""
+        if isinstance(values, SparseTable):
+            values = values.targets
         return self.target.encode(values)
 
     def sample_weight(self, table):
@@ -261,6 +287,8 @@ class Features:
         Raises:
             ValueError: If a weight is missing, negative or infinite, or all are 0.
         """
+        if isinstance(table, SparseTable):
+            table = table.targets
         weights = None if self.weight is None else row_weights(table, self.weight)
         if not isinstance(self.target, MultiTarget):
             return weights
@@ -274,24 +302,28 @@ class Features:
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
         weight = {} if self.weight is None else {"weight": self.weight}
-        return weight | {
+        content = weight | {
             "target": _target_to_dict(self.target),
             "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
             "categorical": [
                 {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
             ],
         }
+        # Left out where there is none: the encodings of older models stay what they were.
+        return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}
 
     @classmethod
     def from_dict(cls, content):
         """Makes a `Features` from what `to_dict` returned."""
         numeric = (NumericColumn(**column) for column in content["numeric"])
         categorical = (CategoricalColumn(**column) for column in content["categorical"])
+        sparse = content.get("sparse")
         return cls(
             target=_target_from_dict(content["target"]),
             numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
             categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
             weight=content.get("weight"),
+            sparse=sparse and _SPARSE_TYPES[sparse["type"]].from_dict(sparse),
         )
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sparse_keras.data.sparse import SparseTable
+
 _CLASSES = ("binary", "multiclass")
 
 
@@ -13,21 +15,25 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
     class of its own; combinations of too few rows for that are taken together.
 
     Args:
-        frame: A DataFrame.
+        frame: A DataFrame or a `SparseTable`.
         target: The `Target` or `MultiTarget` to stratify by.
         fraction: Part of the rows to hold out, between 0 and 1.
         seed: Integer; the same seed holds out the same rows.
         name: What an error calls `fraction`.
 
     Returns:
-        `(kept, held_out)`, two DataFrames whose rows keep their order.
+        `(kept, held_out)`, two tables whose rows keep their order.
     """
-    held = held_out_rows(_strata(frame, target, fraction), fraction, seed)
+    sparse = isinstance(frame, SparseTable)
+    strata = _strata(frame.targets if sparse else frame, target, fraction)
+    held = held_out_rows(strata, fraction, seed)
     if not held.any() or held.all():
         raise ValueError(
             f"{name}: {fraction} of {len(frame)} rows leaves {int(held.sum())} rows held out and "
             f"{int((~held).sum())} to train on. Both need at least one."
         )
+    if sparse:
+        return frame[~held], frame[held]
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 

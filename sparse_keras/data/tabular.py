@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
 from sparse_keras.data.fitting import fit_features
 from sparse_keras.data.readers import READERS
+from sparse_keras.data.sparse import is_matrix
 from sparse_keras.data.splits import hold_out
 from sparse_keras.data.suggest import did_you_mean, listing
 
@@ -24,8 +26,9 @@ class TabularData:
         train: `ArrayBatches` of the training rows, shuffled anew each epoch.
         validation: `ArrayBatches` of the validation rows, or None.
         test: `ArrayBatches` of the test rows, or None.
-        frames: The raw rows behind them, target included: a dict of DataFrames with the keys
-            "train", "validation" (when there are such rows) and "test".
+        frames: The raw rows behind them, target included: a dict of DataFrames, or of
+            `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
+            "test".
     """
 
     name: str
@@ -42,8 +45,8 @@ class TabularData:
             if batches is not None:
                 for arrays in (batches.x, batches.y, batches.sample_weight):
                     for array in arrays.values() if isinstance(arrays, dict) else [arrays]:
-                        if array is not None:
-                            found.update(np.ascontiguousarray(array))
+                        for part in _parts(array):
+                            found.update(np.ascontiguousarray(part))
         return found.hexdigest()
 
     def __repr__(self):
@@ -97,9 +100,10 @@ def load_data(config):
             name="data.validation_fraction",
         )
     frames["test"] = raw.test
-    features = fit_features(
-        frames["train"], raw.target, options.bins, options.max_bins, weight=raw.weight
+    fit = raw.fit or partial(
+        fit_features, bins=options.bins, max_bins=options.max_bins, weight=raw.weight
     )
+    features = fit(frames["train"], raw.target)
     batches = {
         part: ArrayBatches(
             features.encode(frame),
@@ -114,3 +118,10 @@ def load_data(config):
     return TabularData(
         raw.name, features, batches["train"], batches.get("validation"), batches["test"], frames
     )
+
+
+def _parts(array):
+    """The arrays that an array consists of: itself, those of a CSR matrix, or none."""
+    if array is None:
+        return ()
+    return (array.indptr, array.indices, array.data) if is_matrix(array) else (array,)

@@ -20,6 +20,7 @@ from sparse_keras.layers.routers import (
     TopKRouter,
     UniformRouter,
 )
+from sparse_keras.layers.sparse_projection import SparseProjection
 
 __all__ = [
     "DenseExperts",
@@ -34,6 +35,7 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "ReLURouter",
     "Router",
+    "SparseProjection",
     "ThresholdRouter",
     "TiedExperts",
     "TopKRouter",

@@ -12,6 +12,7 @@ from sparse_keras.layers import identifiers, statistics
 from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts
 from sparse_keras.layers.routers import ROUTERS, Router
 from sparse_keras.ops import combine, dispatch, expert_capacity, sort_by_expert
+from sparse_keras.ops.sparse import is_any_sparse
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -57,7 +58,7 @@ class MixtureOfExperts(keras.layers.Layer):
 
     Raises:
         ValueError: If `experts` is neither a bank nor a `Dense`, if numbers of experts disagree, if
-            k exceeds E, or if the rank of the input is not 2, 3 or 4.
+            k exceeds E, if the input is sparse, or if the rank of the input is not 2, 3 or 4.
 
     Example:
 
@@ -144,6 +145,15 @@ class MixtureOfExperts(keras.layers.Layer):
             aggregation="mean",
         )
         self.built = True
+
+    def __call__(self, inputs, *args, **kwargs):
+        if is_any_sparse(inputs):
+            raise ValueError(
+                "MixtureOfExperts takes dense inputs: its experts multiply whole rows. Received: "
+                f"a sparse {type(inputs).__name__} of shape {tuple(inputs.shape)}. Put "
+                "layers.SparseProjection(units) before it, which takes sparse ones."
+            )
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, mask=None, training=None, return_routing=False):
         if not keras.backend.is_float_dtype(inputs.dtype):  # Keras casts only floats by itself.

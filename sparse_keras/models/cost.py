@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from sparse_keras.layers.mixture_of_experts import mixtures
+from sparse_keras.layers.sparse_projection import SparseProjection
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def layer_costs(model):
     FLOPs are the multiplications and additions of matmuls in one forward pass of one example:
     `Dense`, `MixtureOfExperts` (router, the experts a token uses, shared expert) and embeddings of
     numeric columns, once for each position of a sequence. Everything else is small beside them and
-    left out.
+    left out: the lookups of embeddings, and those of a `SparseProjection`, whose number depends on
+    the example.
 
     Args:
         model: A built Functional or Sequential model.
@@ -114,6 +116,8 @@ def active_params(model):
 
 def _flops(layer, inputs):
     """The cost of one example for a layer that gets `inputs`; None if it is not known."""
+    if isinstance(layer, SparseProjection) and inputs.sparse:
+        return 0
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)

@@ -22,6 +22,8 @@ def dense_mlp(
     dropout=0.0,
     residual=True,
     feature_gate=None,
+    sparse_dim=0,
+    sparse_projection=None,
     name="dense_mlp",
     numeric_kinds=None,
     numeric_embedding=None,
@@ -47,6 +49,10 @@ def dense_mlp(
         dropout: Rate of dropout on each block's output.
         residual: Whether a block normalises its input and adds its output to it.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
+        sparse_dim: Width of an input that is mostly zeros, 0 for none. Its form is sparse all the
+            way to its projection: `fit` and `predict` take CSR matrices of `scipy.sparse`.
+        sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
+            ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
         numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
             `"missing"`, for `numeric_embedding`. `None` for values only.
@@ -88,6 +94,8 @@ def dense_mlp(
         dropout=dropout,
         residual=residual,
         feature_gate=feature_gate,
+        sparse_dim=sparse_dim,
+        sparse_projection=sparse_projection,
         name=name,
         numeric_kinds=numeric_kinds,
         numeric_embedding=numeric_embedding,

@@ -26,6 +26,8 @@ def sparse_mlp(
     capacity_factor=None,
     eval_capacity_factor=None,
     feature_gate=None,
+    sparse_dim=0,
+    sparse_projection=None,
     name="sparse_mlp",
     numeric_kinds=None,
     numeric_embedding=None,
@@ -58,6 +60,10 @@ def sparse_mlp(
         capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
+        sparse_dim: Width of an input that is mostly zeros, 0 for none. Its form is sparse all the
+            way to its projection: `fit` and `predict` take CSR matrices of `scipy.sparse`.
+        sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
+            ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
         numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
             `"missing"`, for `numeric_embedding`. `None` for values only.
@@ -67,7 +73,8 @@ def sparse_mlp(
 
     Returns:
         An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],
-        "categorical": int32 [B, C]}`, or the bare tensor where there is only one of them.
+        "categorical": int32 [B, C], "sparse": float32 [B, sparse_dim]}`, or the bare tensor where
+        there is only one of them.
 
     Raises:
         ValueError: If a name is unknown or widths do not fit.
@@ -110,6 +117,8 @@ def sparse_mlp(
         dropout=dropout,
         residual=residual,
         feature_gate=feature_gate,
+        sparse_dim=sparse_dim,
+        sparse_projection=sparse_projection,
         name=name,
         numeric_kinds=numeric_kinds,
         numeric_embedding=numeric_embedding,

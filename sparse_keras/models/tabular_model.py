@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
+from sparse_keras.data.sparse import SparseTable, is_matrix
 from sparse_keras.layers import FeatureGate
 
 
@@ -48,10 +50,12 @@ class TabularModel(keras.Model):
         """Encodes raw columns as the network takes them.
 
         Args:
-            table: A DataFrame, a dict of columns, or a dict of scalars: one row.
+            table: A DataFrame, a dict of columns, or a dict of scalars: one row. For sparse
+                columns, a matrix of `scipy.sparse` or a `data.SparseTable`; for texts, also a
+                list of them.
 
         Returns:
-            A dict of arrays, or the bare array where the network has one input.
+            A dict of arrays, or CSR, or the bare array where the network has one input.
 
         Raises:
             ValueError: If columns are missing or hold something else than in training.
@@ -65,8 +69,8 @@ class TabularModel(keras.Model):
         """`keras.Model.predict` that takes raw columns as well as encoded inputs.
 
         Args:
-            x: A DataFrame, a dict of raw columns (or of one row's scalars), or anything that
-                `keras.Model.predict` takes for the encoded inputs.
+            x: A DataFrame, a dict of raw columns (or of one row's scalars), a sparse matrix, or
+                anything that `keras.Model.predict` takes for the encoded inputs.
             **kwargs: Arguments of `keras.Model.predict`.
 
         Returns:
@@ -74,8 +78,13 @@ class TabularModel(keras.Model):
         """
         if self._is_raw(x):
             x = self.encode(x)
-            if not len(next(iter(keras.tree.flatten(x)))):
+            if not next(iter(keras.tree.flatten(x))).shape[0]:
                 return np.zeros((0, self.features.target.outputs), "float32")
+            if is_matrix(x):
+                # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
+                x = ArrayBatches(
+                    {"sparse": x}, None, batch_size=kwargs.pop("batch_size", None) or 32
+                )
         return super().predict(x, **kwargs)
 
     def predict_target(self, x, **kwargs):
@@ -145,6 +154,10 @@ class TabularModel(keras.Model):
         return export_raw(self, filepath, **kwargs)
 
     def _is_raw(self, x):
+        if is_matrix(x) or isinstance(x, SparseTable):
+            return True
+        if isinstance(x, list) and isinstance(x[0], str):
+            return True
         # A Series or a list of dicts is no table, but the encoding says so best.
         if x is None or hasattr(x, "iloc") or (isinstance(x, list) and isinstance(x[0], dict)):
             return True

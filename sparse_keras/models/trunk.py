@@ -1,8 +1,8 @@
 """What the models of tables share: everything around the blocks.
 
     numeric [B, n] -> [embeddings] ---+
-                                      +-> concatenate -> feature gate -> stem -> blocks -> head
-    categorical [B, c] -> embeddings -+
+    categorical [B, c] -> embeddings -+-> concatenate -> feature gate -> stem -> blocks -> head
+    sparse [B, d] -> projection ------+
 
 A block is a function from the width of its input to a layer. Models differ in their blocks only, so
 that a sparse model and its dense twin are built alike.
@@ -14,6 +14,7 @@ from sparse_keras.layers import (
     FeatureGate,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
+    SparseProjection,
     identifiers,
 )
 from sparse_keras.layers.numeric_embedding import NumericEmbedding
@@ -47,6 +48,8 @@ def table_model(
     dropout,
     residual,
     feature_gate,
+    sparse_dim,
+    sparse_projection,
     name,
     numeric_kinds=None,
     numeric_embedding=None,
@@ -64,6 +67,8 @@ def table_model(
         feature_gate=feature_gate,
         numeric_kinds=numeric_kinds,
         numeric_embedding=numeric_embedding,
+        sparse_dim=sparse_dim,
+        sparse_projection=sparse_projection,
     )
     if stem is not None:
         x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
@@ -82,6 +87,8 @@ def table_features(
     feature_gate,
     numeric_kinds=None,
     numeric_embedding=None,
+    sparse_dim=0,
+    sparse_projection=None,
 ):
     """The encoded columns of a table as one tensor.
 
@@ -103,15 +110,29 @@ def table_features(
         `[B, width]`.
 
     Raises:
-        ValueError: If there are no columns.
+        ValueError: If there are no columns, or arguments speak of columns that there are not.
     """
-    if not numeric_dim and not cardinalities:
+    if not numeric_dim and not cardinalities and not sparse_dim:
         raise ValueError(
-            "A model of a table needs columns. Received: numeric_dim=0 and no cardinalities."
+            "A model of a table needs columns. Received: numeric_dim=0, no cardinalities and "
+            "sparse_dim=0."
+        )
+    if sparse_projection is not None and not sparse_dim:
+        raise ValueError(
+            "`sparse_projection` has no effect: the data have no sparse columns. Received: "
+            f"sparse_projection={sparse_projection!r}, sparse_dim=0."
+        )
+    if feature_gate is not None and sparse_dim:
+        raise ValueError(
+            "`feature_gate` has a gate for each column that is dense; sparse columns have none. "
+            f"Received: sparse_dim={sparse_dim}. Leave `feature_gate` out."
         )
     inputs, features, groups = _inputs(
         numeric_dim, cardinalities, embedding_dim, numeric_groups, numeric_kinds, numeric_embedding
     )
+    if sparse_dim:
+        inputs["sparse"] = sparse_input(sparse_dim)
+        features.append(_projected(inputs["sparse"], **sparse_projection or {}))
     x = features[0] if len(features) == 1 else keras.layers.Concatenate(name="features")(features)
     if feature_gate is not None:
         x = FeatureGate(**feature_gate, groups=groups, name="feature_gate")(x)
@@ -175,6 +196,31 @@ def _numeric_embedding(numeric, groups, kinds, arguments):
         features.append(keras.ops.take(numeric, bins, axis=-1))
         columns += [groups[position] for position in bins]
     return features, columns
+
+
+def sparse_input(width):
+    """The input of rows that are mostly zeros.
+
+    Raises:
+        ValueError: On PyTorch.
+    """
+    if keras.backend.backend() == "torch":
+        raise ValueError(
+            "Sparse inputs need the Keras backend 'tensorflow' or 'jax': Keras has no sparse "
+            f"tensors on PyTorch. Received: sparse_dim={width}. Start Python with "
+            "KERAS_BACKEND=tensorflow."
+        )
+    return keras.Input((width,), sparse=True, name="sparse")
+
+
+def _projected(x, units=128, activation="relu", dropout=0.0, layer_norm=False):
+    """Sparse `[B, d]` to dense `[B, units]`."""
+    x = SparseProjection(units, activation=activation, name="sparse_projection")(x)
+    if layer_norm:
+        x = keras.layers.LayerNormalization(name="sparse_projection_norm")(x)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="sparse_projection_dropout")(x)
+    return x
 
 
 def _block(x, make_block, number, dropout, residual):

@@ -46,6 +46,25 @@ class FeatureGate(Section):
     penalty: NotNegative = Field(0.01, description="What one open gate adds to the loss.")
 
 
+class SparseProjection(Section):
+    """The layer from columns that are mostly zeros to a dense vector, by the non-zeros alone."""
+
+    units: Count = Field(128, description="Width of the dense vector.")
+    activation: Activation = Field("relu", description="Activation of the dense vector.")
+    dropout: Fraction = Field(0.0, description="Part of the dense vector dropped in training.")
+    layer_norm: bool = Field(False, description="Whether each row's dense vector is normalised.")
+
+
+class SparseInput(Section):
+    """What models have that take columns that are mostly zeros."""
+
+    sparse_projection: SparseProjection | None = Field(
+        None,
+        description="How columns that are mostly zeros become dense, where the data have such. "
+        "Null: by the defaults of its keys.",
+    )
+
+
 class _TabularModel(Section):
     """What the models of tables share: how the columns become the input of the network."""
 
@@ -103,7 +122,7 @@ class _MultiTaskModel(_TabularModel):
     )
 
 
-class SparseMLP(_BlockModel):
+class SparseMLP(SparseInput, _BlockModel):
     """Blocks of sparse experts behind a router, on a table."""
 
     type: Literal["sparse_mlp"] = Field("sparse_mlp", description="Sparse experts on a table.")
@@ -132,7 +151,7 @@ class SparseMLP(_BlockModel):
                 )
 
 
-class DenseMLP(_BlockModel):
+class DenseMLP(SparseInput, _BlockModel):
     """Blocks in which every row uses every weight: what `sparse_mlp` is measured against."""
 
     type: Literal["dense_mlp"] = Field("dense_mlp", description="A dense network on a table.")

@@ -19,6 +19,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    SparseProjection,
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
@@ -85,6 +86,7 @@ SUBJECTS = {
     ),
     "PeriodicEmbedding": (partial(PeriodicEmbedding, 4, **COLUMNS), MASKED),
     "PeriodicEmbedding, shared": (partial(PeriodicEmbedding, 4, shared=True), MASKED),
+    "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "mixture of Dense": (
         lambda **kwargs: MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=1, **kwargs),
         MASKED,

@@ -137,8 +137,10 @@ def config_round_trip(subject):
     again = type(layer).from_config(json.loads(json.dumps(config)))
     assert json.dumps(again.get_config()) == json.dumps(config)
     for cls in type(layer).__mro__:
-        if cls is keras.layers.Layer:
-            break
+        if cls.__module__.startswith("keras."):
+            break  # What Keras's own layers leave out is not ours.
+        if "__init__" not in vars(cls):
+            continue
         for name, parameter in inspect.signature(cls.__init__).parameters.items():
             if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
                 assert name in config, f"`{name}` is missing from get_config()"
