@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from sparse_keras.layers.mixture_of_experts import mixtures
+from sparse_keras.layers.mixture import mixtures
 
 _PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
 
@@ -29,7 +29,10 @@ class ExpertLoad(keras.callbacks.Callback):
             `entropy` and the unweighted auxiliary losses too.
         per_expert: Whether to log `<layer>/load_<expert>`, each expert's share, too.
 
-    A model without a MixtureOfExperts gets a warning and no logs.
+    A MultiGateMixtureOfExperts logs what it has as `<layer>/<gate>/...`, for each gate, and counts
+    as so many layers.
+
+    A model without a mixture of experts gets a warning and no logs.
 
     Example:
 
@@ -67,7 +70,8 @@ class ExpertLoad(keras.callbacks.Callback):
         layers = mixtures(self.model)
         if logs is None or not layers:
             return
-        found = [layer.routing_statistics() for layer in layers]
+        gates = [gate for layer in layers for gate in layer.recorded()]
+        found = [summary for _, _, summary in gates]
         assigned = sum(one["assigned"] for one in found)
         dropped = assigned - sum(one["kept"] for one in found)
         # A layer that got no token has nothing to say. `fmax` listens to the others.
@@ -79,17 +83,17 @@ class ExpertLoad(keras.callbacks.Callback):
         logs["aux_loss"] = float(np.nansum(losses))
         if "loss" in logs:
             logs["task_loss"] = logs["loss"] - logs["aux_loss"]
-        for layer, one in zip(layers, found, strict=True):
-            logs.update(self._of_layer(layer, one))
+        for path, router, one in gates:
+            logs.update(self._of_gate(path, router, one))
 
-    def _of_layer(self, layer, found):
+    def _of_gate(self, path, router, found):
         logs = {}
         load = found["load"]
         if self.per_layer:
-            names = (*_PER_LAYER, *layer.router.loss_names)
-            logs.update({f"{layer.path}/{name}": found[name] for name in names})
+            names = (*_PER_LAYER, *router.loss_names)
+            logs.update({f"{path}/{name}": found[name] for name in names})
         if self.per_expert:
-            logs.update({f"{layer.path}/load_{e}": float(share) for e, share in enumerate(load)})
+            logs.update({f"{path}/load_{e}": float(share) for e, share in enumerate(load)})
         return logs
 
     def get_config(self):

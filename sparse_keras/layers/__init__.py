@@ -10,6 +10,7 @@ from sparse_keras.layers.experts import (
 from sparse_keras.layers.feature_gate import FeatureGate
 from sparse_keras.layers.grouped_dense import GroupedDense
 from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.multi_gate_mixture import MultiGateMixtureOfExperts
 from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.routers import (
@@ -31,6 +32,7 @@ __all__ = [
     "GroupedDense",
     "MLPExperts",
     "MixtureOfExperts",
+    "MultiGateMixtureOfExperts",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "ReLURouter",

@@ -2,21 +2,27 @@
 
 import inspect
 import math
-import weakref
 
 import keras
 from keras import ops
 
-from sparse_keras import losses
-from sparse_keras.layers import identifiers, statistics
-from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts
-from sparse_keras.layers.routers import ROUTERS, Router
+from sparse_keras.layers.mixture import (
+    Mixture,
+    as_tokens,
+    by_expert,
+    check_input_shape,
+    mixtures,
+    token_mask_of,
+)
+from sparse_keras.layers.parts import bank_of, claim, router_of
 from sparse_keras.ops import combine, dispatch, expert_capacity, sort_by_expert
 from sparse_keras.ops.sparse import is_any_sparse
 
+__all__ = ["MixtureOfExperts", "mixtures"]
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class MixtureOfExperts(keras.layers.Layer):
+class MixtureOfExperts(Mixture):
     """Sends each token to a few of many experts, and adds up what they return.
 
         y = sum over the experts e chosen for x of weight_e * expert_e(x)    [+ shared_expert(x)]
@@ -94,8 +100,8 @@ class MixtureOfExperts(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.router = _router(router, k)
-        self.experts = _bank(experts, num_experts, kwargs.get("dtype"))
+        self.router = router_of(router, k)
+        self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
         self.num_experts = self.experts.num_experts
         self.router.set_num_experts(self.num_experts)
         self.k = getattr(self.router, "k", None)
@@ -105,19 +111,14 @@ class MixtureOfExperts(keras.layers.Layer):
         self.capacity_factor = _capacity_factor("capacity_factor", capacity_factor)
         self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
         self.supports_masking = True
-        _claim(self.router, self.experts, self.shared_expert)
+        claim(self.router, self.experts, self.shared_expert)
+
+    @property
+    def gates(self):
+        return {"": self.router}
 
     def build(self, input_shape):
-        if len(input_shape) not in (2, 3, 4):
-            raise ValueError(
-                "MixtureOfExperts expects inputs of rank 2, 3 or 4, [..., D]. Received: "
-                f"input_shape={tuple(input_shape)}."
-            )
-        if input_shape[-1] is None:
-            raise ValueError(
-                "MixtureOfExperts needs a static last axis. Received: "
-                f"input_shape={tuple(input_shape)}."
-            )
+        check_input_shape(self, input_shape)
         tokens_shape = (None, input_shape[-1])
         if not self.router.built:
             self.router.build(tokens_shape)
@@ -133,17 +134,8 @@ class MixtureOfExperts(keras.layers.Layer):
                     f"{self._output_width(input_shape)}. Received: output shape {shared_shape}."
                 )
         self.input_spec = keras.layers.InputSpec(min_ndim=2, max_ndim=4, axes={-1: input_shape[-1]})
-        self.statistics = self.add_weight(
-            name="statistics",
-            shape=(statistics.width(self.num_experts),),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            # Over replicas, under a distribution strategy. (A sum would also count the old value
-            # once for each replica; what is read from the statistics are ratios.)
-            aggregation="mean",
-        )
+        self.add_statistics()
+        self.statistics = self._statistics[""]
         self.built = True
 
     def __call__(self, inputs, *args, **kwargs):
@@ -156,14 +148,8 @@ class MixtureOfExperts(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, mask=None, training=None, return_routing=False):
-        if not keras.backend.is_float_dtype(inputs.dtype):  # Keras casts only floats by itself.
-            inputs = ops.cast(inputs, self.compute_dtype)
-        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))
-        token_mask = None
-        if mask is not None:
-            token_mask = _token_mask(mask, inputs)
-            # Padding may hold anything, NaN included. Zeros keep it out of every gradient.
-            tokens = ops.where(token_mask[:, None], tokens, ops.zeros_like(tokens))
+        token_mask = None if mask is None else token_mask_of(mask, inputs)
+        tokens = as_tokens(self, inputs, token_mask)
 
         routing = self.router(tokens, mask=token_mask, training=training)
         plan = sort_by_expert(
@@ -182,7 +168,10 @@ class MixtureOfExperts(keras.layers.Layer):
             shared = self._shared(ops.reshape(tokens, ops.shape(inputs)), mask)
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
-            self._record(inputs, routing, plan, token_mask)
+            kept, examples = ops.sum(plan["group_sizes"]), ops.shape(inputs)[0]
+            loss = self.record("", routing, plan["load"], kept, token_mask, examples)
+            if loss is not None:
+                self.add_loss(loss)
         if return_routing:
             is_open = routing["is_open"] if plan["kept"] is None else ops.transpose(plan["kept"])
             return outputs, {**routing, "is_open": is_open}
@@ -199,40 +188,30 @@ class MixtureOfExperts(keras.layers.Layer):
         assignments = ops.sum(ops.cast(is_open, "int32"))
         return expert_capacity(factor, assignments, self.num_experts)
 
-    def _record(self, inputs, routing, plan, mask):
-        """Adds the auxiliary losses and this step's statistics."""
-        load = ops.cast(plan["load"], "float32")
-        found = self.router.auxiliary_losses(routing, load, mask)
-        total = sum(weight * value for weight, value in found.values())
-        if found:
-            self.add_loss(total)
+    def gate_weights(self, inputs, mask=None):
+        """The weight that the router gives to each expert, outside training.
 
-        examples = ops.cast(ops.shape(inputs)[0], "float32")
-        tokens = losses.token_count(routing["scores"], mask)
-        entropy = losses.masked_mean(statistics.token_entropy(routing["scores"]), mask) * tokens
-        sums = {
-            "tokens": tokens,
-            "kept": ops.sum(plan["group_sizes"]),
-            "entropy": entropy,
-            "calls": 1.0,
-            "examples": examples,
-            "aux_loss": total * examples,
-            **{name: value * examples for name, (_, value) in found.items()},
-        }
-        self.statistics.assign_add(ops.stop_gradient(statistics.vector(load, sums)))
+        Args:
+            inputs: As for a call.
+            mask: As for a call.
 
-    def reset_statistics(self):
-        """Forgets the routing recorded so far."""
+        Returns:
+            `{"router": float32 [N, E]}`, the N tokens in the order of the flattened input.
+        """
+        inputs = ops.convert_to_tensor(inputs)
         if not self.built:
-            return  # Nothing was recorded yet.
-        self.statistics.assign(ops.zeros(self.statistics.shape, "float32"))
+            self.build(tuple(inputs.shape))
+        token_mask = None if mask is None else token_mask_of(mask, inputs)
+        routing = self.router(as_tokens(self, inputs, token_mask), mask=token_mask)
+        return {"router": by_expert(routing, self.router)[0]}
 
     def routing_statistics(self):
         """What was recorded in training since the last reset, as `statistics.summarize` says.
 
         `callbacks.ExpertLoad` resets it at the start of each epoch.
         """
-        return statistics.summarize(ops.convert_to_numpy(self.statistics))
+        ((_, _, summary),) = self.recorded()
+        return summary
 
     def _output_width(self, input_shape):
         return self.experts.output_width(input_shape[-1])
@@ -290,109 +269,6 @@ class MixtureOfExperts(keras.layers.Layer):
         for name in ("experts", "router", "shared_expert"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return super().from_config(config)
-
-
-def mixtures(model):
-    """All MixtureOfExperts layers of a model, however deep."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
-        if isinstance(layer, MixtureOfExperts)
-    ]
-
-
-# The parts of all layers there are.
-_OWNED = weakref.WeakSet()
-
-
-def _claim(*parts):
-    """Refuses parts that another layer owns: Keras saves such a model, but cannot load it."""
-    parts = [part for part in parts if part is not None]
-    for part in parts:
-        if part in _OWNED:
-            raise ValueError(
-                f"{part.name!r} is already part of another MixtureOfExperts. Give each its own."
-            )
-    _OWNED.update(parts)
-
-
-def _bank(experts, num_experts, dtype):
-    """The bank that `experts` is, names, or is the template of."""
-    if isinstance(experts, (str, dict)):
-        experts = identifiers.get(experts, EXPERTS, Experts, "an expert bank", dtype=dtype)
-    if isinstance(experts, Experts):
-        if num_experts not in (None, experts.num_experts):
-            raise ValueError(
-                f"The bank {experts.name!r} has {experts.num_experts} experts. Received: "
-                f"num_experts={num_experts}."
-            )
-        return experts
-    if type(experts) is keras.layers.Dense:
-        if num_experts is None:
-            raise ValueError(
-                "A template needs `num_experts`, such as MixtureOfExperts(keras.layers.Dense(64), "
-                "num_experts=16)."
-            )
-        return _bank_of_dense(experts, num_experts, dtype)
-    raise ValueError(
-        "`experts` must be an expert bank ("
-        + ", ".join(bank.__name__ for bank in EXPERTS.values())
-        + f") or a keras.layers.Dense as template. Received: {experts!r}."
-    )
-
-
-def _bank_of_dense(template, num_experts, dtype):
-    unsupported = [
-        name
-        for name in ("activity_regularizer", "lora_rank", "quantization_config")
-        if getattr(template, name, None) is not None
-    ]
-    if unsupported:
-        raise ValueError(
-            f"A Dense with {' and '.join(unsupported)} cannot be the template of experts."
-        )
-    if template.built:
-        raise ValueError(
-            f"The template {template.name!r} is built already; every expert starts from weights of "
-            "its own. Pass a new Dense."
-        )
-    names = ("units", "activation", "use_bias", "trainable")
-    parts = ("kernel", "bias")
-    kinds = ("initializer", "regularizer", "constraint")
-    names += tuple(f"{part}_{kind}" for part in parts for kind in kinds)
-    return DenseExperts(
-        num_experts,
-        dtype=dtype or template.dtype_policy,
-        **{name: getattr(template, name) for name in names},
-    )
-
-
-def _router(router, k):
-    router = "top_k" if router is None else router
-    if isinstance(router, str) and k is not None:
-        router = {"type": router, "k": k}
-    router = identifiers.get(router, ROUTERS, Router, "a router")
-    if k not in (None, getattr(router, "k", None)):
-        raise ValueError(
-            f"`k` and the router disagree. Received: k={k}, and a {type(router).__name__} with "
-            f"k={getattr(router, 'k', None)}."
-        )
-    return router
-
-
-def _token_mask(mask, inputs):
-    """The mask as bool `[N]`, repeated over leading axes that it lacks."""
-    leading = ops.shape(inputs)[:-1]
-    mask = ops.cast(mask, "bool")
-    pairs = zip(mask.shape, inputs.shape[:-1], strict=False)
-    fits = all(a == b or None in (a, b) for a, b in pairs)
-    if not fits or not 1 <= len(mask.shape) <= len(leading):
-        raise ValueError(
-            "`mask` must have the leading axes of `inputs`, or the first of them. Received: mask "
-            f"{tuple(mask.shape)}, inputs {tuple(inputs.shape)}."
-        )
-    mask = ops.reshape(mask, (*ops.shape(mask), *(1 for _ in leading[len(mask.shape) :])))
-    return ops.reshape(ops.broadcast_to(mask, leading), (-1,))
 
 
 def _capacity_factor(name, value):

@@ -5,6 +5,7 @@ uncompiled `keras.Model`.
 """
 
 from sparse_keras._plugin_builders import Builders
+from sparse_keras.models.cgc import cgc
 from sparse_keras.models.cost import (
     active_params,
     flops_per_example,
@@ -12,6 +13,11 @@ from sparse_keras.models.cost import (
     total_params,
 )
 from sparse_keras.models.dense_mlp import dense_mlp
+from sparse_keras.models.gates import gate_weights
+from sparse_keras.models.mmoe import mmoe
+from sparse_keras.models.omoe import omoe
+from sparse_keras.models.ple import ple
+from sparse_keras.models.shared_bottom import shared_bottom
 from sparse_keras.models.sparse_mlp import sparse_mlp
 from sparse_keras.models.tabular_model import TabularModel
 
@@ -21,6 +27,11 @@ MODELS = Builders(
     {
         "sparse_mlp": sparse_mlp,
         "dense_mlp": dense_mlp,
+        "shared_bottom": shared_bottom,
+        "omoe": omoe,
+        "mmoe": mmoe,
+        "cgc": cgc,
+        "ple": ple,
     },
 )
 
@@ -28,9 +39,15 @@ __all__ = [
     "MODELS",
     "TabularModel",
     "active_params",
+    "cgc",
     "dense_mlp",
     "flops_per_example",
+    "gate_weights",
     "layer_costs",
+    "mmoe",
+    "omoe",
+    "ple",
+    "shared_bottom",
     "sparse_mlp",
     "total_params",
 ]

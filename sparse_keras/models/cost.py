@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
-from sparse_keras.layers.mixture_of_experts import mixtures
+from sparse_keras.layers.mixture import Mixture, mixtures
 from sparse_keras.layers.sparse_projection import SparseProjection
 
 
@@ -39,10 +39,10 @@ def layer_costs(model):
 
     Parameters are weights, trainable or not, without what a mixture remembers of its routing.
     FLOPs are the multiplications and additions of matmuls in one forward pass of one example:
-    `Dense`, `MixtureOfExperts` (router, the experts a token uses, shared expert) and embeddings of
-    numeric columns, once for each position of a sequence. Everything else is small beside them and
-    left out: the lookups of embeddings, and those of a `SparseProjection`, whose number depends on
-    the example.
+    `Dense`, mixtures of experts (routers, the experts a token uses, shared expert) and embeddings
+    of numeric columns, once for each position of a sequence. Everything else is small beside them
+    and left out: the lookups of embeddings, and those of a `SparseProjection`, whose number depends
+    on the example.
 
     Args:
         model: A built Functional or Sequential model.
@@ -122,12 +122,16 @@ def _flops(layer, inputs):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
     if isinstance(layer, keras.layers.Dense) or hasattr(layer, "flops_per_token"):
-        *positions, width = inputs.shape[1:]
+        # All inputs of a mixture have the same positions.
+        positions = keras.tree.flatten(inputs)[0].shape[1:-1]
         if None in positions:
             return None
         positions = math.prod(positions)
         if isinstance(layer, keras.layers.Dense):
             return 2 * math.prod(layer.kernel.shape) * positions
+        if isinstance(layer, Mixture):
+            inputs = layer.pack_inputs(keras.tree.flatten(inputs))
+        width = keras.tree.map_structure(lambda tensor: tensor.shape[-1], inputs)
         shared_expert = getattr(layer, "shared_expert", None)
         shared = 0 if shared_expert is None else _flops(shared_expert, inputs)
         return None if shared is None else layer.flops_per_token(width) * positions + shared

@@ -19,11 +19,18 @@ The path of a token:
                   --combine--> outputs [N, B]
 """
 
-from sparse_keras.ops.dispatch import combine, dispatch, expert_capacity, sort_by_expert
+from sparse_keras.ops.dispatch import (
+    collect,
+    combine,
+    dispatch,
+    expert_capacity,
+    sort_by_expert,
+)
 from sparse_keras.ops.grouped_matmul import group_rows, grouped_matmul
 from sparse_keras.ops.groups import expand_groups
 
 __all__ = [
+    "collect",
     "combine",
     "dispatch",
     "expand_groups",

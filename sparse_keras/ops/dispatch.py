@@ -102,6 +102,20 @@ def dispatch(tokens, plan):
     return linear_map(_take_tokens, _sum_by_token, tokens, *_indices(plan))
 
 
+def collect(rows, plan):
+    """Brings the experts' outputs back without adding them up.
+
+    Args:
+        rows: `[M', B]`, the experts' outputs in the plan's order.
+        plan: What `sort_by_expert` returned.
+
+    Returns:
+        `[K, N, B]`, the output of each assignment; zeros where it was not kept. No gradient may
+        come from there.
+    """
+    return linear_map(_take_rows, _take_assignments, rows, *_indices(plan))
+
+
 def combine(rows, plan, weight):
     """Brings the experts' outputs back: each token gets the weighted sum of its rows.
 
@@ -113,7 +127,7 @@ def combine(rows, plan, weight):
     Returns:
         `[N, B]` with the dtype of `rows`. A token with no kept assignment gets zeros.
     """
-    outputs = linear_map(_take_rows, _take_assignments, rows, *_indices(plan))
+    outputs = collect(rows, plan)
     weight = ops.cast(ops.transpose(weight), outputs.dtype)
     if plan["kept"] is not None:
         # Without it, a dropped assignment would send a gradient into a row of no expert.

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.embeddings import NumericEmbeddingConfig
 from sparse_keras.schema.experts import Activation, ExpertsConfig
-from sparse_keras.schema.routers import RouterConfig, TopKRouter
+from sparse_keras.schema.routers import DenseRouter, RouterConfig, TopKRouter
 from sparse_keras.schema.section import (
     Count,
     Fraction,
@@ -141,14 +141,7 @@ class SparseMLP(SparseInput, _BlockModel):
     )
 
     def rules(self):
-        num_experts = self.experts.num_experts
-        for key in ("k", "max_experts"):
-            count = getattr(self.router, key, None)
-            if count is not None and count > num_experts:
-                yield (
-                    f"router.{key}",
-                    f"{count} is more than model.experts.num_experts, which is {num_experts}",
-                )
+        yield from _too_many_for(self.router, self.experts)
 
 
 class DenseMLP(SparseInput, _BlockModel):
@@ -163,5 +156,92 @@ class _MultiTaskModel(_TabularModel):
     """What all models of several targets have."""
 
 
-MODELS = Choice("model", SparseMLP, DenseMLP)
+class SharedBottom(_MultiTaskModel):
+    """One dense network that all tasks share: what multi-task experts are measured against."""
+
+    type: Literal["shared_bottom"] = Field(
+        "shared_bottom", description="One dense network for all tasks."
+    )
+    hidden_dims: Annotated[Widths, Field(min_length=1)] = Field(
+        description="Width of each dense layer that all tasks share."
+    )
+    activation: Activation = Field("relu", description="Activation of each of these layers.")
+
+
+class _OneBank(_MultiTaskModel):
+    experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
+
+    def rules(self):
+        yield from _too_many_for(self.router, self.experts)
+
+
+class OMoE(_OneBank):
+    """Experts behind one gate, all shared by the tasks: the baseline of MMoE."""
+
+    type: Literal["omoe"] = Field("omoe", description="Experts behind one gate for all tasks.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter, description="The gate: which experts see a row."
+    )
+
+
+class MMoE(_OneBank):
+    """Experts that all tasks share, and a gate for each task."""
+
+    type: Literal["mmoe"] = Field("mmoe", description="Shared experts, a gate for each task.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which experts it mixes for a row.",
+    )
+
+
+class _TwoBanks(_MultiTaskModel):
+    shared_experts: ExpertsConfig = Field(description="The experts that all tasks see.")
+    task_experts: ExpertsConfig = Field(
+        description="The experts of each task, which no other task sees."
+    )
+
+    def rules(self):
+        yield from _too_many_for(self.router, self.shared_experts, self.task_experts)
+        widths = [getattr(bank, "units", None) for bank in (self.shared_experts, self.task_experts)]
+        if None not in widths and widths[0] != widths[1]:
+            yield (
+                "task_experts.units",
+                f"{widths[1]} differs from model.shared_experts.units, which is {widths[0]}: a "
+                "gate adds up the outputs of both",
+            )
+
+
+class CGC(_TwoBanks):
+    """Experts that all tasks share, experts of each task alone, and a gate for each task."""
+
+    type: Literal["cgc"] = Field("cgc", description="Shared and task-specific experts.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+    )
+
+
+class PLE(_TwoBanks):
+    """Levels of shared and of task-specific experts, which gates mix for each task."""
+
+    type: Literal["ple"] = Field("ple", description="Levels of shared and task-specific experts.")
+    levels: Count = Field(2, description="Number of levels. 1 is cgc.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+    )
+
+
+def _too_many_for(router, *banks):
+    """The rule that a router cannot choose more experts than it sees."""
+    num_experts = sum(bank.num_experts for bank in banks)
+    names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
+    which = " + ".join(f"model.{name}.num_experts" for name in names)
+    for key in ("k", "max_experts"):
+        count = getattr(router, key, None)
+        if count is not None and count > num_experts:
+            yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
+
+
+MODELS = Choice("model", SparseMLP, DenseMLP, SharedBottom, OMoE, MMoE, CGC, PLE)
 ModelConfig = Annotated[Section, MODELS]

@@ -16,6 +16,7 @@ from sparse_keras.layers import (
     GroupedDense,
     MixtureOfExperts,
     MLPExperts,
+    MultiGateMixtureOfExperts,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
@@ -25,13 +26,14 @@ from sparse_keras.layers import (
     TopKRouter,
     UniformRouter,
 )
-from tests.layers.wrappers import ByLargestFeature, WeightOfEachExpert
+from tests.layers.wrappers import AllGates, ByLargestFeature, WeightOfEachExpert
 from tests.support.contract import CHECKS, run_layer_contract
 
 RANDOM = {"random": True}
 BANK = {"wrap": ByLargestFeature}
 ROUTER = {"wrap": WeightOfEachExpert, "ranks": (2,)}
 MASKED = {"passes_mask": True}
+GATES = {"wrap": AllGates, "passes_mask": True}
 
 partial = functools.partial
 
@@ -51,6 +53,14 @@ COLUMNS = {
     "groups": [0, 1, 0, 0, 1, 0],
     "kinds": ["value", "value", "bin", "bin", "bin", "missing"],
 }
+
+
+def gates(banks, router, **kwargs):
+    banks = banks()
+    visible = {"b": ["all"]} if isinstance(banks, dict) else None
+    return MultiGateMixtureOfExperts(banks, {"a": router(), "b": router()}, visible, **kwargs)
+
+
 DENSE = partial(DenseExperts, 4, 3, activation="tanh")
 MLP = partial(MLPExperts, 4, 8)
 GLU = partial(GLUExperts, 4, 8, output_dim=3)
@@ -99,6 +109,11 @@ SUBJECTS = {
         MASKED,
     ),
     "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
+    "gates, dense": (
+        partial(gates, lambda: DENSE(), partial(DenseRouter, importance_loss=0.01)),
+        GATES,
+    ),
+    "gates, sparse": (partial(gates, lambda: {"own": DENSE(), "all": DENSE()}, TOP_K), GATES),
     "mlp, top k": (partial(mixture, MLP, TOP_K), MASKED),
     "mlp, threshold": (
         partial(mixture, MLP, partial(ThresholdRouter, max_experts=2, normalize=True)),
@@ -133,6 +148,8 @@ LATER = {name for name in SUBJECTS if "," in name or "alone" in name} - {
     "dense, threshold",
     "mlp, relu",
     "tied, top k",
+    "gates, dense",
+    "gates, sparse",
 }
 COSTLY = {
     "compiled_training_agrees": {
@@ -142,12 +159,19 @@ COSTLY = {
         "mixture of Dense",
         "mlp, relu",
         "tied, top k",
+        "gates, sparse",
     },
     "time_distributed": {"FeatureGate", "mixture of Dense"},
-    "fits_and_evaluates": {"FeatureGate", "dense, threshold", "mlp, relu", "everything"},
+    "fits_and_evaluates": {
+        "FeatureGate",
+        "dense, threshold",
+        "mlp, relu",
+        "everything",
+        "gates, sparse",
+    },
 }
 # Parts of the mixtures; what is left to say of them alone is quick.
-PARTS = {name for name, (_, options) in SUBJECTS.items() if "wrap" in options}
+PARTS = {name for name, (_, options) in SUBJECTS.items() if "wrap" in options} - {"gates, dense"}
 for check in ("dtype_policies", "symbolic_shapes", "seed_reproduces", "examples_are_independent"):
     COSTLY[check] = SUBJECTS.keys() - PARTS - {"shared expert", "capacity"} | {"TiedExperts"}
 

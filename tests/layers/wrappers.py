@@ -65,6 +65,19 @@ class WeightOfEachExpert(_Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class AllGates(_Wrapper):
+    """The outputs of all gates side by side."""
+
+    def call(self, inputs, mask=None, training=None):
+        outputs = self.inner(inputs, mask=mask, training=training)
+        return ops.concatenate([outputs[gate] for gate in self.inner.routers], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        shapes = self.inner.compute_output_shape(tuple(input_shape)).values()
+        return (*input_shape[:-1], sum(shape[-1] for shape in shapes))
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class FixedRouter(Router):
     """A routing given by hand; its weights are trainable, so that their gradient can be read."""
 

@@ -193,3 +193,41 @@ def route(router, logits, mask=None):
         elif normalize is not False and weight[n].sum() > 0:
             weight[n] /= weight[n].sum()
     return index, weight, is_open
+
+
+def gates_and_gradients(banks, tokens, gates, upstream):
+    """Several gates over banks, for routings held fixed: outputs, and the gradients of
+    `sum over gates of sum(y_gate * upstream_gate)`.
+
+    Args:
+        banks: Dict from groups to banks.
+        tokens: Dict from groups to float64 `[N, D]`.
+        gates: Dict from gates to `(groups that it sees, expert_index, weight, is_open)`.
+        upstream: Dict from gates to `[N, B]`.
+
+    Returns:
+        Dicts of outputs by gate, of gradients in the tokens and in the weights by group, and of
+        gradients in the routing's weights by gate.
+    """
+    y = {gate: np.zeros(values.shape) for gate, values in upstream.items()}
+    dtokens = {group: np.zeros(x.shape) for group, x in tokens.items()}
+    dweights = {
+        group: {name: np.zeros_like(value) for name, value in weights_of(bank).items()}
+        for group, bank in banks.items()
+    }
+    drouting = {gate: np.zeros(weight.shape) for gate, (_, _, weight, _) in gates.items()}
+    for gate, (groups, expert_index, weight, is_open) in gates.items():
+        owners = [(group, e) for group in groups for e in range(banks[group].num_experts)]
+        for slot in range(expert_index.shape[1]):
+            for n in np.flatnonzero(is_open[:, slot]):
+                group, e = owners[expert_index[n, slot]]
+                one = np.array([[e]]), weight[n : n + 1, slot : slot + 1], np.ones((1, 1), bool)
+                part, dx, dweight, found = mixture_and_gradients(
+                    banks[group], tokens[group][n : n + 1], *one, upstream[gate][n : n + 1]
+                )
+                y[gate][n] += part[0]
+                dtokens[group][n] += dx[0]
+                drouting[gate][n, slot] += dweight[0, 0]
+                for name, gradient in found.items():
+                    dweights[group][name] += gradient
+    return y, dtokens, dweights, drouting

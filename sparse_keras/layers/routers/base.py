@@ -42,15 +42,15 @@ class Router(keras.layers.Layer):
         * `"logits"`: float32 `[N, E]`.
 
     `always_open` says that `is_open` is True for every token that is not padding, and
-    `opens_every_expert` that moreover slot e is expert e: both spare the owner of the router some
-    work. The owner adds `auxiliary_losses(...)` to the model's losses.
+    `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
+    owner adds `auxiliary_losses(...)` to the model's losses.
 
     With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
     route is worth.
     """
 
     always_open = False
-    opens_every_expert = False
+    slots_are_experts = False
 
     def __init__(
         self,

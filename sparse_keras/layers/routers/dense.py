@@ -63,10 +63,10 @@ class DenseRouter(Router):
 
     @property
     def always_open(self):
-        return self.opens_every_expert
+        return self.slots_are_experts
 
     @property
-    def opens_every_expert(self):
+    def slots_are_experts(self):
         return type(self).route is DenseRouter.route  # A subclass may close what it likes.
 
     def route(self, logits):

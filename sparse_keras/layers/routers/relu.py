@@ -98,6 +98,10 @@ class ReLURouter(Router):
     def slots(self):
         return self.max_experts or self.num_experts
 
+    @property
+    def slots_are_experts(self):
+        return type(self).route is ReLURouter.route and self.slots == self.num_experts
+
     def build(self, input_shape):
         super().build(input_shape)
         self.l1_coefficient = self.add_weight(

@@ -81,6 +81,10 @@ class ThresholdRouter(Router):
     def experts_per_token(self):
         return self.max_experts or self.num_experts
 
+    @property
+    def slots_are_experts(self):
+        return type(self).route is ThresholdRouter.route and self.slots == self.num_experts
+
     def route(self, logits):
         gates = ops.sigmoid(logits)
         expert_index, weight, is_open = open_slots(
