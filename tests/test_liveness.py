@@ -17,6 +17,7 @@ from sparse_keras.building import build_network, compile_model
 from sparse_keras.data import load_data
 from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
+from sparse_keras.schema.models import _MultiTaskModel
 from sparse_keras.schema.section import Section
 
 DATA = {
@@ -33,10 +34,16 @@ EXPERTS = {
     "glu": "{type: glu, num_experts: 4, hidden_dim: 8}",
     "tied": "{type: tied, num_experts: 4, units: 8}",
 }
+TWO_BANKS = f"shared_experts: {EXPERTS['dense']}, task_experts: {EXPERTS['dense']}"
 SPARSE = "{type: sparse_mlp, stem: 8, experts: %s, router: {type: %s}}"
 MODEL = {
     "sparse_mlp": SPARSE % (EXPERTS["mlp"], "top_k"),
     "dense_mlp": "{type: dense_mlp, stem: 8, hidden_dim: 8}",
+    "shared_bottom": "{type: shared_bottom, hidden_dims: [8]}",
+    "omoe": f"{{type: omoe, stem: 8, experts: {EXPERTS['dense']}}}",
+    "mmoe": f"{{type: mmoe, stem: 8, experts: {EXPERTS['dense']}}}",
+    "cgc": f"{{type: cgc, stem: 8, {TWO_BANKS}}}",
+    "ple": f"{{type: ple, stem: 8, {TWO_BANKS}}}",
 }
 NUMBERS = "{type: csv, path: table.csv, target: amount}"
 # Large steps, by which the loss does not fall in each epoch.
@@ -94,6 +101,17 @@ CASES = {
     "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
     "TiedExperts.units": (("model.residual=false",), "9"),
+    "MultiTaskModel.stem": ((), "4"),
+    "MultiTaskModel.tower": ((), "{dropout: 0.5}"),
+    "Tower.hidden_dims": ((), "[5, 4]"),
+    "SharedBottom.hidden_dims": ((), "[8, 4]"),
+    "OneBank.experts": ((), EXPERTS["glu"]),
+    "OMoE.router": ((), "{type: relu}"),
+    "MMoE.router": ((), "{type: relu}"),
+    "TwoBanks.shared_experts": ((), EXPERTS["glu"]),
+    "TwoBanks.task_experts": ((), EXPERTS["glu"]),
+    "CGC.router": ((), "{type: relu}"),
+    "PLE.router": ((), "{type: relu}"),
     "SparseMLP.experts": ((), EXPERTS["glu"]),
     "SparseMLP.router": ((), "{type: relu}"),
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
@@ -152,7 +170,9 @@ def fields(section=Config, path=(), before=()):
     for key, field in section.model_fields.items():
         if key != "type":
             yield section, key, (*path, key), before
-        for inner in sections_of(field):
+        # What all models of tables may hold is looked at inside one of them.
+        alone = issubclass(section, _MultiTaskModel) and key != "tower"
+        for inner in () if alone else sections_of(field):
             if len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL}.get(key, {})
