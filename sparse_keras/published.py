@@ -40,11 +40,12 @@ def check_publishable(config):
         )
 
 
-def publish(comparison):
+def publish(comparison, ablation=False):
     """Writes the results of a shipped config.
 
     Args:
         comparison: A `Comparison`.
+        ablation: Whether it is one of the config with itself, which has a file of its own.
 
     Returns:
         The file, a `pathlib.Path`.
@@ -55,7 +56,7 @@ def publish(comparison):
     name = comparison.content["config"]
     if load_config(name).hash != comparison.content["config_hash"]:
         raise ConfigError(f"The config {name!r} was compared with other values than it ships with.")
-    file = _file(name)
+    file = _file(f"ablations/{name}" if ablation else name)
     file.parent.mkdir(parents=True, exist_ok=True)
     comparison.save(file)
     return file

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_set
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.comparison.ablations import ablations_of
 from sparse_keras.comparison.sides import sides_of
 from sparse_keras.comparison.tables import note, number, tables_of
 from sparse_keras.published import check_publishable, publish
@@ -18,6 +19,7 @@ _EXAMPLES = """examples:
   sparse-keras compare churn.yaml --seeds 5
   sparse-keras compare tabular/sparse_mlp_adult --seeds 1 --only hgb,linear
   sparse-keras compare churn.yaml --output churn.json
+  sparse-keras compare churn.yaml --ablate
 """
 # What --seeds says.
 _SEEDS = ("training.seed", "data.split_seed")
@@ -48,6 +50,13 @@ def add_parser(subparsers):
         help="the models to compare with, with commas between: equal_flops, equal_params, "
         "equal_seconds, hgb, linear (default: all)",
     )
+    parser.add_argument(
+        "--ablate",
+        action="store_true",
+        help="compare the config with itself, one part changed: the number of experts, a router "
+        "frozen as drawn at random, all experts equally weighted (experts_1, ..., experts_32, "
+        "frozen_router, uniform)",
+    )
     parser.add_argument("--output", metavar="FILE", help="write the results to a JSON file")
     parser.add_argument(
         "--fresh", action="store_true", help="measure again what earlier comparisons kept"
@@ -63,7 +72,8 @@ def add_parser(subparsers):
 
 def run(args):
     config = _config(args)
-    sides = sides_of(config, args.only and args.only.split(","))
+    sides_by_name = ablations_of if args.ablate else sides_of
+    sides = sides_by_name(config, args.only and args.only.split(","))
     if args.publish:
         check_publishable(config)
 
@@ -86,7 +96,7 @@ def run(args):
     if args.output:
         comparison.save(args.output)
     if args.publish:
-        print(f"\npublished {publish(comparison)}")
+        print(f"\npublished {publish(comparison, ablation=args.ablate)}")
     return 0
 
 
@@ -137,5 +147,6 @@ def _command(args):
     parts = ["sparse-keras", "compare", args.config, "--seeds", str(args.seeds)]
     parts += [part for override in args.overrides for part in ("--set", override)]
     parts += ["--only", args.only] if args.only else []
+    parts += ["--ablate"] if args.ablate else []
     parts += [part for module in args.imports for part in ("--import", module)]
     return shlex.join(parts)

@@ -76,24 +76,35 @@ class Baseline:
         Returns:
             Itself.
         """
-        target = self.features.target
-        y = np.asarray(self.features.encode_target(frame))
+        y, weight = self.features.encode_target(frame), self.features.sample_weight(frame)
         with warnings.catch_warnings(action="ignore"):  # Bins that are too narrow are made one.
             self.encoding = self.make_encoding()
             x = self.encoding.fit_transform(self.columns(frame))
-            if target.task == "multilabel":
-                self.models = [self._fit(x, label, "binary") for label in y.T]
+            if self.features.target.task == "multitask":
+                self.models = {
+                    one.name: self._fit_target(x, y[one.name], one.task, weight[one.name])
+                    for one in self.features.target.targets
+                }
             else:
-                self.models = [self._fit(x, y, target.task)]
+                self.models = self._fit_target(x, y, self.features.target.task, weight)
         return self
 
-    def _fit(self, x, y, task):
+    def _fit_target(self, x, y, task, weight):
+        """The models of one target: a list, with one for each label of "multilabel"."""
+        if weight is not None:  # A row of weight 0 may have no label.
+            there = weight > 0
+            x, y, weight = x[there], y[there], weight[there]
+        if task == "multilabel":
+            return [self._fit(x, label, "binary", weight) for label in y.T]
+        return [self._fit(x, y, task, weight)]
+
+    def _fit(self, x, y, task, weight):
         if task == "regression":
-            return self.make_regressor().fit(x, y)
+            return self.make_regressor().fit(x, y, sample_weight=weight)
         y = y.astype(int)
         if len(np.unique(y)) == 1:
             return _OneClass(y[0])
-        return self.make_classifier(y).fit(x, y)
+        return self.make_classifier(y).fit(x, y, sample_weight=weight)
 
     def predict(self, frame):
         """Predicts raw rows.
@@ -102,17 +113,14 @@ class Baseline:
             frame: A DataFrame.
 
         Returns:
-            float64 `[N, outputs]`, as a network predicts: probabilities, or values for regression.
+            float64 `[N, outputs]`, as a network predicts: probabilities, or values for regression;
+            for several targets a dict of such arrays.
         """
         target = self.features.target
         x = self.encoding.transform(self.columns(frame))
-        if target.task == "regression":
-            return self.models[0].predict(x)[:, None]
-        classes = target.outputs if target.task == "multiclass" else 2
-        predictions = [_probabilities(model, x, classes) for model in self.models]
-        if target.task == "multiclass":
-            return predictions[0]
-        return np.stack([probability[:, 1] for probability in predictions], axis=1)
+        if target.task == "multitask":
+            return {one.name: _predict(self.models[one.name], x, one) for one in target.targets}
+        return _predict(self.models, x, target)
 
 
 class Boosting(Baseline):
@@ -181,6 +189,14 @@ class _OneClass:
 
     def predict_proba(self, x):
         return np.ones((x.shape[0], 1))
+
+
+def _predict(models, x, target):
+    if target.task == "regression":
+        return models[0].predict(x)[:, None]
+    if target.task == "multiclass":
+        return _probabilities(models[0], x, target.outputs)
+    return np.stack([_probabilities(model, x, 2)[:, 1] for model in models], axis=1)
 
 
 def _probabilities(model, x, classes):

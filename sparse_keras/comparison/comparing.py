@@ -2,6 +2,7 @@
 
 import time
 
+from sparse_keras.comparison.ablations import ablations_of
 from sparse_keras.comparison.comparison import Comparison
 from sparse_keras.comparison.kept import Kept, versions
 from sparse_keras.comparison.machine import machine
@@ -20,8 +21,10 @@ UNTUNED = (
     "regularisation 1)."
 )
 
+UNTUNED_NETWORKS = "No side was tuned: but for what its name says, each is as the config has it."
 
-def compare(config, seeds=5, models=None, fresh=False, progress=None):
+
+def compare(config, seeds=5, models=None, ablate=False, fresh=False, progress=None):
     """Measures a config against its dense twins and strong baselines, on the same splits.
 
     For each seed, `training.seed` and `data.split_seed` are that seed: one split, one draw of
@@ -38,6 +41,9 @@ def compare(config, seeds=5, models=None, fresh=False, progress=None):
         config: A `Config`, or what `load_config` takes: a name or a path.
         seeds: Number of seeds from 0 on, or a list of them.
         models: Names of the models to compare with; None for all.
+        ablate: Whether to compare the config with itself instead, one part of it changed:
+            `experts_1` to `experts_32` (the number of experts, at the same k), `frozen_router` (as
+            drawn at random) and `uniform` (all experts, equally weighted).
         fresh: Whether to measure again what is kept.
         progress: Function that gets `(seed, side, result, kept)` after each model: the seed, a
             `Side`, its metrics and costs, and whether they were there already.
@@ -58,7 +64,8 @@ def compare(config, seeds=5, models=None, fresh=False, progress=None):
     ```
     """
     config = config if isinstance(config, Config) else load_config(config)
-    return measure(config, seeds, sides_of(config, models), fresh, progress)
+    sides = (ablations_of if ablate else sides_of)(config, models)
+    return measure(config, seeds, sides, fresh, progress)
 
 
 def check(config):
@@ -197,7 +204,7 @@ def _content(config, seeds, sides, found, described):
         "command": None,
         **described,
         "seeds": seeds,
-        "tuning": UNTUNED,
+        "tuning": UNTUNED if {"hgb", "linear"} & set(models) else UNTUNED_NETWORKS,
         "versions": versions(),
         "machine": machine(),
         "measured": time.strftime("%Y-%m-%d"),

@@ -41,7 +41,7 @@ def measure_network(config, data):
     core = model.core
     predictions = model.predict(data.test.x, batch_size=1024, verbose=0)
     found = {
-        "metrics": scores(data.features.target, data.test.y, predictions),
+        "metrics": _scores(data, predictions),
         "costs": {
             "fit_seconds": run.seconds,
             "latency_ms": _latency(
@@ -78,7 +78,7 @@ def measure_baseline(baseline, data):
     test = data.frames["test"]
     costs = dict.fromkeys(("params", "active_params", "flops", "hidden_dim"))
     return {
-        "metrics": scores(data.features.target, data.test.y, baseline.predict(test)),
+        "metrics": _scores(data, baseline.predict(test)),
         "costs": {
             "fit_seconds": seconds,
             "latency_ms": _latency(baseline.predict, test),
@@ -86,6 +86,11 @@ def measure_baseline(baseline, data):
             **costs,
         },
     }
+
+
+def _scores(data, predictions):
+    test = data.test
+    return scores(data.features.target, test.y, predictions, test.sample_weight)
 
 
 def _latency(predict, frame):

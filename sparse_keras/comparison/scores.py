@@ -30,77 +30,109 @@ METRICS = {
 
 
 def metrics_of_target(target):
-    """The metrics of a target: `{name: {"head": ..., "higher_is_better": ...}}`."""
+    """The metrics of a target: `{name: {"head": ..., "higher_is_better": ...}}`.
+
+    Of several targets each has its own, named `<target>.<metric>`.
+    """
+    if target.task == "multitask":
+        return {
+            f"{one.name}.{name}": metric | {"head": f"{one.name} {metric['head']}"}
+            for one in target.targets
+            for name, metric in metrics_of_target(one).items()
+        }
     return {
         name: {"head": head, "higher_is_better": higher}
         for name, (head, higher) in METRICS[target.task].items()
     }
 
 
-def scores(target, y, predictions):
+def scores(target, y, predictions, weight=None):
     """All metrics of a target.
 
     Args:
-        target: A `data.Target`.
-        y: The rows' target as `Target.encode` has it.
-        predictions: `[N, outputs]`: probabilities, or values for regression.
+        target: A `data.Target` or `data.MultiTarget`.
+        y: The rows' target as its `encode` has it: an array, or a dict of arrays.
+        predictions: `[N, outputs]`: probabilities, or values for regression; or a dict of such.
+        weight: What each row counts, an array or a dict of arrays; None: all alike. Rows of
+            weight 0, which may have no label, are left out.
 
     Returns:
         A dict from the metrics' names to floats; None where a metric is not defined, such as the
         AUC of rows that are all of one class.
     """
+    if target.task == "multitask":
+        return {
+            f"{one.name}.{name}": value
+            for one in target.targets
+            for name, value in scores(
+                one,
+                y[one.name],
+                predictions[one.name],
+                None if weight is None else weight[one.name],
+            ).items()
+        }
     y = np.asarray(y)
     predictions = np.asarray(predictions, "float64").reshape(len(y), -1)
+    if weight is not None:
+        there = np.asarray(weight) > 0
+        y, predictions, weight = y[there], predictions[there], np.asarray(weight)[there]
     with warnings.catch_warnings(action="ignore"):  # Undefined metrics are told by None.
-        found = _SCORES[target.task](y, predictions)
-    return {name: _float(value) for name, value in found.items()}
+        found = _SCORES[target.task](y, predictions, weight) if len(y) else {}
+    return {name: _float(found.get(name)) for name in METRICS[target.task]}
 
 
-def _binary(y, probability):
+def _binary(y, probability, weight):
     return {
-        "auc": _auc(y, probability[:, 0]),
-        "accuracy": metrics.accuracy_score(y, probability[:, 0] >= 0.5),
+        "auc": _auc(y, probability[:, 0], weight),
+        "accuracy": metrics.accuracy_score(y, probability[:, 0] >= 0.5, sample_weight=weight),
     }
 
 
-def _multiclass(y, probability):
+def _multiclass(y, probability, weight):
     # Rounding in float32 leaves sums a little off 1.
     probability = probability / probability.sum(axis=1, keepdims=True)
     predicted = probability.argmax(axis=1)
+    weighted, there = {"sample_weight": weight}, np.unique(y)
+    classes = range(probability.shape[1])
     return {
-        "accuracy": metrics.accuracy_score(y, predicted),
+        "accuracy": metrics.accuracy_score(y, predicted, **weighted),
         # Over the classes that are there: a class that no test row has says nothing.
         "macro_f1": metrics.f1_score(
-            y, predicted, average="macro", labels=np.unique(y), zero_division=0
+            y, predicted, average="macro", labels=there, zero_division=0, **weighted
         ),
-        "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
-        "log_loss": metrics.log_loss(y, probability, labels=range(probability.shape[1])),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted, **weighted),
+        "log_loss": metrics.log_loss(y, probability, labels=classes, **weighted),
     }
 
 
-def _multilabel(y, probability):
+def _multilabel(y, probability, weight):
     predicted = probability >= 0.5
-    aucs = [_auc(*columns) for columns in zip(y.T, probability.T, strict=True)]
+    aucs = [_auc(*columns, weight) for columns in zip(y.T, probability.T, strict=True)]
     known = [auc for auc in aucs if auc is not None]
-    hamming = metrics.hamming_loss(y, predicted)
+    hamming = metrics.hamming_loss(y, predicted, sample_weight=weight)
     return {
         "auc": sum(known) / len(known) if known else None,
-        "micro_f1": metrics.f1_score(y, predicted, average="micro", zero_division=0),
+        "micro_f1": metrics.f1_score(
+            y, predicted, average="micro", zero_division=0, sample_weight=weight
+        ),
         "accuracy": 1.0 - hamming,
         "hamming_loss": hamming,
     }
 
 
-def _regression(y, values):
+def _regression(y, values, weight):
+    arguments = {"y_true": y, "y_pred": values[:, 0], "sample_weight": weight}
     return {
-        "rmse": metrics.root_mean_squared_error(y, values[:, 0]),
-        "mae": metrics.mean_absolute_error(y, values[:, 0]),
-        "r2": metrics.r2_score(y, values[:, 0]),
+        "rmse": metrics.root_mean_squared_error(**arguments),
+        "mae": metrics.mean_absolute_error(**arguments),
+        "r2": metrics.r2_score(**arguments),
     }
 
 
-def _auc(y, probability):
-    return metrics.roc_auc_score(y, probability) if len(np.unique(y)) == 2 else None
+def _auc(y, probability, weight):
+    if len(np.unique(y)) != 2:
+        return None
+    return metrics.roc_auc_score(y, probability, sample_weight=weight)
 
 
 _SCORES = {

@@ -52,22 +52,33 @@ def sides_of(config, names=None):
     Raises:
         ValueError: If there is no such side, or the model has no such twins.
     """
-    names = list(_LABELS) if names is None else [REFERENCE, *names]
-    for name in names:
-        if name not in _LABELS:
-            raise ConfigError(
-                f"The models of a comparison are {', '.join(_LABELS)}. Received: {name!r}"
-                f"{did_you_mean(name, _LABELS)}."
-            )
-    twins = [name for name in names if name.startswith("equal_")]
+    sides = [Side(name, label, _MAKE[name]) for name, label in _LABELS.items()]
+    sides = chosen(sides, names, "a comparison")
+    twins = [side.name for side in sides if side.name.startswith("equal_")]
     if twins and config.model.type not in _WITH_TWINS:
-        others = ",".join(name for name in _LABELS if name not in twins)
+        others = [name for name in _LABELS if name not in (*twins, REFERENCE)]
         raise ConfigError(
             f"A model of type {config.model.type!r} has no dense twin, which {', '.join(twins)} "
-            f"would be; {' and '.join(_WITH_TWINS)} have. Compare the others: --only {others}, or "
-            f"models={others.split(',')} in Python."
+            f"would be; {' and '.join(_WITH_TWINS)} have. Compare it with the others: --only "
+            f"{','.join(others)}, or models={others} in Python."
         )
-    return [Side(name, _LABELS[name], _MAKE[name]) for name in _LABELS if name in names]
+    return sides
+
+
+def chosen(sides, names, what):
+    """The sides that have these names, and the first in any case; all for None.
+
+    Raises:
+        ConfigError: If there is no such side.
+    """
+    known = {side.name: side for side in sides}
+    for name in names or ():
+        if name not in known:
+            raise ConfigError(
+                f"The models of {what} are {', '.join(known)}. Received: {name!r}"
+                f"{did_you_mean(name, known)}."
+            )
+    return [side for side in sides if names is None or side is sides[0] or side.name in names]
 
 
 def _itself(config, data, recall):

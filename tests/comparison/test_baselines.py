@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from sparse_keras.comparison.baselines import Boosting, Linear
-from sparse_keras.data import Target, fit_features
+from sparse_keras.data import MultiTarget, Target, fit_features
 
 RNG = np.random.default_rng(0)
 ROWS = 400
@@ -24,8 +24,8 @@ def table(**target):
     return frame.assign(**target), number
 
 
-def fitted(model, frame, target):
-    features = fit_features(frame, target)
+def fitted(model, frame, target, weight=None):
+    features = fit_features(frame, target, weight=weight)
     return model(features, seed=0).fit(frame)
 
 
@@ -81,3 +81,32 @@ class TestBaseline:
             part = frame[[*columns, "y"]]
             made = fitted(model, part, Target("y", "binary", ("no", "yes")))
             assert made.predict(part).shape == (ROWS, 1)
+
+    def test_several_targets_with_missing_labels(self, model):
+        frame, number = table()
+        frame["up"] = np.where(number > 0, "yes", "no")
+        frame["size"] = 5 * number
+        # What is wrong about these rows would be learned if they were.
+        frame.loc[number > 1, "up"] = None
+        frame.loc[number < -1, "size"] = np.nan
+        target = MultiTarget(
+            "both", (Target("up", "binary", ("no", "yes")), Target("size", "regression"))
+        )
+        made = fitted(model, frame, target.fitted(frame))
+        predictions = made.predict(frame)
+        assert set(predictions) == {"up", "size"}
+        known = frame["number"].notna()
+        right = (predictions["up"][:, 0] > 0.5) == (number > 0)
+        assert right[known].mean() > 0.8
+        middle = known & (np.abs(number) < 1)
+        assert np.corrcoef(predictions["size"][middle, 0], number[middle])[0, 1] > 0.8
+
+    def test_rows_of_weight_0_teach_nothing(self, model):
+        frame, number = table()
+        frame["y"] = np.where(number > 0, "yes", "no")
+        frame["count"] = (np.arange(ROWS) < 300).astype(float)
+        turned = frame.copy()
+        turned.loc[300:, "y"] = np.where(number[300:] > 0, "no", "yes")
+        target = Target("y", "binary", ("no", "yes"))
+        first, second = (fitted(model, one, target, "count") for one in (frame, turned))
+        np.testing.assert_allclose(first.predict(frame), second.predict(frame))

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sparse_keras.comparison.scores import METRICS, scores
-from sparse_keras.data import Target
+from sparse_keras.comparison.scores import METRICS, metrics_of_target, scores
+from sparse_keras.data import MultiTarget, Target
 
 
 def test_binary():
@@ -64,3 +64,41 @@ def test_every_metric_is_described():
         target = Target("y", task, ("a", "b"))
         y = np.array([[0, 1], [1, 0]]) if task == "multilabel" else np.array([0, 1])
         assert list(scores(target, y, np.full((2, outputs), 0.5))) == list(metrics)
+
+
+@pytest.mark.parametrize("task", METRICS)
+def test_a_weight_is_a_number_of_copies(task):
+    """A row that counts thrice is three rows, and one that counts 0 is none."""
+    rng = np.random.default_rng()
+    target, rows = Target("y", task, ("a", "b", "c")[: 2 if task == "binary" else 3]), 40
+    predictions = rng.dirichlet(np.ones(target.outputs + 1), rows)[:, : target.outputs]
+    y = {
+        "binary": rng.integers(2, size=rows),
+        "multiclass": rng.integers(3, size=rows),
+        "multilabel": rng.integers(2, size=(rows, 3)),
+        "regression": rng.normal(size=rows),
+    }[task]
+    weight = rng.integers(4, size=rows)
+    copied = scores(target, np.repeat(y, weight, axis=0), np.repeat(predictions, weight, axis=0))
+    assert scores(target, y, predictions, weight) == pytest.approx(copied)
+
+
+def test_several_targets():
+    one, two = Target("rich", "binary", ("no", "yes")), Target("age.now", "regression")
+    both = MultiTarget("both", (one, two))
+    y = {"rich": np.array([0, 1, 0]), "age.now": np.array([1.0, 2.0, 3.0])}
+    predictions = {"rich": np.array([[0.1], [0.9], [0.8]]), "age.now": np.array([1.0, 2.0, 9.0])}
+    weight = {"rich": np.ones(3), "age.now": np.array([1.0, 1.0, 0.0])}  # One age is missing.
+    found = scores(both, y, predictions, weight)
+    assert found["rich.accuracy"] == pytest.approx(2 / 3)
+    assert found["age.now.rmse"] == 0
+    assert list(metrics_of_target(both)) == list(found)
+    assert metrics_of_target(both)["age.now.rmse"] == {
+        "head": "age.now RMSE",
+        "higher_is_better": False,
+    }
+
+
+def test_no_row_that_counts():
+    found = scores(Target("y", "regression"), np.zeros(2), np.zeros(2), np.zeros(2))
+    assert found == {"rmse": None, "mae": None, "r2": None}

@@ -1,0 +1,58 @@
+import pytest
+
+import sparse_keras
+from sparse_keras.comparison.ablations import ablations_of
+
+CONFIG = "tabular/sparse_mlp_breast_cancer"
+
+
+def made(*overrides):
+    config = sparse_keras.load_config(CONFIG, overrides)
+    sides = {side.name: side.make(config, None, None) for side in ablations_of(config)}
+    return config, {name: one.model for name, one in sides.items()}
+
+
+def test_one_part_is_changed():
+    config, models = made()
+    numbers = {name: one.experts.num_experts for name, one in models.items()}
+    assert numbers == {
+        "moe": 4,
+        **{f"experts_{number}": number for number in (1, 2, 8, 16, 32)},
+        "frozen_router": 4,
+        "uniform": 4,
+    }
+    ks = [models[f"experts_{number}"].router.k for number in (1, 2, 8)]
+    assert ks == [1, 2, 2]
+    assert not models["frozen_router"].router.trainable and models["moe"].router.trainable
+    assert models["uniform"].router.type == "uniform"
+    # Everything else stays.
+    for one in models.values():
+        assert one.stem == config.model.stem and one.experts.hidden_dim == 32
+    assert models["frozen_router"].router.k == config.model.router.k
+
+
+@pytest.mark.parametrize(
+    "router",
+    [
+        "{type: top_k, k: 4, normalize: true}",
+        "{type: threshold, max_experts: 3, normalize: true}",
+        "{type: relu, k: 2, max_experts: 4}",
+        "{type: dense}",
+    ],
+)
+def test_every_router(router):
+    _, models = made(f"model.router={router}")
+    assert {"experts_1", "frozen_router", "uniform"} < set(models)
+
+
+def test_what_is_not_learned_is_not_frozen():
+    _, models = made("model.router={type: uniform}")
+    assert not {"frozen_router", "uniform"} & set(models)
+
+
+def test_a_dense_model_has_no_parts():
+    config = sparse_keras.load_config(CONFIG, ["model={type: dense_mlp, hidden_dim: 4}"])
+    with pytest.raises(ValueError, match="no experts"):
+        ablations_of(config)
+    with pytest.raises(ValueError, match="did you mean 'experts_32'"):
+        ablations_of(sparse_keras.load_config(CONFIG), ["expert_32"])
