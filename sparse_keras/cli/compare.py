@@ -83,7 +83,7 @@ def run(args):
     check(config)
     # TensorFlow holds it to be strange that there are so many models.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    progress = _Progress(args.seeds * len(sides))
+    progress = _Progress()
     try:
         comparison = measure(config, args.seeds, sides, args.fresh, progress)
     except KeyboardInterrupt:
@@ -111,9 +111,8 @@ def _config(args):
 class _Progress:
     """Tells each result on standard error, as it comes."""
 
-    def __init__(self, total):
+    def __init__(self):
         self.console = Console(stderr=True, markup=False, highlight=False)
-        self.done, self.total = 0, total
 
     def __call__(self, seed, side, result, kept):
         metrics = "  ".join(
@@ -121,8 +120,7 @@ class _Progress:
             for name, value in result["metrics"].items()
         )
         seconds = "kept" if kept else f"{result['costs']['fit_seconds']:.1f} s"
-        self.done += 1
-        told = f"{self.done}/{self.total}  seed {seed}  {side.name:<14}  {metrics}  {seconds}"
+        told = f"seed {seed}  {side.name:<14}  {metrics}  {seconds}"
         self.console.print(told, soft_wrap=True)
 
 

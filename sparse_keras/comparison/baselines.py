@@ -1,7 +1,7 @@
 """The models of scikit-learn that a network has to beat, on raw columns.
 
-Both see the columns that the network sees, and each target of a table gets a model of its own: each
-label too. They are pipelines: what `joblib` writes of one predicts from raw rows.
+Both see the columns that the network sees, and each target of a table gets a model of its own, each
+label too. What `joblib` writes of one predicts from raw rows, its encoding included.
 """
 
 import warnings
@@ -13,7 +13,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+)
 
 from sparse_keras.data.columns import category_keys, numeric_values
 
@@ -49,6 +54,20 @@ class RawColumns:
         return pd.DataFrame(columns)
 
 
+class RawSparse:
+    """Rows that are mostly zeros, as the network gets them: CSR, never made dense.
+
+    Args:
+        features: The `data.Features`.
+    """
+
+    def __init__(self, features):
+        self.features = features
+
+    def __call__(self, table):
+        return self.features.encode(table)["sparse"]
+
+
 class Baseline:
     """A model of scikit-learn for each target.
 
@@ -59,7 +78,7 @@ class Baseline:
 
     def __init__(self, features, seed=0):
         self.features = features
-        self.columns = RawColumns(features)
+        self.columns = RawColumns(features) if features.sparse is None else RawSparse(features)
         self.seed = seed
 
     @property
@@ -160,9 +179,14 @@ class Boosting(Baseline):
 
 
 class Linear(Baseline):
-    """Logistic or ridge regression on 32 quantile bins of each number, and on each category."""
+    """Logistic or ridge regression on 32 quantile bins of each number, and on each category.
+
+    On rows that are mostly zeros: on these as they are.
+    """
 
     def make_encoding(self):
+        if self.features.sparse is not None:
+            return FunctionTransformer()
         bins = KBinsDiscretizer(BINS, encode="onehot", subsample=None, quantile_method="linear")
         return make_column_transformer(
             (
@@ -175,10 +199,15 @@ class Linear(Baseline):
         )
 
     def make_regressor(self):
-        return Ridge(random_state=self.seed)
+        return Ridge(alpha=1 / self._c, random_state=self.seed)
 
     def make_classifier(self, y):
-        return LogisticRegression(max_iter=1000, random_state=self.seed)
+        return LogisticRegression(C=self._c, max_iter=1000, random_state=self.seed)
+
+    @property
+    def _c(self):
+        # Rows of many small numbers, such as TF-IDF, need larger coefficients than one-hot rows.
+        return 1.0 if self.features.sparse is None else 10.0
 
 
 class _OneClass:

@@ -18,7 +18,7 @@ FORMAT = 2
 UNTUNED = (
     "No side was tuned: networks as the config has them, the others at fixed settings (gradient "
     "boosting: learning rate 0.1, up to 500 trees, stopped by a tenth of its rows; linear model: "
-    "regularisation 1)."
+    "regularisation 1, of sparse rows 0.1)."
 )
 
 UNTUNED_NETWORKS = "No side was tuned: but for what its name says, each is as the config has it."
@@ -93,12 +93,14 @@ def measure(config, seeds, sides, fresh=False, progress=None):
     """
     check(config)
     seeds = _seeds(seeds)
-    found = {side.name: [] for side in sides}
-    described, memory = None, {}
+    found, described, memory = {}, None, {}
     for seed in seeds:
         seeded = with_seed(config, seed)
         data = load_data(seeded)
-        described = described or _described(data)
+        if described is None:
+            sides, left_out = _possible(sides, data)
+            described = _described(data) | {"left_out": left_out}
+            found = {side.name: [] for side in sides}
         results = Results(data, seeded, memory, fresh)
         for side in sides:
             result, was_kept = results.of(side)
@@ -162,6 +164,18 @@ def _seeds(seeds):
             f"Received: {seeds!r}."
         )
     return seeds
+
+
+def _possible(sides, data):
+    """The sides that these rows can be given to, and why the others cannot."""
+    if data.features.sparse is None:
+        return sides, {}
+    why = (
+        "HistGradientBoosting takes dense rows only, which would be "
+        f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
+    )
+    left_out = {side.name: why for side in sides if side.name == "hgb"}
+    return [side for side in sides if side.name not in left_out], left_out
 
 
 def _described(data):

@@ -16,6 +16,7 @@ import numpy as np
 import sparse_keras
 from sparse_keras.atomic import write_text
 from sparse_keras.data.fetch import cache_folder
+from sparse_keras.data.sparse import is_matrix
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
@@ -62,8 +63,13 @@ def versions():
 
 def _digest_of_test(data):
     found = hashlib.sha256()
-    for array in keras.tree.flatten((data.test.x, data.test.y)):
-        found.update(np.ascontiguousarray(array))
+    test = data.test
+    for array in keras.tree.flatten((test.x, test.y, test.sample_weight)):
+        if is_matrix(array):
+            for part in (array.indptr, array.indices, array.data):
+                found.update(part)
+        elif array is not None:
+            found.update(np.ascontiguousarray(array))
     return found.hexdigest()
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
+import scipy.sparse
 
 from sparse_keras.comparison.scores import scores
+from sparse_keras.data import SparseTable
 from sparse_keras.models import active_params, flops_per_example, total_params
 from sparse_keras.runs.folder import MODEL_FILE
 from sparse_keras.training import train
@@ -66,8 +68,7 @@ def measure_baseline(baseline, data):
         baseline: A `baselines.Baseline`.
         data: What `load_data` returned.
     """
-    parts = [data.frames[part] for part in ("train", "validation") if part in data.frames]
-    rows = pd.concat(parts, ignore_index=True)
+    rows = _together([data.frames[part] for part in ("train", "validation") if part in data.frames])
     start = time.perf_counter()
     baseline.fit(rows)
     seconds = time.perf_counter() - start
@@ -88,6 +89,17 @@ def measure_baseline(baseline, data):
     }
 
 
+def _together(tables):
+    """The rows of several tables as one."""
+    if not isinstance(tables[0], SparseTable):
+        return pd.concat(tables, ignore_index=True)
+    return SparseTable(
+        scipy.sparse.vstack([table.matrix for table in tables], format="csr"),
+        pd.concat([table.targets for table in tables], ignore_index=True),
+        tables[0].names,
+    )
+
+
 def _scores(data, predictions):
     test = data.test
     return scores(data.features.target, test.y, predictions, test.sample_weight)
@@ -98,7 +110,7 @@ def _latency(predict, frame):
     times = []
     for number in range(_WARM_UP + _REPEATS):
         at = number % len(frame)
-        row = frame.iloc[at : at + 1]
+        row = (frame if isinstance(frame, SparseTable) else frame.iloc)[at : at + 1]
         start = time.perf_counter()
         predict(row)
         times.append(time.perf_counter() - start)

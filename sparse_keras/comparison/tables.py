@@ -74,6 +74,7 @@ def note(content):
         "Differences are paired over seeds, with 95 % intervals of Student's t, and the seeds won "
         f"(+), tied (=) and lost (-). {content['tuning']}"
     )
+    told = " ".join([told, *content["left_out"].values()])
     machine = content["machine"]
     if machine is None:
         return told

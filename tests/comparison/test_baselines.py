@@ -2,9 +2,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
+import sparse_keras
 from sparse_keras.comparison.baselines import Boosting, Linear
-from sparse_keras.data import MultiTarget, Target, fit_features
+from sparse_keras.comparison.comparing import _possible
+from sparse_keras.comparison.sides import sides_of
+from sparse_keras.data import MultiTarget, SparseTable, Target, fit_features, fit_sparse
 
 RNG = np.random.default_rng(0)
 ROWS = 400
@@ -110,3 +114,36 @@ class TestBaseline:
         target = Target("y", "binary", ("no", "yes"))
         first, second = (fitted(model, one, target, "count") for one in (frame, turned))
         np.testing.assert_allclose(first.predict(frame), second.predict(frame))
+
+
+def sparse_table(rows=300):
+    matrix = scipy.sparse.random(rows, 50, density=0.1, random_state=0, format="csr")
+    y = np.where(matrix[:, 0].toarray()[:, 0] > matrix[:, 1].toarray()[:, 0], "up", "down")
+    return SparseTable(matrix, pd.DataFrame({"y": y}))
+
+
+def test_sparse_rows_stay_sparse(monkeypatch):
+    table = sparse_table()
+    features = fit_sparse(table, Target("y", "binary", ("down", "up")))
+
+    def dense(*args, **kwargs):
+        raise AssertionError("made dense")
+
+    monkeypatch.setattr(scipy.sparse.csr_matrix, "toarray", dense)
+    made = Linear(features).fit(table)
+    predictions = made.predict(table)
+    assert ((predictions[:, 0] > 0.5) == (table.targets["y"] == "up")).mean() > 0.9
+    np.testing.assert_allclose(made.predict(table[5:6]), predictions[5:6])
+
+
+def test_boosting_is_left_out_of_sparse_rows():
+    table = sparse_table()
+
+    class Data:
+        features = fit_sparse(table, Target("y", "binary", ("down", "up")))
+        frames = {"train": table}
+
+    sides = sides_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    left, why = _possible(sides, Data)
+    assert {side.name for side in sides} - {side.name for side in left} == {"hgb"}
+    assert "300 x 50" in why["hgb"]
