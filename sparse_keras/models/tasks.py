@@ -2,8 +2,10 @@
 
 import keras
 
+from sparse_keras.models.metrics import BalancedAccuracy, MacroF1
+
 # Of all metrics below; of the others, and of losses, smaller values are better.
-HIGHER_IS_BETTER = ("accuracy", "auc")
+HIGHER_IS_BETTER = ("accuracy", "auc", "macro_f1", "balanced_accuracy")
 
 
 def loss_of(target, section=None):
@@ -132,7 +134,12 @@ def metrics_of(task, outputs):
             keras.metrics.AUC(name="auc", multi_label=True, num_labels=outputs),
         ]
     if task == "multiclass":
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            # Where nearly all rows are of one class, accuracy says little.
+            MacroF1(outputs),
+            BalancedAccuracy(outputs),
+        ]
     return [
         keras.metrics.RootMeanSquaredError(name="rmse"),
         keras.metrics.MeanAbsoluteError(name="mae"),

