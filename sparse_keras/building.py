@@ -6,12 +6,19 @@ import keras
 
 from sparse_keras.data import load_data
 from sparse_keras.models import MODELS
-from sparse_keras.models.tasks import loss_of, metrics_of
+from sparse_keras.models.multi_task_model import MultiTaskModel, refuse_other_backends
+from sparse_keras.models.task_weights import (
+    GradNormWeights,
+    UncertaintyWeights,
+    fixed_task_weights,
+    task_weights_layer,
+)
+from sparse_keras.models.tasks import losses_and_metrics
 from sparse_keras.ops import sparse
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema.models import MODELS as SECTIONS
 from sparse_keras.schema.models import SparseInput
-from sparse_keras.schema.models import _MultiTaskModel as MultiTaskModel
+from sparse_keras.schema.models import _MultiTaskModel as MultiTaskSection
 
 
 def build_model(config, data=None):
@@ -48,14 +55,20 @@ def build_network(config, features):
     """Builds the uncompiled network of a config for the columns in `features`.
 
     Returns:
-        A `keras.Model`. For several targets its output is a dict `{target name: tensor}`, for one a
-        tensor, whichever model it is.
+        A `keras.Model`. For several targets it is a `MultiTaskModel`, whose output is a dict
+        `{target name: tensor}`; for one its output is a tensor, whichever model it is.
 
     Raises:
-        ValueError: If there are several targets, and the model is one of a single target; if there
-            are sparse columns, and the model takes none.
+        ValueError: If there are several targets, and the model is one of a single target, or the
+            other way round with what is only for several; if there are sparse columns, and the
+            model takes none.
     """
     target = features.target
+    if config.training.task_weights is not None and target.task != "multitask":
+        raise ValueError(
+            "training.task_weights weighs several targets. Received one target, "
+            f"{target.name!r}. Set training.task_weights=null, or choose more targets."
+        )
     arguments = _target_arguments(config.model, target)
     if features.sparse_dim:
         arguments["sparse_dim"] = _sparse_dim(config.model, features)
@@ -70,10 +83,16 @@ def build_network(config, features):
             **_numeric_kinds(config.model, features),
             **arguments,
         )
-        if "tasks" in arguments and target.task != "multitask":
-            # One target is one target, to whoever fits, saves or exports the model.
-            return keras.Model(network.input, network.output[target.name], name=network.name)
+    if "tasks" not in arguments:
         return network
+    if target.task != "multitask":
+        # One target is one target, to whoever fits, saves or exports the model.
+        return keras.Model(network.input, network.output[target.name], name=network.name)
+    outputs = network.output
+    layer = task_weights_layer(config.training.task_weights, target)
+    return MultiTaskModel(
+        network.input, outputs if layer is None else layer(outputs), name=network.name
+    )
 
 
 def compile_model(model, config, data):
@@ -84,17 +103,22 @@ def compile_model(model, config, data):
         config: A `Config` with an optimizer.
         data: What `load_data(config)` returned: its target, and its steps in an epoch.
     """
-    target = data.features.target
-    _refuse_compiling(config.training.jit_compile, data.features)
+    features, training = data.features, config.training
+    _refuse_compiling(training.jit_compile, features)
+    optimizer = optimizer_of(
+        config.optimizer, steps_per_epoch=len(data.train), epochs=training.epochs
+    )
+    layer = getattr(model, "task_weights_layer", None)
+    if isinstance(layer, UncertaintyWeights):
+        # Decay would pull the variances to 1.
+        optimizer.exclude_from_weight_decay(var_list=layer.trainable_variables)
+    elif isinstance(layer, GradNormWeights):
+        refuse_other_backends()
     model.compile(
-        optimizer=optimizer_of(
-            config.optimizer,
-            steps_per_epoch=len(data.train),
-            epochs=config.training.epochs,
-        ),
-        loss=loss_of(target, config.training.loss),
-        metrics=metrics_of(target.task, target.outputs),
-        jit_compile=config.training.jit_compile,
+        optimizer=optimizer,
+        **losses_and_metrics(features.target, training.loss, features.weight is not None),
+        loss_weights=fixed_task_weights(training.task_weights, features.target),
+        jit_compile=training.jit_compile,
     )
 
 
@@ -109,7 +133,7 @@ def _refuse_compiling(jit_compile, features):
 
 def _target_arguments(section, target):
     """What a builder gets to know of the target or targets."""
-    if isinstance(section, MultiTaskModel):
+    if isinstance(section, MultiTaskSection):
         targets = target.targets if target.task == "multitask" else (target,)
         return {"tasks": {one.name: _of_target(one) for one in targets}}
     if target.task == "multitask":
@@ -139,7 +163,7 @@ def _of_target(target):
 
 
 def _multi_task_models():
-    return [name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskModel)]
+    return [name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskSection)]
 
 
 def _numeric_kinds(section, features):

@@ -1,4 +1,4 @@
-"""Callbacks that show what the routers do."""
+"""Callbacks that show what the routers do, and how much each task counts."""
 
 import warnings
 
@@ -98,6 +98,52 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def get_config(self):
         return {"per_layer": self.per_layer, "per_expert": self.per_expert}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class TaskWeightLogs(keras.callbacks.Callback):
+    """Reports how much each task counts, in the logs of `fit`, where that is learned.
+
+    At the end of each epoch, `<task>_weight` is the factor of the task's loss. A model without
+    such weights gets a warning and no logs.
+
+    Example:
+
+    >>> x, y = keras.Input((2,)), {}
+    >>> for task in ("a", "b"):
+    ...     y[task] = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Dense(4)(x))
+    >>> y = sparse_keras.models.UncertaintyWeights({"a": "binary", "b": "binary"})(y)
+    >>> model = sparse_keras.models.MultiTaskModel(x, y)
+    >>> model.compile("sgd", {task: keras.losses.BinaryCrossentropy() for task in ("a", "b")})
+    >>> ones = np.ones((8, 2), "float32"), {"a": np.ones(8), "b": np.ones(8)}
+    >>> callback = sparse_keras.callbacks.TaskWeightLogs()
+    >>> history = model.fit(*ones, callbacks=[callback], verbose=0)
+    >>> sorted(history.history)
+    ['a_loss', 'a_weight', 'b_loss', 'b_weight', 'loss']
+    """
+
+    def on_train_begin(self, logs=None):
+        if self._layer() is None:
+            warnings.warn(
+                f"TaskWeightLogs found no learned weights in the model {self.model.name!r}.",
+                stacklevel=2,
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        layer = self._layer()
+        if logs is not None and layer is not None:
+            weights = layer.task_weights()
+            logs.update({f"{task}_weight": float(value) for task, value in weights.items()})
+
+    def _layer(self):
+        return getattr(self.model, "task_weights_layer", None)
+
+    def get_config(self):
+        return {}
 
     @classmethod
     def from_config(cls, config):

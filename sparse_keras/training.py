@@ -12,7 +12,7 @@ import numpy as np
 from sparse_keras import _plugin_builders
 from sparse_keras.atomic import replacing
 from sparse_keras.building import build_network, compile_model
-from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.data import load_data
 from sparse_keras.data.suggest import did_you_mean
 from sparse_keras.layers.mixture_of_experts import mixtures
@@ -259,6 +259,8 @@ def callbacks_of(config, model, data):
     """
     sparse, validated = bool(mixtures(model)), data.validation is not None
     callbacks = [ExpertLoad()] if sparse else []
+    if getattr(model, "task_weights_layer", None) is not None:
+        callbacks.append(TaskWeightLogs())
     callbacks.append(keras.callbacks.TerminateOnNaN())
     directions = _logs(sparse, data.features.target, validated)
     stopping = config.training.early_stopping
@@ -286,8 +288,14 @@ def callbacks_of(config, model, data):
 def _logs(sparse, target, validated):
     """What a training logs, and whether the best value is the "min" or the "max"."""
     names = {"loss": "min"}
-    for metric in metrics_of(target.task, target.outputs):
-        names[metric.name] = "max" if metric.name in HIGHER_IS_BETTER else "min"
+    several = target.task == "multitask"
+    for one in target.targets if several else [target]:
+        prefix = f"{one.name}_" if several else ""
+        if several:
+            names[f"{prefix}loss"] = "min"
+        for metric in metrics_of(one.task, one.outputs):
+            better = "max" if metric.name in HIGHER_IS_BETTER else "min"
+            names[f"{prefix}{metric.name}"] = better
     if validated:
         names |= {f"val_{name}": direction for name, direction in names.items()}
     if sparse:

@@ -80,7 +80,8 @@ def largest_difference(model, exported, rows):
         rows: DataFrame of raw rows. The first goes alone, for a batch of one.
 
     Returns:
-        The largest difference of a prediction, in standard deviations of a regression's target.
+        The largest difference of a prediction of any target, in standard deviations of a
+        regression's.
     """
     import numpy as np
     import tensorflow as tf
@@ -88,14 +89,23 @@ def largest_difference(model, exported, rows):
     from sparse_keras.models.tensorflow_export import raw_tensors
 
     loaded = tf.saved_model.load(exported)
+    target = model.features.target
+    if target.task == "multitask":
+        units = {one.name: one.std or 1.0 for one in target.targets}
+    else:
+        units = {"prediction": target.std or 1.0}
     differences = []
     for start, end in _batches(len(rows)):
         batch = rows.iloc[start:end]
         tensors = raw_tensors(model.features, batch)
         served = loaded.serve({name: tf.constant(array) for name, array in tensors.items()})
         expected = model.predict(batch, batch_size=len(batch), verbose=0)
-        differences.append(np.abs(served["prediction"].numpy() - expected).max())
-    return float(np.max(differences)) / (model.features.target.std or 1.0)
+        if target.task != "multitask":
+            expected = {"prediction": expected}
+        for name, array in expected.items():
+            difference = np.abs(served[name].numpy() - array).max()
+            differences.append(difference / units.get(name, 1.0))
+    return float(np.max(differences))
 
 
 def _batches(num_rows):

@@ -18,6 +18,8 @@ _COLUMNS = (
     "load_violation",
     "dropped",
 )
+# Of each of several tasks, the first that there is.
+_OF_A_TASK = ("auc", "accuracy", "rmse")
 
 
 class EpochTable(keras.callbacks.Callback):
@@ -42,6 +44,11 @@ class EpochTable(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.columns is None:
             known = [name for name in _COLUMNS if name in logs]
+            for target in getattr(self.model.features.target, "targets", ()):
+                task = target.name
+                found = [f"val_{task}_{name}" for name in _OF_A_TASK]
+                known += [name for name in found if name in logs][:1]
+                known += [name for name in [f"{task}_weight"] if name in logs]
             # Where there is a task loss, the loss with its auxiliary part says less; and without a
             # capacity nothing is ever dropped.
             without = {"loss"} if "task_loss" in known else set()

@@ -15,11 +15,13 @@ from sparse_keras.models.cost import (
 from sparse_keras.models.dense_mlp import dense_mlp
 from sparse_keras.models.gates import gate_weights
 from sparse_keras.models.mmoe import mmoe
+from sparse_keras.models.multi_task_model import MultiTaskModel
 from sparse_keras.models.omoe import omoe
 from sparse_keras.models.ple import ple
 from sparse_keras.models.shared_bottom import shared_bottom
 from sparse_keras.models.sparse_mlp import sparse_mlp
 from sparse_keras.models.tabular_model import TabularModel
+from sparse_keras.models.task_weights import GradNormWeights, UncertaintyWeights
 
 # The names that configs use.
 MODELS = Builders(
@@ -37,7 +39,10 @@ MODELS = Builders(
 
 __all__ = [
     "MODELS",
+    "GradNormWeights",
+    "MultiTaskModel",
     "TabularModel",
+    "UncertaintyWeights",
     "active_params",
     "cgc",
     "dense_mlp",

@@ -8,10 +8,11 @@ from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
 from sparse_keras.data.sparse import SparseTable, is_matrix
 from sparse_keras.layers import FeatureGate
+from sparse_keras.models.multi_task_model import MultiTaskTraining
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class TabularModel(keras.Model):
+class TabularModel(MultiTaskTraining, keras.Model):
     """A network together with the encoding of the raw columns it was trained on.
 
     It is a `keras.Model` with the network's inputs; `predict` also takes raw columns. The encoding
@@ -74,12 +75,16 @@ class TabularModel(keras.Model):
             **kwargs: Arguments of `keras.Model.predict`.
 
         Returns:
-            NumPy array `[N, outputs]`: probabilities, or values for regression.
+            NumPy array `[N, outputs]`: probabilities, or values for regression. For several targets
+            a dict of such arrays, from target name.
         """
         if self._is_raw(x):
             x = self.encode(x)
             if not next(iter(keras.tree.flatten(x))).shape[0]:
-                return np.zeros((0, self.features.target.outputs), "float32")
+                target = self.features.target
+                if target.task != "multitask":
+                    return np.zeros((0, target.outputs), "float32")
+                return {one.name: np.zeros((0, one.outputs), "float32") for one in target.targets}
             if is_matrix(x):
                 # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
                 x = ArrayBatches(
@@ -88,7 +93,10 @@ class TabularModel(keras.Model):
         return super().predict(x, **kwargs)
 
     def predict_target(self, x, **kwargs):
-        """Predicts in the target's own terms: classes, labels or values; see `Target.decode`."""
+        """Predicts in the target's own terms: classes, labels or values.
+
+        See `Target.decode`; for several targets, `MultiTarget.decode`: a table.
+        """
         return self.features.decode_target(self.predict(x, **kwargs))
 
     def predict_frame(self, x, **kwargs):
@@ -101,18 +109,18 @@ class TabularModel(keras.Model):
         Returns:
             A DataFrame. For classes, the columns `prediction` and `probability_<class>`: of the
             positive class for two, of each for more. For labels, a bool column and a probability
-            for each. For numbers, `prediction`.
+            for each. For numbers, `prediction`. For several targets the same for each, named
+            `<target>` and `<target>_probability_<class>`.
         """
         target = self.features.target
-        probabilities = self.predict(x, **kwargs)
-        decoded = target.decode(probabilities)
-        if target.task == "regression":
-            return pd.DataFrame({"prediction": decoded})
-        shown = target.classes[-1:] if target.task == "binary" else target.classes
-        frame = decoded if target.task == "multilabel" else pd.DataFrame({"prediction": decoded})
-        for number, name in enumerate(shown):
-            frame[f"probability_{name}"] = probabilities[:, number]
-        return frame
+        predictions = self.predict(x, **kwargs)
+        if target.task != "multitask":
+            return _frame(target, predictions, "prediction", "probability_")
+        frames = [
+            _frame(one, predictions[one.name], one.name, f"{one.name}_probability_")
+            for one in target.targets
+        ]
+        return pd.concat(frames, axis=1)
 
     def selected_features(self):
         """Names of the raw columns whose gate is open, for a model with a `feature_gate`.
@@ -178,6 +186,25 @@ class TabularModel(keras.Model):
         config = dict(config)
         config["core"] = keras.saving.deserialize_keras_object(config["core"])
         return cls(**config)
+
+
+def _frame(target, predictions, name, prefix):
+    """The predictions of one target as a table.
+
+    Args:
+        target: The `data.Target`.
+        predictions: Array `[N, outputs]`.
+        name: The column of the predicted class or value.
+        prefix: What stands before a class in the name of its column of probabilities.
+    """
+    decoded = target.decode(predictions)
+    frame = decoded if target.task == "multilabel" else pd.DataFrame({name: decoded})
+    if target.task == "regression":
+        return frame
+    shown = target.classes[-1:] if target.task == "binary" else target.classes
+    for number, one in enumerate(shown):
+        frame[f"{prefix}{one}"] = predictions[:, number]
+    return frame
 
 
 def _plain(column):

@@ -2,18 +2,21 @@
 
 import keras
 
+from sparse_keras.data.suggest import did_you_mean, listing
 from sparse_keras.models.metrics import BalancedAccuracy, MacroF1
 
 # Of all metrics below; of the others, and of losses, smaller values are better.
 HIGHER_IS_BETTER = ("accuracy", "auc", "macro_f1", "balanced_accuracy")
 
 
-def loss_of(target, section=None):
+def loss_of(target, section=None, weighted=False):
     """The loss of a target, for models that return probabilities (values for regression).
 
     Args:
         target: A `data.Target`.
         section: The validated `training.loss` section; None for the usual loss of the task.
+        weighted: Whether rows are weighted. The loss is then the weighted mean: the sum of what
+            the rows contribute over the sum of the weights.
 
     Raises:
         ValueError: If the loss is not one for this kind of target.
@@ -29,29 +32,31 @@ def loss_of(target, section=None):
             f"training.loss: {kind} does not fit the target {target.name!r}, whose task is "
             f"{target.task}. Expected {fitting}."
         )
+    reduction = "mean_with_sample_weight" if weighted else "sum_over_batch_size"
     if not classes:
         losses = {
             "huber": keras.losses.Huber,
             "mean_absolute_error": keras.losses.MeanAbsoluteError,
             "mean_squared_error": keras.losses.MeanSquaredError,
         }
-        return StandardisedLoss(losses[kind](**options), target.std or 1.0)
+        return StandardisedLoss(losses[kind](**options), target.std or 1.0, reduction=reduction)
     if target.task == "multiclass":
-        return _of_class_numbers(kind, options, target.outputs)
+        return _of_class_numbers(kind, options, target.outputs, reduction)
     if kind == "focal":
-        return keras.losses.BinaryFocalCrossentropy(**options)
-    return keras.losses.BinaryCrossentropy(**options)
+        return keras.losses.BinaryFocalCrossentropy(**options, reduction=reduction)
+    return keras.losses.BinaryCrossentropy(**options, reduction=reduction)
 
 
-def _of_class_numbers(kind, options, num_classes):
+def _of_class_numbers(kind, options, num_classes, reduction):
     """Losses for targets that are numbers of classes, where Keras has those of one-hot rows."""
     if kind == "cross_entropy" and not options.get("label_smoothing"):
-        return keras.losses.SparseCategoricalCrossentropy()
+        return keras.losses.SparseCategoricalCrossentropy(reduction=reduction)
     return OneHotLoss(
         keras.losses.CategoricalFocalCrossentropy(alpha=1.0, **options)
         if kind == "focal"
         else keras.losses.CategoricalCrossentropy(**options),
         num_classes,
+        reduction=reduction,
     )
 
 
@@ -118,6 +123,54 @@ class OneHotLoss(_LossOfLoss):
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def losses_and_metrics(target, section=None, weighted=False):
+    """What `keras.Model.compile` needs to know of a target.
+
+    Args:
+        target: A `data.Target`, or a `data.MultiTarget`, whose labels may be missing.
+        section: The validated `training.loss`: of several targets a dict from target name to its
+            section. None for the usual losses.
+        weighted: Whether rows are weighted.
+
+    Returns:
+        A dict of arguments.
+
+    Raises:
+        ValueError: If a loss does not fit its target, or there is no such target.
+    """
+    if target.task != "multitask":
+        if isinstance(section, dict):
+            raise ValueError(
+                "training.loss names a loss for each of several targets. Received one target, "
+                f"{target.name!r}. Expected such as training.loss: {{type: focal}}."
+            )
+        metrics = metrics_of(target.task, target.outputs)
+        return {
+            "loss": loss_of(target, section, weighted),
+            "weighted_metrics" if weighted else "metrics": metrics,
+        }
+    if not (section is None or isinstance(section, dict)):
+        raise ValueError(
+            f"training.loss must name a loss for each of several targets, such as "
+            f"{{{target.names[0]}: {{type: {section.type}}}}}, or be null for the usual ones. "
+            f"Received one loss, {section.type}, for {listing(target.names)}."
+        )
+    refuse_unknown_tasks("training.loss", section or {}, target)
+    losses = {one.name: loss_of(one, (section or {}).get(one.name), True) for one in target.targets}
+    metrics = {one.name: metrics_of(one.task, one.outputs) for one in target.targets}
+    return {"loss": losses, "weighted_metrics": metrics}
+
+
+def refuse_unknown_tasks(key, names, target):
+    """Refuses names that are none of a `MultiTarget`'s, which stand under `key` in a config."""
+    for name in names:
+        if name not in target.names:
+            raise ValueError(
+                f"{key} names {name!r}, which is none of the targets: {listing(target.names)}."
+                f"{did_you_mean(name, target.names)}"
+            )
 
 
 def metrics_of(task, outputs):

@@ -32,7 +32,8 @@ def export_raw(model, filepath, verbose=False):
     own where TensorFlow allows them; `assets.extra/columns.json` lists them.
 
     Both return a dict: "prediction", float32 `[N, outputs]`, as `model.predict` returns it; and for
-    a target of classes "class", string `[N]`.
+    a target of classes "class", string `[N]`. For several targets, each has its own: `<target>` and
+    `<target>_class`.
 
     What a graph cannot know is the type that a value had: whoever sends a category that is no text
     writes it as text, and a number in a numeric column as a number. `raw_tensors` does so.
@@ -47,10 +48,13 @@ def export_raw(model, filepath, verbose=False):
     names = tensor_names(features.columns)
 
     def serve(columns):
-        prediction = model.core(encode(columns), training=False)
-        outputs = {"prediction": prediction}
-        if features.target.task in ("binary", "multiclass"):
-            outputs["class"] = _decode(prediction, features.target)
+        predictions = model.core(encode(columns), training=False)
+        if features.target.task != "multitask":
+            return _outputs(features.target, predictions, "prediction", "class")
+        outputs = {}
+        for target in features.target.targets:
+            name = target.name
+            outputs |= _outputs(target, predictions[name], name, f"{name}_class")
         return outputs
 
     signature = {
@@ -199,6 +203,14 @@ def _keys(text):
     return tf.where(is_bool, tf.strings.lower(text), text)
 
 
+def _outputs(target, prediction, name, class_name):
+    """What is served of one target."""
+    outputs = {name: prediction}
+    if target.task in ("binary", "multiclass"):
+        outputs[class_name] = _decode(prediction, target)
+    return outputs
+
+
 def _decode(prediction, target):
     """The class of each row, as `data.Target.decode` finds it."""
     classes = tf.constant([str(one) for one in target.classes])
@@ -207,17 +219,23 @@ def _decode(prediction, target):
     return tf.gather(classes, tf.argmax(prediction, axis=1))
 
 
+def _described(target):
+    classes = [str(one) for one in target.classes]
+    return {"target": target.name, "task": target.task, "classes": classes}
+
+
 def _write_columns(folder, features, signature):
     """Says beside the model what its tensors are, for whoever writes a client."""
     content = {
         "inputs": {
             column: {"tensor": spec.name, "dtype": spec.dtype.name}
             for column, spec in signature.items()
-        },
-        "target": features.target.name,
-        "task": features.target.task,
-        "classes": [str(one) for one in features.target.classes],
+        }
     }
+    if features.target.task == "multitask":
+        content["targets"] = [_described(target) for target in features.target.targets]
+    else:
+        content |= _described(features.target)
     extra = folder / "assets.extra"
     extra.mkdir()
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

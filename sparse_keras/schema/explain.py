@@ -11,6 +11,7 @@ from sparse_keras._plugin_builders import KINDS
 from sparse_keras.schema.choice import sections_of, tag
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.errors import Problem, closest, did_you_mean, dotted
+from sparse_keras.schema.losses import EACH, ONE
 
 
 def explain(error, root):
@@ -63,7 +64,12 @@ def explain(error, root):
 def _walk(location):
     """pydantic's location -> (the path in the YAML, the sections that may stand there)."""
     path, sections = [], [Config]
+    is_name = False  # The next part is a key that the user made up.
     for part in location:
+        if is_name or part in (ONE, EACH):
+            path += [part] if is_name else []
+            is_name = part == EACH
+            continue
         if len(sections) > 1:  # a choice: the location goes on with the type that was chosen
             sections = [section for section in sections if tag(section) == part]
             continue

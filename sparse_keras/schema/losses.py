@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from sparse_keras.schema.choice import Choice
-from sparse_keras.schema.section import Fraction, NotNegative, Positive, Section
+from sparse_keras.schema.section import Fraction, NotNegative, Positive, Section, Text
 
 
 class CrossEntropy(Section):
@@ -49,3 +49,20 @@ class Huber(Section):
 
 LOSSES = Choice("loss", CrossEntropy, Focal, MeanSquaredError, MeanAbsoluteError, Huber)
 LossConfig = Annotated[Section, LOSSES]
+
+# Of pydantic's locations, beside the keys of the config; see `explain.py`.
+ONE, EACH = "<one loss>", "<a loss for each target>"
+
+
+def _one_or_each(value):
+    if isinstance(value, dict) and "type" not in value:
+        # A loss whose type was forgotten has other values.
+        if all(isinstance(one, (dict, Section)) for one in value.values()):
+            return EACH
+    return ONE
+
+
+LossesConfig = Annotated[
+    Annotated[LossConfig, Tag(ONE)] | Annotated[dict[Text, LossConfig], Tag(EACH)],
+    Discriminator(_one_or_each),
+]

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparse_keras.schema.losses import LossConfig
+from sparse_keras.schema.losses import LossesConfig
 from sparse_keras.schema.section import Count, ExactlyFalse, ExactlyTrue, Section, Seed, Text
+from sparse_keras.schema.task_weights import TaskWeightsConfig
 
 
 class EarlyStopping(Section):
@@ -28,10 +29,14 @@ class TrainingConfig(Section):
     jit_compile: Annotated[Literal["auto", True, False], ExactlyTrue, ExactlyFalse] = Field(
         "auto", description="Whether XLA compiles the training step; auto leaves it to Keras."
     )
-    loss: LossConfig | None = Field(
+    loss: LossesConfig | None = Field(
         None,
-        description="What is minimised. Null: cross-entropy for classes and labels, the mean "
+        description="What is minimised; of several targets a mapping from target to its loss. "
+        "Null, and for targets that are not named: cross-entropy for classes and labels, the mean "
         "squared error for numbers, in standard deviations of the target.",
+    )
+    task_weights: TaskWeightsConfig | None = Field(
+        None, description="How much each of several targets counts. Null: all alike."
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."
