@@ -9,15 +9,14 @@ import math
 import numpy as np
 from scipy import optimize, stats
 
-CONFIDENCE = 0.95
+from sparse_keras.comparison.statistics import CONFIDENCE, paired_difference
 
 
-def interval(values):
-    """Mean of a sample and Student's 95 % interval of it: `{"mean", "low", "high"}`."""
-    values = np.asarray(values, float)
-    mean = values.mean()
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
-    return {"mean": float(mean), "low": float(mean - half), "high": float(mean + half)}
+def interval(ours, theirs=None):
+    """Mean of differences, or of a sample, and its 95 % interval: `{"mean", "low", "high"}`."""
+    theirs = np.zeros(len(ours)) if theirs is None else theirs
+    found = paired_difference(list(ours), list(theirs), higher_is_better=False)
+    return {name: float(found[name]) for name in ("mean", "low", "high")}
 
 
 def compare(ours, theirs):
@@ -35,9 +34,10 @@ def compare(ours, theirs):
     """
     ours, theirs = (np.asarray(one, float) for one in (ours, theirs))
     difference, logs = ours - theirs, np.log(ours) - np.log(theirs)
+    of_logs = interval(np.log(ours), np.log(theirs))
     return {
-        "difference": interval(difference),
-        "ratio": {name: math.exp(value) for name, value in interval(logs).items()},
+        "difference": interval(ours, theirs),
+        "ratio": {name: math.exp(value) for name, value in of_logs.items()},
         "effect": standardised(logs),
         "t_p": float(stats.ttest_1samp(logs, 0.0).pvalue),
         "wilcoxon_p": float(stats.wilcoxon(difference).pvalue),
@@ -59,7 +59,8 @@ def standardised(differences):
         def excess(centre):
             return stats.nct.cdf(t, count - 1, centre) - probability
 
-        width = 10.0 + 2.0 * abs(t)
+        # Four standard errors of t; much further out, SciPy's distribution is NaN.
+        width = 4.0 * math.sqrt(1.0 + t**2 / (2 * (count - 1)))
         return optimize.brentq(excess, t - width, t + width) / math.sqrt(count)
 
     tail = (1 - CONFIDENCE) / 2
