@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from sparse_keras.data.suggest import listing
+from sparse_keras.layers.mixture import variable_name
 from sparse_keras.models.tasks import refuse_unknown_tasks
 
 _MIN_WEIGHT = 1e-3
@@ -63,8 +64,7 @@ class TaskWeights(keras.layers.Layer):
         """A weight for each task, called after it."""
         return {
             task: self.add_weight(
-                # Keras allows no slash in a name.
-                name=f"{task}_{kind}".replace("/", "_"),
+                name=f"{variable_name(task)}_{kind}",
                 shape=(),
                 initializer=keras.initializers.Constant(initial),
                 trainable=trainable,
