@@ -152,10 +152,6 @@ class DenseMLP(SparseInput, _BlockModel):
     activation: Activation = Field("relu", description="Activation between the two matrices.")
 
 
-class _MultiTaskModel(_TabularModel):
-    """What all models of several targets have."""
-
-
 class SharedBottom(_MultiTaskModel):
     """One dense network that all tasks share: what multi-task experts are measured against."""
 
