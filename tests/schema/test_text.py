@@ -69,10 +69,10 @@ def test_duplicate_keys_are_reported_with_both_lines_and_the_first_is_kept():
     ],
 )
 def test_what_a_config_has_no_use_for_is_refused_quickly(text, message):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=message):
         read(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_long_line_is_cropped_around_the_caret():
