@@ -6,6 +6,7 @@ import random
 import keras
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -19,7 +20,15 @@ from sklearn.utils.validation import (
 )
 
 from sparse_keras.building import build_network, compile_model
-from sparse_keras.data import ArrayBatches, TabularData, Target, fit_features
+from sparse_keras.data import (
+    ArrayBatches,
+    SparseTable,
+    TabularData,
+    Target,
+    fit_features,
+    fit_sparse,
+)
+from sparse_keras.data.sparse import is_matrix
 from sparse_keras.data.splits import held_out_rows
 from sparse_keras.models import TabularModel
 from sparse_keras.schema.config import Config
@@ -28,18 +37,21 @@ from sparse_keras.schema.tables import TableSection
 _ARGUMENTS = """
     The table is encoded as by a config: numbers are standardised and cut into bins, text, bool and
     category columns of a DataFrame become embeddings, missing values have a meaning of their own.
-    Nothing has to be scaled, imputed or one-hot encoded before.
+    Nothing has to be scaled, imputed or one-hot encoded before. A sparse matrix goes into the
+    network as it is, by its non-zeros alone, and is never made dense.
 
     Args:
         num_experts: E, experts in each block.
         k: K, experts that see a row.
         hidden_dim: Width of an expert's hidden layer.
         balance_loss: Weight of the loss that spreads the rows over the experts.
-        stem: Width of the dense layer before the first block; `None` for no such layer.
+        stem: Width of the dense layer before the first block; `None` for no such layer, but for a
+            sparse matrix, of which it is the first layer.
         depth: Number of blocks.
         dropout: Part of each block's output dropped in training.
         embedding_dim: Width of each categorical column's embedding.
-        bins: Where numeric columns are cut: `"tree"`, `"quantile"` or `"none"`.
+        bins: Where numeric columns are cut: `"tree"`, `"quantile"` or `"none"`. Columns of a sparse
+            matrix are not.
         max_bins: Most bins of a numeric column.
         learning_rate: Step size of AdamW.
         weight_decay: Its weight decay.
@@ -100,6 +112,7 @@ class _SparseExpertEstimator(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         # The rows of an expert are multiplied as one matrix: in another order of the rows, the last
         # bit of a float32 may be another.
         tags.non_deterministic = True
@@ -113,17 +126,21 @@ class _SparseExpertEstimator(BaseEstimator):
             y: A DataFrame with the target's columns, as `self._target(y)` names them.
         """
         table = self._table(X, reset=True)
-        target, y = self._target(y, taken=set(table.columns))
-        check_consistent_length(table, y)
+        sparse = isinstance(table, SparseTable)
+        target, y = self._target(y, taken=set() if sparse else set(table.columns))
+        check_consistent_length(table.matrix if sparse else table, y)
         if len(table) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 rows to learn from. Received: n_samples=1."
             )
         seed = int(check_random_state(self.random_state).randint(2**31))
-        config, options = self._checked(len(table), seed)
-        frame = pd.concat([table, y], axis=1)
+        config, options = self._checked(len(table), seed, sparse)
+        frame = SparseTable(table.matrix, y) if sparse else pd.concat([table, y], axis=1)
         kept, held = _split(frame, target, options.validation_fraction, seed)
-        features = fit_features(kept, target, options.bins, options.max_bins)
+        if sparse:
+            features = fit_sparse(kept, target)
+        else:
+            features = fit_features(kept, target, options.bins, options.max_bins)
         data = TabularData(
             "table",
             features,
@@ -154,23 +171,31 @@ class _SparseExpertEstimator(BaseEstimator):
         return self
 
     def _table(self, X, reset):
-        """The rows as a DataFrame whose columns are named."""
+        """The rows as a DataFrame whose columns are named, or as a `SparseTable`."""
+        if is_matrix(X):
+            X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype="numeric")
+            return SparseTable(X)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
             frame = X.reset_index(drop=True)
         else:
             X = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
             frame = pd.DataFrame(X)
+        if not reset and self.model_.features.sparse is not None:
+            return SparseTable(scipy.sparse.csr_matrix(frame.to_numpy("float32")))
         if not hasattr(self, "feature_names_in_"):
             frame.columns = [f"x{number}" for number in range(frame.shape[1])]
         return frame
 
-    def _checked(self, rows, seed):
+    def _checked(self, rows, seed, sparse):
         """The arguments, checked as those of a config: a `Config` and a `TableSection`."""
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
         if given["batch_size"] == "auto":
             given["batch_size"] = int(np.clip(rows // 50, 16, 256))
-        model = ("stem", "depth", "dropout", "embedding_dim")
+        model = {name: given[name] for name in ("stem", "depth", "dropout", "embedding_dim")}
+        if sparse and model["stem"] is not None:
+            model["sparse_projection"] = {"units": model.pop("stem")}
+            model["stem"] = None
         # A key that changes nothing given another one is an error in a config.
         unused = {"max_bins"} if given["bins"] == "none" else set()
         table = {"bins", "max_bins", "validation_fraction"} - unused
@@ -191,7 +216,7 @@ class _SparseExpertEstimator(BaseEstimator):
                             "k": given["k"],
                             "balance_loss": given["balance_loss"],
                         },
-                        **{name: given[name] for name in model},
+                        **model,
                     },
                     "optimizer": {
                         "type": "adamw",
@@ -250,7 +275,8 @@ class SparseExpertClassifier(ClassifierMixin, _SparseExpertEstimator):
         """Trains on a table.
 
         Args:
-            X: DataFrame or array `[N, D]`. NaN is a missing value.
+            X: DataFrame, array or sparse matrix `[N, D]`. NaN is a missing value, but in a sparse
+                matrix, which may hold none.
             y: The class of each row, `[N]`; or labels, `[N, L]`, each 0 or 1.
 
         Returns:
@@ -326,7 +352,8 @@ class SparseExpertRegressor(RegressorMixin, _SparseExpertEstimator):
         """Trains on a table.
 
         Args:
-            X: DataFrame or array `[N, D]`. NaN is a missing value.
+            X: DataFrame, array or sparse matrix `[N, D]`. NaN is a missing value, but in a sparse
+                matrix, which may hold none.
             y: The number to predict for each row, `[N]`.
 
         Returns:
@@ -354,11 +381,15 @@ class SparseExpertRegressor(RegressorMixin, _SparseExpertEstimator):
 
 def _split(frame, target, fraction, seed):
     """`(training rows, validation rows)`; None for the latter where there are none."""
+    sparse = isinstance(frame, SparseTable)
     stratify = target.task in ("binary", "multiclass")
-    classes = target.encode(frame) if stratify else np.zeros(len(frame))
+    targets = frame.targets if sparse else frame
+    classes = target.encode(targets) if stratify else np.zeros(len(frame))
     held = held_out_rows(classes, fraction, seed)
     if not held.any():
         return frame, None
+    if sparse:
+        return frame[~held], frame[held]
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 

@@ -103,11 +103,29 @@ def table_format(args, path, config, features, keep=()):
     own = None if Path(path).suffix.lower() == ".tsv" else getattr(config.data, "separator", None)
     numeric = {column.name for column in features.numeric}
     text = {column.name for column in features.categorical} | (set(keep) - numeric)
+    if features.sparse is not None:
+        text |= set(features.sparse.columns)
     return {
         "separator": args.separator or own,
         "decimal": args.decimal or getattr(config.data, "decimal", "."),
         "text": tuple(text),
     }
+
+
+def is_of_matrix(features):
+    """Whether a model reads matrices that are mostly zeros, and so no tables."""
+    from sparse_keras.data import SparseColumns
+
+    return isinstance(features.sparse, SparseColumns)
+
+
+def read_matrix_of(args, path, config, features):
+    """The `SparseTable` of a file, for a model that reads matrices."""
+    from sparse_keras.data.sparse.files import read_matrix
+
+    refuse_table_format(args, f"{path} is no CSV file")
+    zero_based = getattr(config.data, "zero_based", False)
+    return read_matrix(path, features.sparse_dim, zero_based)
 
 
 def refuse_table_format(args, reason):

@@ -11,7 +11,6 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_overrides, overrides_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError, load_config
-from sparse_keras.schema.data import FileSection
 from sparse_keras.schema.errors import Problem
 from sparse_keras.schema.zoo import config_names
 
@@ -75,11 +74,12 @@ def _expand(given):
 
 
 def _refuse_missing_file(config):
-    path = config.data.path if isinstance(config.data, FileSection) else None
-    if path and not os.path.isfile(path):
-        raise ConfigError(
-            Problem(config.mark("data", "path"), "data.path", f"there is no file {path}")
-        )
+    for key in config.data.FILES if config.data is not None else ():
+        path = getattr(config.data, key)
+        if not os.path.isfile(path):
+            raise ConfigError(
+                Problem(config.mark("data", key), f"data.{key}", f"there is no file {path}")
+            )
 
 
 def _show_columns(data):

@@ -8,6 +8,8 @@ from rich.table import Table
 from sparse_keras.cli.arguments import (
     add_run,
     add_table_format,
+    is_of_matrix,
+    read_matrix_of,
     refuse_table_format,
     table_format,
     trained_run,
@@ -44,9 +46,18 @@ def add_parser(subparsers):
 def run(args):
     config, model = trained_run(args)
     from sparse_keras.data import ArrayBatches, load_data
+    from sparse_keras.data.sparse.files import with_target_of
     from sparse_keras.data.table_files import read_table
 
-    if args.data:
+    if args.data and is_of_matrix(model.features):
+        frame, name = read_matrix_of(args, args.data, config, model.features), args.data
+        if frame.targets is None:
+            raise ValueError(
+                f"{args.data} is a matrix without a target. Evaluate a svmlight file, or a --part "
+                "of the run's own data."
+            )
+        frame = with_target_of(frame, model.features.target)
+    elif args.data:
         options = table_format(args, args.data, config, model.features)
         frame, name = read_table(args.data, **options), args.data
     else:

@@ -86,7 +86,9 @@ def largest_difference(model, exported, rows):
     import numpy as np
     import tensorflow as tf
 
+    from sparse_keras.data.sparse import SparseTable
     from sparse_keras.models.tensorflow_export import raw_tensors
+    from sparse_keras.models.tensorflow_sparse_export import csr_tensors
 
     loaded = tf.saved_model.load(exported)
     target = model.features.target
@@ -96,8 +98,12 @@ def largest_difference(model, exported, rows):
         units = {"prediction": target.std or 1.0}
     differences = []
     for start, end in _batches(len(rows)):
-        batch = rows.iloc[start:end]
-        tensors = raw_tensors(model.features, batch)
+        if isinstance(rows, SparseTable):
+            batch = rows[start:end]
+            tensors = csr_tensors(batch.matrix)
+        else:
+            batch = rows.iloc[start:end]
+            tensors = raw_tensors(model.features, batch)
         served = loaded.serve({name: tf.constant(array) for name, array in tensors.items()})
         expected = model.predict(batch, batch_size=len(batch), verbose=0)
         if target.task != "multitask":

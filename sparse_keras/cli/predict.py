@@ -1,6 +1,13 @@
 """`sparse-keras predict`: from a table to a table of predictions."""
 
-from sparse_keras.cli.arguments import add_run, add_table_format, table_format, trained_run
+from sparse_keras.cli.arguments import (
+    add_run,
+    add_table_format,
+    is_of_matrix,
+    read_matrix_of,
+    table_format,
+    trained_run,
+)
 
 _EXAMPLES = """examples:
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new_customers.csv
@@ -20,7 +27,10 @@ def add_parser(subparsers):
     )
     add_run(parser)
     parser.add_argument(
-        "input", metavar="FILE", help="a table: .csv, .tsv, .jsonl, .parquet or .npz"
+        "input",
+        metavar="FILE",
+        help="a table: .csv, .tsv, .jsonl, .parquet or .npz; for a model "
+        "of a sparse matrix: .npz or .svmlight",
     )
     parser.add_argument(
         "--output",
@@ -47,6 +57,8 @@ def run(args):
     from sparse_keras.data.table_files import iter_table
     from sparse_keras.data.writing import TableWriter
 
+    if is_of_matrix(model.features):
+        return _predict_matrix(args, config, model)
     options = table_format(args, args.input, config, model.features, keep=args.keep)
     numbers = [c.name for c in model.features.numeric if c.name in args.keep]
     rows = 0
@@ -65,4 +77,17 @@ def run(args):
             rows += len(chunk)
     if args.output:
         print(f"wrote {rows:,} predictions to {args.output}")
+    return 0
+
+
+def _predict_matrix(args, config, model):
+    from sparse_keras.data.writing import TableWriter
+
+    if args.keep:
+        raise ValueError(f"--keep {args.keep[0]}: a file of a matrix has no other columns.")
+    table = read_matrix_of(args, args.input, config, model.features)
+    with TableWriter(args.output, overwrite=args.overwrite) as writer:
+        writer.write(model.predict_frame(table, verbose=0))
+    if args.output:
+        print(f"wrote {len(table):,} predictions to {args.output}")
     return 0

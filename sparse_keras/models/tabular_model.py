@@ -6,7 +6,7 @@ import pandas as pd
 
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
-from sparse_keras.data.sparse import SparseTable, is_matrix
+from sparse_keras.data.sparse import SparseTable, TextColumn, is_matrix
 from sparse_keras.layers import FeatureGate
 from sparse_keras.models.multi_task_model import MultiTaskTraining
 
@@ -140,17 +140,21 @@ class TabularModel(MultiTaskTraining, keras.Model):
             filepath: Path of what is written, a folder for a SavedModel.
             inputs: `"raw"` for a SavedModel that takes raw columns, one tensor each, and encodes
                 them itself, on the TensorFlow backend; see `tensorflow_export.export_raw`.
-                `"encoded"` for the network alone, `core`, whose inputs are encoded rows.
+                `"encoded"` for the network alone, `core`, whose inputs are encoded rows. The input
+                of a sparse matrix is its three arrays, both ways; see `tensorflow_sparse_export`.
             **kwargs: Arguments of `keras.Model.export`, such as `format`, for `"encoded"`; for
                 `"raw"` only `verbose`.
 
         Raises:
-            ValueError: If `inputs` is neither, or raw ones are asked of another backend.
+            ValueError: If `inputs` is neither, if raw ones are asked of another backend, or raw
+                texts of any.
         """
+        if inputs not in ("raw", "encoded"):
+            raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
+        if self.features.sparse is not None:
+            return self._export_sparse(filepath, inputs, **kwargs)
         if inputs == "encoded":
             return self.core.export(filepath, **kwargs)
-        if inputs != "raw":
-            raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
                 "A model that encodes raw rows itself is exported on the TensorFlow backend. "
@@ -160,6 +164,22 @@ class TabularModel(MultiTaskTraining, keras.Model):
         from sparse_keras.models.tensorflow_export import export_raw
 
         return export_raw(self, filepath, **kwargs)
+
+    def _export_sparse(self, filepath, inputs, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "A model of sparse inputs is exported on the TensorFlow backend. Received: "
+                f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
+            )
+        if inputs == "raw" and isinstance(self.features.sparse, TextColumn):
+            raise ValueError(
+                "A SavedModel cannot split texts into words as the training did. Received: "
+                "inputs='raw' for a column of texts. Export the network with inputs='encoded', "
+                "which takes what `encode(texts)` returns, or serve the .keras file."
+            )
+        from sparse_keras.models.tensorflow_sparse_export import export_sparse
+
+        return export_sparse(self.core, filepath, self.features.target, **kwargs)
 
     def _is_raw(self, x):
         if is_matrix(x) or isinstance(x, SparseTable):

@@ -50,11 +50,11 @@ def export_raw(model, filepath, verbose=False):
     def serve(columns):
         predictions = model.core(encode(columns), training=False)
         if features.target.task != "multitask":
-            return _outputs(features.target, predictions, "prediction", "class")
+            return served_outputs(features.target, predictions, "prediction", "class")
         outputs = {}
         for target in features.target.targets:
             name = target.name
-            outputs |= _outputs(target, predictions[name], name, f"{name}_class")
+            outputs |= served_outputs(target, predictions[name], name, f"{name}_class")
         return outputs
 
     signature = {
@@ -203,7 +203,7 @@ def _keys(text):
     return tf.where(is_bool, tf.strings.lower(text), text)
 
 
-def _outputs(target, prediction, name, class_name):
+def served_outputs(target, prediction, name, class_name):
     """What is served of one target."""
     outputs = {name: prediction}
     if target.task in ("binary", "multiclass"):

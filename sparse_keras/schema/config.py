@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
-from sparse_keras.schema.data import DataConfig, FileSection
+from sparse_keras.schema.data import DataConfig
 from sparse_keras.schema.models import ModelConfig
 from sparse_keras.schema.optimizers import OptimizerConfig
 from sparse_keras.schema.section import Exactly1, Section
@@ -70,8 +70,8 @@ class Config(Section):
         a project that moves stays the same.
         """
         values = self.model_dump(mode="json", exclude={"description"})
-        if isinstance(self.data, FileSection):
-            values["data"]["path"] = os.path.basename(self.data.path)
+        for key in self.data.FILES if self.data is not None else ():
+            values["data"][key] = os.path.basename(values["data"][key])
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -1,9 +1,8 @@
 """`data`: the table to learn from, one of the package's or a file of one's own."""
 
-import os
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from sparse_keras.schema.choice import Choice
@@ -21,13 +20,9 @@ from sparse_keras.schema.datasets import (
     Vehicle,
     Yeast,
 )
-from sparse_keras.schema.section import Count, Section, Text
+from sparse_keras.schema.section import Count, Path, Section, Text
+from sparse_keras.schema.sparse_data import Newsgroups, SparseNPZ, SVMLight
 from sparse_keras.schema.tables import TableSection, TestSplit
-
-
-def _absolute(path, info: ValidationInfo):
-    folder = (info.context or {}).get("folder", "")
-    return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
 
 
 def _column_or_several(value):
@@ -47,11 +42,12 @@ def _column_or_several(value):
 OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 ColumnKind = Literal["numeric", "categorical", "ignore"]
 TaskName = Literal["auto", "binary", "multiclass", "regression"]
-Path = Annotated[Text, AfterValidator(_absolute)]
 
 
 class FileSection(TestSplit):
     """A file of your own."""
+
+    FILES = ("path",)
 
     path: Path = Field(
         description="The file. A relative path starts at the folder of the YAML file that names it."
@@ -139,10 +135,13 @@ DATASETS = Choice(
     Support2,
     Vehicle,
     Yeast,
+    Newsgroups,
     GeneratedMultilabel,
     CSV,
     Parquet,
     NPZ,
+    SVMLight,
+    SparseNPZ,
     base=TableSection,
 )
 DataConfig = Annotated[Section, DATASETS]

@@ -1,13 +1,16 @@
 """What every section of a config shares: strict types, rules between keys, and `kwargs()`."""
 
-from typing import Annotated
+import os
+from typing import Annotated, ClassVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
@@ -22,6 +25,15 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _absolute(path, info: ValidationInfo):
+    folder = (info.context or {}).get("folder", "")
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
+
+
+# Relative to the folder of the file that names it.
+Path = Annotated[Text, AfterValidator(_absolute)]
 
 
 def _of_one_kind(value):
@@ -47,6 +59,8 @@ class Section(BaseModel):
     A section that is one of several kinds has a `type`; its other fields are the keyword arguments
     of what it describes. Values never change.
     """
+
+    FILES: ClassVar[tuple[str, ...]] = ()  # Keys that name files; see `Path`.
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

