@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -168,3 +169,51 @@ def test_what_cannot_be_learned_from_is_told(table):
     model = SparseExpertClassifier(**SMALL | {"epochs": 1}).fit(frame, y)
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame.drop(columns="x"))
+
+
+@pytest.fixture(scope="module")
+def texts():
+    rng = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(200)])
+    topics = rng.integers(0, 3, 150)
+    rows = [" ".join(words[rng.integers(0, 60, 20) + 60 * topic]) for topic in topics]
+    return rows, np.array(["sea", "air", "land"])[topics]
+
+
+def test_a_sparse_matrix(texts):
+    rows, y = texts
+    pipeline = make_pipeline(
+        TfidfVectorizer(),
+        SparseExpertClassifier(**SMALL | {"epochs": 20, "patience": 20}, learning_rate=0.03),
+    ).fit(rows, y)
+    assert pipeline.score(rows, y) > 0.9
+    model, matrix = pipeline[-1], pipeline[:-1].transform(rows)
+    assert model.model_.features.sparse_dim == matrix.shape[1] == model.n_features_in_
+    expected = model.predict_proba(matrix)
+    for form in (matrix.tocsc(), matrix.tocoo(), matrix.toarray()):
+        np.testing.assert_allclose(model.predict_proba(form), expected, rtol=1e-4, atol=1e-6)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(matrix), expected)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(matrix[:, :-1])
+    matrix.data[0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(matrix)
+
+
+def test_the_first_layer_of_a_sparse_matrix(texts):
+    matrix = TfidfVectorizer().fit_transform(texts[0])
+    y = matrix.sum(axis=1).A1
+    model = SparseExpertRegressor(**SMALL | {"epochs": 1, "stem": 6}).fit(matrix, y)
+    assert model.predict(matrix).shape == (150,)
+    layers = {layer.name: layer for layer in model.model_.core.layers}
+    assert layers["sparse_projection"].units == 6 and "stem" not in layers
+
+
+@pytest.mark.slow
+def test_cross_validation_and_search_of_a_sparse_matrix(texts):
+    rows, y = texts
+    pipeline = make_pipeline(TfidfVectorizer(), SparseExpertClassifier(**SMALL))
+    assert np.isfinite(cross_val_score(pipeline, rows, y, cv=2)).all()
+    grid = {"sparseexpertclassifier__k": [1, 2]}
+    assert GridSearchCV(pipeline, grid, cv=2).fit(rows, y).best_score_ > 0

@@ -7,13 +7,22 @@ import pytest
 from pydantic import ValidationError
 
 from sparse_keras import layers
-from sparse_keras.schema import data, experts, losses, models, optimizers, routers, training
+from sparse_keras.schema import (
+    data,
+    experts,
+    losses,
+    models,
+    optimizers,
+    routers,
+    sparse_data,
+    training,
+)
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.section import Section
 
 SECTIONS = [Config] + [
     section
-    for module in (data, experts, losses, models, optimizers, routers, training)
+    for module in (data, sparse_data, experts, losses, models, optimizers, routers, training)
     for name, section in inspect.getmembers(module, inspect.isclass)
     if issubclass(section, Section) and section.__module__ == module.__name__ and name[0] != "_"
 ]

@@ -196,3 +196,32 @@ def test_a_model_of_texts_is_saved_with_its_words(tmp_path):
         np.testing.assert_allclose(loaded.predict(texts, verbose=0), expected, atol=1e-6)
     with pytest.raises(ValueError, match="texts"):
         loaded.export(tmp_path / "saved")
+
+
+@pytest.fixture
+def newsgroups(monkeypatch):
+    """A few texts in place of those that are downloaded."""
+    texts, labels = TEXTS * 4, ["sci", "rec"] * 12
+    found = (texts, labels, TEXTS[:4], labels[:4], ("rec", "sci"))
+    monkeypatch.setattr(sparse_keras.data.readers.newsgroups, "newsgroups_texts", lambda: found)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("sublinear_tf", "false"), ("min_df", "5"), ("ngram_max", "2"), ("max_features", "3")],
+)
+def test_each_key_of_texts_changes_something(newsgroups, tmp_path, key, value):
+    config_of(tmp_path, "{type: newsgroups}")
+    path = tmp_path / "config.yaml"
+    data = sparse_keras.load_data(sparse_keras.load_config(path))
+    changed = sparse_keras.load_data(sparse_keras.load_config(path, [f"data.{key}={value}"]))
+    assert data.digest() != changed.digest()
+
+
+def test_words_are_those_of_the_training_rows(newsgroups, tmp_path):
+    config = config_of(tmp_path, "{type: newsgroups, min_df: 1, validation_fraction: 0.9}")
+    data = sparse_keras.load_data(config)
+    seen = " ".join(data.frames["train"]["text"]).lower().split()
+    assert set(data.features.sparse.vocabulary) <= set(seen)
+    assert data.features.sparse_dim < len({w for t in TEXTS for w in t.lower().split()})
+    assert data.features.target.classes == ("rec", "sci")
