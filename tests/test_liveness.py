@@ -19,6 +19,7 @@ from sparse_keras.building import build_network, compile_model
 from sparse_keras.data import load_data
 from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
+from sparse_keras.schema.data import CSV
 from sparse_keras.schema.models import _MultiTaskModel
 from sparse_keras.schema.section import Section
 
@@ -51,6 +52,15 @@ MODEL = {
 }
 NUMBERS = "{type: csv, path: table.csv, target: amount}"
 SPARSE_DATA = (f"data={DATA['svmlight']}",)
+FEATURES = {
+    "univariate": "{type: univariate, count: 4, max_rows: null}",
+    "l1": "{type: l1, count: 4, max_rows: null}",
+    "pagerank": "{type: pagerank, count: 4, max_rows: null}",
+    "betweenness": "{type: betweenness, count: 8, relevance: 0.4, max_rows: null}",
+    "k_means": "{type: k_means, count: 8, max_rows: null}",
+    "dbscan": "{type: dbscan, max_rows: null}",
+    "auto": "{type: auto, max_rows: null}",
+}
 # Large steps, by which the loss does not fall in each epoch.
 STOPPING = (
     "training.early_stopping={patience: 1}",
@@ -80,6 +90,7 @@ def write_tables(folder):
     frame.to_csv(folder / "decimal.csv", index=False, sep=";", decimal=",")
     frame.to_parquet(folder / "table.parquet")
     frame[::-1].to_parquet(folder / "other.parquet")
+    many_columns(rng).to_csv(folder / "many.csv", index=False)
     columns = {name: column.to_numpy() for name, column in frame.items()}
     np.savez(folder / "table.npz", **columns)
     matrix = scipy.sparse.csr_matrix(frame[["x", "z", "amount"]].clip(lower=0.0))
@@ -89,6 +100,20 @@ def write_tables(folder):
     with open(folder / "other.sparse_npz", "wb") as file:
         scipy.sparse.save_npz(file, matrix[::-1])
     np.savez(folder / "other.npz", **{name: values[::-1] for name, values in columns.items()})
+
+
+def many_columns(rng):
+    """Columns among which to choose: copies of a few sources with more or less noise, and noise."""
+    import pandas as pd
+
+    sources = rng.normal(size=(240, 4))
+    y = sources.sum(axis=1) + 2 * rng.normal(size=240) > 1.5
+    noise = rng.uniform(0.2, 2.0, 20) * rng.normal(size=(240, 20))
+    x = np.repeat(sources, 5, axis=1) + noise
+    x[:, ::4] = np.exp(2 * x[:, ::4])  # ranks and values differ
+    x[:, 1::4] *= np.where(y, 3.0, 0.3)[:, None]  # and so do the variances of the classes
+    x = np.concatenate([x, rng.normal(size=(240, 4))], axis=1)
+    return pd.DataFrame(x, columns=[f"x{n}" for n in range(24)]).assign(y=y.astype(int))
 
 
 # For each field: what to set before, and the value to change it to. A field that is not listed is
@@ -102,6 +127,22 @@ CASES = {
     "Config.training": ((), "{batch_size: 16}"),
     "TableSection.bins": ((), "quantile"),
     "TableSection.max_bins": (("data.bins=quantile",), "3"),
+    "TableSection.features": ((), "{type: univariate, count: 1}"),
+    "Selection.max_rows": ((), "40"),
+    "Counted.count": ((), "2"),
+    "Univariate.test": ((), "anova"),
+    "L1.num_penalties": ((), "2"),
+    "Correlated.correlation": (("data.features.count=5",), "pearson"),
+    "Graph.threshold": ((), "0.8"),
+    "Graph.n_neighbors": ((), "1"),
+    "PageRank.damping": ((), "0.0"),
+    "Betweenness.relevance": ((), "0.0"),
+    "Betweenness.num_pivots": ((), "1"),
+    "KMeans.n_clusters": ((), "12"),
+    "DBSCAN.eps": ((), "0.9"),
+    "DBSCAN.min_samples": ((), "5"),
+    "Auto.seconds": ((), "1.0e-6"),
+    "Auto.methods": ((), "[k_means]"),
     "FileSection.path": ((), "other.%s"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
@@ -197,16 +238,20 @@ def fields(section=Config, path=(), before=()):
     for key, field in section.model_fields.items():
         if key != "type":
             yield section, key, (*path, key), before
+        if key == "features" and section is not CSV:
+            continue  # They are the same for all data sets.
         # What all models of tables may hold is looked at inside one of them.
         alone = issubclass(section, _MultiTaskModel) and key != "tower"
         for inner in () if alone else sections_of(field):
             if len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
-                known = {"data": DATA, "experts": EXPERTS, "model": MODEL}.get(key, {})
+                known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
+                known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
-                yield from fields(
-                    inner, (*path, key), (*before, f"{'.'.join((*path, key))}={chosen}")
-                )
+                chosen = (f"{'.'.join((*path, key))}={chosen}",)
+                if key == "features":
+                    chosen = ("data.path=many.csv", *chosen)
+                yield from fields(inner, (*path, key), (*before, *chosen))
             else:
                 yield from fields(inner, (*path, key), before)
 

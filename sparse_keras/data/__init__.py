@@ -1,8 +1,9 @@
 """Data sets, users' own files, and their way into a model.
 
 `load_data(config)` goes: `readers/` (raw rows; those of a user's file through `formats/`, checked
-in `misreadings.py`) -> `splits.py` (validation rows) -> `fitting.py`
-(statistics of the training rows) -> `features.py` (encoding) -> `batches.py` (`fit` takes these).
+in `misreadings.py`) -> `splits.py` (validation rows) -> `selecting.py` (which columns, if not all)
+-> `fitting.py` (statistics of the training rows) -> `features.py` (encoding) -> `batches.py` (`fit`
+takes these).
 """
 
 from sparse_keras.data.batches import ArrayBatches

@@ -13,6 +13,7 @@ import numpy as np
 
 from sparse_keras.data.columns import as_frame, category_keys, numeric_values
 from sparse_keras.data.multi_target import MultiTarget
+from sparse_keras.data.selection import Selection
 from sparse_keras.data.sparse import SparseColumns, SparseTable, TextColumn, is_matrix
 from sparse_keras.data.suggest import listing
 from sparse_keras.data.targets import Target
@@ -115,6 +116,7 @@ class Features:
         categorical: Tuple of `CategoricalColumn`.
         weight: The column that says what each row counts in losses and metrics, or None.
         sparse: What is mostly zeros: `SparseColumns` or a `TextColumn`. None: nothing.
+        selection: The `Selection` by which these columns were chosen among others, or None.
 
     Example:
 
@@ -129,14 +131,16 @@ class Features:
     categorical: tuple = field(default=())
     weight: str | None = None
     sparse: SparseColumns | TextColumn | None = None
+    selection: Selection | None = None
 
     def __repr__(self):
         if self.sparse is not None:
             name, kind, detail = self.sparse.kinds()
             return f"{name} ({kind}, {detail}); target {self.target.name} ({self.target.task})"
+        selected = f" ({self.selection})" if self.selection is not None else ""
         return (
-            f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns; "
-            f"target {self.target.name} ({self.target.task})"
+            f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns"
+            f"{selected}; target {self.target.name} ({self.target.task})"
         )
 
     @property
@@ -187,7 +191,8 @@ class Features:
 
         Returns:
             A list of `(name, kind, detail)`, the inputs first. `kind` is "numeric", "categorical",
-            "target" or "weight"; `detail` is such as "32 bins; missing 3.1 %" or "12 categories".
+            "left out" (a column that was not selected), "target" or "weight"; `detail` is such as
+            "32 bins; missing 3.1 %" or "12 categories; score 0.31".
         """
         shown = []
         for column in self.numeric + self.categorical:
@@ -196,9 +201,13 @@ class Features:
                 details += ["some missing"] if getattr(column, "has_missing", False) else []
             elif missing := column.missing(frame[column.name]).mean():
                 details.append(f"missing {missing:.1%}")
+            if self.selection is not None:
+                details.append(f"score {self.selection.scores[column.name]:.3g}")
             shown.append((column.name, column.kind, "; ".join(filter(None, details))))
         if self.sparse is not None:
             shown.append(self.sparse.kinds())
+        if self.selection is not None:
+            shown += self.selection.kinds()
         for target in getattr(self.target, "targets", [self.target]):
             classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
             shown.append((target.name, "target", f"{target.task}{classes}"))
@@ -310,6 +319,8 @@ class Features:
             ],
         }
         # Left out where there is none: the encodings of older models stay what they were.
+        if self.selection is not None:
+            content["selection"] = self.selection.to_dict()
         return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}
 
     @classmethod
@@ -324,6 +335,7 @@ class Features:
             categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
             weight=content.get("weight"),
             sparse=sparse and _SPARSE_TYPES[sparse["type"]].from_dict(sparse),
+            selection=Selection.from_dict(content["selection"]) if "selection" in content else None,
         )
 
 

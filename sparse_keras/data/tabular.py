@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,8 @@ from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.features import Features
 from sparse_keras.data.fitting import fit_features
 from sparse_keras.data.readers import READERS
-from sparse_keras.data.sparse import is_matrix
+from sparse_keras.data.selecting import select_columns
+from sparse_keras.data.sparse import SparseTable, is_matrix
 from sparse_keras.data.splits import hold_out
 from sparse_keras.data.suggest import did_you_mean, listing
 
@@ -57,8 +58,9 @@ class TabularData:
 def load_data(config):
     """Reads, splits and encodes the data set a config names.
 
-    Statistics, vocabularies and bins are learned from the training rows only; validation rows
-    are held out first, stratified for classification and seeded by `split_seed`.
+    Statistics, vocabularies, bins and the choice of columns (`data.features`) are learned from the
+    training rows only; validation rows are held out first, stratified for classification and seeded
+    by `split_seed`.
 
     Args:
         config: A `Config` with a `data` section.
@@ -100,10 +102,15 @@ def load_data(config):
             name="data.validation_fraction",
         )
     frames["test"] = raw.test
+    selection = None
+    if options.features is not None:
+        selection = _selected(raw, frames["train"], options)
+        unused = list(selection.left_out)
+        frames = {part: frame.drop(columns=unused) for part, frame in frames.items()}
     fit = raw.fit or partial(
         fit_features, bins=options.bins, max_bins=options.max_bins, weight=raw.weight
     )
-    features = fit(frames["train"], raw.target)
+    features = replace(fit(frames["train"], raw.target), selection=selection)
     batches = {
         part: ArrayBatches(
             features.encode(frame),
@@ -118,6 +125,16 @@ def load_data(config):
     return TabularData(
         raw.name, features, batches["train"], batches.get("validation"), batches["test"], frames
     )
+
+
+def _selected(raw, train, options):
+    """The `Selection` of columns that `data.features` makes from the training rows."""
+    if raw.fit is not None or isinstance(train, SparseTable):
+        raise ValueError(
+            f"data.features: {raw.name} has no columns to choose among, its inputs are learned as "
+            "a whole. Leave the key out."
+        )
+    return select_columns(train, raw.target, options.features, options.split_seed, raw.weight)
 
 
 def _parts(array):

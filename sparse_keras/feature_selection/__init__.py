@@ -14,6 +14,7 @@ from sparse_keras.feature_selection.base import FeatureSelector
 from sparse_keras.feature_selection.clusters import DBSCANSelector, KMeansSelector
 from sparse_keras.feature_selection.graph import BetweennessSelector, PageRankSelector
 from sparse_keras.feature_selection.l1 import LogisticRegressionSelector
+from sparse_keras.feature_selection.relevance import TargetColumn
 from sparse_keras.feature_selection.univariate import UnivariateSelector
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "KMeansSelector",
     "LogisticRegressionSelector",
     "PageRankSelector",
+    "TargetColumn",
     "UnivariateSelector",
 ]

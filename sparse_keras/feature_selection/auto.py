@@ -113,7 +113,7 @@ class AutoSelector(FeatureSelector):
         self.groups = groups
         self.random_state = random_state
 
-    def _fit(self, x, targets):
+    def fit_targets(self, x, targets):
         start = time.perf_counter()
         self._check_arguments()
         groups = group_numbers(self.groups, x.shape[1])
@@ -147,7 +147,7 @@ class AutoSelector(FeatureSelector):
             self._keep(np.arange(x.shape[1]), groups, available)
         else:
             self.selector_ = search.selector(self.best_method_, self.n_features_to_select_)
-            self.selector_._fit(x, targets)
+            self.selector_.fit_targets(x, targets)
             self.scores_, self.ranking_ = self.selector_.scores_, self.selector_.ranking_
         return self
 
@@ -227,7 +227,7 @@ class _Search:
         if key not in self._rankings:
             train, _ = self.folds[fold]
             targets = [target.rows(train) for target in self.targets]
-            fitted = self.selector(method, count)._fit(self.x[train], targets)
+            fitted = self.selector(method, count).fit_targets(self.x[train], targets)
             self._rankings[key] = fitted.ranking_
         return self._rankings[key]
 

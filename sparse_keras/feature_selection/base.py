@@ -70,10 +70,18 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
         Raises:
             ValueError: If X, y or an argument cannot be used.
         """
-        return self._fit(*self._checked(X, y))
+        return self.fit_targets(*self._checked(X, y))
 
-    def _fit(self, x, targets):
-        """`fit`, on what `_checked` returned."""
+    def fit_targets(self, x, targets):
+        """`fit` for targets of different kinds, or with missing values.
+
+        Args:
+            x: float64 `[N, D]`, finite; CSR if the class takes it. It is not checked.
+            targets: A list of `relevance.TargetColumn`, or None.
+
+        Returns:
+            The selector.
+        """
         seeded = hasattr(self, "random_state")
         random_state = check_random_state(self.random_state) if seeded else None
         groups = group_numbers(self.groups, x.shape[1])

@@ -81,7 +81,9 @@ def _standardised(x):
     mean, variance = moments(x)
     scale = np.divide(1.0, np.sqrt(variance), where=variance > 0, out=np.zeros_like(variance))
     if scipy.sparse.issparse(x):
-        return (x @ scipy.sparse.diags_array(scale)).tocsr()
+        # liblinear wants indices of 32 bits.
+        places = x.indices.astype("int32"), x.indptr.astype("int32")
+        return scipy.sparse.csr_array((x.data * scale[x.indices], *places), shape=x.shape)
     return (x - mean) * scale
 
 
@@ -142,5 +144,5 @@ def _logistic(x, y, penalties, count, groups):
 def _lasso(x, y, penalties):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        _, found, _ = lasso_path(x, y - y.mean(), alphas=penalties / len(y))
+        _, found, _ = lasso_path(x, y - y.mean(), alphas=penalties / len(y), tol=1e-7)
     return found.T

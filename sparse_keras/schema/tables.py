@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from sparse_keras.schema.errors import did_you_mean
+from sparse_keras.schema.features import SelectionConfig
 from sparse_keras.schema.section import BetweenZeroAndOne, Fraction, Section, Seed, Text
 
 
@@ -28,6 +29,11 @@ class TableSection(HeldOutRows):
     max_bins: Annotated[int, Field(ge=2, le=1024)] = Field(
         32, description="Most bins of a numeric column."
     )
+    features: SelectionConfig | None = Field(
+        None,
+        description="Which columns are used, found on the training rows: feature selection. Null: "
+        "all.",
+    )
 
     def unused(self):
         return {"max_bins": "bins is none"} if self.bins == "none" else {}
@@ -38,7 +44,7 @@ class OfficialSplit(TableSection):
 
     def unused(self):
         unused = super().unused()
-        if self.validation_fraction == 0:
+        if self.validation_fraction == 0 and self.features is None:
             unused["split_seed"] = "validation_fraction is 0 and the test split is the official one"
         return unused
 

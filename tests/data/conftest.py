@@ -15,7 +15,13 @@ def make_config():
     """Returns a function that makes a config with a `data` section of the given keys."""
 
     def make(type, batch_size=32, training_seed=0, **data):
-        common = {"validation_fraction": 0.1, "split_seed": 0, "bins": "tree", "max_bins": 32}
+        common = {
+            "validation_fraction": 0.1,
+            "split_seed": 0,
+            "bins": "tree",
+            "max_bins": 32,
+            "features": None,
+        }
         file = {"columns": {}, "max_rows": None, "decimal": ".", "weight": None, "tasks": None}
         return SimpleNamespace(
             data=SimpleNamespace(type=type, **(common | file | data)),
