@@ -132,7 +132,7 @@ CASES = {
     "Counted.count": ((), "2"),
     "Univariate.test": ((), "anova"),
     "L1.num_penalties": ((), "2"),
-    "Correlated.correlation": (("data.features.count=5",), "pearson"),
+    "Correlated.correlation": (("data.features.count=7",), "pearson"),
     "Graph.threshold": ((), "0.8"),
     "Graph.n_neighbors": ((), "1"),
     "PageRank.damping": ((), "0.0"),
