@@ -1,5 +1,8 @@
 """SparseProjection: values and gradients of the dense computation; models on SciPy matrices."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -171,6 +174,31 @@ def test_experts_refuse_sparse_rows(form):
     x = keras.Input((50,), sparse=True) if x is None else x
     with pytest.raises(ValueError, match="dense inputs.*SparseProjection"):
         MixtureOfExperts(keras.layers.Dense(4), num_experts=2)(x)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_matrix_whose_dense_form_is_beyond_memory():
+    """60,000 x 50,000: 12 GB as float32. In a process of its own, whose whole memory is counted."""
+    program = """
+import numpy as np, resource, scipy.sparse
+from sparse_keras.models import dense_mlp
+rng = np.random.default_rng(0)
+rows, columns, each = 60_000, 50_000, 20
+at = rng.integers(0, columns, rows * each, "int32")
+x = scipy.sparse.csr_matrix((np.ones(len(at), "float32"), at, np.arange(0, len(at) + 1, each)))
+x.resize(rows, columns)
+y = rng.integers(0, 2, rows)
+model = dense_mlp(hidden_dim=4, sparse_dim=columns, sparse_projection={"units": 4}, stem=None)
+model.compile("sgd", "binary_crossentropy")
+assert np.isfinite(model.fit(x, y, batch_size=1024, verbose=0).history["loss"]).all()
+assert np.isfinite(model.evaluate(x, y, batch_size=1024, verbose=0))
+assert model.predict(x, batch_size=1024, verbose=0).shape == (rows, 1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout
+    kilobytes = int(told.split()[-1]) / (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 2e6
 
 
 def test_quantizing_leaves_it_out():
