@@ -172,6 +172,7 @@ CASES = {
     "BlockModel.stem": ((), "4"),
     "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),
     "TabularModel.numeric_embedding": ((), "{type: periodic}"),
+    "BlockModel.ensemble": ((), "3"),
     "TabularModel.feature_gate": ((), "{}"),
     "SparseInput.sparse_projection": (SPARSE_DATA, "{units: 9}"),
     "SparseProjection.units": ((*SPARSE_DATA, "model.sparse_projection={}"), "9"),

@@ -1,5 +1,6 @@
 """Keras layers of sparse experts."""
 
+from sparse_keras.layers.expert_ensemble import EnsembleHead, ExpertEnsemble
 from sparse_keras.layers.experts import (
     DenseExperts,
     Experts,
@@ -26,6 +27,8 @@ from sparse_keras.layers.sparse_projection import SparseProjection
 __all__ = [
     "DenseExperts",
     "DenseRouter",
+    "EnsembleHead",
+    "ExpertEnsemble",
     "Experts",
     "FeatureGate",
     "GLUExperts",

@@ -27,6 +27,7 @@ def dense_mlp(
     name="dense_mlp",
     numeric_kinds=None,
     numeric_embedding=None,
+    ensemble=None,
 ):
     """Builds a network for tables whose blocks are dense: every row uses every weight.
 
@@ -59,6 +60,10 @@ def dense_mlp(
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
             `{"type": "periodic", "dim": 16}`. `None`: numeric features are used as they are.
+        ensemble: Optional number of members of an ensemble that shares its weights: each member has
+            its own scalings and bias in the stem (`TiedExperts`) and its own head; they share the
+            rest. The prediction is that of their average, and each member is trained by itself;
+            see `EnsembleHead` for the losses that allow this. `None` for one network.
 
     Returns:
         An uncompiled `keras.Model` with the inputs of `sparse_mlp`.
@@ -99,4 +104,5 @@ def dense_mlp(
         name=name,
         numeric_kinds=numeric_kinds,
         numeric_embedding=numeric_embedding,
+        ensemble=ensemble,
     )

@@ -11,10 +11,13 @@ that a sparse model and its dense twin are built alike.
 import keras
 
 from sparse_keras.layers import (
+    EnsembleHead,
+    ExpertEnsemble,
     FeatureGate,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     SparseProjection,
+    TiedExperts,
     identifiers,
 )
 from sparse_keras.layers.numeric_embedding import NumericEmbedding
@@ -53,6 +56,7 @@ def table_model(
     name,
     numeric_kinds=None,
     numeric_embedding=None,
+    ensemble=None,
 ):
     """Builds the functional model. The arguments are those of `sparse_mlp`.
 
@@ -70,11 +74,19 @@ def table_model(
         sparse_dim=sparse_dim,
         sparse_projection=sparse_projection,
     )
-    if stem is not None:
+    if ensemble is not None:
+        if stem is None:
+            raise ValueError(
+                "The members of an ensemble part in the stem. Received: "
+                f"ensemble={ensemble}, stem=None."
+            )
+        # [B, width] -> [B, members, stem]: what follows works on the last axis.
+        x = ExpertEnsemble(TiedExperts(ensemble, stem), name="stem")(x)
+    elif stem is not None:
         x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
     for number in range(depth):
         x = _block(x, make_block, number, dropout, residual)
-    x = task_head(x, outputs, task, target_mean, target_std)
+    x = task_head(x, outputs, task, target_mean, target_std, ensemble=ensemble is not None)
     return keras.Model(inputs, x, name=name)
 
 
@@ -139,8 +151,19 @@ def table_features(
     return inputs if len(inputs) > 1 else next(iter(inputs.values())), x
 
 
-def task_head(x, outputs, task, target_mean, target_std, name="head", scale_name="target_scale"):
+def task_head(
+    x,
+    outputs,
+    task,
+    target_mean,
+    target_std,
+    name="head",
+    scale_name="target_scale",
+    ensemble=False,
+):
     """What a task predicts from `x`: probabilities, or values in the target's unit.
+
+    With `ensemble`, `x` is that of all members, `[B, M, D]`.
 
     Raises:
         ValueError: If the task is unknown.
@@ -148,7 +171,8 @@ def task_head(x, outputs, task, target_mean, target_std, name="head", scale_name
     if task not in _ACTIVATIONS:
         raise ValueError(f"`task` must be one of {sorted(_ACTIVATIONS)}. Received: task={task!r}.")
     # Probabilities and the loss stay float32 under every policy.
-    x = keras.layers.Dense(outputs, activation=_ACTIVATIONS[task], name=name, dtype="float32")(x)
+    head = EnsembleHead if ensemble else keras.layers.Dense
+    x = head(outputs, activation=_ACTIVATIONS[task], name=name, dtype="float32")(x)
     if task == "regression" and (target_mean, target_std) != (0.0, 1.0):
         x = keras.layers.Rescaling(target_std, target_mean, name=scale_name, dtype="float32")(x)
     return x

@@ -106,6 +106,14 @@ class Config(Section):
                     "model.numeric_embedding",
                     "piecewise_linear is made of bins, but data.bins is none",
                 )
+        loss = getattr(self.training.loss, "type", None)
+        if getattr(self.model, "ensemble", None) is not None:
+            if loss not in (None, "cross_entropy", "mean_squared_error"):
+                yield (
+                    "training.loss",
+                    f"{loss} cannot train each member of model.ensemble by itself; cross_entropy "
+                    "and mean_squared_error can",
+                )
         stopping = self.training.early_stopping
         if stopping and stopping.monitor.startswith("val_") and self.data:
             if self.data.validation_fraction == 0:

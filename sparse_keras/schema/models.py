@@ -92,6 +92,15 @@ class _BlockModel(_TabularModel):
         description="Whether a block normalises its input and adds its output to it; otherwise its "
         "output replaces the input.",
     )
+    ensemble: Annotated[int, Field(ge=2, le=1024)] | None = Field(
+        None,
+        description="Members of an ensemble that share all weights but scalings and biases in the "
+        "stem, and heads; each is trained by itself. Null: one network.",
+    )
+
+    def rules(self):
+        if self.ensemble is not None and self.stem is None:
+            yield "ensemble", "needs a stem, in which its members part"
 
 
 class Tower(Section):
@@ -141,6 +150,7 @@ class SparseMLP(SparseInput, _BlockModel):
     )
 
     def rules(self):
+        yield from super().rules()
         yield from _too_many_for(self.router, self.experts)
 
 

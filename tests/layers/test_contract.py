@@ -11,6 +11,8 @@ import sparse_keras
 from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
+    EnsembleHead,
+    ExpertEnsemble,
     FeatureGate,
     GLUExperts,
     GroupedDense,
@@ -26,7 +28,13 @@ from sparse_keras.layers import (
     TopKRouter,
     UniformRouter,
 )
-from tests.layers.wrappers import AllGates, ByLargestFeature, WeightOfEachExpert
+from tests.layers.wrappers import (
+    AllGates,
+    ByLargestFeature,
+    MembersSideBySide,
+    OfTwoMembers,
+    WeightOfEachExpert,
+)
 from tests.support.contract import CHECKS, run_layer_contract
 
 RANDOM = {"random": True}
@@ -97,6 +105,15 @@ SUBJECTS = {
     "PeriodicEmbedding": (partial(PeriodicEmbedding, 4, **COLUMNS), MASKED),
     "PeriodicEmbedding, shared": (partial(PeriodicEmbedding, 4, shared=True), MASKED),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
+    "ExpertEnsemble": (
+        lambda **kwargs: ExpertEnsemble(TIED(), **kwargs),
+        {"wrap": MembersSideBySide, "passes_mask": True},
+    ),
+    "ExpertEnsemble of MLPs": (
+        lambda **kwargs: ExpertEnsemble(MLP(), **kwargs),
+        {"wrap": MembersSideBySide, "passes_mask": True},
+    ),
+    "EnsembleHead": (partial(EnsembleHead, 3, activation="softmax"), {"wrap": OfTwoMembers}),
     "mixture of Dense": (
         lambda **kwargs: MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=1, **kwargs),
         MASKED,
@@ -144,7 +161,7 @@ SUBJECTS = {
 
 # What runs with `-m slow` only: the rest of the product of banks and routers, and costly checks of
 # layers that other subjects contain.
-LATER = {name for name in SUBJECTS if "," in name or "alone" in name} - {
+LATER = {name for name in SUBJECTS if "," in name or "alone" in name or "MLPs" in name} - {
     "dense, threshold",
     "mlp, relu",
     "tied, top k",

@@ -1,5 +1,7 @@
 """Layers that turn banks and routers into one tensor in, one tensor out, for the layer contract."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -49,6 +51,35 @@ class ByLargestFeature(_Wrapper):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.inner.compute_output_shape((None, input_shape[-1]))[-1])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class MembersSideBySide(_Wrapper):
+    """What the experts of an ensemble return for a token, as one vector."""
+
+    def call(self, inputs, training=None):
+        outputs = self.inner(inputs, training=training)
+        return ops.reshape(outputs, (*ops.shape(inputs)[:-1], math.prod(outputs.shape[-2:])))
+
+    def compute_output_shape(self, input_shape):
+        shape = self.inner.compute_output_shape(input_shape)
+        return (*input_shape[:-1], math.prod(shape[-2:]))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OfTwoMembers(_Wrapper):
+    """Gives a head the two halves of a vector as two members."""
+
+    def build(self, input_shape):
+        self.inner.build((None, 2, input_shape[-1] // 2))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        halves = (*ops.shape(inputs)[:-1], 2, inputs.shape[-1] // 2)
+        return self.inner(ops.reshape(inputs, halves), training=training)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.inner.units)
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -1,6 +1,7 @@
 """What every expert bank has in common."""
 
 import keras
+from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
 
@@ -34,6 +35,15 @@ class Experts(keras.layers.Layer):
             )
         super().__init__(**kwargs)
         self.num_experts = positive_int("num_experts", num_experts)
+
+    def call_every(self, inputs, training=None):
+        """What every expert makes of every row: `[N, D]` -> `[N, E, output_dim]`."""
+        rows = ops.shape(inputs)[0]
+        tiled = ops.tile(inputs, (self.num_experts, 1))
+        sizes = ops.broadcast_to(ops.cast(rows, "int32"), (self.num_experts,))
+        outputs = self(tiled, sizes, training=training)
+        outputs = ops.reshape(outputs, (self.num_experts, rows, outputs.shape[-1]))
+        return ops.transpose(outputs, (1, 0, 2))
 
     def output_width(self, input_dim):
         """Width of the output for an input of width `input_dim`."""

@@ -104,6 +104,12 @@ class TiedExperts(Experts):
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)
         return self.activation(outputs)
 
+    def call_every(self, inputs, training=None):
+        # As `call`, but the scalings need not be looked up row by row.
+        outputs = ops.matmul(ops.expand_dims(inputs, 1) * self.input_scale, self.kernel)
+        outputs = outputs * self.output_scale
+        return self.activation(outputs if self.bias is None else outputs + self.bias)
+
     def output_width(self, input_dim):
         return self.units
 
