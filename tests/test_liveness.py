@@ -38,6 +38,7 @@ EXPERTS = {
     "mlp": "{type: mlp, num_experts: 4, hidden_dim: 8}",
     "glu": "{type: glu, num_experts: 4, hidden_dim: 8}",
     "tied": "{type: tied, num_experts: 4, units: 8}",
+    "low_rank": "{type: low_rank, num_experts: 4, rank: 3}",
 }
 TWO_BANKS = f"shared_experts: {EXPERTS['dense']}, task_experts: {EXPERTS['dense']}"
 SPARSE = "{type: sparse_mlp, stem: 8, experts: %s, router: {type: %s}}"
@@ -49,6 +50,7 @@ MODEL = {
     "mmoe": f"{{type: mmoe, stem: 8, experts: {EXPERTS['dense']}}}",
     "cgc": f"{{type: cgc, stem: 8, {TWO_BANKS}}}",
     "ple": f"{{type: ple, stem: 8, {TWO_BANKS}}}",
+    "dcn_mix": f"{{type: dcn_mix, experts: {EXPERTS['low_rank']}, hidden_dims: [8]}}",
 }
 NUMBERS = "{type: csv, path: table.csv, target: amount}"
 SPARSE_DATA = (f"data={DATA['svmlight']}",)
@@ -166,6 +168,11 @@ CASES = {
     "PLE.router": ((), "{type: relu}"),
     "SparseMLP.experts": ((), EXPERTS["glu"]),
     "SparseMLP.router": ((), "{type: relu}"),
+    "DCNMix.experts": ((), EXPERTS["glu"]),
+    "DCNMix.router": ((), "{type: relu}"),
+    "DCNMix.hidden_dims": ((), "[4]"),
+    "DCNMix.capacity_factor": (("model.router={type: top_k}",), "0.5"),
+    "DCNMix.eval_capacity_factor": (("model.router={type: top_k}",), "0.5"),
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
     "SparseMLP.capacity_factor": ((), "0.5"),
     "SparseMLP.eval_capacity_factor": ((), "0.5"),

@@ -1,10 +1,12 @@
 """Keras layers of sparse experts."""
 
+from sparse_keras.layers.cross_mixture import CrossMixture
 from sparse_keras.layers.expert_ensemble import EnsembleHead, ExpertEnsemble
 from sparse_keras.layers.experts import (
     DenseExperts,
     Experts,
     GLUExperts,
+    LowRankExperts,
     MLPExperts,
     TiedExperts,
 )
@@ -25,6 +27,7 @@ from sparse_keras.layers.routers import (
 from sparse_keras.layers.sparse_projection import SparseProjection
 
 __all__ = [
+    "CrossMixture",
     "DenseExperts",
     "DenseRouter",
     "EnsembleHead",
@@ -33,6 +36,7 @@ __all__ = [
     "FeatureGate",
     "GLUExperts",
     "GroupedDense",
+    "LowRankExperts",
     "MLPExperts",
     "MixtureOfExperts",
     "MultiGateMixtureOfExperts",

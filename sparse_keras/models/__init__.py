@@ -12,6 +12,7 @@ from sparse_keras.models.cost import (
     layer_costs,
     total_params,
 )
+from sparse_keras.models.dcn_mix import dcn_mix
 from sparse_keras.models.dense_mlp import dense_mlp
 from sparse_keras.models.gates import gate_weights
 from sparse_keras.models.mmoe import mmoe
@@ -34,6 +35,7 @@ MODELS = Builders(
         "mmoe": mmoe,
         "cgc": cgc,
         "ple": ple,
+        "dcn_mix": dcn_mix,
     },
 )
 
@@ -45,6 +47,7 @@ __all__ = [
     "UncertaintyWeights",
     "active_params",
     "cgc",
+    "dcn_mix",
     "dense_mlp",
     "flops_per_example",
     "gate_weights",

@@ -57,7 +57,8 @@ def layer_costs(model):
             tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.output)),
             total_params(layer),
             active_params(layer),
-            _flops(layer, layer.input),
+            # Of several inputs, the first is what the layer works on.
+            _flops(layer, keras.tree.flatten(layer.input)[0]),
         )
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)

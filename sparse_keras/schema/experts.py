@@ -95,5 +95,25 @@ class TiedExperts(_Experts):
     use_bias: bool = Field(True, description="Whether each expert adds a bias.")
 
 
-EXPERTS = Choice("experts", DenseExperts, MLPExperts, GLUExperts, TiedExperts, base=ExpertsSection)
+class LowRankExperts(_Experts):
+    """A matrix of low rank each, with a nonlinear map between its two factors (DCN-V2)."""
+
+    type: Literal["low_rank"] = Field("low_rank", description="A matrix of low rank each.")
+    rank: Count = Field(description="Width between the two factors of an expert.")
+    activation: Activation = Field("tanh", description="Activation of the two hidden layers.")
+
+
+EXPERTS = Choice(
+    "experts",
+    DenseExperts,
+    MLPExperts,
+    GLUExperts,
+    TiedExperts,
+    LowRankExperts,
+    base=ExpertsSection,
+)
 ExpertsConfig = Annotated[Section, EXPERTS]
+# Those whose output has the width of their input, whatever that is.
+CrossExpertsConfig = Annotated[
+    Section, Choice("experts of a cross layer", LowRankExperts, MLPExperts, GLUExperts)
+]

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.embeddings import NumericEmbeddingConfig
-from sparse_keras.schema.experts import Activation, ExpertsConfig
+from sparse_keras.schema.experts import Activation, CrossExpertsConfig, ExpertsConfig
 from sparse_keras.schema.routers import DenseRouter, RouterConfig, TopKRouter
 from sparse_keras.schema.section import (
     Count,
@@ -249,5 +249,43 @@ def _too_many_for(router, *banks):
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
 
 
-MODELS = Choice("model", SparseMLP, DenseMLP, SharedBottom, OMoE, MMoE, CGC, PLE)
+class DCNMix(_TabularModel):
+    """DCN-V2: features multiplied with each other, by mixtures of low-rank experts."""
+
+    type: Literal["dcn_mix"] = Field("dcn_mix", description="DCN-V2 with mixtures of experts.")
+    experts: CrossExpertsConfig = Field(
+        description="What each expert computes, and how many there are. DCN-V2's are low_rank."
+    )
+    router: RouterConfig = Field(
+        default_factory=DenseRouter, description="Which experts see a row. DCN-V2's is dense."
+    )
+    cross_layers: Count = Field(2, description="Number of cross layers.")
+    hidden_dims: Widths = Field(
+        (128, 64), description="Width of each dense layer beside the cross layers; may be empty."
+    )
+    structure: Literal["stacked", "parallel"] = Field(
+        "stacked", description="Whether the dense layers are after the cross layers or beside them."
+    )
+    dropout: Fraction = Field(
+        0.0, description="Part of each dense layer's output dropped in training."
+    )
+    capacity_factor: Positive | None = Field(
+        None,
+        description="Rows an expert takes in training, relative to an even share; the rest are "
+        "dropped. Null: all are taken.",
+    )
+    eval_capacity_factor: Positive | None = Field(
+        None, description="The same outside training. Null: no row is dropped."
+    )
+
+    def rules(self):
+        yield from _too_many_for(self.router, self.experts)
+
+    def unused(self):
+        if self.hidden_dims:
+            return {}
+        return {key: "hidden_dims is empty" for key in ("structure", "dropout")}
+
+
+MODELS = Choice("model", SparseMLP, DenseMLP, DCNMix, SharedBottom, OMoE, MMoE, CGC, PLE)
 ModelConfig = Annotated[Section, MODELS]

@@ -9,6 +9,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.layers import (
+    CrossMixture,
     DenseExperts,
     DenseRouter,
     EnsembleHead,
@@ -16,6 +17,7 @@ from sparse_keras.layers import (
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
     MultiGateMixtureOfExperts,
@@ -73,6 +75,7 @@ DENSE = partial(DenseExperts, 4, 3, activation="tanh")
 MLP = partial(MLPExperts, 4, 8)
 GLU = partial(GLUExperts, 4, 8, output_dim=3)
 TIED = partial(TiedExperts, 4, 3, activation="tanh")
+LOW_RANK = partial(LowRankExperts, 4, 3)
 TOP_K = partial(TopKRouter, z_loss=0.001, importance_loss=0.01)
 RELU = partial(ReLURouter, l1_initial=1e-3)
 
@@ -82,6 +85,7 @@ SUBJECTS = {
     "MLPExperts": (MLP, BANK),
     "GLUExperts": (GLU, BANK),
     "TiedExperts": (TIED, BANK),
+    "LowRankExperts": (LOW_RANK, BANK),
     "MLPExperts with dropout": (partial(MLP, dropout=0.3), BANK | RANDOM),
     "TopKRouter": (partial(TopKRouter, num_experts=4), ROUTER),
     "TopKRouter with jitter": (
@@ -141,6 +145,15 @@ SUBJECTS = {
     "glu, relu": (partial(mixture, GLU, RELU), MASKED),
     "tied, top k": (partial(mixture, TIED, TOP_K), MASKED),
     "tied, threshold": (partial(mixture, TIED, ThresholdRouter), MASKED),
+    "CrossMixture": (
+        lambda **kwargs: CrossMixture(LOW_RANK(), **kwargs),
+        MASKED,
+    ),
+    "CrossMixture, top k": (
+        lambda **kwargs: CrossMixture(LOW_RANK(), TOP_K(), capacity_factor=1.0, **kwargs),
+        MASKED,
+    ),
+    "low rank, top k": (partial(mixture, LOW_RANK, TOP_K), MASKED),
     "shared expert": (
         partial(mixture, MLP, TOP_K, shared_expert=partial(keras.layers.Dense, 6)),
         MASKED,

@@ -10,6 +10,7 @@ from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
     GLUExperts,
+    LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
     ReLURouter,
@@ -31,6 +32,7 @@ BANKS = {
     "mlp": lambda e: MLPExperts(e, 7, output_dim=OUTPUT, bias_initializer="normal"),
     "glu": lambda e: GLUExperts(e, 7, output_dim=OUTPUT, use_bias=True, bias_initializer="normal"),
     "glu without bias": lambda e: GLUExperts(e, 7, output_dim=OUTPUT, activation="tanh"),
+    "low rank": lambda e: LowRankExperts(e, 3, output_dim=OUTPUT),
     "tied": lambda e: TiedExperts(e, OUTPUT, activation="silu", bias_initializer="normal"),
 }
 ROUTERS = {

@@ -71,7 +71,8 @@ class OfTwoMembers(_Wrapper):
     """Gives a head the two halves of a vector as two members."""
 
     def build(self, input_shape):
-        self.inner.build((None, 2, input_shape[-1] // 2))
+        if not self.inner.built:
+            self.inner.build((None, 2, input_shape[-1] // 2))
         self.built = True
 
     def call(self, inputs, training=None):

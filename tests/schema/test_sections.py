@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sparse_keras import layers
 from sparse_keras.schema import (
     data,
+    embeddings,
     experts,
     losses,
     models,
@@ -22,7 +23,17 @@ from sparse_keras.schema.section import Section
 
 SECTIONS = [Config] + [
     section
-    for module in (data, sparse_data, experts, losses, models, optimizers, routers, training)
+    for module in (
+        data,
+        embeddings,
+        sparse_data,
+        experts,
+        losses,
+        models,
+        optimizers,
+        routers,
+        training,
+    )
     for name, section in inspect.getmembers(module, inspect.isclass)
     if issubclass(section, Section) and section.__module__ == module.__name__ and name[0] != "_"
 ]
@@ -31,6 +42,7 @@ REQUIRED = {
     "DenseExperts": {"num_experts": 4, "units": 8},
     "TiedExperts": {"num_experts": 4, "units": 8},
     "MLPExperts": {"num_experts": 4, "hidden_dim": 8},
+    "LowRankExperts": {"num_experts": 4, "rank": 3},
     "GLUExperts": {"num_experts": 4, "hidden_dim": 8},
 }
 

@@ -83,9 +83,9 @@ def test_list_configs():
     assert (adult.model, adult.data) == ("sparse_mlp", "adult")
     assert adult.description == load_config(adult.name).description
     assert entries["tabular/sparse_mlp"].data is None
-    found = sparse_keras.list_configs("*_adult")
-    assert adult in found and found == sparse_keras.list_configs("adult")
-    assert list_configs("tabular/*_adult") == [adult]
+    assert sparse_keras.list_configs("*p_adult") == [adult]
+    assert sparse_keras.list_configs("*_adult") == sparse_keras.list_configs("adult")
+    assert len(sparse_keras.list_configs("adult")) > 1
     assert list_configs("nothing") == []
 
 

@@ -119,6 +119,12 @@ class Expert:
 
         return y, backward
 
+    def run_LowRankExperts(self, x):
+        reduced, from_reduced = self.dense(x, "expert_reduce", activate=True)
+        core, from_core = self.dense(reduced, "expert_core", activate=True)
+        y, from_y = self.dense(core, "expert_expand")
+        return y, lambda upstream: from_reduced(from_core(from_y(upstream)))
+
     def run_TiedExperts(self, x):
         kernel = self.weights["expert_shared_kernel"]
         r, s = self.own("expert_input_scale"), self.own("expert_output_scale")

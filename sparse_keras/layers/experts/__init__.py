@@ -4,6 +4,7 @@ from sparse_keras._plugin_builders import Builders
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.dense import DenseExperts
 from sparse_keras.layers.experts.glu import GLUExperts
+from sparse_keras.layers.experts.low_rank import LowRankExperts
 from sparse_keras.layers.experts.mlp import MLPExperts
 from sparse_keras.layers.experts.tied import TiedExperts
 
@@ -15,7 +16,16 @@ EXPERTS = Builders(
         "mlp": MLPExperts,
         "glu": GLUExperts,
         "tied": TiedExperts,
+        "low_rank": LowRankExperts,
     },
 )
 
-__all__ = ["EXPERTS", "DenseExperts", "Experts", "GLUExperts", "MLPExperts", "TiedExperts"]
+__all__ = [
+    "EXPERTS",
+    "DenseExperts",
+    "Experts",
+    "GLUExperts",
+    "LowRankExperts",
+    "MLPExperts",
+    "TiedExperts",
+]

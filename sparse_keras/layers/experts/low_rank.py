@@ -1,0 +1,105 @@
+"""LowRankExperts: the experts of DCN-V2's cross layers."""
+
+import keras
+
+from sparse_keras.layers.experts.base import Experts
+from sparse_keras.layers.grouped_dense import GroupedDense, positive_int
+from sparse_keras.ops import group_rows
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class LowRankExperts(Experts):
+    """Experts that are a matrix of low rank each, with a nonlinear map between its two factors.
+
+        y = activation(activation(x @ reduce_e) @ core_e) @ expand_e
+
+    One expert has `R * (D + R + output_dim)` weights.
+
+    Args:
+        num_experts: E.
+        rank: R, the width between the factors.
+        activation: Activation function of the two hidden layers.
+        output_dim: Width of the output. `None` means that of the input.
+        kernel_initializer: Initializer of one expert's matrix; every matrix is drawn on its own.
+        kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
+
+    Call arguments:
+        inputs: `[M, D]`, rows sorted by expert.
+        group_sizes: Int `[E]`, rows of each expert.
+
+    Output shape:
+        `[M, output_dim]`.
+
+    Example:
+
+    >>> experts = sparse_keras.layers.LowRankExperts(num_experts=4, rank=16)
+    >>> layer = sparse_keras.layers.MixtureOfExperts(experts, router="dense")
+    >>> layer(np.ones((5, 64), "float32")).shape
+    TensorShape([5, 64])
+
+    Reference:
+        [DCN V2](https://arxiv.org/abs/2008.13535), section 3.3: `V`, `C` and `U` are `reduce`,
+        `core` and `expand` here.
+    """
+
+    def __init__(
+        self,
+        num_experts,
+        rank,
+        activation="tanh",
+        output_dim=None,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(num_experts, **kwargs)
+        self.rank = positive_int("rank", rank)
+        self.activation = keras.activations.get(activation)
+        self.output_dim = None if output_dim is None else positive_int("output_dim", output_dim)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.reduce = self._grouped("reduce", self.rank, self.activation)
+        self.core = self._grouped("core", self.rank, self.activation)
+        self.expand = None  # Built once the width of the input is known.
+
+    def _grouped(self, role, units, activation=None):
+        return GroupedDense(
+            self.num_experts,
+            units,
+            activation=activation,
+            use_bias=False,
+            kernel_initializer=self.kernel_initializer,
+            kernel_regularizer=self.kernel_regularizer,
+            role=f"expert_{role}",
+            name=role,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        self.reduce.build(input_shape)
+        self.core.build((input_shape[0], self.rank))
+        self.expand = self._grouped("expand", self.output_width(input_shape[-1]))
+        self.expand.build((input_shape[0], self.rank))
+        self.built = True
+
+    def call(self, inputs, group_sizes, training=None):
+        rows = group_rows(inputs, group_sizes)
+        for layer in (self.reduce, self.core, self.expand):
+            rows = layer.call_grouped(rows)
+        return rows.join()
+
+    def output_width(self, input_dim):
+        return input_dim if self.output_dim is None else self.output_dim
+
+    def flops_per_row(self, input_dim):
+        return 2 * self.rank * (input_dim + self.rank + self.output_width(input_dim))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rank": self.rank,
+            "activation": keras.activations.serialize(self.activation),
+            "output_dim": self.output_dim,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
