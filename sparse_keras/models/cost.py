@@ -57,8 +57,7 @@ def layer_costs(model):
             tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.output)),
             total_params(layer),
             active_params(layer),
-            # Of several inputs, the first is what the layer works on.
-            _flops(layer, keras.tree.flatten(layer.input)[0]),
+            _flops(layer, layer.input),
         )
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
@@ -132,6 +131,8 @@ def _flops(layer, inputs):
             return 2 * math.prod(layer.kernel.shape) * positions
         if isinstance(layer, Mixture):
             inputs = layer.pack_inputs(keras.tree.flatten(inputs))
+        else:  # Of several inputs, the first is what the layer works on.
+            inputs = keras.tree.flatten(inputs)[0]
         width = keras.tree.map_structure(lambda tensor: tensor.shape[-1], inputs)
         shared_expert = getattr(layer, "shared_expert", None)
         shared = 0 if shared_expert is None else _flops(shared_expert, inputs)
