@@ -103,7 +103,7 @@ def load_data(config):
         )
     frames["test"] = raw.test
     selection = None
-    if options.features is not None:
+    if getattr(options, "features", None) is not None:  # Texts and matrices have no such key.
         selection = _selected(raw, frames["train"], options)
         unused = list(selection.left_out)
         frames = {part: frame.drop(columns=unused) for part, frame in frames.items()}

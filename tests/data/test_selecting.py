@@ -1,16 +1,19 @@
 """`data.features`: which raw columns are chosen, and what is kept of the choice."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import sparse_keras
-from sparse_keras.data import Features, Target, load_data
+from sparse_keras.data import Features, RawTable, SparseTable, Target, load_data
 from sparse_keras.data.multi_target import MultiTarget
 from sparse_keras.data.selecting import MAX_CATEGORIES, _indicators, select_columns, target_columns
 from sparse_keras.data.selection import Selection
+from sparse_keras.data.tabular import _selected
 from sparse_keras.feature_selection import UnivariateSelector
 from sparse_keras.schema.features import SELECTIONS
 
@@ -196,3 +199,20 @@ def test_the_saved_model_needs_the_chosen_columns_only(config, frame, tmp_path):
     assert model.features.selection == run.model.features.selection
     rows = frame[["strong", "color"]]
     np.testing.assert_array_equal(model.predict(rows), run.model.predict(frame))
+
+
+def test_matrices_have_no_columns_to_choose_among(tmp_path):
+    (tmp_path / "table.svmlight").write_text("1 1:0.5 3:2\n0 2:1\n1 1:1\n0 3:0.5\n" * 10)
+    (tmp_path / "config.yaml").write_text(
+        "version: 1\ndata: {type: svmlight, path: table.svmlight}\n"
+        "model: {type: dense_mlp, hidden_dim: 8}\n"
+    )
+    path = tmp_path / "config.yaml"
+    with pytest.raises(ValueError, match="data.features: unknown key"):
+        sparse_keras.load_config(path, ["data.features={type: univariate}"])
+    assert load_data(sparse_keras.load_config(path)).features.selection is None
+    # Those of a plug-in may have the key.
+    options = SimpleNamespace(features=section("univariate"), split_seed=0)
+    table = SparseTable(scipy.sparse.csr_array(np.eye(2)), pd.DataFrame({"y": [0, 1]}))
+    with pytest.raises(ValueError, match="data.features: own has no columns to choose among"):
+        _selected(RawTable("own", table, table, TARGET), table, options)
