@@ -172,8 +172,8 @@ def main(arguments=None):
     add("--docs", action="store_true", help="only draw and write the tables")
     add("--output", type=pathlib.Path, help=f"default: {OUTPUT.relative_to(pages.ROOT)}")
     args = parser.parse_args(arguments)
-    if args.seeds < 2:
-        parser.error(f"--seeds must be at least 2, for intervals. Received: {args.seeds}")
+    if args.seeds < 3:
+        parser.error(f"--seeds must be at least 3, for intervals. Received: {args.seeds}")
     output = args.output or (QUICK_OUTPUT if args.quick else OUTPUT)
     if args.docs:
         publish(pages.read(OUTPUT))

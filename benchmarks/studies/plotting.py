@@ -53,6 +53,26 @@ def numbers(axis, values):
     axis.set_minor_locator(matplotlib.ticker.NullLocator())
 
 
+def name_lines(axis, ends, gap=0.075):
+    """Names lines right of where they end, moved apart where they would overlap.
+
+    Args:
+        axis: The axes, its limits set.
+        ends: List of `(name, y, colour)`.
+        gap: Least distance of two names, as a share of the height.
+    """
+    to_share = axis.transAxes.inverted()
+    x = axis.get_xlim()[1]
+    places = sorted(
+        (float(to_share.transform(axis.transData.transform((x, y)))[1]), name, colour)
+        for name, y, colour in ends
+    )
+    last = -1.0
+    for share, name, colour in places:
+        last = max(share, last + gap)
+        axis.text(1.02, last, name, color=colour, size=8, va="center", transform=axis.transAxes)
+
+
 def save(fig, file):
     """Writes an SVG without a date, so that equal numbers give an equal file."""
     file.parent.mkdir(parents=True, exist_ok=True)
