@@ -52,6 +52,11 @@ MODEL = {
     "ple": f"{{type: ple, stem: 8, {TWO_BANKS}}}",
     "dcn_mix": f"{{type: dcn_mix, experts: {EXPERTS['low_rank']}, hidden_dims: [8]}}",
 }
+TASK_WEIGHTS = {"fixed": "{type: fixed, weights: {y: 0.5}}"}
+SEVERAL = (
+    "data={type: parquet, path: table.parquet, target: {y: auto, amount: regression}}",
+    f"model={MODEL['mmoe']}",
+)
 NUMBERS = "{type: csv, path: table.csv, target: amount}"
 SPARSE_DATA = (f"data={DATA['svmlight']}",)
 FEATURES = {
@@ -148,6 +153,8 @@ CASES = {
     "FileSection.path": ((), "other.%s"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
+    "FileSection.weight": ((), "grade"),
+    "SeveralTargets.tasks": ((), "[never_married]"),
     "FileSection.columns": ((), "{grade: categorical}"),
     "FileSection.max_rows": ((), "100"),
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
@@ -217,6 +224,10 @@ CASES = {
     "TrainingConfig.precision": ((), "mixed_bfloat16"),
     "TrainingConfig.jit_compile": ((), "true"),
     "TrainingConfig.loss": ((), "{type: focal}"),
+    "TrainingConfig.task_weights": (SEVERAL, "{type: uncertainty}"),
+    "FixedWeights.weights": (SEVERAL, "{y: 0.25}"),
+    "GradNormWeights.alpha": (SEVERAL, "0.5"),
+    "GradNormWeights.learning_rate": (SEVERAL, "0.1"),
     "TrainingConfig.early_stopping": ((), "{patience: 1, monitor: load_violation}"),
     "EarlyStopping.monitor": (STOPPING, "load_violation"),
     "EarlyStopping.patience": (STOPPING, "3"),
@@ -254,6 +265,7 @@ def fields(section=Config, path=(), before=()):
             if len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
+                known["task_weights"] = TASK_WEIGHTS
                 known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)
