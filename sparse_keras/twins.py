@@ -5,13 +5,12 @@ import statistics
 import time
 
 from sparse_keras.building import build_model, build_network
+from sparse_keras.comparison.sides import TWINS
 from sparse_keras.data import load_data
 from sparse_keras.models import flops_per_example, total_params
-from sparse_keras.schema.models import DenseMLP
+from sparse_keras.schema.models import DenseMLP, SharedBottom
 
 EQUAL = ("active_flops", "total_params", "seconds")
-# Which dense model stands against which sparse one.
-TWINS = {"sparse_mlp": "dense_mlp"}
 _COSTS = {"active_flops": flops_per_example, "total_params": total_params}
 # How close the seconds come, and how many widths are tried for that.
 _CLOSE, _TRIES = 0.03, 8
@@ -21,8 +20,8 @@ _WARM_UP, _STEPS, _ROUNDS = 3, 10, 5
 def dense_twin(config, data=None, equal="active_flops"):
     """Derives the dense config of equal cost.
 
-    Everything but the blocks stays: data, stem, depth, optimizer, training. The blocks become
-    dense, with the `hidden_dim` that brings their cost closest to that of the sparse model:
+    Everything but the blocks stays: data, stem, depth, towers, optimizer, training. The blocks
+    become dense, with the width that brings their cost closest to that of the sparse model:
 
     * `"active_flops"`: the floating-point operations of one example, router and shared expert
       included. For a ThresholdRouter, that is the cost of the most experts it may open.
@@ -31,12 +30,13 @@ def dense_twin(config, data=None, equal="active_flops"):
       machine, and a little each time, the width is another.
 
     Args:
-        config: A `Config` whose model is `sparse_mlp`.
+        config: A `Config` whose model is sparse: `sparse_mlp`, or a model of several tasks.
         data: What `load_data(config)` returned. `None` to load it here.
         equal: The cost that is equal.
 
     Returns:
-        A `Config` whose model is `dense_mlp`.
+        A `Config` whose model is `dense_mlp`; against a model of several tasks `shared_bottom`,
+        with as many layers as a row passes through in experts, all of one width.
 
     Raises:
         ValueError: If the model has no dense twin, or `equal` is none of these; for `"seconds"`,
@@ -66,7 +66,7 @@ def dense_twin(config, data=None, equal="active_flops"):
     def cost_of(hidden_dim):
         return cost(build_network(with_hidden_dim(config, hidden_dim), data.features))
 
-    # The cost is a polynomial of hidden_dim of degree 2 at most, so three values give it whole.
+    # The cost is a polynomial of the width of degree 2 at most, so three values give it whole.
     one, two, three = (cost_of(hidden_dim) for hidden_dim in (1, 2, 3))
     quadratic = (three - 2 * two + one) / 2
     linear = two - one - 3 * quadratic
@@ -84,15 +84,28 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
         hidden_dim: Width of the dense blocks.
         what: What its name says of it.
     """
-    sparse = config.model.model_dump()
+    sparse, kind = config.model.model_dump(), TWINS[config.model.type]
+    section = {"dense_mlp": DenseMLP, "shared_bottom": SharedBottom}[kind]
     # Whatever key the two kinds of model have in common.
-    dense = {key: value for key, value in sparse.items() if key in DenseMLP.model_fields}
-    dense |= {"type": TWINS[config.model.type], "hidden_dim": hidden_dim}
-    if "experts" in sparse:
-        dense["activation"] = sparse["experts"]["activation"]
+    dense = {key: value for key, value in sparse.items() if key in section.model_fields}
+    dense["type"] = kind
+    bank = sparse.get("experts") or sparse.get("shared_experts")
+    if bank is not None:
+        dense["activation"] = bank["activation"]
+    if kind == "dense_mlp":
+        dense["hidden_dim"] = hidden_dim
+    else:
+        layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
+        dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
     # Validated afresh: a twin is a config like any other.
     twin = type(config).model_validate({**config.model_dump(), "model": dense})
     return twin.renamed(f"{config.name} (dense twin, {what})")
+
+
+def width_of(twin):
+    """The width of a dense twin's blocks, by which twins differ."""
+    model = twin.model
+    return model.hidden_dim if hasattr(model, "hidden_dim") else model.hidden_dims[0]
 
 
 def _of_equal_seconds(config, data):
@@ -112,7 +125,7 @@ def _of_equal_seconds(config, data):
         return tried[width]
 
     sparse = build_model(config, data)
-    low, high = 1, dense_twin(config, data).model.hidden_dim
+    low, high = 1, width_of(dense_twin(config, data))
     while ratio(high) < 1 - _CLOSE and len(tried) < _TRIES:
         low, high = high, 2 * high
     while len(tried) < _TRIES and high - low > 1:

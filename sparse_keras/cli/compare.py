@@ -48,7 +48,7 @@ def add_parser(subparsers):
         "--only",
         metavar="MODELS",
         help="the models to compare with, with commas between: equal_flops, equal_params, "
-        "equal_seconds, hgb, linear (default: all)",
+        "equal_seconds, single_task (of several targets), hgb, linear (default: all)",
     )
     parser.add_argument(
         "--ablate",

@@ -6,7 +6,11 @@ from sparse_keras.comparison.ablations import ablations_of
 from sparse_keras.comparison.comparison import Comparison
 from sparse_keras.comparison.kept import Kept, versions
 from sparse_keras.comparison.machine import machine
-from sparse_keras.comparison.measuring import measure_baseline, measure_network
+from sparse_keras.comparison.measuring import (
+    measure_baseline,
+    measure_network,
+    measure_single_tasks,
+)
 from sparse_keras.comparison.scores import metrics_of_target
 from sparse_keras.comparison.sides import sides_of
 from sparse_keras.comparison.statistics import paired_difference, summary
@@ -33,9 +37,10 @@ def compare(config, seeds=5, models=None, ablate=False, fresh=False, progress=No
     measured on the test rows, by the same functions of scikit-learn.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
-    `dense_twin`s), `hgb` (HistGradientBoosting) and `linear` (logistic or ridge regression on 32
-    quantile bins of each number and on each category). Each result is kept in the cache folder, so
-    that a comparison which was cut off goes on where it was.
+    `dense_twin`s), for several targets `single_task` (a dense model for each), `hgb`
+    (HistGradientBoosting) and `linear` (logistic or ridge regression on 32 quantile bins of each
+    number and on each category, or on sparse rows). What was measured is kept in the cache folder,
+    so that a comparison which was cut off goes on where it was.
 
     Args:
         config: A `Config`, or what `load_config` takes: a name or a path.
@@ -139,6 +144,9 @@ class Results:
         made = side.make(self.config, self.data, self.recall)
         if isinstance(made, Config):
             return self._kept_or(lambda: measure_network(made, self.data), made.hash)
+        if isinstance(made, dict):
+            identity = [f"only {name}: {one.hash}" for name, one in made.items()]
+            return self._kept_or(lambda: measure_single_tasks(made, self.data), *identity)
         return self._kept_or(lambda: measure_baseline(made, self.data), made.identity)
 
     def recall(self, name, find):
@@ -168,13 +176,15 @@ def _seeds(seeds):
 
 def _possible(sides, data):
     """The sides that these rows can be given to, and why the others cannot."""
-    if data.features.sparse is None:
-        return sides, {}
-    why = (
-        "HistGradientBoosting takes dense rows only, which would be "
-        f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
-    )
-    left_out = {side.name: why for side in sides if side.name == "hgb"}
+    reasons = {}
+    if data.features.sparse is not None:
+        reasons["hgb"] = (
+            "HistGradientBoosting takes dense rows only, which would be "
+            f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
+        )
+    if data.features.target.task != "multitask":
+        reasons["single_task"] = "There is one target, so single-task models are no others."
+    left_out = {side.name: reasons[side.name] for side in sides if side.name in reasons}
     return [side for side in sides if side.name not in left_out], left_out
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 import scipy.sparse
 
 from sparse_keras.comparison.scores import scores
+from sparse_keras.comparison.single_tasks import single_task_data
 from sparse_keras.data import SparseTable
 from sparse_keras.models import active_params, flops_per_example, total_params
 from sparse_keras.runs.folder import MODEL_FILE
@@ -53,12 +54,31 @@ def measure_network(config, data):
             "params": total_params(core),
             "active_params": active_params(core),
             "flops": _flops(core),
-            "hidden_dim": getattr(config.model, "hidden_dim", None),
+            "hidden_dim": _width(config.model),
         },
     }
     del run, model, core
     gc.collect()  # Models are full of cycles, and many of them are trained one after another.
     return found
+
+
+def measure_single_tasks(configs, data):
+    """Trains a model for each target alone. Costs are the sums of theirs.
+
+    Args:
+        configs: What `single_tasks.single_task_configs` returned.
+        data: What `load_data` returned for all targets.
+    """
+    metrics, costs = {}, []
+    for name, config in configs.items():
+        found = measure_network(config, single_task_data(data, name))
+        metrics |= {f"{name}.{metric}": value for metric, value in found["metrics"].items()}
+        costs.append(found["costs"])
+    summed = {
+        name: None if None in (one[name] for one in costs) else sum(one[name] for one in costs)
+        for name in costs[0]
+    }
+    return {"metrics": metrics, "costs": summed | {"hidden_dim": costs[0]["hidden_dim"]}}
 
 
 def measure_baseline(baseline, data):
@@ -115,6 +135,12 @@ def _latency(predict, frame):
         predict(row)
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times[_WARM_UP:])
+
+
+def _width(model):
+    """Of a dense model, that of its blocks."""
+    widths = getattr(model, "hidden_dims", None)
+    return widths[0] if widths else getattr(model, "hidden_dim", None)
 
 
 def _flops(core):

@@ -12,14 +12,23 @@ from sparse_keras.schema.errors import ConfigError, did_you_mean
 REFERENCE = "moe"
 _LABELS = {
     "moe": "sparse experts",
-    "equal_flops": "dense twin of equal active FLOPs",
-    "equal_params": "dense twin of equal parameters",
-    "equal_seconds": "dense twin of equal seconds",
+    "equal_flops": "{dense} of equal active FLOPs",
+    "equal_params": "{dense} of equal parameters",
+    "equal_seconds": "{dense} of equal seconds",
+    "single_task": "single-task models, each as wide as the shared bottom of equal FLOPs",
     "hgb": "gradient boosting (HistGradientBoosting)",
     "linear": "linear model on 32 quantile bins",
 }
-# Models that have dense twins.
-_WITH_TWINS = ("sparse_mlp",)
+# Which dense model stands against which sparse one.
+TWINS = {
+    "sparse_mlp": "dense_mlp",
+    "dcn_mix": "dense_mlp",
+    "omoe": "shared_bottom",
+    "mmoe": "shared_bottom",
+    "cgc": "shared_bottom",
+    "ple": "shared_bottom",
+}
+_DENSE = {"dense_mlp": "dense twin", "shared_bottom": "shared bottom"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,8 @@ class Side:
         name: Its name in `--only` and in files.
         label: What tables call it.
         make: Function of a config with its seeds, of its data, and of `recall(name, find)`, which
-            returns what `find` found for the first seed. It returns a `Config` to train or a
-            `baselines.Baseline` to fit.
+            returns what `find` found for the first seed. It returns a `Config` to train, a dict of
+            such for each target alone, or a `baselines.Baseline` to fit.
     """
 
     name: str
@@ -52,14 +61,21 @@ def sides_of(config, names=None):
     Raises:
         ValueError: If there is no such side, or the model has no such twins.
     """
-    sides = [Side(name, label, _MAKE[name]) for name, label in _LABELS.items()]
-    sides = chosen(sides, names, "a comparison")
+    twin = TWINS.get(config.model.type)
+    sides = [
+        Side(name, label.format(dense=_DENSE.get(twin, "dense twin")), _MAKE[name])
+        for name, label in _LABELS.items()
+        # Of models of several tasks only.
+        if name != "single_task" or twin == "shared_bottom"
+    ]
+    sides = chosen(sides, names, "this comparison")
     twins = [side.name for side in sides if side.name.startswith("equal_")]
-    if twins and config.model.type not in _WITH_TWINS:
-        others = [name for name in _LABELS if name not in (*twins, REFERENCE)]
+    if twins and twin is None:
+        others = [name for name in ("hgb", "linear") if names is None or name in names]
+        others = others or ["hgb", "linear"]
         raise ConfigError(
             f"A model of type {config.model.type!r} has no dense twin, which {', '.join(twins)} "
-            f"would be; {' and '.join(_WITH_TWINS)} have. Compare it with the others: --only "
+            f"would be; {', '.join(TWINS)} have. Compare it with the others: --only "
             f"{','.join(others)}, or models={others} in Python."
         )
     return sides
@@ -96,12 +112,18 @@ def _twin(equal):
 
 def _twin_of_equal_seconds(config, data, recall):
     """One width for all seeds: what is measured differs a little each time."""
-    from sparse_keras.twins import dense_twin, with_hidden_dim
+    from sparse_keras.twins import dense_twin, width_of, with_hidden_dim
 
     def find():
-        return dense_twin(config, data, "seconds").model.hidden_dim
+        return width_of(dense_twin(config, data, "seconds"))
 
     return with_hidden_dim(config, recall("hidden_dim of equal seconds", find), "equal seconds")
+
+
+def _single_tasks(config, data, recall):
+    from sparse_keras.comparison.single_tasks import single_task_configs
+
+    return single_task_configs(config, data)
 
 
 def _baseline(kind):
@@ -118,6 +140,7 @@ _MAKE = {
     "equal_flops": _twin("active_flops"),
     "equal_params": _twin("total_params"),
     "equal_seconds": _twin_of_equal_seconds,
+    "single_task": _single_tasks,
     "hgb": _baseline("Boosting"),
     "linear": _baseline("Linear"),
 }

@@ -42,6 +42,7 @@ def test_compares_and_reports(tmp_path, capsys):
         (["tabular/sparse_mlp_breast_cance"], "sparse_mlp_breast_cancer"),
         (["tabular/sparse_mlp"], "no data section"),
         ([CONFIG, "--only", "hbg"], "did you mean 'hgb'"),
+        ([CONFIG, "--only", "hgb", "--ablate"], "frozen_router"),
         ([CONFIG, "--seeds", "0"], "at least 1"),
         ([CONFIG, "--set", "training.seed=3"], "--seeds sets training.seed"),
         ([CONFIG, "--set", "data.split_seed=3"], "--seeds sets data.split_seed"),
