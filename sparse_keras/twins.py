@@ -90,7 +90,8 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
     dense = {key: value for key, value in sparse.items() if key in section.model_fields}
     dense["type"] = kind
     bank = sparse.get("experts") or sparse.get("shared_experts")
-    if bank is not None:
+    # That of low-rank cross layers bounds a product; it is no activation of a hidden layer.
+    if config.model.type != "dcn_mix":
         dense["activation"] = bank["activation"]
     if kind == "dense_mlp":
         dense["hidden_dim"] = hidden_dim

@@ -97,3 +97,12 @@ def test_the_cost_has_a_name():
     idle = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "optimizer=null"])
     with pytest.raises(ValueError, match="no optimizer"):
         sparse_keras.dense_twin(idle, equal="seconds")
+
+
+def test_twin_of_cross_layers():
+    config = sparse_keras.load_config("tabular/dcn_mix_adult", ["data={type: breast_cancer}"])
+    data = sparse_keras.load_data(config)
+    twin = sparse_keras.dense_twin(config, data)
+    assert (twin.model.type, twin.model.activation) == ("dense_mlp", "relu")
+    cross, dense = (flops_per_example(build_network(one, data.features)) for one in (config, twin))
+    assert dense == pytest.approx(cross, rel=0.01)
