@@ -7,7 +7,13 @@ import pytest
 from keras import ops
 
 from sparse_keras.callbacks import ExpertLoad
-from sparse_keras.layers import DenseExperts, MLPExperts, MultiGateMixtureOfExperts, TopKRouter
+from sparse_keras.layers import (
+    DenseExperts,
+    DenseRouter,
+    MLPExperts,
+    MultiGateMixtureOfExperts,
+    TopKRouter,
+)
 from sparse_keras.layers.mixture import mixtures
 from tests.layers.test_routers import FirstExperts
 from tests.layers.wrappers import FixedRouter
@@ -169,6 +175,39 @@ def test_any_router_may_be_a_gate(first, masked):
         assert found["experts_per_token"] == pytest.approx(
             is_open.sum() / (len(tokens) if mask is None else mask.sum()), rel=1e-5
         )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gates_that_open_all_experts_equal_gates_that_choose_all(masked):
+    """The former compute the bank without sorting rows; the latter go the way that is tested above.
+    Outputs and all gradients."""
+    visible = {"a": ["s", "t"], "b": ["s"]}
+    sizes = {"s": 3, "t": 2}
+
+    def layer_of(routers):
+        banks = {group: bank(size) for group, size in sizes.items()}
+        return MultiGateMixtureOfExperts(banks, routers, visible)
+
+    dense = layer_of({"a": DenseRouter(), "b": DenseRouter()})
+    every = layer_of(
+        {"a": TopKRouter(k=5, balance_loss=0.0), "b": TopKRouter(k=3, balance_loss=0.0)}
+    )
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(4, 5, WIDTH)).astype("float32")
+    arguments = {"mask": rng.random((4, 5)) < 0.6} if masked else {}
+    for layer in (dense, every):
+        layer.build(x.shape)
+    every.set_weights(dense.get_weights())
+    upstream = {gate: rng.normal(size=(4, 5, OUTPUT)) for gate in "ab"}
+    found = []
+    for layer in (dense, every):
+        total = _Total(layer, lambda x: x, upstream, arguments)
+        dx, gradients = layer_gradients(total, x, lambda y: y)
+        outputs = layer(x, **arguments)
+        found.append([dx, *gradients.values(), *(to_numpy(outputs[gate]) for gate in "ab")])
+    assert len(found[0]) == 1 + 2 * 4 + 2 + 2
+    for one, other in zip(*found, strict=True):
+        _close(one, other, "gradient or output")
 
 
 def test_a_router_of_a_plug_in_may_be_a_gate():
