@@ -68,7 +68,8 @@ COLUMNS = {
 def gates(banks, router, **kwargs):
     banks = banks()
     visible = {"b": ["all"]} if isinstance(banks, dict) else None
-    return MultiGateMixtureOfExperts(banks, {"a": router(), "b": router()}, visible, **kwargs)
+    routers = {gate: router(name=f"{gate}_router") for gate in ("a", "b")}
+    return MultiGateMixtureOfExperts(banks, routers, visible, **kwargs)
 
 
 DENSE = partial(DenseExperts, 4, 3, activation="tanh")
@@ -134,7 +135,10 @@ SUBJECTS = {
         partial(gates, lambda: DENSE(), partial(DenseRouter, importance_loss=0.01)),
         GATES,
     ),
-    "gates, sparse": (partial(gates, lambda: {"own": DENSE(), "all": DENSE()}, TOP_K), GATES),
+    "gates, sparse": (
+        partial(gates, lambda: {"own": DENSE(name="own"), "all": DENSE(name="all")}, TOP_K),
+        GATES,
+    ),
     "mlp, top k": (partial(mixture, MLP, TOP_K), MASKED),
     "mlp, threshold": (
         partial(mixture, MLP, partial(ThresholdRouter, max_experts=2, normalize=True)),
