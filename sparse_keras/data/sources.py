@@ -202,7 +202,7 @@ SOURCES = {
     "svmlight": OwnFile(),
     "satellite": _statlog("satellite", "Srinivasan (1993)"),
     "shuttle": _statlog("shuttle", "Statlog (Shuttle)"),
-    "support2": Vendored(support2.SHA256, "public, Harrell, Vanderbilt; CC BY 4.0, UCI"),
+    "support2": Vendored(support2.SHA256, "public, to be acknowledged: Vanderbilt, Harrell"),
     "vehicle": _statlog("vehicle", "Mowforth and Shepherd (1987)"),
     "yeast": Packaged(yeast.ARCHIVE, "for research, Elisseeff and Weston (2001)"),
 }
