@@ -159,7 +159,6 @@ CASES = {
     "FileSection.max_rows": ((), "100"),
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
-    "SeveralTargets.tasks": ((), "[never_married]"),
     "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
     "TiedExperts.units": (("model.residual=false",), "9"),
