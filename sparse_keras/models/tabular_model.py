@@ -166,16 +166,16 @@ class TabularModel(MultiTaskTraining, keras.Model):
         return export_raw(self, filepath, **kwargs)
 
     def _export_sparse(self, filepath, inputs, **kwargs):
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "A model of sparse inputs is exported on the TensorFlow backend. Received: "
-                f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
-            )
         if inputs == "raw" and isinstance(self.features.sparse, TextColumn):
             raise ValueError(
                 "A SavedModel cannot split texts into words as the training did. Received: "
                 "inputs='raw' for a column of texts. Export the network with inputs='encoded', "
                 "which takes what `encode(texts)` returns, or serve the .keras file."
+            )
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "A model of sparse inputs is exported on the TensorFlow backend. Received: "
+                f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
             )
         from sparse_keras.models.tensorflow_sparse_export import export_sparse
 
