@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+import warnings
 
 from rich.console import Console
 from rich.table import Table
@@ -83,6 +84,8 @@ def run(args):
     check(config)
     # TensorFlow holds it to be strange that there are so many models.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # Keras wonders about the softmax of a single expert, which is one of the ablations.
+    warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     progress = _Progress()
     try:
         comparison = measure(config, args.seeds, sides, args.fresh, progress)

@@ -138,8 +138,12 @@ def _metrics_table(config, metrics):
     for metric, value in metrics.items():
         row = [metric, f"{value:.4f}"]
         for model in others.values():
-            found = model["metrics"].get(metric)
-            row.append(f"{found['mean']:.4f}" if found else "-")
+            # Of several targets, Keras has a log "income_auc" where results have "income.auc".
+            metrics_of_model = {
+                name.replace(".", "_"): value for name, value in model["metrics"].items()
+            }
+            found = metrics_of_model.get(metric)
+            row.append(f"{found['mean']:.4f}" if found and found["mean"] is not None else "-")
         table.add_row(*row)
     if others:
         seeds = len(published["seeds"])
