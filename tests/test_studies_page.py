@@ -50,6 +50,16 @@ def test_paired_comparison():
     assert stats.nct.cdf(t, 29, effect["high"] * root) == pytest.approx(0.025, abs=1e-6)
 
 
+def test_a_large_effect_of_few_seeds_has_an_interval():
+    """t = 20 with 4 degrees of freedom, where SciPy's own distribution fails."""
+    differences = 1.0 + np.array([-2, -1, 0, 1, 2]) * math.sqrt(5) / math.sqrt(2.5) / 20
+    effect = paired.standardised(differences)
+    assert effect["mean"] == pytest.approx(20 / math.sqrt(5))
+    # The chi distribution's quantiles bound the ratio: s lies in [0.348, 1.669] with 95 %.
+    assert effect["low"] == pytest.approx(0.348 * effect["mean"], rel=0.05)
+    assert effect["high"] == pytest.approx(1.669 * effect["mean"], rel=0.05)
+
+
 def test_holm():
     # Sorted: 0.01 * 3 = 0.03; 0.03 * 2 = 0.06; 0.04 * 1, but not below the one before: 0.06.
     assert paired.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])

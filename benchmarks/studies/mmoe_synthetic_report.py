@@ -195,7 +195,7 @@ def draw(result, file):
     shown = steps >= min(200, steps[-1])
     for number, correlation in enumerate(correlations):
         curves, spread = axes[0, number], axes[1, number]
-        curves.set_title(f"p = {correlation:g}")
+        curves.set_title(f"tasks of cosine p = {correlation:g}")
         for kind, colour in colours.items():
             curve = result["curves"][kind]
             mean, half = (np.array(curve[name][number]) for name in ("mean", "half_width"))

@@ -7,7 +7,7 @@ logarithms is a ratio, and its mean the ratio of geometric means.
 import math
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 
 from sparse_keras.comparison.statistics import CONFIDENCE, paired_difference
 
@@ -57,14 +57,27 @@ def standardised(differences):
 
     def bound(probability):
         def excess(centre):
-            return stats.nct.cdf(t, count - 1, centre) - probability
+            return _probability_below(t, count - 1, centre) - probability
 
-        # Four standard errors of t; much further out, SciPy's distribution is NaN.
-        width = 4.0 * math.sqrt(1.0 + t**2 / (2 * (count - 1)))
+        width = 4.0 * math.sqrt(1.0 + t**2 / (2 * (count - 1)))  # four standard errors of t
         return optimize.brentq(excess, t - width, t + width) / math.sqrt(count)
 
     tail = (1 - CONFIDENCE) / 2
     return {"mean": effect, "low": bound(1 - tail), "high": bound(tail)}
+
+
+def _probability_below(t, freedom, centre):
+    """The non-central t distribution. SciPy's is NaN at small probabilities.
+
+    t is a normal variable of mean `centre` over s, the root of a mean of `freedom` squares.
+    """
+
+    def density(s):
+        root = math.sqrt(freedom)
+        return stats.norm.cdf(t * s - centre) * stats.chi.pdf(s * root, freedom) * root
+
+    upper = float(stats.chi.isf(1e-10, freedom)) / math.sqrt(freedom)
+    return integrate.quad(density, 0.0, upper, epsabs=1e-9, limit=200)[0]
 
 
 def holm(p_values):

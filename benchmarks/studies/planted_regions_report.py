@@ -181,7 +181,7 @@ def draw(result, file):
     right.set_title("Router")
     right.set_ylabel("agreement with regions (AMI)")
     for axis in axes[0]:
-        axis.set_xlabel("target's variance that regions explain (%)")
+        axis.set_xlabel("variance from regions (%)")
         axis.set_xticks(strengths)
     plotting.save(fig, file)
 
