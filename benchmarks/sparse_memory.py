@@ -36,19 +36,20 @@ def main():
         tasks = [{"config": args.config, "seed": seed} for seed in range(args.seeds)]
     else:
         tasks = [{"rows": rows} for rows in ROWS]
-    measured = []
-    for task in tasks:
-        measured.append(_in_a_process(task))
-        print(json.dumps(measured[-1]), flush=True)
     name = args.config.split("/")[-1] if args.config else "memory"
     RESULTS.mkdir(parents=True, exist_ok=True)
     content = {
-        "command": " ".join(["python -m benchmarks.sparse_memory", *([args.config or ""])]).strip(),
+        "command": f"python -m benchmarks.sparse_memory {args.config or ''}".strip(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "measured": measured,
+        "measured": [],
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    for task in tasks:
+        content["measured"].append(_in_a_process(task))
+        print(json.dumps(content["measured"][-1]), flush=True)
+        # After each, for those that are not waited for.
+        text = json.dumps(content, indent=2) + "\n"
+        (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def _in_a_process(task):

@@ -24,8 +24,10 @@ class SparseTable:
 
     Example:
 
+    >>> import scipy.sparse
+    >>> import pandas as pd
     >>> matrix = scipy.sparse.csr_matrix(np.eye(3))
-    >>> table = sparse_keras.data.SparseTable(matrix, pandas.DataFrame({"y": [0, 1, 1]}))
+    >>> table = sparse_keras.data.SparseTable(matrix, pd.DataFrame({"y": [0, 1, 1]}))
     >>> len(table), table[np.array([True, False, True])].matrix.shape
     (3, (2, 3))
     """
