@@ -114,6 +114,11 @@ class Config(Section):
                     f"{loss} cannot train each member of model.ensemble by itself; cross_entropy "
                     "and mean_squared_error can",
                 )
+            if getattr(self.data, "weight", None) is not None:
+                yield (
+                    "data.weight",
+                    "weights of rows do not reach the loss of each member of model.ensemble",
+                )
         stopping = self.training.early_stopping
         if stopping and stopping.monitor.startswith("val_") and self.data:
             if self.data.validation_fraction == 0:

@@ -61,6 +61,15 @@ def test_without_a_stem_it_is_an_error(tmp_path):
         )
 
 
+def test_weights_of_rows_are_refused(tmp_path):
+    """The gap between the members' losses and that of their mean would not know them."""
+    text = "extends: tabular/sparse_mlp\ndata: {type: csv, path: a.csv, target: y, weight: w}\n"
+    (tmp_path / "own.yaml").write_text(text)
+    sparse_keras.load_config(tmp_path / "own.yaml")
+    with pytest.raises(ValueError, match="weights of rows do not reach"):
+        sparse_keras.load_config(tmp_path / "own.yaml", ["model.ensemble=3"])
+
+
 def test_its_dense_twin_is_an_ensemble():
     data = "data={type: generated_multilabel, num_samples: 100, num_features: 20, num_labels: 5}"
     config = sparse_keras.load_config("tabular/sparse_mlp", [data, "model.ensemble=4"])
