@@ -151,7 +151,7 @@ def verdict(found, better, worse, between):
 
 
 def conclusion(result):
-    """What the intervals say, in sentences."""
+    """What the intervals say, in sentences, and the picture."""
     found = comparisons(result)
     lines = []
     for pair in PAIRS:
@@ -170,6 +170,7 @@ def conclusion(result):
     ]
     low, high = result["correlations"][0], result["correlations"][-1]
     lines.append(f"- From p = {high:g} to {low:g} the loss changes: {', '.join(parts)}.")
+    lines += ["", "![Test losses over steps, and of all seeds](studies/mmoe_synthetic.svg)"]
     return "\n".join(lines)
 
 

@@ -95,7 +95,7 @@ def setup_table(result):
 
 
 def conclusion(result):
-    """What the intervals say, in sentences."""
+    """What the intervals say, in sentences, and the picture."""
     found = comparisons(result)
     lines = []
     for number, where in ((-1, "With regions alone"), (0, "Without regions")):
@@ -117,6 +117,8 @@ def conclusion(result):
         f"- With regions alone, the choice of experts agrees with the regions to {learned:.2f} "
         f"(random router: {random:.2f})."
     )
+    picture = "studies/planted_regions.svg"
+    lines += ["", f"![Errors, ratios to dense twins, what the router learned]({picture})"]
     return "\n".join(lines)
 
 
