@@ -33,7 +33,7 @@ def add_parser(subparsers):
         description="Train a config, its dense twins (of equal active FLOPs, equal parameters, "
         "equal seconds), gradient boosting and a linear model on the same splits, one for each "
         "seed; and show their test metrics, the differences in pairs, and what each costs. "
-        "Nothing is tuned. A comparison that was cut off goes on where it was.",
+        "A comparison that was cut off goes on where it was.",
         epilog=_EXAMPLES,
     )
     add_config(parser)
@@ -58,6 +58,14 @@ def add_parser(subparsers):
         "frozen as drawn at random, all experts equally weighted (experts_1, ..., experts_32, "
         "frozen_router, uniform)",
     )
+    parser.add_argument(
+        "--tune",
+        type=int,
+        default=0,
+        metavar="N",
+        help="try N settings of gradient boosting and of the linear model, by the validation rows "
+        "of the first seed (default: their own settings)",
+    )
     parser.add_argument("--output", metavar="FILE", help="write the results to a JSON file")
     parser.add_argument(
         "--fresh", action="store_true", help="measure again what earlier comparisons kept"
@@ -73,8 +81,10 @@ def add_parser(subparsers):
 
 def run(args):
     config = _config(args)
-    sides_by_name = ablations_of if args.ablate else sides_of
-    sides = sides_by_name(config, args.only and args.only.split(","))
+    if args.tune < 0 or (args.tune and args.ablate):
+        raise ValueError("--tune takes a number of settings, and no --ablate, without baselines.")
+    names = args.only and args.only.split(",")
+    sides = ablations_of(config, names) if args.ablate else sides_of(config, names, args.tune)
     if args.publish:
         check_publishable(config)
 
@@ -88,7 +98,7 @@ def run(args):
     warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     progress = _Progress()
     try:
-        comparison = measure(config, args.seeds, sides, args.fresh, progress)
+        comparison = measure(config, args.seeds, sides, args.tune, args.fresh, progress)
     except KeyboardInterrupt:
         if args.debug:
             raise
@@ -149,5 +159,6 @@ def _command(args):
     parts += [part for override in args.overrides for part in ("--set", override)]
     parts += ["--only", args.only] if args.only else []
     parts += ["--ablate"] if args.ablate else []
+    parts += ["--tune", str(args.tune)] if args.tune else []
     parts += [part for module in args.imports for part in ("--import", module)]
     return shlex.join(parts)

@@ -74,17 +74,19 @@ class Baseline:
     Args:
         features: The `data.Features` of the training rows.
         seed: Seed of what is random.
+        settings: Dict of what to change of its own settings, as `draw_settings` returns it.
     """
 
-    def __init__(self, features, seed=0):
+    def __init__(self, features, seed=0, settings=None):
         self.features = features
+        self.settings = settings or {}
         self.columns = RawColumns(features) if features.sparse is None else RawSparse(features)
         self.seed = seed
 
     @property
     def identity(self):
         """What sets it apart from others, for what was measured before."""
-        return f"{type(self).__name__}, seed {self.seed}"
+        return f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}"
 
     def fit(self, frame):
         """Fits raw rows, target included.
@@ -166,6 +168,17 @@ class Boosting(Baseline):
             "early_stopping": early_stopping,
             "categorical_features": range(numeric, numeric + categorical),
             "random_state": self.seed,
+            **self.settings,
+        }
+
+    def draw_settings(self, rng):
+        """Settings drawn at random, around those that work on most tables."""
+        return {
+            "learning_rate": float(np.exp(rng.uniform(np.log(0.03), np.log(0.3)))),
+            "max_leaf_nodes": int(rng.choice([7, 15, 31, 63, 127])),
+            "min_samples_leaf": int(rng.choice([5, 20, 50, 100])),
+            "l2_regularization": float(rng.choice([0.0, 0.1, 1.0, 10.0])),
+            "max_features": float(rng.choice([0.3, 0.5, 1.0])),
         }
 
     def make_regressor(self):
@@ -204,10 +217,14 @@ class Linear(Baseline):
     def make_classifier(self, y):
         return LogisticRegression(C=self._c, max_iter=1000, random_state=self.seed)
 
+    def draw_settings(self, rng):
+        """Settings drawn at random: the regularisation."""
+        return {"C": float(10 ** rng.uniform(-2.0, 2.0))}
+
     @property
     def _c(self):
         # Rows of many small numbers, such as TF-IDF, need larger coefficients than one-hot rows.
-        return 1.0 if self.features.sparse is None else 10.0
+        return self.settings.get("C", 1.0 if self.features.sparse is None else 10.0)
 
 
 class _OneClass:

@@ -4,6 +4,7 @@ A side is a network, given by the config it is trained from, or a baseline of sc
 Keras, so that the command line can tell a wrong name before that has started.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,12 +49,13 @@ class Side:
     make: Callable
 
 
-def sides_of(config, names=None):
+def sides_of(config, names=None, tune=0):
     """The sides of a comparison.
 
     Args:
         config: The `Config` that is compared.
         names: Names of the sides to take. None for all; "moe" always takes part.
+        tune: Number of settings to try of each baseline; 0 for its own ones.
 
     Returns:
         A list of `Side`, that of the config itself first.
@@ -63,7 +65,7 @@ def sides_of(config, names=None):
     """
     twin = TWINS.get(config.model.type)
     sides = [
-        Side(name, label.format(dense=_DENSE.get(twin, "dense twin")), _MAKE[name])
+        Side(name, label.format(dense=_DENSE.get(twin, "dense twin")), _making(name, tune))
         for name, label in _LABELS.items()
         # Of models of several tasks only.
         if name != "single_task" or twin == "shared_bottom"
@@ -126,11 +128,17 @@ def _single_tasks(config, data, recall):
     return single_task_configs(config, data)
 
 
-def _baseline(kind):
+def _baseline(kind, tune):
     def make(config, data, recall):
-        from sparse_keras.comparison import baselines
+        from sparse_keras.comparison import baselines, tuning
 
-        return getattr(baselines, kind)(data.features, config.training.seed)
+        def of(settings):
+            return getattr(baselines, kind)(data.features, config.training.seed, settings)
+
+        if not tune:
+            return of({})
+        find = functools.partial(tuning.tuned_settings, of, data, tune)
+        return of(recall(f"best of {tune} settings of {kind}", find))
 
     return make
 
@@ -141,6 +149,9 @@ _MAKE = {
     "equal_params": _twin("total_params"),
     "equal_seconds": _twin_of_equal_seconds,
     "single_task": _single_tasks,
-    "hgb": _baseline("Boosting"),
-    "linear": _baseline("Linear"),
 }
+_BASELINES = {"hgb": "Boosting", "linear": "Linear"}
+
+
+def _making(name, tune):
+    return _baseline(_BASELINES[name], tune) if name in _BASELINES else _MAKE[name]
