@@ -56,8 +56,16 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("own_inputs", [False, True], ids=["one input", "inputs of their own"])
-@pytest.mark.parametrize("case", CASES)
+def cases():
+    for case in CASES:
+        for own_inputs in (False, True):
+            quick = own_inputs == case.startswith("cgc")
+            name = f"{case}, {'inputs of their own' if own_inputs else 'one input'}"
+            marks = () if quick else pytest.mark.slow
+            yield pytest.param(case, own_inputs, marks=marks, id=name)
+
+
+@pytest.mark.parametrize("case, own_inputs", cases())
 def test_equals_the_loop(case, own_inputs):
     """Outputs and gradients in inputs, experts and routing weights, for fixed routings."""
     leading, sizes, visible, choices, open_share, padded = CASES[case]

@@ -45,7 +45,14 @@ def rows(count=12, seed=0):
     return np.random.default_rng(seed).normal(size=(count, 7)).astype("float32")
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+def some_later(*quick):
+    """All models, but those not named in the slow run only."""
+    return [
+        pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in ARGUMENTS
+    ]
+
+
+@pytest.mark.parametrize("name", some_later("shared_bottom", "ple"))
 def test_trains_saves_loads_and_exports(name, tmp_path):
     model = build(name, dropout=0.1, **SPARSE.get(name, {}))
     x = rows(40)
@@ -116,7 +123,7 @@ def test_costs_of_sparse_gates():
 
 
 @pytest.mark.parametrize("name", ["omoe", "mmoe", "cgc", "ple"])
-@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize("seeded", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_all_experts_and_gates_start_apart(name, seeded):
     """Also where one initializer with an integer seed serves all of them."""
     draw = {"kernel_initializer": keras.initializers.GlorotUniform(seed=1)} if seeded else {}
