@@ -126,7 +126,7 @@ class Features:
     ```
     """
 
-    target: Target
+    target: Target | MultiTarget
     numeric: tuple = field(default=())
     categorical: tuple = field(default=())
     weight: str | None = None
@@ -136,12 +136,18 @@ class Features:
     def __repr__(self):
         if self.sparse is not None:
             name, kind, detail = self.sparse.kinds()
-            return f"{name} ({kind}, {detail}); target {self.target.name} ({self.target.task})"
+            return f"{name} ({kind}, {detail}); {self._told_target()}"
         selected = f" ({self.selection})" if self.selection is not None else ""
         return (
             f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns"
-            f"{selected}; target {self.target.name} ({self.target.task})"
+            f"{selected}; {self._told_target()}"
         )
+
+    def _told_target(self):
+        targets = getattr(self.target, "targets", (self.target,))
+        told = ", ".join(f"{one.name} ({one.task})" for one in targets)
+        weight = "" if self.weight is None else f"; weights {self.weight}"
+        return f"target{'s' * (len(targets) > 1)} {told}{weight}"
 
     @property
     def columns(self):

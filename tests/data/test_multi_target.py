@@ -103,6 +103,8 @@ def test_statistics_are_of_the_labels_that_are_there_and_survive_json():
     assert (age.mean, age.std) == (30.0, pytest.approx(np.std([10, 20, 60])))
     assert income == INCOME and features.columns == ("x",)
     assert Features.from_dict(json.loads(json.dumps(features.to_dict()))) == features
+    told = "targets income (binary), age (regression), job (multiclass), tags (multilabel)"
+    assert repr(features).endswith(told)
     assert [kind for _, kind, _ in features.kinds()] == ["numeric"] + ["target"] * 4
     with pytest.raises(ValueError, match="'job' is missing in every training row"):
         fit_features(FRAME.assign(job=None), ALL)
