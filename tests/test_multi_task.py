@@ -234,6 +234,7 @@ def test_compiled_as_the_config_says(folder):
     assert model.task_weights_layer is None
 
 
+@pytest.mark.slow
 def test_weight_decay_leaves_the_variances_alone(folder):
     config = load(folder, UNCERTAINTY, "optimizer.weight_decay=10.0", "training.epochs=1")
     data = sparse_keras.load_data(config)

@@ -222,6 +222,7 @@ def test_the_last_layer_that_tasks_share():
         last_shared_layer(MultiTaskModel(x, apart))
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_only_what_tasks_share_is_compared():
     """A gate of one task is part of the shared layer, and yet not shared."""
