@@ -91,8 +91,11 @@ def _look_at(path, target):
         from sparse_keras.data.formats import CSVFile, NPZFile, ParquetFile
         from sparse_keras.data.infer import describe_table
         from sparse_keras.data.sniffing import sniff_csv
+        from sparse_keras.data.sparse.files import is_matrix_file
         from sparse_keras.data.table_files import fits_memory, open_table, read_rows, sample_rows
 
+    if is_matrix_file(path):
+        raise ConfigError(_no_table(path, target))
     file = open_table(path)
     types = {CSVFile: "csv", ParquetFile: "parquet", NPZFile: "npz"}
     if type(file) not in types:
@@ -112,6 +115,18 @@ def _look_at(path, target):
         return data, data.get("max_rows", len(frame)), describe_table(frame, target)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _no_table(path, target):
+    if Path(path).suffix.lower() == ".npz":
+        keys = f"type: sparse_npz, path: {_scalar(path)}, targets: TABLE, target: {_scalar(target)}"
+    else:
+        keys = f"type: svmlight, path: {_scalar(path)}"
+    return (
+        f"{path}: a sparse matrix, where init expects a table with named columns. A config for it:"
+        f"\n  version: 1\n  extends: tabular/sparse_mlp\n  data: {{{keys}}}"
+        "\n  model: {stem: null, sparse_projection: {units: 128}}"
+    )
 
 
 def _text(data, rows, description, output):

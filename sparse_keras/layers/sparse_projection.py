@@ -12,12 +12,12 @@ class SparseProjection(keras.layers.Dense):
     Each output is the sum over a row's non-zeros of value times row of the kernel. Time and memory
     grow with the non-zeros; the dense form of the input never exists. `Dense` does that too. Two
     things are better here on TensorFlow: the gradient of the kernel is one matrix, so that
-    `optimizers.FusedOptimizer` can compile the update, which halves a step of AdamW; and the layer
-    says that XLA cannot compile a step of sparse tensors, so that `jit_compile="auto"` leaves it
-    alone. Dense inputs are served as by `Dense`.
+    `optimizers.FusedOptimizer` can compile the update, which makes it faster; and the layer says
+    that XLA cannot compile a step of sparse tensors, so that `jit_compile="auto"` leaves it alone.
+    Dense inputs are served as by `Dense`.
 
-    Optimizers with moments, such as Adam, update the whole kernel in each step. That, not the
-    layer, is most of the time of a small batch of a large vocabulary.
+    Optimizers with moments, such as Adam, update the whole kernel in each step. With small batches
+    of a large vocabulary that takes longer than the layer.
 
     Args:
         units: Width of the output.

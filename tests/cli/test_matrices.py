@@ -95,3 +95,26 @@ def test_check_builds_and_summary_shows(run_folder, capsys):
     assert "40 columns" in capsys.readouterr().out
     assert main(["summary", config]) == 0
     assert "SparseProjection" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["x.npz", "x.svm"])
+def test_init_tells_a_config_for_a_matrix(run_folder, file, tmp_path, monkeypatch, capsys):
+    """The config it tells is one that `check` builds."""
+    monkeypatch.chdir(tmp_path)
+    matrix = run_folder.parents[1] / file
+    assert main(["init", str(matrix), "--target", "y"]) == 2
+    told = capsys.readouterr().err
+    assert "sparse matrix, where init expects a table" in told and not list(tmp_path.iterdir())
+    text = told[told.index("  version: 1") :].replace("TABLE", "table.csv")
+    lines = [line[2:] for line in text.splitlines() if line.startswith("  ")]
+    pd.DataFrame({"y": [0, 1] * 30}).to_csv("table.csv", index=False)
+    (tmp_path / "own.yaml").write_text("\n".join(lines))
+    assert main(["check", "own.yaml", "--build"]) == 0
+
+
+def test_init_of_a_table_that_ends_as_a_matrix_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("table.npz", data=np.arange(60.0), y=np.arange(60) % 2)
+    assert main(["init", "table.npz", "--target", "y"]) == 0
+    assert main(["init", "none.svm", "--target", "y"]) == 2
+    assert "no file none.svm" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Files of matrices that are mostly zeros: those of scipy.sparse.save_npz, and svmlight's text."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,21 @@ def read_matrix(path, width=None, zero_based=False):
         f"{path}: the model was trained on a sparse matrix. Expected a file that ends in .npz, as "
         f"scipy.sparse.save_npz writes it, or in one of {listing(SVMLIGHT_SUFFIXES)}."
     )
+
+
+def is_matrix_file(path):
+    """Whether a file is one that `read_matrix` reads, and no table."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npz", *SVMLIGHT_SUFFIXES):
+        return False
+    _refuse_missing(path)
+    if suffix != ".npz":
+        return True
+    try:
+        with np.load(path) as arrays:
+            return {"format", "shape", "data"} <= set(arrays.files)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        return False  # Whoever reads it as a table says what is wrong.
 
 
 def read_npz(path):
