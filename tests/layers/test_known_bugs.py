@@ -10,18 +10,28 @@ from keras import ops
 from sparse_keras import layers
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import (
+    CrossMixture,
     DenseExperts,
+    DenseRouter,
+    EnsembleHead,
+    ExpertEnsemble,
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
+    MultiGateMixtureOfExperts,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     ReLURouter,
+    SparseProjection,
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    UniformRouter,
 )
-from tests.layers.wrappers import ByLargestFeature
+from tests.layers.wrappers import AllGates, ByLargestFeature, MembersSideBySide, OfTwoMembers
 from tests.support.gradients import layer_gradients, to_numpy
 
 
@@ -238,6 +248,7 @@ def test_utilisation_is_measured():
 # What shows that an argument does something. The baselines switch on whatever the argument needs.
 DENSE = {"bias_initializer": "ones"}
 ROUTER = {"balance_loss": 0.1}
+FEATURES = {"kinds": ["value", "value", "bin", "bin", "bin", "missing"]}
 KNOBS = {
     GroupedDense: (
         {"num_groups": 3, "units": 4} | DENSE,
@@ -351,6 +362,86 @@ KNOBS = {
             "eval_capacity_factor": 0.5,
         },
     ),
+    DenseRouter: (
+        {"num_experts": 4, "jitter": 0.2, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("k", "normalize", "balance_loss", "z_loss")},
+    ),
+    UniformRouter: ({"num_experts": 4}, {"num_experts": 5}),
+    LowRankExperts: (
+        {"num_experts": 3, "rank": 2},
+        {
+            "num_experts": 4,
+            "rank": 3,
+            "activation": "relu",
+            "output_dim": 5,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+    ),
+    CrossMixture: (
+        {"experts": lambda: LowRankExperts(4, 2), "router": "top_k", "capacity_factor": 1.0},
+        {
+            "experts": lambda: LowRankExperts(4, 3),
+            "router": "threshold",
+            "capacity_factor": 0.5,
+            "eval_capacity_factor": 0.5,
+        },
+    ),
+    MultiGateMixtureOfExperts: (
+        {
+            "experts": lambda: {"all": DenseExperts(4, 3), "own": DenseExperts(2, 3)},
+            "routers": {"a": "dense", "b": "top_k"},
+        },
+        {
+            "experts": lambda: {"all": DenseExperts(4, 3), "own": DenseExperts(3, 3)},
+            "routers": {"a": "dense", "b": "dense"},
+            "visible": {"b": ["all"]},
+        },
+    ),
+    ExpertEnsemble: (
+        {"experts": lambda: TiedExperts(3, 4)},
+        {"experts": lambda: TiedExperts(3, 5)},
+    ),
+    EnsembleHead: (
+        {"units": 3},
+        {"units": 4, "activation": "softmax", "kernel_initializer": "he_normal"},
+    ),
+    PiecewiseLinearEmbedding: (
+        {"dim": 3, "groups": [0, 1, 0, 0, 1, 0]} | FEATURES,
+        {
+            "dim": 4,
+            "groups": [0, 1, 0, 0, 1, 1],
+            "kinds": ["value", "value", "bin", "bin", "bin", "bin"],
+            "linear": False,
+            "activation": "tanh",
+            "kernel_initializer": "he_normal",
+        },
+    ),
+    PeriodicEmbedding: (
+        {"dim": 3, "groups": [0, 1, 0, 0, 1, 0]} | FEATURES,
+        {
+            "dim": 4,
+            "groups": [0, 1, 0, 0, 1, 1],
+            "kinds": ["value", "value", "bin", "bin", "bin", "bin"],
+            "frequencies": 5,
+            "sigma": 0.5,
+            "shared": True,
+            "activation": "tanh",
+            "kernel_initializer": "he_normal",
+        },
+    ),
+}
+# What a router refuses, since it would do nothing.
+REFUSED = {
+    DenseRouter: {"balance_loss": 0.1},
+    UniformRouter: {k: v for k, v in router.items() if k not in ("k", "normalize", "z_loss")},
+}
+REFUSED[UniformRouter].pop("num_experts")
+WRAPPERS = {
+    GroupedDense: ByLargestFeature,
+    ExpertEnsemble: MembersSideBySide,
+    EnsembleHead: OfTwoMembers,
+    MultiGateMixtureOfExperts: AllGates,
 }
 
 
@@ -359,7 +450,8 @@ def arguments_of(cls):
     for parent in cls.__mro__:
         if parent is keras.layers.Layer:
             return names - {"self", "kwargs", "args"}
-        names |= set(inspect.signature(parent.__init__).parameters)
+        if "__init__" in vars(parent):
+            names |= set(inspect.signature(parent.__init__).parameters)
 
 
 def fingerprint(cls, arguments):
@@ -371,10 +463,8 @@ def fingerprint(cls, arguments):
         whole = MixtureOfExperts(DenseExperts(layer.num_experts, 4), router=layer)
     elif isinstance(layer, layers.Experts):
         whole = MixtureOfExperts(layer)
-    elif isinstance(layer, GroupedDense):
-        whole = ByLargestFeature(layer)
     else:
-        whole = layer
+        whole = WRAPPERS.get(cls, lambda layer: layer)(layer)
     model = keras.Sequential([whole])
     x = draw(30, 6)
     width = model.compute_output_shape(x.shape)[-1]
@@ -397,7 +487,11 @@ def differ(a, b):
 def test_every_argument_does_something(cls):
     """Seen in dl_techniques, Ludwig and FuxiCTR: knobs that turn nothing."""
     baseline, changes = KNOBS[cls]
-    assert set(changes) == arguments_of(cls)
+    refused = REFUSED.get(cls, {})
+    assert set(changes) | set(refused) == arguments_of(cls)
+    for name, value in refused.items():
+        with pytest.raises(ValueError, match=name):
+            cls(**baseline | {name: value})
     before = fingerprint(cls, baseline)
     assert not differ(before, fingerprint(cls, baseline))
     for name, value in changes.items():
@@ -409,7 +503,8 @@ def test_every_argument_does_something(cls):
 
 def test_every_layer_has_its_knobs_tested():
     public = {getattr(layers, name) for name in layers.__all__}
-    assert set(KNOBS) == public - {layers.Experts, layers.Router}
+    # A SparseProjection is a `keras.layers.Dense`, with no argument of its own.
+    assert set(KNOBS) == public - {layers.Experts, layers.Router, SparseProjection}
 
 
 def test_expert_load_does_not_count_what_evaluation_routes():
