@@ -16,6 +16,7 @@ def test_there_are_notebooks():
     assert "01_gated_experts" in [source.stem for source in build.sources()]
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @every_source
 def test_runs(source):

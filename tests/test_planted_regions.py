@@ -53,6 +53,7 @@ def test_twins_cost_what_the_experts_cost():
     assert costs["equal_params"]["flops"] > 3 * experts["flops"]
 
 
+@pytest.mark.slow
 def test_a_quick_run(tmp_path):
     file = tmp_path / "quick.json"
     study.main(["--quick", "--output", str(file)])

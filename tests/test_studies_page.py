@@ -13,6 +13,7 @@ STUDIES = [mmoe_synthetic, planted_regions]
 TEXT = pages.PAGE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.STUDY)
 def test_the_tables_are_those_of_the_file(study):
     shown = re.findall(rf"<!-- study: {study.STUDY} (\S+) -->", TEXT)

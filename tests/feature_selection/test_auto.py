@@ -77,15 +77,18 @@ def test_a_tiny_budget_still_gives_an_answer():
 def test_the_budget_is_kept(monkeypatch):
     x, y = classes()
 
+    calls = []
+
     def slow(self, *arguments):
+        calls.append(arguments)
         time.sleep(0.1)
         return original(self, *arguments)
 
     original = UnivariateSelector._rank
     monkeypatch.setattr(UnivariateSelector, "_rank", slow)
-    start = time.perf_counter()
     selector = AutoSelector(["univariate"], counts=[1, 2, 3], cv=50, seconds=0.5).fit(x, y)
-    assert time.perf_counter() - start < 3.0 and not selector.complete_
+    # Half a second is at most five of the 50 calls; the choice may be fitted once more.
+    assert len(calls) < 10 and not selector.complete_
     assert selector.results_["method"].tolist() == ["all"]
 
 
