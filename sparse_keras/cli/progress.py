@@ -52,7 +52,9 @@ class EpochTable(keras.callbacks.Callback):
             # Where there is a task loss, the loss with its auxiliary part says less; and without a
             # capacity nothing is ever dropped.
             without = {"loss"} if "task_loss" in known else set()
-            if all(layer.capacity_factor is None for layer in mixtures(self.model)):
+            if all(
+                getattr(layer, "capacity_factor", None) is None for layer in mixtures(self.model)
+            ):
                 without.add("dropped")
             self.columns = [name for name in known if name not in without]
             self._print("epoch", *self.columns, "seconds")

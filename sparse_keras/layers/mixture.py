@@ -19,9 +19,6 @@ class Mixture(keras.layers.Layer):
     * `flops_per_token(input_dim)`, `total_params()` and `active_params()`.
     """
 
-    shared_expert = None
-    capacity_factor = None
-
     @property
     def gates(self):
         """Dict from each gate's name to its router."""

@@ -47,7 +47,9 @@ def test_gradients_are_those_of_the_equation():
     x, x0, upstream = rng.normal(size=(3, 4, 5)).astype("float32")
     layer = CrossMixture(LowRankExperts(3, 2))
     layer.build(x.shape)
-    dx, found = layer_gradients(layer, x, lambda y: keras.ops.sum(y * upstream), x0=x0)
+    dx, found = layer_gradients(
+        layer, x, lambda y: keras.ops.sum(keras.ops.multiply(y, upstream)), x0=x0
+    )
 
     def loss(x):
         return (naive(layer, x, x0) * upstream).sum()

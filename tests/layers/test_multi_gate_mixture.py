@@ -133,7 +133,7 @@ class _Total(keras.layers.Layer):
     def call(self, x):
         outputs = self.inner(self.inputs_of(x), **self.arguments)
         return sum(
-            ops.sum(ops.reshape(outputs[gate], factors.shape) * factors)
+            ops.sum(ops.multiply(ops.reshape(outputs[gate], factors.shape), factors))
             for gate, factors in self.upstream.items()
         )
 

@@ -108,7 +108,7 @@ def test_gradients_are_those_of_the_loop(name):
         return (values[0] - values[1]) / (2 * step)
 
     dx, found = layer_gradients(
-        layer, x, lambda y: ops.sum(y * upstream.reshape(3, -1).astype("float32"))
+        layer, x, lambda y: ops.sum(ops.multiply(y, upstream.reshape(3, -1).astype("float32")))
     )
     x = x.astype("float64")
     for index in np.ndindex(x.shape):
