@@ -113,7 +113,7 @@ class PeriodicEmbedding(NumericEmbedding):
             )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         # Angles of many turns would lose their fraction in less precision.
         values = ops.cast(self._values.features(inputs), "float32")
         angles = 2.0 * math.pi * values * ops.cast(self.frequency, "float32")

@@ -107,7 +107,7 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
             parts.append(ops.zeros((size - drawn, self.dim), dtype=dtype))
         return ops.concatenate(parts, axis=0)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         outputs = ops.einsum(
             "...ct,ctd->...cd", self._features.features(inputs), self._rows.weights(self.kernel)
         )
