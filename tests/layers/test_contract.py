@@ -93,6 +93,10 @@ SUBJECTS = {
         partial(TopKRouter, k=1, num_experts=4, jitter=0.1),
         ROUTER | RANDOM,
     ),
+    "TopKRouter with a selection bias": (
+        partial(TopKRouter, num_experts=4, select_on="score_plus_bias"),
+        ROUTER,
+    ),
     "ThresholdRouter": (partial(ThresholdRouter, num_experts=4), ROUTER),
     "ReLURouter": (partial(ReLURouter, num_experts=4), ROUTER),
     "DenseRouter": (partial(DenseRouter, num_experts=4), ROUTER),

@@ -7,6 +7,8 @@ from sparse_keras import losses
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, loss_weight
 
+SELECT_ON = ("score", "score_plus_bias", "logits")
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class TopKRouter(Router):
@@ -22,6 +24,9 @@ class TopKRouter(Router):
     Args:
         k: K, experts per token.
         num_experts: E. `None` to learn it from the layer that owns the router.
+        select_on: What the k best are chosen by. `"score"`; `"score_plus_bias"`, the score plus a
+            bias for each expert, which the weights know nothing of (see below); or `"logits"`,
+            which have the same order as the scores, also where scores round to the same number.
         normalize: `None` divides as above; True divides by the sum of the k best, so that it needs
             k > 1; False leaves the scores as they are, as in Switch Transformers.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
@@ -41,8 +46,13 @@ class TopKRouter(Router):
     Returns:
         The routing, a dict; see `Router`.
 
+    With `select_on="score_plus_bias"`, `selection_bias` is the weight `router_selection_bias`,
+    float32 `[E]`, zero at first and not trainable: no gradient reaches it. It steers who is
+    chosen, and so the balance, without a say in the weights.
+
     Raises:
-        ValueError: If `k` exceeds the number of experts, or `normalize=True` with `k=1`.
+        ValueError: If `k` exceeds the number of experts, `normalize=True` with `k=1`, or
+            `select_on` is unknown.
 
     Example:
 
@@ -57,7 +67,14 @@ class TopKRouter(Router):
     """
 
     def __init__(
-        self, k=2, num_experts=None, normalize=None, balance_loss=0.01, z_loss=0.0, **kwargs
+        self,
+        k=2,
+        num_experts=None,
+        normalize=None,
+        balance_loss=0.01,
+        z_loss=0.0,
+        select_on="score",
+        **kwargs,
     ):
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
         self.z_loss = loss_weight("z_loss", z_loss)
@@ -69,6 +86,20 @@ class TopKRouter(Router):
                 "normalize=True."
             )
         self.normalize = normalize
+        if select_on not in SELECT_ON:
+            raise ValueError(f"`select_on` must be one of {SELECT_ON}. Received: {select_on!r}.")
+        self.select_on = select_on
+        self.selection_bias = None
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.select_on == "score_plus_bias":
+            self.selection_bias = self.add_weight(
+                name="router_selection_bias",
+                shape=(self.num_experts,),
+                initializer="zeros",
+                trainable=False,
+            )
 
     @property
     def experts_per_token(self):
@@ -81,9 +112,17 @@ class TopKRouter(Router):
     def route(self, logits):
         scores = ops.softmax(logits, axis=-1)
         best = self.k if self.k > 1 or self.normalize is not None else min(2, self.num_experts)
-        weight, expert_index = ops.top_k(scores, best)
+        if self.select_on == "score":
+            weight, expert_index = ops.top_k(scores, best)
+        else:
+            by_logits = self.select_on == "logits"
+            selection = logits if by_logits else scores + self.selection_bias
+            _, expert_index = ops.top_k(selection, best)
+            weight = ops.take_along_axis(scores, expert_index, axis=-1)
         if self.normalize is not False:
-            weight = weight / ops.sum(weight, axis=-1, keepdims=True)
+            # Not the best scores: all that a bias has chosen may have rounded to 0.
+            floor = 1e-20 if self.select_on == "score_plus_bias" else 0.0
+            weight = weight / (ops.sum(weight, axis=-1, keepdims=True) + floor)
         weight, expert_index = weight[:, : self.k], expert_index[:, : self.k]
         return {
             "expert_index": ops.cast(expert_index, "int32"),
@@ -108,4 +147,5 @@ class TopKRouter(Router):
             "k": self.k,
             "normalize": self.normalize,
             "z_loss": self.z_loss,
+            "select_on": self.select_on,
         }
