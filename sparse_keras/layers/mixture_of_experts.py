@@ -15,6 +15,7 @@ from sparse_keras.layers.mixture import (
     token_mask_of,
 )
 from sparse_keras.layers.parts import bank_of, claim, router_of
+from sparse_keras.layers.routing_hooks import shown
 from sparse_keras.ops import combine, dispatch, expert_capacity, sort_by_expert
 from sparse_keras.ops.sparse import is_any_sparse
 
@@ -152,6 +153,7 @@ class MixtureOfExperts(Mixture):
         tokens = as_tokens(self, inputs, token_mask)
 
         routing = self.router(tokens, mask=token_mask, training=training)
+        routing = shown(self, "", routing, token_mask, training)
         plan = sort_by_expert(
             routing["expert_index"],
             None if self.router.always_open and mask is None else routing["is_open"],

@@ -18,6 +18,7 @@ from sparse_keras.layers.mixture import (
 from sparse_keras.layers.parts import claim, with_own_seeds
 from sparse_keras.layers.routers import ROUTERS, Router
 from sparse_keras.layers.routers.base import every_slot, open_slots
+from sparse_keras.layers.routing_hooks import shown
 from sparse_keras.ops import collect, dispatch, sort_by_expert
 
 
@@ -140,7 +141,8 @@ class MultiGateMixtureOfExperts(Mixture):
 
         routings, weights, opened = {}, {}, {}
         for gate, router in self.routers.items():
-            routings[gate] = router(tokens[gate], mask=token_mask, training=training)
+            routing = router(tokens[gate], mask=token_mask, training=training)
+            routings[gate] = shown(self, gate, routing, token_mask, training)
             weights[gate], opened[gate] = by_expert(routings[gate], router)
         outputs = {}
         for group, bank in self.experts.items():

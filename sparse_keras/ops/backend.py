@@ -7,6 +7,8 @@ Each `*_backend.py` file beside this one offers the same functions:
     sort_groups(group, num_groups)          the rows in the order of their groups (stable), int32
                                             [M], and the size of each group, int32 [num_groups]
     invert_permutation(permutation)         int32 [M]
+    concrete(tensor)                        its values, a NumPy array; None while tracing, when it
+                                            has none
 """
 
 import keras
@@ -27,3 +29,4 @@ group_rows = backend.group_rows
 truncate = backend.truncate
 sort_groups = backend.sort_groups
 invert_permutation = backend.invert_permutation
+concrete = backend.concrete

@@ -3,6 +3,9 @@
 `jax.lax.ragged_dot` is not used: on CPU it computes every group for every row.
 """
 
+import jax
+import numpy as np
+
 from sparse_keras.ops import sorting
 from sparse_keras.ops.padded_rows import PaddedRows
 
@@ -10,6 +13,13 @@ from sparse_keras.ops.padded_rows import PaddedRows
 def truncate(rows, count):
     del count  # Under `jit` no shape depends on data.
     return rows
+
+
+def concrete(tensor):
+    # Of a gradient that is computed step by step, a tracer knows the value.
+    while isinstance(tensor, jax.core.Tracer):
+        tensor = getattr(tensor, "primal", None)
+    return None if tensor is None else np.asarray(tensor)
 
 
 group_rows = PaddedRows.of

@@ -15,6 +15,10 @@ def in_static_graph():
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
+def concrete(tensor):
+    return tensor.numpy() if hasattr(tensor, "numpy") and tf.executing_eagerly() else None
+
+
 def truncate(rows, count):
     return rows if in_static_graph() else rows[:count]
 

@@ -18,6 +18,12 @@ def invert_permutation(permutation):
     return inverse
 
 
+def concrete(tensor):
+    if torch.compiler.is_compiling() or tensor.is_meta:
+        return None
+    return tensor.detach().cpu().numpy()
+
+
 def truncate(rows, count):
     return rows[: int(count)]
 
