@@ -161,6 +161,8 @@ CASES = {
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
     "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
+    "GLUExperts.limit": ((), "0.01"),
+    "GLUExperts.alpha": ((), "1.702"),
     "TiedExperts.units": (("model.residual=false",), "9"),
     "MultiTaskModel.stem": ((), "4"),
     "MultiTaskModel.tower": ((), "{dropout: 0.5}"),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras.schema.choice import Choice
-from sparse_keras.schema.section import Count, Fraction, Section
+from sparse_keras.schema.section import Count, Fraction, Positive, Section
 
 # Only elementwise functions: softmax and the like would mix the units of an expert.
 Activation = Literal[
@@ -84,6 +84,22 @@ class GLUExperts(_Experts):
     activation: Activation = Field("silu", description="Activation of the gating half.")
     use_bias: bool = Field(False, description="Whether the matrices have biases.")
     dropout: Fraction = Field(0.0, description="Part of the hidden units dropped in training.")
+    limit: Positive | None = Field(
+        None,
+        description="The gating half is at most this before its activation, the other half between "
+        "this and its negative. gpt-oss: 7. Null: no limit.",
+    )
+    alpha: Positive = Field(
+        1.0,
+        description="Slope of silu, g * sigmoid(alpha * g), in the gating half. gpt-oss: 1.7.",
+    )
+    up_offset: float = Field(
+        0.0, description="What is added to the half that is gated. gpt-oss: 1."
+    )
+
+    def rules(self):
+        if self.alpha != 1.0 and self.activation != "silu":
+            yield "alpha", f"is the slope of silu, and activation is {self.activation}"
 
 
 class TiedExperts(_Experts):

@@ -85,6 +85,10 @@ SUBJECTS = {
     "DenseExperts": (DENSE, BANK),
     "MLPExperts": (MLP, BANK),
     "GLUExperts": (GLU, BANK),
+    "GLUExperts, clamped": (
+        partial(GLU, use_bias=True, limit=7.0, alpha=1.702, up_offset=1.0),
+        BANK,
+    ),
     "TiedExperts": (TIED, BANK),
     "LowRankExperts": (LOW_RANK, BANK),
     "MLPExperts with dropout": (partial(MLP, dropout=0.3), BANK | RANDOM),

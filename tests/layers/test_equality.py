@@ -32,6 +32,16 @@ BANKS = {
     "mlp": lambda e: MLPExperts(e, 7, output_dim=OUTPUT, bias_initializer="normal"),
     "glu": lambda e: GLUExperts(e, 7, output_dim=OUTPUT, use_bias=True, bias_initializer="normal"),
     "glu without bias": lambda e: GLUExperts(e, 7, output_dim=OUTPUT, activation="tanh"),
+    "clamped glu": lambda e: GLUExperts(
+        e,
+        7,
+        output_dim=OUTPUT,
+        use_bias=True,
+        bias_initializer="normal",
+        limit=0.7,  # Small enough to clamp some of everything.
+        alpha=1.702,
+        up_offset=1.0,
+    ),
     "low rank": lambda e: LowRankExperts(e, 3, output_dim=OUTPUT),
     "tied": lambda e: TiedExperts(e, OUTPUT, activation="silu", bias_initializer="normal"),
 }

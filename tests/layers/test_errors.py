@@ -133,6 +133,12 @@ MISTAKES = {
     "l1_multiplier 1": (lambda: ReLURouter(l1_multiplier=1.0), ["`l1_multiplier`"]),
     "l1_initial 0": (lambda: ReLURouter(l1_initial=0.0), ["`l1_initial`"]),
     "no experts": (lambda: MLPExperts(0, 8), ["`num_experts`", "0"]),
+    "negative limit": (lambda: GLUExperts(4, 8, limit=-7.0), ["`limit`", "-7.0"]),
+    "no slope": (lambda: GLUExperts(4, 8, alpha=0.0), ["`alpha`", "0.0"]),
+    "slope of another activation": (
+        lambda: GLUExperts(4, 8, activation="gelu", alpha=1.702),
+        ["'silu'", "1.702", "'gelu'"],
+    ),
     "no hidden units": (lambda: GLUExperts(4, -1), ["`hidden_dim`", "-1"]),
     "no units": (lambda: TiedExperts(4, 0), ["`units`", "0"]),
     "no groups": (lambda: GroupedDense("3", 4), ["`num_groups`", "'3'"]),

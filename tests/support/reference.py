@@ -65,16 +65,15 @@ class Expert:
     """Expert e of a bank, computed for one row at a time; and backwards.
 
     Args:
-        kind: Name of the bank's class.
-        activation: Name of its activation.
+        bank: The bank.
         weights: Dict from names to float64 arrays, as `weights_of` returns it.
         gradients: Dict from the same names to arrays that `backward` adds to.
     """
 
-    def __init__(self, kind, activation, weights, gradients, e):
-        self.activate, self.slope = ACTIVATIONS[activation]
-        self.weights, self.gradients, self.e = weights, gradients, e
-        self.run = getattr(self, f"run_{kind}")
+    def __init__(self, bank, weights, gradients, e):
+        self.activate, self.slope = ACTIVATIONS[bank.activation.__name__]
+        self.bank, self.weights, self.gradients, self.e = bank, weights, gradients, e
+        self.run = getattr(self, f"run_{type(bank).__name__}")
 
     def __call__(self, x):
         """The output for one row, and a function from its gradient to that of the row."""
@@ -109,6 +108,8 @@ class Expert:
         return y, lambda upstream: from_hidden(from_y(upstream))
 
     def run_GLUExperts(self, x):
+        if self.bank.limit is not None:
+            return self.run_clamped(x)
         gate, from_gate = self.dense(x, "expert_gate", activate=True)
         up, from_up = self.dense(x, "expert_up")
         y, from_y = self.dense(gate * up, "expert_down")
@@ -116,6 +117,23 @@ class Expert:
         def backward(upstream):
             product = from_y(upstream)
             return from_gate(product * up) + from_up(product * gate)
+
+        return y, backward
+
+    def run_clamped(self, x):
+        limit, alpha = self.bank.limit, self.bank.alpha
+        before_g, from_g = self.dense(x, "expert_gate")
+        before_u, from_u = self.dense(x, "expert_up")
+        g, u = np.minimum(before_g, limit), np.clip(before_u, -limit, limit)
+        s = sigmoid(alpha * g)
+        up = u + self.bank.up_offset
+        y, from_y = self.dense(g * s * up, "expert_down")
+
+        def backward(upstream):
+            product = from_y(upstream)
+            dg = product * up * (s + alpha * g * s * (1 - s)) * (before_g < limit)
+            du = product * g * s * (np.abs(before_u) < limit)
+            return from_g(dg) + from_u(du)
 
         return y, backward
 
@@ -159,11 +177,10 @@ def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream,
     weights = weights_of(bank) if weights is None else weights
     gradients = {name: np.zeros_like(value) for name, value in weights.items()}
     y, dx, dweight = np.zeros(upstream.shape), np.zeros(tokens.shape), np.zeros(weight.shape)
-    kind, activation = type(bank).__name__, bank.activation.__name__
     for n in range(len(tokens)):
         for slot in range(expert_index.shape[1]):
             if is_open[n, slot]:
-                expert = Expert(kind, activation, weights, gradients, expert_index[n, slot])
+                expert = Expert(bank, weights, gradients, expert_index[n, slot])
                 output, backward = expert(tokens[n])
                 y[n] += weight[n, slot] * output
                 dx[n] += backward(weight[n, slot] * upstream[n])

@@ -12,7 +12,13 @@ class GLUExperts(FeedForwardExperts):
 
         y = (activation(x @ gate_e) * (x @ up_e)) @ down_e
 
-    With `activation="silu"` this is SwiGLU, with `"gelu"` GEGLU.
+    With `activation="silu"` this is SwiGLU, with `"gelu"` GEGLU. With a limit, a slope and an
+    offset it is the clamped unit of gpt-oss (`limit=7.0, alpha=1.702, up_offset=1.0,
+    use_bias=True`):
+
+        g = min(x @ gate_e + b_e, limit)
+        u = clip(x @ up_e + c_e, -limit, limit)
+        y = (g * sigmoid(alpha * g) * (u + up_offset)) @ down_e + d_e
 
     Args:
         num_experts: E.
@@ -25,6 +31,12 @@ class GLUExperts(FeedForwardExperts):
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
         seed: Seed of the dropout.
+        limit: Positive number. The gate before its activation is at most this, and what it gates
+            lies between this and its negative. `None` for no limit.
+        alpha: Slope of the sigmoid in the gate, `g * sigmoid(alpha * g)`. Other values than 1 need
+            `activation="silu"`.
+        up_offset: What is added to `x @ up_e`, after the limit. With 1, an expert whose `up` is
+            near zero passes the activated gate on.
 
     Call arguments:
         inputs: `[M, D]`, rows sorted by expert.
@@ -34,6 +46,10 @@ class GLUExperts(FeedForwardExperts):
     Output shape:
         `[M, output_dim]`.
 
+    Raises:
+        ValueError: If the limit or the slope is not positive, or a slope is given with another
+            activation than `"silu"`.
+
     Example:
 
     >>> experts = sparse_keras.layers.GLUExperts(num_experts=8, hidden_dim=128)
@@ -42,15 +58,50 @@ class GLUExperts(FeedForwardExperts):
     TensorShape([2, 3, 64])
 
     Reference:
-        [GLU Variants Improve Transformer](https://arxiv.org/abs/2002.05202), equation 6.
+        [GLU Variants Improve Transformer](https://arxiv.org/abs/2002.05202), equation 6;
+        [gpt-oss](https://arxiv.org/abs/2508.10925) for the clamped unit.
     """
 
-    def __init__(self, num_experts, hidden_dim, activation="silu", use_bias=False, **kwargs):
+    def __init__(
+        self,
+        num_experts,
+        hidden_dim,
+        activation="silu",
+        use_bias=False,
+        limit=None,
+        alpha=1.0,
+        up_offset=0.0,
+        **kwargs,
+    ):
         super().__init__(
             num_experts, hidden_dim, activation=activation, use_bias=use_bias, **kwargs
         )
-        self.gate = self._grouped("gate", self.hidden_dim, activation=self.activation)
-        self.up = self._grouped("up", self.hidden_dim)
+        if limit is not None and not 0.0 < limit < float("inf"):
+            raise ValueError(f"`limit` must be None or a positive number. Received: limit={limit}.")
+        if not 0.0 < alpha < float("inf"):
+            raise ValueError(f"`alpha` must be a positive number. Received: alpha={alpha}.")
+        if alpha != 1.0 and self.activation is not keras.activations.silu:
+            raise ValueError(
+                "`alpha` is the slope of the sigmoid in `activation='silu'`. Received: "
+                f"alpha={alpha}, activation={activation!r}."
+            )
+        self.limit = limit
+        self.alpha = alpha
+        self.up_offset = up_offset
+        self.gate = self._grouped("gate", self.hidden_dim, activation=self._activate_gate)
+        self.up = self._grouped("up", self.hidden_dim, activation=self._shift_up)
+
+    def _activate_gate(self, gate):
+        if self.limit is not None:
+            gate = ops.minimum(gate, self.limit)
+        if self.alpha != 1.0:
+            return gate * ops.sigmoid(self.alpha * gate)
+        return self.activation(gate)
+
+    def _shift_up(self, up):
+        if self.limit is not None:
+            up = ops.clip(up, -self.limit, self.limit)
+        return up + self.up_offset if self.up_offset else up
 
     def build_hidden(self, input_shape):
         self.gate.build(input_shape)
@@ -61,3 +112,11 @@ class GLUExperts(FeedForwardExperts):
 
     def flops_per_row(self, input_dim):
         return 2 * self.hidden_dim * (2 * input_dim + self.output_width(input_dim))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "limit": self.limit,
+            "alpha": self.alpha,
+            "up_offset": self.up_offset,
+        }
