@@ -11,6 +11,7 @@ from sparse_keras.layers import (
     MixtureOfExperts,
     ReLURouter,
     Router,
+    ThresholdRouter,
     TopKRouter,
     UniformRouter,
 )
@@ -202,3 +203,40 @@ def test_a_frozen_router_stays_as_it_was_drawn(name, tmp_path):
         assert not router.trainable and router.trainable_weights == []
         np.testing.assert_array_equal(to_numpy(router.kernel), before)
     assert np.any(to_numpy(mixture.experts.weights[0]) != experts)
+
+
+@pytest.mark.parametrize("name", sorted(ROUTERS))
+@pytest.mark.parametrize("experts", [2, 7])
+def test_what_a_router_chose_weighs_what_it_said(name, experts):
+    router = ROUTERS[name](num_experts=experts)
+    logits = keras.ops.convert_to_tensor(draw(50, experts))
+    router.build((None, 6))
+    routing = router.route(logits)
+    again = router.weigh(logits, routing["expert_index"], routing["is_open"])
+    np.testing.assert_allclose(to_numpy(again), to_numpy(routing["weight"]), rtol=1e-6)
+
+
+def test_weights_of_experts_that_were_not_chosen():
+    logits = keras.ops.convert_to_tensor(np.log([[0.5, 0.3, 0.15, 0.05]]).astype("float32"))
+    last_two = np.array([[3, 2]], "int32")
+    every, first = np.ones((1, 2), bool), np.array([[True, False]])
+
+    def weigh(router, index=last_two, is_open=every):
+        router.build((None, 6))
+        tensors = keras.ops.convert_to_tensor(index), keras.ops.convert_to_tensor(is_open)
+        return to_numpy(router.weigh(logits, *tensors))[0]
+
+    near = {"rtol": 1e-5}
+    np.testing.assert_allclose(weigh(TopKRouter(2, 4)), [0.25, 0.75], **near)
+    np.testing.assert_allclose(weigh(TopKRouter(2, 4, normalize=False)), [0.05, 0.15], **near)
+    # One expert a token: it is weighed against the best of the others.
+    one = weigh(TopKRouter(1, 4), last_two[:, :1], every[:, :1])
+    np.testing.assert_allclose(one, [0.05 / 0.55], **near)
+    np.testing.assert_allclose(weigh(DenseRouter(4), is_open=first), [0.05, 0.0], **near)
+    # Odds of p against 1.
+    gates = np.array([0.05 / 1.05, 0.15 / 1.15])
+    np.testing.assert_allclose(weigh(ThresholdRouter(num_experts=4)), gates, **near)
+    normalized = ThresholdRouter(num_experts=4, normalize=True)
+    np.testing.assert_allclose(weigh(normalized), gates / gates.sum(), **near)
+    np.testing.assert_allclose(weigh(ReLURouter(num_experts=4)), [0.0, 0.0])
+    np.testing.assert_allclose(weigh(UniformRouter(4), is_open=first), [0.25, 0.0])

@@ -164,6 +164,23 @@ class Router(keras.layers.Layer):
         """Chooses experts by their logits, float32 `[N, E]`."""
         raise NotImplementedError
 
+    def weigh(self, logits, expert_index, is_open):
+        """The weights of experts that were chosen before: what `routing.replay` asks for.
+
+        Args:
+            logits: Float32 `[N, E]`.
+            expert_index: Int32 `[N, K]`, the experts whose weights are wanted.
+            is_open: Bool `[N, K]`.
+
+        Returns:
+            Float32 `[N, K]`, 0 where closed. For what `route(logits)` chooses it is the weight that
+            it gives.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `weigh`, by which it would weigh experts that were "
+            "chosen before."
+        )
+
     @property
     def loss_names(self):
         """Names of the losses that `auxiliary_losses` returns."""

@@ -72,3 +72,7 @@ class DenseRouter(Router):
     def route(self, logits):
         scores = ops.softmax(logits, axis=-1)
         return {**every_slot(scores), "scores": scores}
+
+    def weigh(self, logits, expert_index, is_open):
+        weight = ops.take_along_axis(ops.softmax(logits, axis=-1), expert_index, axis=-1)
+        return ops.where(is_open, weight, 0.0)

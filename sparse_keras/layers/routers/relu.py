@@ -128,6 +128,10 @@ class ReLURouter(Router):
             "scores": gates,
         }
 
+    def weigh(self, logits, expert_index, is_open):
+        gates = ops.take_along_axis(ops.relu(logits), expert_index, axis=-1)
+        return ops.where(is_open, gates, 0.0)
+
     def _gates(self, routing, mask):
         """All gates `[N, E]`, those beyond `max_experts` included: they have to close as well."""
         gates = routing["scores"]

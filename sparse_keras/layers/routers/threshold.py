@@ -90,14 +90,21 @@ class ThresholdRouter(Router):
         expert_index, weight, is_open = open_slots(
             gates, gates > self.threshold, self.experts_per_token
         )
-        if self.normalize:
-            weight = weight / ops.maximum(ops.sum(weight, axis=-1, keepdims=True), 1e-20)
         return {
             "expert_index": expert_index,
-            "weight": weight,
+            "weight": self._normalized(weight),
             "is_open": is_open,
             "scores": gates,
         }
+
+    def weigh(self, logits, expert_index, is_open):
+        gates = ops.take_along_axis(ops.sigmoid(logits), expert_index, axis=-1)
+        return self._normalized(ops.where(is_open, gates, 0.0))
+
+    def _normalized(self, weight):
+        if not self.normalize:
+            return weight
+        return weight / ops.maximum(ops.sum(weight, axis=-1, keepdims=True), 1e-20)
 
     def get_config(self):
         return {

@@ -111,25 +111,38 @@ class TopKRouter(Router):
 
     def route(self, logits):
         scores = ops.softmax(logits, axis=-1)
-        best = self.k if self.k > 1 or self.normalize is not None else min(2, self.num_experts)
-        if self.select_on == "score":
-            weight, expert_index = ops.top_k(scores, best)
-        else:
-            by_logits = self.select_on == "logits"
-            selection = logits if by_logits else scores + self.selection_bias
-            _, expert_index = ops.top_k(selection, best)
-            weight = ops.take_along_axis(scores, expert_index, axis=-1)
-        if self.normalize is not False:
-            # Not the best scores: all that a bias has chosen may have rounded to 0.
-            floor = 1e-20 if self.select_on == "score_plus_bias" else 0.0
-            weight = weight / (ops.sum(weight, axis=-1, keepdims=True) + floor)
-        weight, expert_index = weight[:, : self.k], expert_index[:, : self.k]
+        _, expert_index = ops.top_k(self._selection(logits, scores), self.k)
+        expert_index = ops.cast(expert_index, "int32")
+        weight = self._weigh(logits, scores, expert_index)
         return {
-            "expert_index": ops.cast(expert_index, "int32"),
+            "expert_index": expert_index,
             "weight": weight,
             "is_open": ops.ones_like(weight, dtype="bool"),
             "scores": scores,
         }
+
+    def weigh(self, logits, expert_index, is_open):
+        weight = self._weigh(logits, ops.softmax(logits, axis=-1), expert_index)
+        return ops.where(is_open, weight, 0.0)
+
+    def _selection(self, logits, scores):
+        """What experts are chosen by, float32 `[N, E]`."""
+        if self.select_on == "score_plus_bias":
+            return scores + self.selection_bias
+        return logits if self.select_on == "logits" else scores
+
+    def _weigh(self, logits, scores, expert_index):
+        weight = ops.take_along_axis(scores, expert_index, axis=-1)
+        if self.normalize is False:
+            return weight
+        total = ops.sum(weight, axis=-1, keepdims=True)
+        if self.k == 1 and self.num_experts > 1:  # The best of the others counts, too.
+            chosen = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
+            others = ops.where(chosen, -float("inf"), self._selection(logits, scores))
+            second = ops.argmax(others, axis=-1, keepdims=True)
+            total = total + ops.take_along_axis(scores, second, axis=-1)
+        # Not the best scores: all that a bias or a replay has chosen may have rounded to 0.
+        return weight / (total + 1e-20)
 
     @property
     def loss_names(self):

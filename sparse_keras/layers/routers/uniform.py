@@ -67,6 +67,9 @@ class UniformRouter(Router):
         weight = ops.ones_like(logits) / self.num_experts
         return {**every_slot(weight), "scores": weight}
 
+    def weigh(self, logits, expert_index, is_open):
+        return ops.cast(is_open, "float32") / self.num_experts
+
     def matrix_params(self):
         return 0
 
