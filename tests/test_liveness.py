@@ -308,9 +308,10 @@ def load(folder, overrides):
     """Later overrides win, and replace what they change the type of."""
     config = folder / "base.yaml"
     for number, override in enumerate(overrides):
-        text = sparse_keras.load_config(config, [override]).to_yaml()
+        # What was given, not the defaults: giving a key that another makes idle is an error.
+        values = sparse_keras.load_config(config, [override]).model_dump(exclude_unset=True)
         config = folder / f"step_{number}.yaml"
-        config.write_text(text)
+        config.write_text(json.dumps(values))
     return sparse_keras.load_config(config)
 
 

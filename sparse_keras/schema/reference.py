@@ -1,5 +1,7 @@
 """The keys of a config as Markdown tables, those of plug-ins included."""
 
+from pydantic.json_schema import models_json_schema
+
 from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
 
@@ -16,8 +18,12 @@ def reference():
     """A heading and a table for each section, in the order in which a config has them."""
     parts = []
     # A schedule may stand in every optimizer: once is enough.
-    for heading, section in dict(_sections(Config, ())).items():
-        schema = section.model_json_schema()
+    sections = dict(_sections(Config, ()))
+    # All in one call: by itself, each would describe all sections below it again.
+    references, schemas = models_json_schema([(one, "validation") for one in sections.values()])
+    for heading, section in sections.items():
+        reference = references[section, "validation"]["$ref"]
+        schema = schemas["$defs"][reference.rpartition("/")[2]]
         required = schema.get("required", [])
         lines = [heading, "", schema["description"].partition("\n")[0], ""]
         rows = [

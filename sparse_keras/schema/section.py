@@ -62,7 +62,11 @@ class Section(BaseModel):
 
     FILES: ClassVar[tuple[str, ...]] = ()  # Keys that name files; see `Path`.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Deferred: pydantic would else make the validator of each section once for itself and once more
+    # for every section around it, a third of the time that a light verb takes.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     def rules(self):
         """Yields `(key, message)` for each rule between keys that is broken.
