@@ -1,11 +1,16 @@
 """Callbacks that show what the routers do, and how much each task counts."""
 
+import pathlib
 import warnings
 
 import keras
 import numpy as np
 
+from sparse_keras.health import RoutingWarning, complaints, warn
 from sparse_keras.layers.mixture import mixtures
+from sparse_keras.tensorboard_logs import RoutingWriter, check_installed
+
+__all__ = ["ExpertLoad", "RoutingWarning", "TaskWeightLogs"]
 
 _PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
 
@@ -24,10 +29,31 @@ class ExpertLoad(keras.callbacks.Callback):
     * `task_loss`: `loss - aux_loss`, which compares with `val_loss`: auxiliary losses are added in
       training only.
 
+    At the end of an epoch it also warns, with a `RoutingWarning`, once for each layer and kind:
+
+    * of collapse: about K of the E experts take everything, for each token the same;
+    * of dead experts, to which no token of the epoch went;
+    * of dropped assignments, if there are many;
+    * of gates that open no expert at all.
+
+    A layer that saw fewer than ten assignments for each expert is not judged.
+
     Args:
         per_layer: Whether to log `<layer>/load_violation`, `dropped`, `dead`, `experts_per_token`,
             `entropy` and the unweighted auxiliary losses too.
         per_expert: Whether to log `<layer>/load_<expert>`, each expert's share, too.
+        warn: Whether to warn at all.
+        collapse_above: Where collapse begins: 0 is an even load, 1 that K experts take everything.
+            For K = 1 that is `load_violation / (E - 1)`. `None` leaves this warning out.
+        dropped_above: The share of dropped assignments above which to warn. `None` leaves this
+            warning out.
+        log_dir: A folder for TensorBoard: scalars of each layer, and the load of its experts as a
+            histogram whose bar e is expert e, on every backend. They go to the run `experts` in
+            it, beside `train` and `validation` of `keras.callbacks.TensorBoard(log_dir)`.
+
+    Raises:
+        ValueError: If a threshold is not between 0 and 1, or if there is a `log_dir` and
+            `tensorboard` is not installed.
 
     A MultiGateMixtureOfExperts logs what it has as `<layer>/<gate>/...`, for each gate, and counts
     as so many layers.
@@ -46,17 +72,43 @@ class ExpertLoad(keras.callbacks.Callback):
     ['aux_loss', 'dropped', 'load_violation', 'loss', 'task_loss']
     """
 
-    def __init__(self, per_layer=False, per_expert=False):
+    def __init__(
+        self,
+        per_layer=False,
+        per_expert=False,
+        warn=True,
+        collapse_above=0.7,
+        dropped_above=0.1,
+        log_dir=None,
+    ):
         super().__init__()
+        for name, value in (("collapse_above", collapse_above), ("dropped_above", dropped_above)):
+            if value is not None and not 0.0 < value < 1.0:
+                raise ValueError(f"`{name}` must be None or between 0 and 1. Received: {value!r}.")
         self.per_layer = per_layer
         self.per_expert = per_expert
+        self.warn = warn
+        self.collapse_above = collapse_above
+        self.dropped_above = dropped_above
+        self.log_dir = None if log_dir is None else str(log_dir)
+        if log_dir is not None:
+            check_installed()
+        self._told = []
 
     def on_train_begin(self, logs=None):
+        self._told = []
+        self._writer = None
         if not mixtures(self.model):
             warnings.warn(
                 f"ExpertLoad found no MixtureOfExperts in the model {self.model.name!r}.",
                 stacklevel=2,
             )
+        elif self.log_dir is not None:
+            self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._steps = 0
@@ -70,8 +122,8 @@ class ExpertLoad(keras.callbacks.Callback):
         layers = mixtures(self.model)
         if logs is None or not layers:
             return
-        gates = [gate for layer in layers for gate in layer.recorded()]
-        found = [summary for _, _, summary in gates]
+        gates = [(layer, *gate) for layer in layers for gate in layer.recorded()]
+        found = [summary for *_, summary in gates]
         assigned = sum(one["assigned"] for one in found)
         dropped = assigned - sum(one["kept"] for one in found)
         # A layer that got no token has nothing to say. `fmax` listens to the others.
@@ -83,8 +135,30 @@ class ExpertLoad(keras.callbacks.Callback):
         logs["aux_loss"] = float(np.nansum(losses))
         if "loss" in logs:
             logs["task_loss"] = logs["loss"] - logs["aux_loss"]
-        for path, router, one in gates:
+        for layer, path, router, one in gates:
             logs.update(self._of_gate(path, router, one))
+            if self._writer is not None:
+                self._writer.write(path, one, router.loss_names, epoch)
+            if self.warn:
+                self._judge(layer, path, router, one, epoch)
+        if self._writer is not None:
+            self._writer.flush()
+
+    def _judge(self, layer, path, router, found, epoch):
+        """Warns of what is wrong with a gate, unless that was said before."""
+        told = complaints(
+            found,
+            router,
+            where=f"The mixture of experts {path!r}",
+            when=f"in epoch {epoch + 1}",
+            capacity=getattr(layer, "capacity_factor", None),
+            collapse_above=self.collapse_above,
+            dropped_above=self.dropped_above,
+        )
+        for kind, sentence in told.items():
+            if f"{path}: {kind}" not in self._told:
+                self._told = [*self._told, f"{path}: {kind}"]
+                warn(sentence)
 
     def _of_gate(self, path, router, found):
         logs = {}
@@ -97,7 +171,14 @@ class ExpertLoad(keras.callbacks.Callback):
         return logs
 
     def get_config(self):
-        return {"per_layer": self.per_layer, "per_expert": self.per_expert}
+        return {
+            "per_layer": self.per_layer,
+            "per_expert": self.per_expert,
+            "warn": self.warn,
+            "collapse_above": self.collapse_above,
+            "dropped_above": self.dropped_above,
+            "log_dir": self.log_dir,
+        }
 
     @classmethod
     def from_config(cls, config):

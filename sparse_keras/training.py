@@ -30,6 +30,7 @@ from sparse_keras.runs.kept_weights import KeptWeights
 from sparse_keras.runs.lock import only_process
 from sparse_keras.runs.resuming import Checkpoints
 from sparse_keras.schema.plugins import load_installed
+from sparse_keras.tensorboard_logs import check_installed
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def train(
     * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
     * `history.csv`: the logs of each epoch, from its end on;
     * `checkpoints`, until the run is finished: the state after the last two epochs;
-    * `tensorboard`: logs, if asked for;
+    * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
     * `last.keras`, if early stopping went back to other weights than the last epoch's; or
       `best.keras`, if it does not go back and an earlier epoch was best, by
@@ -125,7 +126,7 @@ def train(
             "optimizer: {type: adam}."
         )
     if tensorboard:
-        _check_tensorboard()
+        check_installed()
     if resume is not None:
         resume = pathlib.Path(resume)
         check_resumable(resume, config, backend=keras.backend.backend())
@@ -141,6 +142,9 @@ def train(
     else:
         folder = resume
     if tensorboard:
+        for callback in own:
+            if isinstance(callback, ExpertLoad):
+                callback.log_dir = str(folder / "tensorboard")
         # Its graph is that of a model that Keras can take apart, which a TabularModel is not.
         own.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
 
@@ -197,15 +201,6 @@ def load_model(path):
             f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
             f"{error}"
         ) from error
-
-
-def _check_tensorboard():
-    try:
-        import tensorboard  # noqa: F401  TensorFlow's summaries import it when they write.
-    except ImportError:
-        raise ValueError(
-            "Logs for TensorBoard need another package: pip install tensorboard"
-        ) from None
 
 
 def _fit(folder, config, model, data, callbacks, verbose):

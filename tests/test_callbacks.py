@@ -150,8 +150,15 @@ def test_other_callbacks_read_its_logs():
 
 
 def test_round_trip():
-    callback = ExpertLoad(per_layer=True, per_expert=True)
-    config = keras.saving.serialize_keras_object(callback)
+    options = {
+        "per_layer": True,
+        "per_expert": True,
+        "warn": False,
+        "collapse_above": 0.5,
+        "dropped_above": None,
+        "log_dir": None,
+    }
+    config = keras.saving.serialize_keras_object(ExpertLoad(**options))
     assert config["registered_name"] == "sparse_keras>ExpertLoad"
     again = keras.saving.deserialize_keras_object(config)
-    assert again.get_config() == {"per_layer": True, "per_expert": True}
+    assert again.get_config() == options

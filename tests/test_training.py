@@ -113,6 +113,14 @@ def test_tensorboard(config, data, tmp_path):
         events = EventAccumulator(str(run.path / "tensorboard" / part)).Reload()
         values = [keras.ops.convert_to_numpy(tensor_of(event)) for event in events.Tensors(tag)]
         np.testing.assert_allclose(values, run.history[log], rtol=1e-6)
+    # And what the experts do.
+    events = EventAccumulator(str(run.path / "tensorboard" / "experts")).Reload()
+    tags = events.Tags()["tensors"]
+    (load,) = {tag for tag in tags if tag.endswith("/load")}
+    (violation,) = {tag for tag in tags if tag.endswith("/load_violation")}
+    assert [event.step for event in events.Tensors(load)] == [0, 1]
+    values = [keras.ops.convert_to_numpy(tensor_of(event)) for event in events.Tensors(violation)]
+    np.testing.assert_allclose(values, run.history["load_violation"], rtol=1e-6)
 
 
 def tensor_of(event):

@@ -1,9 +1,12 @@
 """How far a training is: one line for each epoch."""
 
+import contextlib
 import time
+import warnings
 
 import keras
 
+from sparse_keras.health import RoutingWarning
 from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import active_params, total_params
 
@@ -33,6 +36,23 @@ class EpochTable(keras.callbacks.Callback):
         super().__init__()
         self.console = console
         self.columns = None
+        self._warnings = []
+
+    @contextlib.contextmanager
+    def telling_warnings(self):
+        """Has warnings about the routing wait for the epoch's line, and come after it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RoutingWarning)
+            show = warnings.showwarning
+
+            def showwarning(message, category, *rest, **kwargs):
+                if issubclass(category, RoutingWarning):
+                    self._warnings.append(str(message))
+                else:
+                    show(message, category, *rest, **kwargs)
+
+            warnings.showwarning = showwarning
+            yield
 
     def on_train_begin(self, logs=None):
         total, active = total_params(self.model), active_params(self.model)
@@ -61,6 +81,9 @@ class EpochTable(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.start
         values = [_number(logs[name]) for name in self.columns]
         self._print(f"{epoch + 1}/{self.params['epochs']}", *values, f"{seconds:.1f}")
+        for message in self._warnings:
+            self.console.print(f"warning: {message}", markup=False)
+        self._warnings = []
 
     # A resumed training prints its own table, from the top.
     def state_dict(self):

@@ -51,7 +51,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write logs for TensorBoard to the run's folder",
+        help="write logs for TensorBoard to the run's folder, the load of each expert among them",
     )
     return parser
 
@@ -67,17 +67,19 @@ def run(args):
     console = Console(highlight=False)
     data = sparse_keras.load_data(config)
     console.print(repr(data), soft_wrap=True)
+    table = EpochTable(console)
     try:
-        finished = sparse_keras.train(
-            config,
-            data,
-            output=args.output or _OUTPUT,
-            callbacks=[EpochTable(console)],
-            verbose=0,
-            resume=folder,
-            # A run that has such logs goes on with them.
-            tensorboard=args.tensorboard or bool(folder and (folder / "tensorboard").exists()),
-        )
+        with table.telling_warnings():
+            finished = sparse_keras.train(
+                config,
+                data,
+                output=args.output or _OUTPUT,
+                callbacks=[table],
+                verbose=0,
+                resume=folder,
+                # A run that has such logs goes on with them.
+                tensorboard=args.tensorboard or bool(folder and (folder / "tensorboard").exists()),
+            )
     except Interrupted as interrupt:
         if args.debug:
             raise

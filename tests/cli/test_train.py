@@ -38,6 +38,21 @@ def test_trains_and_reports(tmp_path):
     assert f"{metrics['auc']:.4f}" in done.stdout
 
 
+def test_warnings_are_sentences_below_the_line_of_their_epoch(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    one_expert = "model.router={type: top_k, k: 1, balance_loss: 0.0}"
+    experts = "model.experts={type: mlp, num_experts: 16, hidden_dim: 4}"
+    settings = (one_expert, experts, "optimizer.learning_rate=0.1", "training.epochs=1")
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    assert main(["train", CONFIG, *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "RoutingWarning" not in out + err and ".py" not in err
+    lines = out.splitlines()
+    (first,) = [n for n, line in enumerate(lines) if line.startswith("warning: ")]
+    assert lines[first - 1].split()[0] == "1/1"
+    assert "The mixture of experts 'block_0_mixture' has" in lines[first]
+
+
 # A plug-in that presses Ctrl-C in the third epoch, once.
 _CTRL_C = """
 import os, pathlib, signal

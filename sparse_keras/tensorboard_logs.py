@@ -1,0 +1,82 @@
+"""What routers do, written for TensorBoard: scalars, and the load of each expert as a histogram.
+
+Written by the package `tensorboard` itself, which needs no TensorFlow, so that it works on every
+backend.
+"""
+
+import time
+
+import numpy as np
+
+
+class RoutingWriter:
+    """Writes the statistics of gates to a folder of TensorBoard logs.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ValueError: If `tensorboard` is not installed.
+    """
+
+    def __init__(self, folder):
+        check_installed()
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._writer = EventFileWriter(str(folder))
+
+    def write(self, path, found, losses, step):
+        """Writes what a gate did in one epoch.
+
+        Args:
+            path: The gate's path, the first part of the tags.
+            found: Its statistics, from `statistics.summarize`.
+            losses: Names of the auxiliary losses that its router has.
+            step: The epoch.
+        """
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
+        names = ("load_violation", "dropped", "dead", "experts_per_token", "entropy", *losses)
+        for name in names:
+            if np.isfinite(found[name]):  # A gate that got no token has nothing to say.
+                self._add(scalar_pb(f"{path}/{name}", found[name]), step)
+        if found["assigned"] > 0:
+            self._add(_load_histogram(f"{path}/load", found["load"]), step)
+
+    def _add(self, summary, step):
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self._writer.add_event(Event(step=step, wall_time=time.time(), summary=summary))
+
+    def flush(self):
+        self._writer.flush()
+
+    def close(self):
+        self._writer.close()
+
+
+def _load_histogram(tag, load):
+    """A histogram whose bar e, from e to e + 1, is as high as the load of expert e."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.histogram.metadata import create_summary_metadata
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    left = np.arange(len(load), dtype="float64")
+    about = create_summary_metadata(
+        display_name=None,
+        description="Bar e is expert e; its height is the expert's share of all assignments.",
+    )
+    summary = Summary()
+    bars = np.stack([left, left + 1, load], axis=1)
+    summary.value.add(tag=tag, metadata=about, tensor=make_tensor_proto(bars, dtype="float64"))
+    return summary
+
+
+def check_installed():
+    """Raises a ValueError unless `tensorboard` is installed."""
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "Logs for TensorBoard need another package: pip install tensorboard"
+        ) from None

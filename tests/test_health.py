@@ -1,0 +1,205 @@
+"""What `ExpertLoad` says of routings that went wrong, and that it is silent about the others."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
+from sparse_keras.health import complaints, concentration, experts, percent
+from sparse_keras.layers import (
+    DenseExperts,
+    DenseRouter,
+    MixtureOfExperts,
+    MultiGateMixtureOfExperts,
+    ThresholdRouter,
+    TopKRouter,
+    statistics,
+)
+
+ROWS = 96
+
+
+def collapsed(chosen, num_experts=8, name=None, **kwargs):
+    """A mixture whose router sends every token to the chosen experts, with equal scores."""
+    router = TopKRouter(k=len(chosen), use_bias=True, kernel_initializer="zeros", normalize=None)
+    layer = MixtureOfExperts(DenseExperts(num_experts, 8), router=router, name=name, **kwargs)
+    layer.build((None, 8))
+    bias = np.zeros(num_experts, "float32")
+    bias[chosen] = 30.0
+    router.bias.assign(bias)
+    return layer
+
+
+def fit(*layers, callback=None, epochs=1, rows=ROWS):
+    """Trains without changing a weight. Returns the logs and what was warned of."""
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.random.default_rng(0).normal(size=(rows, 8)).astype("float32")
+    callback = ExpertLoad(per_layer=True) if callback is None else callback
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = model.fit(x, x, epochs=epochs, verbose=0, batch_size=32, callbacks=[callback])
+    return history.history, [str(one.message) for one in caught if one.category is RoutingWarning]
+
+
+def pooled_balance_loss(chosen, num_experts):
+    """The loss over all layers at once, as Hugging Face's `load_balancing_loss_func` has it.
+
+    `E * sum over k and e of f[k, e] * P[e]`, both means over the tokens of all layers. Every token
+    of a layer does the same here, so that a layer stands for its tokens.
+    """
+    k = len(chosen[0])
+    f, p = np.zeros((k, num_experts)), np.zeros(num_experts)
+    for of_layer in chosen:
+        for slot, expert in enumerate(of_layer):
+            f[slot, expert] += 1 / len(chosen)
+            p[expert] += 1 / k / len(chosen)
+    return num_experts * (f * p).sum()
+
+
+@pytest.mark.parametrize(
+    "chosen", [[[0], [1], [2], [3]], [[0, 1], [2, 3], [4, 5], [6, 7]]], ids=["k=1", "k=2"]
+)
+def test_layers_that_collapsed_on_experts_of_their_own(chosen):
+    """Pooled over the four layers, the loss is 2.0; each layer's own is 8.0, the worst there is.
+
+    (In the convention of Hugging Face, which does not divide f by k: there 1.0 is balanced for
+    k=1, and 2.0 for k=2. Ours divides, so that 1.0 is balanced for every k.)
+    """
+    k = len(chosen[0])
+    assert pooled_balance_loss(chosen, 8) == pytest.approx(2.0)
+    for of_layer in chosen:
+        assert pooled_balance_loss([of_layer], 8) == pytest.approx(8.0)
+
+    layers = [collapsed(of_layer, name=f"layer_{n}") for n, of_layer in enumerate(chosen)]
+    logs, told = fit(*layers)
+    assert len(told) == 4
+    for layer, of_layer, sentence in zip(layers, chosen, told, strict=True):
+        loss = logs[f"{layer.path}/balance_loss"][0]
+        assert loss * k == pytest.approx(8.0, rel=1e-5)
+        assert logs[f"{layer.path}/load_violation"] == [pytest.approx(8 / k - 1)]
+        assert f"{layer.path!r} has collapsed in epoch 1" in sentence
+        assert f"{experts(of_layer)} of 8" in sentence
+        assert "100 % of the work" in sentence
+        assert f"balance loss is {8 / k:.1f}, where 1.0 is even" in sentence
+        assert "Raise its router's balance_loss (now 0.01)" in sentence
+    assert logs["load_violation"] == [pytest.approx(8 / k - 1)]
+
+
+def test_each_kind_is_told_once_for_each_layer():
+    _, told = fit(collapsed([3]), collapsed([4]), epochs=3)
+    assert len(told) == 2
+
+
+def test_it_is_told_again_in_another_training():
+    callback = ExpertLoad()
+    assert len(fit(collapsed([3]), callback=callback)[1]) == 1
+    assert len(fit(collapsed([3]), callback=callback)[1]) == 1
+
+
+def test_the_warning_is_of_the_line_that_trains():
+    model = keras.Sequential([keras.Input((8,)), collapsed([0])])
+    model.compile("sgd", "mse")
+    x = np.ones((ROWS, 8), "float32")
+    with pytest.warns(RoutingWarning) as caught:
+        model.fit(x, x, verbose=0, callbacks=[ExpertLoad()])
+    assert [one.filename for one in caught if one.category is RoutingWarning] == [__file__]
+
+
+def test_dead_experts_are_named():
+    layer = MixtureOfExperts(DenseExperts(4, 8), router=TopKRouter(k=1, use_bias=True))
+    layer.build((None, 8))
+    kernel = np.zeros((8, 4), "float32")
+    kernel[0] = [9.0, -9.0, 0.0, 0.0]  # By the sign of the first feature, to expert 0 or 1.
+    layer.router.kernel.assign(kernel)
+    _, (sentence,) = fit(layer)
+    assert "has 2 dead of 4 experts: no token went to experts 2 and 3 in epoch 1" in sentence
+
+
+def test_dropped_assignments_are_told():
+    _, told = fit(collapsed([0], num_experts=4, capacity_factor=1.0))
+    assert [sentence for sentence in told if "dropped 75 % of its assignments" in sentence]
+    assert "capacity_factor (now 1)" in told[-1]
+
+
+def test_gates_that_never_open():
+    layer = MixtureOfExperts(DenseExperts(4, 8), router=ThresholdRouter(threshold=0.9))
+    layer.build((None, 8))
+    layer.router.kernel.assign(ops.zeros((8, 4)))
+    _, (sentence,) = fit(layer)
+    assert "opened no expert in epoch 1" in sentence
+
+
+def test_a_gate_of_several():
+    layer = MultiGateMixtureOfExperts(
+        DenseExperts(4, 8), {"a": "dense", "b": TopKRouter(k=1, use_bias=True)}, name="gates"
+    )
+    inputs = keras.Input((8,))
+    outputs = layer(inputs)
+    layer.routers["b"].bias.assign([50.0, 0.0, 0.0, 0.0])
+    model = keras.Model(inputs, outputs["a"] + outputs["b"])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.ones((ROWS, 8), "float32")
+    with pytest.warns(RoutingWarning, match="gates/b' has collapsed") as caught:
+        model.fit(x, x, verbose=0, callbacks=[ExpertLoad()])
+    # A dense gate cannot.
+    assert len([one for one in caught if one.category is RoutingWarning]) == 1
+
+
+def test_healthy_routings_are_not_spoken_of():
+    even = MixtureOfExperts(DenseExperts(4, 8), k=2)
+    dense = MixtureOfExperts(DenseExperts(4, 8), router=DenseRouter())
+    alone = MixtureOfExperts(DenseExperts(1, 8), k=1)
+    assert fit(even, dense, alone)[1] == []
+
+
+def test_what_is_switched_off_is_not_told():
+    layer = [0], {"num_experts": 4, "capacity_factor": 1.0}
+    for options, expected in (
+        ({"warn": False}, []),
+        ({"collapse_above": None, "dropped_above": None}, ["dead"]),
+        ({"dropped_above": 0.8}, ["collapsed"]),
+    ):
+        _, told = fit(collapsed(layer[0], **layer[1]), callback=ExpertLoad(**options))
+        assert len(told) == len(expected)
+        for sentence, word in zip(told, expected, strict=True):
+            assert word in sentence
+
+
+def test_a_handful_of_tokens_proves_nothing():
+    assert fit(collapsed([0]), rows=16)[1] == []
+
+
+@pytest.mark.parametrize("name", ["collapse_above", "dropped_above"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -1, 2])
+def test_thresholds_are_shares(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be None or between 0 and 1"):
+        ExpertLoad(**{name: value})
+
+
+def test_concentration():
+    assert concentration(np.full(8, 1 / 8), 2) == pytest.approx(0.0)
+    assert concentration(np.array([0.5, 0, 0, 0.5]), 2) == pytest.approx(1.0)
+    # Two of four take 3/4, where 1/2 were even and 1 the most: half way.
+    assert concentration(np.array([0.5, 0.25, 0.125, 0.125]), 2) == pytest.approx(0.5)
+    load = np.random.default_rng(0).dirichlet(np.ones(6))
+    violation = load.max() * 6 - 1
+    assert concentration(load, 1) == pytest.approx(violation / 5)
+    assert np.isnan(concentration(np.full(4, 1 / 4), 4))
+
+
+def test_a_layer_without_tokens_is_not_judged():
+    found = statistics.summarize(np.zeros(statistics.width(4), "float32"))
+    assert complaints(found, TopKRouter(), "It", "now") == {}
+
+
+def test_words():
+    assert experts([3]) == "expert 3"
+    assert experts([0, 3, 5]) == "experts 0, 3 and 5"
+    assert experts(range(20)) == "experts 0, 1, 2, 3, 4, 5, 6, 7 and 12 more"
+    assert [percent(x) for x in (0, 1e-4, 0.456, 0.999, 1)] == [
+        "0 %", "< 1 %", "46 %", "> 99 %", "100 %",
+    ]  # fmt: skip
