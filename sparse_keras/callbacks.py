@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from sparse_keras.health import RoutingWarning, complaints, warn
+from sparse_keras.layers.causality import warn_of_leak
 from sparse_keras.layers.mixture import mixtures
 from sparse_keras.tensorboard_logs import RoutingWriter, check_installed
 
@@ -105,6 +106,8 @@ class ExpertLoad(keras.callbacks.Callback):
             )
         elif self.log_dir is not None:
             self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
+        for layer in mixtures(self.model):
+            warn_of_leak(layer, [self.model])
 
     def on_train_end(self, logs=None):
         if self._writer is not None:

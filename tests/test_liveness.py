@@ -216,6 +216,7 @@ CASES = {
     "ReLURouter.max_experts": ((), "3"),
     "ReLURouter.l1_initial": ((), "0.001"),
     "ReLURouter.l1_multiplier": ((), "2.0"),
+    "ExpertChoiceRouter.threshold_decay": ((), "0.9"),
     "Optimizer.schedule": ((), "{type: linear}"),
     "Optimizer.clipnorm": ((), "0.01"),
     "SGD.nesterov": (("optimizer.momentum=0.9",), "true"),

@@ -18,6 +18,7 @@ from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.routers import (
     DenseRouter,
+    ExpertChoiceRouter,
     ReLURouter,
     Router,
     ThresholdRouter,
@@ -30,6 +31,7 @@ __all__ = [
     "CrossMixture",
     "DenseExperts",
     "DenseRouter",
+    "ExpertChoiceRouter",
     "EnsembleHead",
     "ExpertEnsemble",
     "Experts",

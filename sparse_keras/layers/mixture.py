@@ -5,6 +5,7 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras.layers import statistics
+from sparse_keras.layers.causality import layers_before, warn_of_leak
 
 
 class Mixture(keras.layers.Layer):
@@ -23,6 +24,17 @@ class Mixture(keras.layers.Layer):
     def gates(self):
         """Dict from each gate's name to its router."""
         raise NotImplementedError
+
+    @property
+    def sees_other_tokens(self):
+        """Whether what a token gets depends on other tokens, later ones included."""
+        return any(router.sees_other_tokens for router in self.gates.values())
+
+    def __call__(self, inputs, *args, **kwargs):
+        first = keras.tree.flatten(inputs)[0]
+        if isinstance(first, keras.KerasTensor) and len(first.shape) > 2:
+            warn_of_leak(self, layers_before(first))
+        return super().__call__(inputs, *args, **kwargs)
 
     def add_statistics(self):
         """Makes the weights that remember the routing, one for each gate."""
@@ -124,6 +136,8 @@ def check_input_shape(layer, input_shape):
         raise ValueError(
             f"{name} needs a static last axis. Received: input_shape={tuple(input_shape)}."
         )
+    for router in layer.gates.values():
+        router.check_input_shape(input_shape)
 
 
 def as_tokens(layer, inputs, token_mask):

@@ -152,7 +152,9 @@ class MixtureOfExperts(Mixture):
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 
-        routing = self.router(tokens, mask=token_mask, training=training)
+        routing = self.router(
+            tokens, mask=token_mask, training=training, **self.router.call_arguments(inputs)
+        )
         routing = shown(self, "", routing, token_mask, training)
         plan = sort_by_expert(
             routing["expert_index"],
@@ -204,7 +206,11 @@ class MixtureOfExperts(Mixture):
         if not self.built:
             self.build(tuple(inputs.shape))
         token_mask = None if mask is None else token_mask_of(mask, inputs)
-        routing = self.router(as_tokens(self, inputs, token_mask), mask=token_mask)
+        routing = self.router(
+            as_tokens(self, inputs, token_mask),
+            mask=token_mask,
+            **self.router.call_arguments(inputs),
+        )
         return {"router": by_expert(routing, self.router)[0]}
 
     def routing_statistics(self):
@@ -221,9 +227,8 @@ class MixtureOfExperts(Mixture):
     def flops_per_token(self, input_dim):
         """Multiplications and additions of the matmuls that one token meets, without the shared
         expert."""
-        return self.router.flops_per_token(
-            input_dim
-        ) + self.router.experts_per_token * self.experts.flops_per_row(input_dim)
+        experts = self.router.experts_per_token * self.experts.flops_per_row(input_dim)
+        return self.router.flops_per_token(input_dim) + round(experts)
 
     def total_params(self):
         """The number of weights, without what is remembered of the routing."""

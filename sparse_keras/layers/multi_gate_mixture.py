@@ -141,7 +141,12 @@ class MultiGateMixtureOfExperts(Mixture):
 
         routings, weights, opened = {}, {}, {}
         for gate, router in self.routers.items():
-            routing = router(tokens[gate], mask=token_mask, training=training)
+            routing = router(
+                tokens[gate],
+                mask=token_mask,
+                training=training,
+                **router.call_arguments(first),
+            )
             routings[gate] = shown(self, gate, routing, token_mask, training)
             weights[gate], opened[gate] = by_expert(routings[gate], router)
         outputs = {}
@@ -267,7 +272,12 @@ class MultiGateMixtureOfExperts(Mixture):
         by_name = self._by_name(inputs)
         return {
             gate: by_expert(
-                router(as_tokens(self, by_name[gate], token_mask), mask=token_mask), router
+                router(
+                    as_tokens(self, by_name[gate], token_mask),
+                    mask=token_mask,
+                    **router.call_arguments(by_name[gate]),
+                ),
+                router,
             )[0]
             for gate, router in self.routers.items()
         }
@@ -286,7 +296,7 @@ class MultiGateMixtureOfExperts(Mixture):
         widths = self._by_name(input_dim)
         routers = sum(r.flops_per_token(widths[gate]) for gate, r in self.routers.items())
         return routers + sum(
-            count * self.experts[group].flops_per_row(widths[group])
+            round(count * self.experts[group].flops_per_row(widths[group]))
             for group, count in self._most_open(widths).items()
         )
 

@@ -243,7 +243,7 @@ def _too_many_for(router, *banks):
     num_experts = sum(bank.num_experts for bank in banks)
     names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
     which = " + ".join(f"model.{name}.num_experts" for name in names)
-    for key in ("k", "max_experts"):
+    for key in ("k", "max_experts", "capacity_factor"):
         count = getattr(router, key, None)
         if count is not None and count > num_experts:
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"

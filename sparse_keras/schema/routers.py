@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras.schema.choice import Choice
-from sparse_keras.schema.section import Count, Fraction, NotNegative, Section
+from sparse_keras.schema.section import Count, Fraction, NotNegative, Positive, Section
 
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
 _Z = "Weight of the loss that keeps the router's logits small."
@@ -102,5 +102,36 @@ class UniformRouter(Section):
     type: Literal["uniform"] = Field("uniform", description="Every expert, with equal weights.")
 
 
-ROUTERS = Choice("router", TopKRouter, ThresholdRouter, ReLURouter, DenseRouter, UniformRouter)
+class ExpertChoiceRouter(_LearnedRouter):
+    """Each expert picks the rows of a batch that score highest with it: the load is always even."""
+
+    type: Literal["expert_choice"] = Field(
+        "expert_choice", description="Each expert picks its rows among those of a batch."
+    )
+    capacity_factor: Positive = Field(2.0, description="Experts that see a row, on average.")
+    threshold_decay: Fraction | None = Field(
+        None,
+        description="What one step keeps of the averaged thresholds by which a row finds its "
+        "experts outside training. Null: experts pick there too, so that the prediction of a row "
+        "depends on the rows beside it.",
+    )
+    jitter: Fraction = Field(0.0, description=_JITTER)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+
+    def unused(self):
+        # A frozen router remembers no thresholds.
+        if self.trainable or self.threshold_decay is None:
+            return {}
+        return {"threshold_decay": "trainable is false"}
+
+
+ROUTERS = Choice(
+    "router",
+    TopKRouter,
+    ThresholdRouter,
+    ReLURouter,
+    DenseRouter,
+    UniformRouter,
+    ExpertChoiceRouter,
+)
 RouterConfig = Annotated[Section, ROUTERS]

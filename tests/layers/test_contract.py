@@ -13,6 +13,7 @@ from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
     EnsembleHead,
+    ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
     GLUExperts,
@@ -108,6 +109,10 @@ SUBJECTS = {
         partial(UniformRouter, num_experts=4),
         ROUTER | {"constant": True, "weightless": True},
     ),
+    "ExpertChoiceRouter": (
+        partial(ExpertChoiceRouter, num_experts=4),
+        ROUTER | {"independent": False},
+    ),
     "FeatureGate": (FeatureGate, MASKED | RANDOM),
     "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
     "PiecewiseLinearEmbedding": (partial(PiecewiseLinearEmbedding, 4, **COLUMNS), MASKED),
@@ -137,6 +142,14 @@ SUBJECTS = {
     "dense, dense": (
         partial(mixture, DENSE, partial(DenseRouter, importance_loss=0.01, use_bias=True)),
         MASKED,
+    ),
+    "dense, expert choice": (
+        partial(mixture, DENSE, partial(ExpertChoiceRouter, 1.3, importance_loss=0.01)),
+        MASKED | {"independent": False},
+    ),
+    "dense, expert choice by thresholds": (
+        partial(mixture, DENSE, partial(ExpertChoiceRouter, threshold_decay=0.9)),
+        MASKED | {"independent": False},
     ),
     "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
     "gates, dense": (

@@ -9,6 +9,7 @@ from keras import ops
 from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
+    ExpertChoiceRouter,
     GLUExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -56,6 +57,7 @@ ROUTERS = {
     "few relu": lambda: ReLURouter(k=2, max_experts=3),
     "dense": lambda: DenseRouter(use_bias=True),
     "uniform": lambda: UniformRouter(),
+    "expert choice": lambda: ExpertChoiceRouter(capacity_factor=1.3),
 }
 # Leading axes, E, K, share of open slots, share of tokens that are padding, experts ever chosen.
 SHAPES = {

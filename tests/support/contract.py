@@ -58,6 +58,7 @@ class Subject:
         random: Whether training draws random numbers. XLA draws other ones than TensorFlow, so
             that compiled training cannot agree with eager training.
         constant: Whether nothing is random, initial weights included.
+        independent: Whether an example's output does not depend on the others of its batch.
         weightless: Whether it has no weights, and outputs that do not depend on its inputs.
     """
 
@@ -69,6 +70,7 @@ class Subject:
     random: bool = False
     constant: bool = False
     weightless: bool = False
+    independent: bool = True
 
     def make(self, **kwargs):
         return self.wrap(self.make_layer(**kwargs))
@@ -351,12 +353,13 @@ def fits_and_evaluates(subject):
     expected, _ = losses_of_fit(subject, run_eagerly=True)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     x = subject.inputs()
-    predicted = model.predict(x, batch_size=4, verbose=0)
+    size = 4 if subject.independent else len(x)
+    predicted = model.predict(x, batch_size=size, verbose=0)
     np.testing.assert_allclose(predicted, to_numpy(model(x)), rtol=1e-5, atol=1e-6)
     # No auxiliary loss counts here: what is left is the error alone, but for regularizers.
     regularization = sum(float(to_numpy(loss)) for loss in model.losses)
     assert bool(regularization) == bool(regularizers(model))
-    assert abs(model.evaluate(x, predicted, verbose=0) - regularization) < 1e-6
+    assert abs(model.evaluate(x, predicted, batch_size=len(x), verbose=0) - regularization) < 1e-6
     assert np.isfinite(model.train_on_batch(x, predicted + 1))
 
 
@@ -434,6 +437,8 @@ def gradients_reach_every_weight(subject):
 
 @item
 def examples_are_independent(subject):
+    if not subject.independent:
+        return
     for rank in subject.ranks:
         model, x, _ = subject.model(rank, jit_compile=False)
         run = partial(model.predict, verbose=0) if rank == 2 else partial(call, model)

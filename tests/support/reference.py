@@ -191,6 +191,8 @@ def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream,
 def route(router, logits, mask=None):
     """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`."""
     name = type(router).__name__
+    if name == "ExpertChoiceRouter":
+        return expert_choice(logits, mask, router.capacity_factor)
     slots = getattr(router, "k" if name == "TopKRouter" else "max_experts", None)
     slots = slots or router.num_experts
     index = np.zeros((len(logits), slots), int)
@@ -216,6 +218,20 @@ def route(router, logits, mask=None):
         elif normalize is not False and weight[n].sum() > 0:
             weight[n] /= weight[n].sum()
     return index, weight, is_open
+
+
+def expert_choice(logits, mask, capacity_factor):
+    """Each expert, one at a time, takes its best tokens among those that are not padding."""
+    tokens, num_experts = logits.shape
+    candidates = np.arange(tokens) if mask is None else np.flatnonzero(mask)
+    capacity = int(np.ceil(capacity_factor * len(candidates) / num_experts - 1e-9))
+    scores = softmax(logits)
+    is_open = np.zeros(logits.shape, bool)
+    for e in range(num_experts):
+        best = candidates[np.argsort(-scores[candidates, e], kind="stable")]
+        is_open[best[:capacity], e] = True
+    index = np.tile(np.arange(num_experts), (tokens, 1))
+    return index, np.where(is_open, scores, 0.0), is_open
 
 
 def gates_and_gradients(banks, tokens, gates, upstream):

@@ -55,7 +55,7 @@ class Experts(keras.layers.Layer):
 
     def active_params(self, experts_per_token):
         """The number of weights that one token meets."""
-        return self.count_params() * experts_per_token // self.num_experts
+        return int(self.count_params() * experts_per_token / self.num_experts)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.output_width(input_shape[-1]))

@@ -118,7 +118,7 @@ class TiedExperts(Experts):
 
     def active_params(self, experts_per_token):
         shared = self.kernel.shape[0] * self.kernel.shape[1]
-        return shared + (self.count_params() - shared) * experts_per_token // self.num_experts
+        return shared + int((self.count_params() - shared) * experts_per_token / self.num_experts)
 
     def get_config(self):
         return {

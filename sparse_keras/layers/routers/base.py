@@ -43,7 +43,8 @@ class Router(keras.layers.Layer):
 
     `always_open` says that `is_open` is True for every token that is not padding, and
     `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
-    owner adds `auxiliary_losses(...)` to the model's losses.
+    owner adds `auxiliary_losses(...)` to the model's losses. `sees_other_tokens` says that the
+    routing of a token depends on other tokens of its batch or sequence, later ones included.
 
     With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
     route is worth.
@@ -51,6 +52,7 @@ class Router(keras.layers.Layer):
 
     always_open = False
     slots_are_experts = False
+    sees_other_tokens = False
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Router(keras.layers.Layer):
 
     @property
     def experts_per_token(self):
-        """K as cost counts it: the experts that a token meets."""
+        """K as cost counts it: the experts that a token meets, on average if that is known."""
         raise NotImplementedError
 
     @property
@@ -104,6 +106,13 @@ class Router(keras.layers.Layer):
                 f"a bank of {num_experts}. Received: num_experts={num_experts}."
             )
         self.num_experts = num_experts
+
+    def call_arguments(self, inputs):
+        """More arguments of a call, which its owner takes from its inputs `[..., D]`: a dict."""
+        return {}
+
+    def check_input_shape(self, input_shape):
+        """Raises a ValueError unless the owner's inputs `[..., D]` have a shape to route."""
 
     def check_num_experts(self):
         """Raises a ValueError unless E is known and leaves room for the router's choices."""
@@ -136,6 +145,11 @@ class Router(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, mask=None, training=None):
+        logits = self.noisy_logits(inputs, mask, training)
+        return closed_to_padding({"logits": logits, **self.route(logits)}, mask)
+
+    def noisy_logits(self, inputs, mask=None, training=None):
+        """The logits `[N, E]`, from inputs with zeros for padding, and jitter in training."""
         if mask is not None:
             # As its owner does: a router is a layer of its own, too.
             inputs = ops.where(mask[:, None], inputs, ops.zeros_like(inputs))
@@ -147,13 +161,7 @@ class Router(keras.layers.Layer):
                 dtype=inputs.dtype,
                 seed=self.seed_generator,
             )
-        logits = self.compute_logits(inputs)
-        routing = {"logits": logits, **self.route(logits)}
-        if mask is not None:
-            is_open = ops.logical_and(routing["is_open"], mask[:, None])
-            routing["is_open"] = is_open
-            routing["weight"] = ops.where(is_open, routing["weight"], 0.0)
-        return routing
+        return self.compute_logits(inputs)
 
     def compute_logits(self, inputs):
         """The logits `[N, E]` of inputs `[N, D]`, both float32."""
@@ -246,6 +254,15 @@ class Router(keras.layers.Layer):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }
+
+
+def closed_to_padding(routing, mask):
+    """A routing with all slots of padding closed."""
+    if mask is None:
+        return routing
+    is_open = ops.logical_and(routing["is_open"], mask[:, None])
+    weight = ops.where(is_open, routing["weight"], 0.0)
+    return {**routing, "is_open": is_open, "weight": weight}
 
 
 def open_slots(gates, is_open, max_experts):

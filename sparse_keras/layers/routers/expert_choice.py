@@ -1,0 +1,228 @@
+"""ExpertChoiceRouter: every expert picks its tokens, so that the load is always balanced."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.routers.base import Router, closed_to_padding, every_slot
+from sparse_keras.ops import expert_capacity
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class ExpertChoiceRouter(Router):
+    """Lets each expert pick the tokens that score highest with it.
+
+        scores = softmax(x @ kernel)                      over experts
+        expert e is open for its C best tokens,           C = ceil(capacity_factor * N / E)
+        weight = scores, where open
+
+    Every expert gets C tokens, and no loss is needed for that. A token gets as many experts as pick
+    it, from none to E, and `capacity_factor` on average.
+
+    **A token's output depends on the other tokens.** In training that is the method. In prediction
+    it means that `predict(x)[i]` is not `predict(x[i:i+1])`: a token alone is picked by every
+    expert. There are two ways out. With a `threshold_decay`, an expert is open outside training to
+    each token that reaches its threshold: the lowest score that it picked in training, averaged
+    over steps. `group_by="example"` lets experts pick among the tokens of each example.
+
+    **It leaks the future in causal models**, such as language models: whether a token is picked
+    depends on later tokens. The training loss looks better than the model is. A mixture that is
+    called behind a causal layer of a functional model warns of that, and so does
+    `callbacks.ExpertLoad` at the start of `fit`; causal attention hidden inside a layer's `call`
+    is not found.
+
+    Args:
+        capacity_factor: Experts per token, on average; at most E.
+        group_by: `"batch"`: an expert picks among all tokens of a batch. `"example"`: among those
+            of each example, for inputs of rank 3 or 4.
+        threshold_decay: `None`: experts pick outside training as well. A number such as 0.99: how
+            much of the averaged thresholds one training step keeps; see above. The first steps are
+            averaged evenly, and before them experts pick.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be constant.)
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding, which is never picked. N counts the others.
+        training: Whether the call is part of training.
+        examples: The number of examples that the tokens belong to, for `group_by="example"`. The
+            owner of the router passes it.
+
+    Returns:
+        The routing, a dict; see `Router`. K is E, and slot e is expert e.
+
+    Raises:
+        ValueError: If a `balance_loss` is given, if `capacity_factor` exceeds E, or if tokens are
+            to be grouped by examples that have only one.
+
+    Example:
+
+    >>> router = sparse_keras.layers.ExpertChoiceRouter(capacity_factor=2, num_experts=4)
+    >>> routing = router(np.random.normal(size=(8, 16)).astype("float32"))
+    >>> np.sum(routing["is_open"], axis=0)
+    array([4, 4, 4, 4])
+
+    Reference:
+        [Mixture-of-Experts with Expert Choice Routing](https://arxiv.org/abs/2202.09368), section
+        3.2; [Expert Threshold Routing](https://arxiv.org/abs/2603.11535) for the thresholds, used
+        outside training only here.
+    """
+
+    slots_are_experts = True
+    sees_other_tokens = True
+
+    def __init__(
+        self,
+        capacity_factor=2.0,
+        group_by="batch",
+        threshold_decay=None,
+        num_experts=None,
+        **kwargs,
+    ):
+        super().__init__(num_experts=num_experts, **kwargs)
+        if self.balance_loss:
+            raise ValueError(
+                "With an ExpertChoiceRouter every expert gets the same number of tokens: the load "
+                "is always balanced, and a balance loss is constant. Leave it out. Received: "
+                f"balance_loss={self.balance_loss}."
+            )
+        if not 0.0 < capacity_factor < float("inf"):
+            raise ValueError(
+                "`capacity_factor` must be a positive number, the experts per token on average. "
+                f"Received: capacity_factor={capacity_factor!r}."
+            )
+        if threshold_decay is not None and not 0.0 <= threshold_decay < 1.0:
+            raise ValueError(
+                f"`threshold_decay` must be None or in [0, 1). Received: {threshold_decay!r}."
+            )
+        self.capacity_factor = capacity_factor
+        if group_by not in ("batch", "example"):
+            raise ValueError(
+                f"`group_by` must be 'batch' or 'example'. Received: group_by={group_by!r}."
+            )
+        self.group_by = group_by
+        self.threshold_decay = threshold_decay
+
+    @property
+    def experts_per_token(self):
+        return self.capacity_factor
+
+    @property
+    def slots(self):
+        return self.num_experts
+
+    def check_num_experts(self):
+        super().check_num_experts()
+        if self.capacity_factor > self.num_experts:
+            raise ValueError(
+                "`capacity_factor` is the experts per token on average, so that it must be at most "
+                f"the number of experts. Received: capacity_factor={self.capacity_factor}, "
+                f"num_experts={self.num_experts}."
+            )
+
+    def check_input_shape(self, input_shape):
+        if self.group_by == "example" and len(input_shape) == 2:
+            raise ValueError(
+                "group_by='example' needs inputs of rank 3 or 4: in those of rank 2 each example "
+                "is one token, which every expert would pick. Use group_by='batch'. Received: "
+                f"input_shape={tuple(input_shape)}."
+            )
+
+    def call_arguments(self, inputs):
+        return {"examples": ops.shape(inputs)[0]} if self.group_by == "example" else {}
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.thresholds = None
+        if self.threshold_decay is not None:
+
+            def remembered(name, shape):
+                return self.add_weight(
+                    name=name,
+                    shape=shape,
+                    initializer="zeros",
+                    trainable=False,
+                    aggregation="mean",  # Over replicas, under a distribution strategy.
+                )
+
+            self.thresholds = remembered("router_thresholds", (self.num_experts,))
+            self.threshold_steps = remembered("router_threshold_steps", ())
+
+    def call(self, inputs, mask=None, training=None, examples=None):
+        logits = self.noisy_logits(inputs, mask, training)
+        routing, lowest = self._choose(logits, mask, 1 if examples is None else examples)
+        if self.thresholds is not None:
+            if training:
+                if self.trainable:
+                    self._remember(lowest)
+            else:
+                routing = self._by_threshold(routing)
+        return closed_to_padding({"logits": logits, **routing}, mask)
+
+    def route(self, logits):
+        return self._choose(logits, None, 1)[0]
+
+    def weigh(self, logits, expert_index, is_open):
+        weight = ops.take_along_axis(ops.softmax(logits, axis=-1), expert_index, axis=-1)
+        return ops.where(is_open, weight, 0.0)
+
+    def _choose(self, logits, mask, groups):
+        """The routing `[N, E]`, and each expert's lowest chosen score in each group, `[G, E]`."""
+        scores = ops.softmax(logits, axis=-1)
+        grouped = ops.reshape(scores, (groups, -1, self.num_experts))
+        if mask is None:
+            counts = ops.ones_like(grouped[:, :1, 0]) * ops.cast(ops.shape(grouped)[1], "float32")
+        else:
+            mask = ops.reshape(mask, (groups, -1))
+            grouped = ops.where(mask[..., None], grouped, -1.0)  # Behind every score there is.
+            counts = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)
+        capacity = expert_capacity(self.capacity_factor, counts, self.num_experts)
+        capacity = ops.minimum(capacity, ops.cast(counts, "int32"))[..., None]  # [G, 1, 1]
+
+        best_first = -ops.sort(-ops.stop_gradient(grouped), axis=1)
+        last = ops.broadcast_to(
+            ops.maximum(capacity - 1, 0), (*ops.shape(capacity)[:2], self.num_experts)
+        )
+        lowest = ops.take_along_axis(best_first, last, axis=1)  # [G, 1, E]
+        above, equal = grouped > lowest, ops.equal(grouped, lowest)
+        # Among equal scores, earlier tokens are picked first.
+        left = capacity - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
+        is_open = above | (equal & (ops.cumsum(ops.cast(equal, "int32"), axis=1) <= left))
+        return self._routing(scores, ops.reshape(is_open, ops.shape(scores))), lowest[:, 0]
+
+    def _routing(self, scores, is_open):
+        routing = every_slot(ops.where(is_open, scores, 0.0))
+        return {**routing, "is_open": is_open, "scores": scores}
+
+    def _remember(self, lowest):
+        """Averages the thresholds over the groups of this step that have tokens, and over steps."""
+        found = lowest >= 0.0  # Of a group of padding alone, the lowest score is -1.
+        groups = ops.sum(ops.cast(found, "float32"), axis=0)
+        mean = ops.sum(ops.where(found, lowest, 0.0), axis=0) / ops.maximum(groups, 1.0)
+        steps = self.threshold_steps + ops.cast(groups[0] > 0, "float32")
+        kept = ops.minimum(self.threshold_decay, (steps - 1.0) / ops.maximum(steps, 1.0))
+        kept = ops.where(groups > 0, kept, 1.0)
+        self.thresholds.assign(kept * self.thresholds + (1.0 - kept) * mean)
+        # Beyond a million steps the count says nothing new, and would leave float32's integers.
+        self.threshold_steps.assign(ops.minimum(steps, 1e6))
+
+    def _by_threshold(self, routing):
+        scores = routing["scores"]
+        is_open = scores >= ops.convert_to_tensor(self.thresholds)
+        trained = ops.convert_to_tensor(self.threshold_steps) > 0
+        return self._routing(scores, ops.where(trained, is_open, routing["is_open"]))
+
+    def compute_output_spec(self, inputs, mask=None, training=None, examples=None):
+        return super().compute_output_spec(inputs, mask, training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "capacity_factor": self.capacity_factor,
+            "group_by": self.group_by,
+            "threshold_decay": self.threshold_decay,
+        }
