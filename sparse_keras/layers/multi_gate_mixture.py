@@ -16,7 +16,7 @@ from sparse_keras.layers.mixture import (
     variable_name,
 )
 from sparse_keras.layers.parts import claim, with_own_seeds
-from sparse_keras.layers.routers import ROUTERS, Router
+from sparse_keras.layers.routers import router_from
 from sparse_keras.layers.routers.base import every_slot, open_slots
 from sparse_keras.layers.routing_hooks import shown
 from sparse_keras.ops import collect, dispatch, sort_by_expert
@@ -406,13 +406,7 @@ def _routers(routers):
             f"{{'income': 'dense', 'married': 'dense'}}. Received: {routers!r}."
         )
     return {
-        gate: identifiers.get(
-            with_own_seeds(router, gate),
-            ROUTERS,
-            Router,
-            "a router",
-            name=variable_name(f"{gate}_router"),
-        )
+        gate: router_from(with_own_seeds(router, gate), name=variable_name(f"{gate}_router"))
         for gate, router in routers.items()
     }
 

@@ -8,7 +8,7 @@ import keras
 from sparse_keras.initializers import for_group
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts
-from sparse_keras.layers.routers import ROUTERS, Router
+from sparse_keras.layers.routers import router_from
 
 # The parts of all layers there are.
 _OWNED = weakref.WeakSet()
@@ -80,7 +80,7 @@ def router_of(router, k):
     router = "top_k" if router is None else router
     if isinstance(router, str) and k is not None:
         router = {"type": router, "k": k}
-    router = identifiers.get(router, ROUTERS, Router, "a router")
+    router = router_from(router)
     if k not in (None, getattr(router, "k", None)):
         raise ValueError(
             f"`k` and the router disagree. Received: k={k}, and a {type(router).__name__} with "

@@ -99,8 +99,21 @@ SUBJECTS = {
         ROUTER | RANDOM,
     ),
     "TopKRouter with a selection bias": (
-        partial(TopKRouter, num_experts=4, select_on="score_plus_bias"),
+        partial(
+            TopKRouter,
+            num_experts=4,
+            score="sigmoid",
+            select_on="score_plus_bias",
+            num_groups=2,
+            groups_kept=1,
+            scale=2.5,
+            per_expert_scale=True,
+        ),
         ROUTER,
+    ),
+    "TopKRouter with noise": (
+        partial(TopKRouter, num_experts=4, score="identity", use_bias=True, noise=True),
+        ROUTER | RANDOM,
     ),
     "ThresholdRouter": (partial(ThresholdRouter, num_experts=4), ROUTER),
     "ReLURouter": (partial(ReLURouter, num_experts=4), ROUTER),

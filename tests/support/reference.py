@@ -188,8 +188,15 @@ def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream,
     return y, dx, dweight, gradients
 
 
-def route(router, logits, mask=None):
-    """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`."""
+def route(router, logits, mask=None, weights=None):
+    """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`.
+
+    Args:
+        router: The router.
+        logits: Float64 `[N, E]`.
+        mask: Optional bool `[N]`, False for padding.
+        weights: The router's weights, as `weights_of` returns them; `None` for its own.
+    """
     name = type(router).__name__
     if name == "ExpertChoiceRouter":
         return expert_choice(logits, mask, router.capacity_factor)
@@ -197,8 +204,14 @@ def route(router, logits, mask=None):
     slots = slots or router.num_experts
     index = np.zeros((len(logits), slots), int)
     weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
+    weights = weights_of(router) if weights is None else weights
     for n, row in enumerate(logits):
-        if name in ("TopKRouter", "DenseRouter"):
+        if name == "TopKRouter":
+            is_open[n] = mask is None or mask[n]
+            index[n], weight[n] = token_choice(router, row, weights)
+            weight[n] *= is_open[n]
+            continue
+        if name == "DenseRouter":
             gates, lowest = softmax(row), -np.inf
         elif name == "UniformRouter":
             gates, lowest = np.full(len(row), 1 / len(row)), -np.inf
@@ -207,15 +220,12 @@ def route(router, logits, mask=None):
         else:
             gates, lowest = np.maximum(row, 0), 0.0
         best = np.argsort(-gates, kind="stable")[:slots]
-        if name != "TopKRouter" and slots == router.num_experts:
+        if slots == router.num_experts:
             best = np.arange(slots)  # Nothing to choose: slot e is expert e.
         index[n] = best
         is_open[n] = (gates[best] > lowest) & (mask is None or mask[n])
         weight[n] = np.where(is_open[n], gates[best], 0.0)
-        normalize = getattr(router, "normalize", False)
-        if normalize is None and slots == 1:
-            weight[n] /= np.sort(gates)[-2:].sum()
-        elif normalize is not False and weight[n].sum() > 0:
+        if getattr(router, "normalize", False) and weight[n].sum() > 0:
             weight[n] /= weight[n].sum()
     return index, weight, is_open
 
@@ -232,6 +242,41 @@ def expert_choice(logits, mask, capacity_factor):
         is_open[best[:capacity], e] = True
     index = np.tile(np.arange(num_experts), (tokens, 1))
     return index, np.where(is_open, scores, 0.0), is_open
+
+
+def token_choice(router, logits, weights):
+    """The k experts of one token and their weights, by a TopKRouter's arguments."""
+    experts = range(len(logits))
+    scores = {
+        "softmax": softmax,
+        "sigmoid": sigmoid,
+        "sqrt_softplus": lambda z: np.sqrt(np.log1p(np.exp(z))),
+        "identity": lambda z: z,
+    }[router.score](logits)
+    selection = list(logits if router.select_on == "logits" else scores)
+    if router.select_on == "score_plus_bias":
+        selection = [selection[e] + weights["router_selection_bias"][e] for e in experts]
+    if router.num_groups:
+        size = len(logits) // router.num_groups
+        best = {"max": 1, "top2_sum": 2}[router.group_score]
+        groups = [selection[g * size : (g + 1) * size] for g in range(router.num_groups)]
+        group_scores = [sum(sorted(group, reverse=True)[:best]) for group in groups]
+        kept = sorted(range(router.num_groups), key=lambda g: -group_scores[g])[
+            : router.groups_kept
+        ]
+        experts = [e for e in experts if e // size in kept]
+    experts = sorted(experts, key=lambda e: -selection[e])
+    alone = router.k == 1 and router.normalize is None  # Weighed beside the runner-up.
+    experts = experts[: 2 if alone else router.k]
+    weight = np.array([scores[e] for e in experts])
+    if router.normalize == "softmax" or (router.normalize is None and router.score == "identity"):
+        weight = softmax(weight)
+    elif router.normalize is not False:
+        weight = weight / weight.sum()
+    weight, experts = router.scale * weight[: router.k], experts[: router.k]
+    if router.per_expert_scale:
+        weight = weight * weights["router_expert_scale"][experts]
+    return experts, weight
 
 
 def gates_and_gradients(banks, tokens, gates, upstream):

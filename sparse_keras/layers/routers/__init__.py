@@ -1,6 +1,11 @@
 """Routers: who goes where, one router a file."""
 
+import collections
+import functools
+
 from sparse_keras._plugin_builders import Builders
+from sparse_keras._token_choice import PRESETS
+from sparse_keras.layers import identifiers
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
@@ -22,7 +27,28 @@ ROUTERS = Builders(
     },
 )
 
+# The families of models whose routers `TopKRouter.preset` makes are names, too.
+_NAMES = collections.ChainMap(
+    ROUTERS, {name: functools.partial(TopKRouter.preset, name) for name in PRESETS}
+)
+
+
+def router_from(identifier, **defaults):
+    """The router that `identifier` is or names: see `identifiers.get`.
+
+    `"deepseek_v3"` is `{"type": "top_k", "preset": "deepseek_v3"}`, and so for each preset.
+    """
+    if isinstance(identifier, dict) and identifier.get("type") == "top_k":
+        identifier = dict(identifier)
+        preset = identifier.pop("preset", None)
+        if preset is not None:
+            del identifier["type"]
+            return TopKRouter.preset(preset, **defaults | identifier)
+    return identifiers.get(identifier, _NAMES, Router, "a router", **defaults)
+
+
 __all__ = [
+    "PRESETS",
     "ROUTERS",
     "DenseRouter",
     "ExpertChoiceRouter",
@@ -31,4 +57,5 @@ __all__ = [
     "ThresholdRouter",
     "TopKRouter",
     "UniformRouter",
+    "router_from",
 ]

@@ -145,11 +145,11 @@ class Router(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, mask=None, training=None):
-        logits = self.noisy_logits(inputs, mask, training)
-        return closed_to_padding({"logits": logits, **self.route(logits)}, mask)
+        inputs = self.jittered(inputs, mask, training)
+        return closed_to_padding(self.decide(inputs, training), mask)
 
-    def noisy_logits(self, inputs, mask=None, training=None):
-        """The logits `[N, E]`, from inputs with zeros for padding, and jitter in training."""
+    def jittered(self, inputs, mask=None, training=None):
+        """The inputs with zeros for padding, and jitter in training."""
         if mask is not None:
             # As its owner does: a router is a layer of its own, too.
             inputs = ops.where(mask[:, None], inputs, ops.zeros_like(inputs))
@@ -161,7 +161,16 @@ class Router(keras.layers.Layer):
                 dtype=inputs.dtype,
                 seed=self.seed_generator,
             )
-        return self.compute_logits(inputs)
+        return inputs
+
+    def decide(self, inputs, training=None):
+        """The routing of inputs `[N, D]`, as if none were padding."""
+        logits = self.compute_logits(inputs)
+        return {"logits": logits, **self.route(logits)}
+
+    def noisy_logits(self, inputs, mask=None, training=None):
+        """The logits `[N, E]`, from inputs with zeros for padding, and jitter in training."""
+        return self.compute_logits(self.jittered(inputs, mask, training))
 
     def compute_logits(self, inputs):
         """The logits `[N, E]` of inputs `[N, D]`, both float32."""
@@ -218,7 +227,7 @@ class Router(keras.layers.Layer):
         return found
 
     def matrix_params(self):
-        """The number of weights that make the logits."""
+        """The number of weights that make routings of inputs."""
         return (self.kernel.shape[0] + self.use_bias) * self.num_experts
 
     def flops_per_token(self, input_dim):

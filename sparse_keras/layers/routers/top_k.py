@@ -3,16 +3,17 @@
 import keras
 from keras import ops
 
-from sparse_keras import losses
+from sparse_keras import _token_choice, losses
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, loss_weight
+from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 
-SELECT_ON = ("score", "score_plus_bias", "logits")
+_NORMALIZE = (None, True, False, "softmax")
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class TopKRouter(Router):
-    """Sends each token to the `k` experts with the highest softmax scores.
+    """Sends each token to the `k` experts with the highest scores.
 
         scores = softmax(x @ kernel)
         weight = scores of the k best, divided by their sum
@@ -21,22 +22,50 @@ class TopKRouter(Router):
     divisor is the sum of the two best scores: the weight lies between 1/2 and 1, and the scale of
     outputs and gradients does not depend on the number of experts.
 
+    That is the default. The families of decoders differ in each step, and so can this router:
+
+        logits    = x @ kernel [+ bias] [+ noise]
+        scores    = score(logits)
+        selection = scores, scores + selection_bias, or logits     [-inf outside the best groups]
+        chosen    = scores of the k experts with the highest selection
+        weight    = chosen, chosen / sum(chosen), or softmax(chosen)      [* scale] [* expert_scale]
+
+    `TopKRouter.preset("deepseek_v3")` is the router of DeepSeek-V3; the presets are `mixtral`,
+    `qwen2_moe`, `qwen3_moe`, `olmoe`, `deepseek_v2`, `deepseek_v3`, `gpt_oss`, `granite_moe` and
+    `switch`.
+
     Args:
         k: K, experts per token.
         num_experts: E. `None` to learn it from the layer that owns the router.
-        select_on: What the k best are chosen by. `"score"`; `"score_plus_bias"`, the score plus a
-            bias for each expert, which the weights know nothing of (see below); or `"logits"`,
-            which have the same order as the scores, also where scores round to the same number.
-        normalize: `None` divides as above; True divides by the sum of the k best, so that it needs
-            k > 1; False leaves the scores as they are, as in Switch Transformers.
+        normalize: What makes weights of the k chosen scores. `None` divides as above, and takes
+            the softmax if `score` is `"identity"`; True divides by the sum of the k chosen, so that
+            it needs k > 1; False leaves the scores as they are, as in Switch Transformers;
+            `"softmax"` is the softmax over the k chosen, and needs k > 1, too.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         z_loss: Weight of the router z-loss.
+        select_on: What the k best are chosen by. `"score"`; `"score_plus_bias"`, the score plus a
+            bias for each expert, which the weights know nothing of (see below); or `"logits"`,
+            which have the same order as the scores, also where scores round to the same number,
+            and which groups may score otherwise.
+        score: What is made of the logits: `"softmax"` over all experts; `"sigmoid"` or
+            `"sqrt_softplus"`, each expert for itself; or `"identity"`, the logits themselves.
+        num_groups: Number of groups of neighbouring experts, which must divide E. A token's experts
+            are in `groups_kept` of them, as few devices would be. `None` for no groups.
+        groups_kept: Groups of each token, fewer than `num_groups`.
+        group_score: What groups are chosen by: `"max"`, the best selection score in the group, or
+            `"top2_sum"`, the sum of its best two.
+        scale: Factor of all weights. It makes up for the small weights of many experts where others
+            see each token, too.
+        per_expert_scale: Whether each expert has a learned factor of its weights, 1 at first.
+        noise: Whether logits get noise in training, of a learned size for each token and expert:
+            `softplus(x @ noise_kernel)` times a draw from the normal distribution. The noise
+            kernel is zero at first.
         importance_loss: Weight of the importance loss.
         jitter: Width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
-        seed: Seed of the jitter.
+        seed: Seed of the jitter and of the noise.
 
     Call arguments:
         inputs: `[N, D]`.
@@ -44,15 +73,19 @@ class TopKRouter(Router):
         training: Whether the call is part of training.
 
     Returns:
-        The routing, a dict; see `Router`.
+        The routing, a dict; see `Router`. `"scores"` are never negative: with `score="identity"`
+        they are the softmax of the logits, though the choice is made by the logits. With
+        `noise=True` it has two more entries, float32 `[N, E]`: `"clean_logits"`, the logits without
+        the noise, and `"noise_stddev"`, the size of the noise, 0 outside training.
 
     With `select_on="score_plus_bias"`, `selection_bias` is the weight `router_selection_bias`,
     float32 `[E]`, zero at first and not trainable: no gradient reaches it. It steers who is
     chosen, and so the balance, without a say in the weights.
 
     Raises:
-        ValueError: If `k` exceeds the number of experts, `normalize=True` with `k=1`, or
-            `select_on` is unknown.
+        ValueError: If arguments make no sense together, such as `normalize=True` with `k=1`, where
+            no gradient would reach the router; or with the number of experts, such as more than E
+            experts per token, or groups that do not divide E.
 
     Example:
 
@@ -61,9 +94,21 @@ class TopKRouter(Router):
     >>> routing["expert_index"].shape
     TensorShape([5, 2])
 
+    The router of DeepSeek-V3, with fewer experts for each token:
+
+    >>> layer = sparse_keras.layers.MixtureOfExperts(
+    ...     sparse_keras.layers.GLUExperts(num_experts=32, hidden_dim=16),
+    ...     router=sparse_keras.layers.TopKRouter.preset("deepseek_v3", k=4),
+    ... )
+    >>> layer(np.ones((5, 16), "float32")).shape
+    TensorShape([5, 16])
+
     Reference:
-        [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538) for k > 1;
-        [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1 with `normalize=False`.
+        [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538) for k > 1, and for
+        the noise, equation 4; [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1
+        with `normalize=False`; [DeepSeek-V2](https://arxiv.org/abs/2405.04434), section 2.2.2, for
+        groups; [DeepSeek-V3](https://arxiv.org/abs/2412.19437), section 2.1.2, for sigmoid scores
+        and the selection bias.
     """
 
     def __init__(
@@ -74,32 +119,73 @@ class TopKRouter(Router):
         balance_loss=0.01,
         z_loss=0.0,
         select_on="score",
+        score="softmax",
+        num_groups=None,
+        groups_kept=None,
+        group_score="max",
+        scale=1.0,
+        per_expert_scale=False,
+        noise=False,
         **kwargs,
     ):
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
         self.z_loss = loss_weight("z_loss", z_loss)
         self.k = positive_int("k", k)
-        if normalize and k == 1:
+        self.normalize = _one_of("normalize", normalize, _NORMALIZE)
+        self.select_on = _one_of("select_on", select_on, _token_choice.SELECT_ON)
+        self.score = _one_of("score", score, _token_choice.SCORES)
+        for name, value in (("num_groups", num_groups), ("groups_kept", groups_kept)):
+            setattr(self, name, None if value is None else positive_int(name, value))
+        self.group_score = _one_of("group_score", group_score, _token_choice.GROUP_SCORES)
+        if not 0.0 < scale < float("inf"):
+            raise ValueError(f"`scale` must be a factor above 0. Received: scale={scale!r}.")
+        self.scale = scale
+        self.per_expert_scale = per_expert_scale
+        self.noise = noise
+        self._refuse(_token_choice.conflicts(self))
+        self.selection_bias = self.expert_scale = self.noise_kernel = None
+
+    @classmethod
+    def preset(cls, family, /, **overrides):
+        """The router of a family of models.
+
+        Args:
+            family: A key of `sparse_keras.layers.routers.PRESETS`, which says what each family
+                sets, and from which source.
+            **overrides: Arguments in place of the preset's.
+
+        Raises:
+            ValueError: If there is no such preset.
+        """
+        return cls(**_token_choice.with_preset(family, overrides))
+
+    def check_num_experts(self):
+        super().check_num_experts()
+        self._refuse(_token_choice.misfits(self, self.num_experts))
+
+    def _refuse(self, conflicts):
+        for name, reason in conflicts:
             raise ValueError(
-                "With k=1, `normalize=True` makes every weight the constant 1, and no gradient "
-                "reaches the router. Leave `normalize` out, or use k > 1. Received: k=1, "
-                "normalize=True."
+                f"`{name}`: {reason}. Received: {name}={getattr(self, name)!r}, k={self.k}."
             )
-        self.normalize = normalize
-        if select_on not in SELECT_ON:
-            raise ValueError(f"`select_on` must be one of {SELECT_ON}. Received: {select_on!r}.")
-        self.select_on = select_on
-        self.selection_bias = None
 
     def build(self, input_shape):
         super().build(input_shape)
-        if self.select_on == "score_plus_bias":
-            self.selection_bias = self.add_weight(
-                name="router_selection_bias",
-                shape=(self.num_experts,),
-                initializer="zeros",
-                trainable=False,
+
+        def per_expert(name, initializer, trainable=True, shape=()):
+            return self.add_weight(
+                name=name,
+                shape=(*shape, self.num_experts),
+                initializer=initializer,
+                trainable=trainable,
             )
+
+        if self.select_on == "score_plus_bias":
+            self.selection_bias = per_expert("router_selection_bias", "zeros", trainable=False)
+        if self.per_expert_scale:
+            self.expert_scale = per_expert("router_expert_scale", "ones")
+        if self.noise:
+            self.noise_kernel = per_expert("router_noise_kernel", "zeros", shape=input_shape[-1:])
 
     @property
     def experts_per_token(self):
@@ -109,40 +195,88 @@ class TopKRouter(Router):
     def always_open(self):
         return type(self).route is TopKRouter.route  # A subclass may close what it likes.
 
+    def decide(self, inputs, training=None):
+        if not self.noise:
+            return super().decide(inputs, training)
+        logits = clean = self.compute_logits(inputs)
+        stddev = ops.zeros_like(clean)
+        if training:
+            stddev = ops.softplus(ops.matmul(inputs, self.noise_kernel))
+            logits = clean + stddev * keras.random.normal(
+                ops.shape(clean), dtype=clean.dtype, seed=self.seed_generator
+            )
+        return {
+            "logits": logits,
+            "clean_logits": clean,
+            "noise_stddev": stddev,
+            **self.route(logits),
+        }
+
     def route(self, logits):
-        scores = ops.softmax(logits, axis=-1)
-        _, expert_index = ops.top_k(self._selection(logits, scores), self.k)
-        expert_index = ops.cast(expert_index, "int32")
-        weight = self._weigh(logits, scores, expert_index)
+        scores = SCORES[self.score](logits)
+        best = 2 if self._beside_the_next else self.k
+        if self.select_on == "score" and self.num_groups is None:
+            chosen, expert_index = ops.top_k(scores, best)
+        else:
+            _, expert_index = ops.top_k(self._selection(logits, scores), best)
+            chosen = ops.take_along_axis(scores, expert_index, axis=-1)
+        expert_index = ops.cast(expert_index[:, : self.k], "int32")
+        weight = self._weights(chosen, expert_index)
         return {
             "expert_index": expert_index,
             "weight": weight,
             "is_open": ops.ones_like(weight, dtype="bool"),
-            "scores": scores,
+            # What losses and statistics make shares of.
+            "scores": ops.softmax(logits, axis=-1) if self.score == "identity" else scores,
         }
 
     def weigh(self, logits, expert_index, is_open):
-        weight = self._weigh(logits, ops.softmax(logits, axis=-1), expert_index)
-        return ops.where(is_open, weight, 0.0)
+        scores = SCORES[self.score](logits)
+        chosen = ops.take_along_axis(scores, expert_index, axis=-1)
+        if self._beside_the_next:
+            given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
+            others = ops.where(given, float("-inf"), self._selection(logits, scores))
+            following = ops.argmax(others, axis=-1, keepdims=True)
+            chosen = ops.concatenate(
+                [chosen, ops.take_along_axis(scores, following, axis=-1)], axis=-1
+            )
+        return ops.where(is_open, self._weights(chosen, expert_index), 0.0)
+
+    @property
+    def _beside_the_next(self):
+        """Whether the weight of a single expert is its share of the two best."""
+        return self.k == 1 and self.normalize is None and self.num_experts > 1
 
     def _selection(self, logits, scores):
         """What experts are chosen by, float32 `[N, E]`."""
-        if self.select_on == "score_plus_bias":
-            return scores + self.selection_bias
-        return logits if self.select_on == "logits" else scores
+        selection = logits if self.select_on == "logits" else scores
+        if self.selection_bias is not None:
+            selection = selection + self.selection_bias
+        if self.num_groups is None:
+            return selection
+        return within_best_groups(selection, self.num_groups, self.groups_kept, self.group_score)
 
-    def _weigh(self, logits, scores, expert_index):
-        weight = ops.take_along_axis(scores, expert_index, axis=-1)
-        if self.normalize is False:
-            return weight
-        total = ops.sum(weight, axis=-1, keepdims=True)
-        if self.k == 1 and self.num_experts > 1:  # The best of the others counts, too.
-            chosen = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
-            others = ops.where(chosen, -float("inf"), self._selection(logits, scores))
-            second = ops.argmax(others, axis=-1, keepdims=True)
-            total = total + ops.take_along_axis(scores, second, axis=-1)
-        # Not the best scores: all that a bias or a replay has chosen may have rounded to 0.
-        return weight / (total + 1e-20)
+    def _weights(self, chosen, expert_index):
+        """The weights `[N, K]` of the experts `[N, K]` by their scores, `[N, K]` or `[N, 2]`."""
+        if self.normalize == "softmax" or self.score == "identity":
+            chosen = ops.softmax(chosen, axis=-1)
+        elif self.normalize is not False:
+            # Not always the best scores: all that a bias has chosen may have rounded to 0.
+            chosen = chosen / (ops.sum(chosen, axis=-1, keepdims=True) + 1e-20)
+        weight = chosen[:, : self.k]
+        if self.scale != 1.0:
+            weight = weight * self.scale
+        if self.expert_scale is not None:
+            weight = weight * ops.take(self.expert_scale, expert_index)
+        return weight
+
+    def matrix_params(self):
+        added = (self.selection_bias, self.expert_scale, self.noise_kernel)
+        return super().matrix_params() + sum(
+            weight.shape[0] if len(weight.shape) == 1 else weight.shape[0] * weight.shape[1]
+            for weight in added
+            if weight is not None
+        )
 
     @property
     def loss_names(self):
@@ -154,11 +288,20 @@ class TopKRouter(Router):
             found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
         return found
 
+    def compute_output_spec(self, inputs, mask=None, training=None):
+        found = super().compute_output_spec(inputs, mask, training)
+        if self.noise:
+            found |= {key: found["logits"] for key in ("clean_logits", "noise_stddev")}
+        return found
+
     def get_config(self):
-        return {
-            **super().get_config(),
-            "k": self.k,
-            "normalize": self.normalize,
-            "z_loss": self.z_loss,
-            "select_on": self.select_on,
-        }
+        names = ("k", "normalize", "z_loss", "select_on", "score", "num_groups", "groups_kept")
+        names += ("group_score", "scale", "per_expert_scale", "noise")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _one_of(name, value, known):
+    # `1 == True`, but it is not what was meant.
+    if not any(value is one or (isinstance(one, str) and value == one) for one in known):
+        raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}.")
+    return value
