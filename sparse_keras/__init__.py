@@ -28,6 +28,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "routing",
     "schema",
 )
 _FUNCTIONS = {

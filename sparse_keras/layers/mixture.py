@@ -116,12 +116,15 @@ def variable_name(name):
 
 
 def mixtures(model):
-    """All mixtures of experts of a model, however deep."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
-        if isinstance(layer, Mixture)
-    ]
+    """All mixtures of experts of a model, however deep, in the order of its layers."""
+    # Keras's own `_flatten_layers` turns the order of nested layers around.
+    found, waiting = {}, [model]
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) not in found:
+            found[id(layer)] = layer
+            waiting.extend(reversed(layer._layers))
+    return [layer for layer in found.values() if isinstance(layer, Mixture)]
 
 
 def check_input_shape(layer, input_shape):
