@@ -30,7 +30,29 @@ def test_only_shipped_configs_as_they_are(tmp_path, monkeypatch):
     (tmp_path / "own.yaml").write_text(f"version: 1\nextends: {CONFIG}\n")
     with pytest.raises(ValueError, match="name of a shipped config"):
         published.check_publishable(sparse_keras.load_config(tmp_path / "own.yaml"))
-    other = sparse_keras.Comparison({"config": CONFIG, "config_hash": changed.hash, "models": {}})
+    content = {"config": CONFIG, "config_values": changed.values(), "models": {}}
+    other = sparse_keras.Comparison(content)
     with pytest.raises(ValueError, match="other values"):
         published.publish(other)
     assert not (tmp_path / "results").exists()
+
+
+def test_results_stay_those_of_a_config_that_got_new_keys():
+    config = sparse_keras.load_config(CONFIG)
+    then = config.values()
+    assert published.is_of({"config_values": then}, config)
+    del then["model"]["router"]["z_loss"]  # A key that came later, left at its default.
+    assert published.is_of({"config_values": then}, config)
+    given = sparse_keras.load_config(CONFIG, ["model.router.z_loss=0.1"])
+    assert not published.is_of({"config_values": then}, given)
+    del then["training"]["epochs"]  # One that the config gives.
+    assert not published.is_of({"config_values": then}, config)
+
+
+def test_results_are_not_those_of_other_values():
+    config = sparse_keras.load_config(CONFIG)
+    for override in ("training.seed=1", "model.experts.num_experts=4", "model.router={type: relu}"):
+        changed = sparse_keras.load_config(CONFIG, [override])
+        assert not published.is_of({"config_values": changed.values()}, config), override
+    gone = config.values() | {"former": 1}
+    assert not published.is_of({"config_values": gone}, config)

@@ -245,6 +245,7 @@ def _content(config, seeds, sides, found, described):
         "format": FORMAT,
         "config": config.name,
         "config_hash": config.hash,
+        "config_values": config.values(),
         "command": None,
         **described,
         "seeds": seeds,

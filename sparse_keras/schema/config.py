@@ -64,16 +64,20 @@ class Config(Section):
 
     @property
     def hash(self):
-        """The identity of the config: SHA-256 of the canonical JSON of its resolved values.
+        """The identity of the config: SHA-256 of the canonical JSON of `values()`."""
+        canonical = json.dumps(self.values(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def values(self, **kwargs):
+        """The resolved values, as JSON has them.
 
         The description is left out, since it changes nothing, and so is the folder of a data file:
-        a project that moves stays the same.
+        a project that moves stays the same. Keyword arguments are those of `model_dump`.
         """
-        values = self.model_dump(mode="json", exclude={"description"})
+        values = self.model_dump(mode="json", exclude={"description"}, **kwargs)
         for key in self.data.FILES if self.data is not None else ():
             values["data"][key] = os.path.basename(values["data"][key])
-        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return values
 
     def renamed(self, name):
         """The same config under another name, as one made in Python."""
