@@ -18,6 +18,7 @@ from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.routers import (
     DenseRouter,
+    DSelectKRouter,
     ExpertChoiceRouter,
     ReLURouter,
     Router,
@@ -30,6 +31,7 @@ from sparse_keras.layers.sparse_projection import SparseProjection
 __all__ = [
     "CrossMixture",
     "DenseExperts",
+    "DSelectKRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
     "EnsembleHead",

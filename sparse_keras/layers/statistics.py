@@ -7,7 +7,7 @@ crash `fit` on JAX.) `callbacks.ExpertLoad` resets and reads it.
 import numpy as np
 from keras import ops
 
-LOSSES = ("balance_loss", "z_loss", "importance_loss", "sparsity_loss")
+LOSSES = ("balance_loss", "z_loss", "importance_loss", "sparsity_loss", "entropy_loss")
 
 # The running sums that come after the load of each expert.
 SUMS = (

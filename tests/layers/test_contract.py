@@ -12,6 +12,7 @@ from sparse_keras.layers import (
     CrossMixture,
     DenseExperts,
     DenseRouter,
+    DSelectKRouter,
     EnsembleHead,
     ExpertChoiceRouter,
     ExpertEnsemble,
@@ -122,6 +123,7 @@ SUBJECTS = {
         partial(UniformRouter, num_experts=4),
         ROUTER | {"constant": True, "weightless": True},
     ),
+    "DSelectKRouter": (partial(DSelectKRouter, num_experts=5), ROUTER),
     "ExpertChoiceRouter": (
         partial(ExpertChoiceRouter, num_experts=4),
         ROUTER | {"independent": False},
@@ -163,6 +165,14 @@ SUBJECTS = {
     "dense, expert choice by thresholds": (
         partial(mixture, DENSE, partial(ExpertChoiceRouter, threshold_decay=0.9)),
         MASKED | {"independent": False},
+    ),
+    "dense, dselect k": (
+        partial(mixture, DENSE, partial(DSelectKRouter, entropy_warmup_steps=3)),
+        MASKED,
+    ),
+    "dense, dselect k, static": (
+        partial(mixture, DENSE, partial(DSelectKRouter, per_example=False, importance_loss=0.01)),
+        MASKED,
     ),
     "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
     "gates, dense": (

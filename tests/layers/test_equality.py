@@ -9,6 +9,7 @@ from keras import ops
 from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
+    DSelectKRouter,
     ExpertChoiceRouter,
     GLUExperts,
     LowRankExperts,
@@ -67,6 +68,7 @@ ROUTERS = {
     "few relu": lambda: ReLURouter(k=2, max_experts=3),
     "dense": lambda: DenseRouter(use_bias=True),
     "uniform": lambda: UniformRouter(),
+    "dselect k": lambda: DSelectKRouter(k=3, kernel_initializer="glorot_uniform"),
     "expert choice": lambda: ExpertChoiceRouter(capacity_factor=1.3),
 }
 # Leading axes, E, K, share of open slots, share of tokens that are padding, experts ever chosen.
@@ -159,7 +161,7 @@ def router_and_logits(name, experts=8, tokens=30, seed=0):
     router.set_num_experts(experts)
     router.build((None, WIDTH))
     if router.use_bias:
-        router.bias.assign(np.linspace(-0.5, 0.5, experts))
+        router.bias.assign(np.linspace(-0.5, 0.5, router.bias.shape[0]))
     x = np.random.default_rng(seed).normal(size=(tokens, WIDTH)).astype("float32")
     weights = reference.weights_of(router)
     return router, x, logits_of(weights, x, experts)
@@ -183,6 +185,8 @@ def test_routers_equal_the_loop(name, masked):
     # The expert of a closed slot means nothing.
     np.testing.assert_array_equal(to_numpy(found["expert_index"])[kept], index[kept])
     np.testing.assert_allclose(to_numpy(found["weight"]), weight, rtol=1e-5, atol=1e-7)
+    if name == "dselect k":
+        logits = np.log(np.maximum(to_numpy(found["scores"]), 1e-20))
     every = slice(None) if mask is None else mask
     np.testing.assert_allclose(
         to_numpy(found["logits"])[every], logits[every], rtol=1e-5, atol=1e-6

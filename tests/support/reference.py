@@ -200,6 +200,8 @@ def route(router, logits, mask=None, weights=None):
     name = type(router).__name__
     if name == "ExpertChoiceRouter":
         return expert_choice(logits, mask, router.capacity_factor)
+    if name == "DSelectKRouter":
+        return dselect_k(logits, mask, router.k, router.num_experts, router.gamma)
     slots = getattr(router, "k" if name == "TopKRouter" else "max_experts", None)
     slots = slots or router.num_experts
     index = np.zeros((len(logits), slots), int)
@@ -277,6 +279,40 @@ def token_choice(router, logits, weights):
     if router.per_expert_scale:
         weight = weight * weights["router_expert_scale"][experts]
     return experts, weight
+
+
+def smooth_step(z, gamma):
+    if z <= -gamma / 2:
+        return 0.0
+    if z >= gamma / 2:
+        return 1.0
+    return -2 * z**3 / gamma**3 + 3 * z / (2 * gamma) + 0.5
+
+
+def selector(z, num_experts, gamma):
+    """One selector's distribution: every code of bits, one at a time, to the expert it is for."""
+    distribution = np.zeros(num_experts)
+    for code in range(2 ** len(z)):
+        # A code beyond the last expert ignores its first bit.
+        expert = code if code < num_experts else code - 2 ** (len(z) - 1)
+        mass = 1.0
+        for b, value in enumerate(z):
+            bit = smooth_step(value, gamma)
+            mass *= bit if code >> b & 1 else 1 - bit
+        distribution[expert] += mass
+    return distribution
+
+
+def dselect_k(values, mask, k, num_experts, gamma):
+    """Each token's k selectors, one at a time, from `[N, k * (bits + 1)]`."""
+    weight = np.zeros((len(values), num_experts))
+    for n, row in enumerate(values):
+        if mask is None or mask[n]:
+            codes = row[k:].reshape(k, -1)
+            for share, z in zip(softmax(row[:k]), codes, strict=True):
+                weight[n] += share * selector(z, num_experts, gamma)
+    index = np.tile(np.arange(num_experts), (len(values), 1))
+    return index, weight, weight > 0
 
 
 def gates_and_gradients(banks, tokens, gates, upstream):

@@ -8,6 +8,7 @@ from sparse_keras._token_choice import PRESETS
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.dense import DenseRouter
+from sparse_keras.layers.routers.dselect_k import DSelectKRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
 from sparse_keras.layers.routers.relu import ReLURouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
@@ -24,6 +25,7 @@ ROUTERS = Builders(
         "dense": DenseRouter,
         "uniform": UniformRouter,
         "expert_choice": ExpertChoiceRouter,
+        "dselect_k": DSelectKRouter,
     },
 )
 
@@ -50,6 +52,7 @@ def router_from(identifier, **defaults):
 __all__ = [
     "PRESETS",
     "ROUTERS",
+    "DSelectKRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
     "ReLURouter",

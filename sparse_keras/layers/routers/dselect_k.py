@@ -1,0 +1,253 @@
+"""DSelectKRouter: a choice of k experts that is continuous, and learned by gradients alone."""
+
+import math
+
+import keras
+from keras import ops
+
+from sparse_keras import losses
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, every_slot, loss_weight
+from sparse_keras.layers.routers.steps import first_call_of_step
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class DSelectKRouter(Router):
+    """Chooses at most `k` experts by `k` selectors, each of which spells an expert in bits.
+
+        bit_b = S(z_b)                                    z = x @ kernel + bias, for each selector
+        r_e = product over bits of (bit_b if bit b of e is 1, else 1 - bit_b)
+        weight = sum over selectors of softmax(alpha)_i * r^(i)
+
+    S is the smooth step: a cubic from 0 to 1 that is exactly 0 below `-gamma / 2` and exactly 1
+    above `gamma / 2`. There is no top-k and no noise: weights are smooth in x and in the kernel.
+    Once all bits of a token are 0 or 1, it has `k` experts at most, fewer if selectors agree.
+
+    **It is dense until then.** A bit in between opens every expert that it may stand for, up to E
+    of them, and each open expert is computed. The entropy loss drives bits to 0 or 1. What
+    `flops_per_token` counts is the cost at the end, k experts.
+
+    E need not be a power of two. Codes that would stand for no expert (6 and 7 for E = 6) ignore
+    their first bit, and so stand for experts 2 and 3: every code is an expert, and the weights of a
+    token always sum to 1. (The paper drops such codes and adds a loss, `1 / sum of r`, which has no
+    bound.)
+
+    Args:
+        k: Selectors, the experts of a token once it has decided.
+        per_example: Whether the choice depends on x. False: one choice for all tokens.
+        gamma: Width of the smooth step. A larger one decides later.
+        entropy_loss: Weight of the selectors' mean entropy, over tokens and selectors, divided by
+            log E: 1 for selectors that are undecided, 0 for those that have decided.
+        entropy_warmup_steps: Training steps over which that weight grows from 0 to `entropy_loss`.
+            A layer that is called several times in a step counts one.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be constant while
+            every expert is open.)
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether z and alpha have a bias. `None`: if the choice depends on x.
+        kernel_initializer: Initializer of the matrix. `None`: uniform within `gamma / 100`, so that
+            at first all bits are near 1/2. From large values, gradients would be 0.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. K is E, and slot e is expert e. `"scores"` holds all
+        weights, and `"logits"` their logarithms. One more key, `"selector_entropy"`, is float32
+        `[N, 1]`: the mean entropy of a token's selectors over log E.
+
+    Raises:
+        ValueError: If `k` exceeds E, or an argument is given that would have no effect.
+
+    Example:
+
+    >>> router = sparse_keras.layers.DSelectKRouter(k=2, num_experts=6)
+    >>> routing = router(np.random.normal(size=(5, 16)).astype("float32"))
+    >>> np.allclose(np.sum(routing["weight"], axis=1), 1.0)
+    True
+
+    Reference:
+        [DSelect-k](https://arxiv.org/abs/2106.03760), sections 3 and 4, with another treatment of
+        codes beyond E.
+    """
+
+    slots_are_experts = True
+
+    def __init__(
+        self,
+        k=2,
+        per_example=True,
+        gamma=1.0,
+        entropy_loss=0.01,
+        entropy_warmup_steps=0,
+        num_experts=None,
+        use_bias=None,
+        kernel_initializer=None,
+        **kwargs,
+    ):
+        if not 0.0 < gamma < float("inf"):
+            raise ValueError(f"`gamma` must be a positive number. Received: gamma={gamma!r}.")
+        if kernel_initializer is None:
+            kernel_initializer = keras.initializers.RandomUniform(-gamma / 100, gamma / 100)
+        super().__init__(
+            num_experts=num_experts,
+            use_bias=per_example if use_bias is None else use_bias,
+            kernel_initializer=kernel_initializer,
+            **kwargs,
+        )
+        self.k = positive_int("k", k)
+        self.per_example = per_example
+        self.gamma = gamma
+        self.entropy_loss = loss_weight("entropy_loss", entropy_loss)
+        if not isinstance(entropy_warmup_steps, int) or entropy_warmup_steps < 0:
+            raise ValueError(
+                "`entropy_warmup_steps` must be a whole number of at least 0. Received: "
+                f"entropy_warmup_steps={entropy_warmup_steps!r}."
+            )
+        self.entropy_warmup_steps = entropy_warmup_steps
+        without_effect = {
+            "balance_loss": (self.balance_loss, "every expert is open until tokens have decided"),
+            "jitter": (self.jitter and not per_example, "per_example=False looks at no input"),
+            "use_bias": (use_bias and not per_example, "per_example=False looks at no input"),
+            "entropy_warmup_steps": (entropy_warmup_steps and not entropy_loss, "entropy_loss=0"),
+        }
+        for name, (given, reason) in without_effect.items():
+            if given:
+                raise ValueError(
+                    f"`{name}` would have no effect: {reason}. Received: "
+                    f"{name}={getattr(self, name)!r}."
+                )
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    @property
+    def slots(self):
+        return self.num_experts
+
+    @property
+    def bits(self):
+        """The length of an expert's code."""
+        return (self.num_experts - 1).bit_length()
+
+    def build(self, input_shape):
+        self.check_num_experts()
+        width = self.k * (self.bits + 1)
+        self.kernel = self.add_weight(
+            name="router_kernel",
+            shape=(input_shape[-1], width) if self.per_example else (width,),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="router_bias", shape=(width,), initializer="zeros")
+        if self.entropy_warmup_steps:
+            self.steps = self.add_weight(
+                name="router_steps",
+                shape=(),
+                initializer="zeros",
+                trainable=False,
+                aggregation="mean",  # Over replicas, under a distribution strategy.
+            )
+        self.built = True
+
+    def call(self, inputs, mask=None, training=None):
+        if training and self.entropy_warmup_steps and first_call_of_step(self):
+            # Its end is enough: beyond, float32 would stop counting some day.
+            steps = ops.minimum(self.steps + 1.0, float(self.entropy_warmup_steps))
+            self.steps.assign(steps)
+        return super().call(inputs, mask=mask, training=training)
+
+    def compute_logits(self, inputs):
+        """What codes and weights of selectors are made of: `[N, k * (bits + 1)]`."""
+        if self.per_example:
+            return super().compute_logits(inputs)
+        tokens = ops.shape(inputs)[0]
+        return ops.broadcast_to(ops.convert_to_tensor(self.kernel), (tokens, self.kernel.shape[0]))
+
+    def route(self, logits):
+        selectors, alpha = self._selectors(logits)
+        scores = ops.sum(ops.softmax(alpha, axis=-1)[..., None] * selectors, axis=1)
+        return {
+            **every_slot(scores),
+            "is_open": scores > 0.0,
+            "scores": scores,
+            "logits": ops.log(ops.maximum(scores, 1e-20)),
+            "selector_entropy": _entropy(selectors) / math.log(max(self.num_experts, 2)),
+        }
+
+    def _selectors(self, logits):
+        """Each selector's distribution over experts, `[N, k, E]`, and alpha, `[N, k]`."""
+        alpha = logits[:, : self.k]
+        bits = smooth_step(logits[:, self.k :], self.gamma)
+        bits = ops.reshape(bits, (-1, self.k, self.bits))
+        codes = ops.ones_like(alpha)[..., None]
+        for b in range(self.bits):
+            bit = bits[..., b : b + 1]
+            # The last bit is the highest. Codes with it stand for the experts that are left.
+            more = min(codes.shape[-1], self.num_experts - codes.shape[-1])
+            with_bit, without = codes[..., :more] * bit, codes[..., :more] * (1.0 - bit)
+            codes = ops.concatenate([without, codes[..., more:], with_bit], axis=-1)
+        return codes, alpha
+
+    def weigh(self, logits, expert_index, is_open):
+        weight = ops.take_along_axis(ops.exp(logits), expert_index, axis=-1)
+        return ops.where(is_open, weight, 0.0)
+
+    @property
+    def loss_names(self):
+        return (*super().loss_names, *(("entropy_loss",) if self.entropy_loss else ()))
+
+    def auxiliary_losses(self, routing, load, mask=None):
+        found = super().auxiliary_losses(routing, load, mask)
+        if self.entropy_loss:
+            weight = self.entropy_loss
+            if self.entropy_warmup_steps:
+                weight = weight * ops.convert_to_tensor(self.steps) / self.entropy_warmup_steps
+            value = losses.masked_mean(routing["selector_entropy"][:, 0], mask)
+            found["entropy_loss"] = (weight, value)
+        return found
+
+    def matrix_params(self):
+        rows = self.kernel.shape[0] if self.per_example else 1
+        return (rows + self.use_bias) * self.kernel.shape[-1]
+
+    def flops_per_token(self, input_dim):
+        return 2 * input_dim * self.k * (self.bits + 1) if self.per_example else 0
+
+    def compute_output_spec(self, inputs, mask=None, training=None):
+        spec = super().compute_output_spec(inputs, mask, training)
+        spec["selector_entropy"] = keras.KerasTensor((inputs.shape[0], 1), dtype="float32")
+        return spec
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "per_example": self.per_example,
+            "gamma": self.gamma,
+            "entropy_loss": self.entropy_loss,
+            "entropy_warmup_steps": self.entropy_warmup_steps,
+        }
+
+
+def smooth_step(values, gamma):
+    """0 below `-gamma / 2`, 1 above `gamma / 2`, and between them the cubic whose slope is 0 there.
+
+    Both ends are exact, so that a bit that has decided closes the experts it does not stand for.
+    """
+    t = ops.clip(values / gamma, -0.5, 0.5)
+    cubic = (1.5 - 2.0 * t * t) * t + 0.5
+    return ops.where(t >= 0.5, 1.0, ops.where(t <= -0.5, 0.0, cubic))
+
+
+def _entropy(selectors):
+    """Mean entropy of a token's selectors, in nats: `[N, 1]`."""
+    share = ops.log(ops.maximum(selectors, 1e-20))
+    return -ops.mean(ops.sum(selectors * share, axis=-1), axis=-1, keepdims=True)
