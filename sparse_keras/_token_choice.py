@@ -34,7 +34,7 @@ PRESETS = {
         "scale": 16.0,
     },
     # DeepSeek-V3 (arXiv 2412.19437), equations 12 to 16, and config: 8 of 256, n_group 8,
-    # topk_group 4, norm_topk_prob true, routed_scaling_factor 2.5.
+    # topk_group 4, norm_topk_prob true, routed_scaling_factor 2.5. The bias balances, not a loss.
     "deepseek_v3": {
         "k": 8,
         "score": "sigmoid",
@@ -44,6 +44,7 @@ PRESETS = {
         "groups_kept": 4,
         "group_score": "top2_sum",
         "scale": 2.5,
+        "balance_loss": 0.0,
     },
     # gpt-oss (model card, arXiv 2508.10925), section 2.2, and the config of gpt-oss-120b: 4 of 128;
     # the softmax over the best logits, which have a bias.

@@ -68,6 +68,10 @@ FEATURES = {
     "dbscan": "{type: dbscan, max_rows: null}",
     "auto": "{type: auto, max_rows: null}",
 }
+GROUPS = (
+    "model.experts.num_experts=12",
+    "model.router={type: top_k, num_groups: 4, groups_kept: 2}",
+)
 # Large steps, by which the loss does not fall in each epoch.
 STOPPING = (
     "training.early_stopping={patience: 1}",
@@ -211,7 +215,11 @@ CASES = {
     "FeatureGate.penalty": (("model.feature_gate={}",), "0.5"),
     "SharedExpert.hidden_dim": (("model.shared_expert={hidden_dim: 4}",), "5"),
     "SharedExpert.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
+    "TopKRouter.preset": ((), "switch"),
     "TopKRouter.normalize": ((), "false"),
+    "TopKRouter.num_groups": (GROUPS, "6"),
+    "TopKRouter.groups_kept": (GROUPS, "1"),
+    "TopKRouter.group_score": (GROUPS, "top2_sum"),
     "ThresholdRouter.max_experts": ((), "2"),
     "ReLURouter.max_experts": ((), "3"),
     "ReLURouter.l1_initial": ((), "0.001"),

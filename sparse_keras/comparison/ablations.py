@@ -73,14 +73,19 @@ def _with_experts(model, number):
     for key in ("k", "max_experts"):
         if router.get(key) is not None:
             router[key] = min(router[key], most)
+    # Groups of so many experts do not divide any number of them.
+    if router.get("num_groups") is not None:
+        router["num_groups"] = None
+        del router["groups_kept"], router["group_score"]
     # The weight of one expert would be 1, normalised, whatever the router says.
     if 1 in (router.get("k"), router.get("max_experts")) and router.get("normalize"):
-        router["normalize"] = False
+        router["normalize"] = None if router["normalize"] == "softmax" else False
 
 
 def _with_frozen_router(model):
     # What else says how a router learns has no effect then, and may not be given.
-    model["router"].pop("l1_multiplier", None)
+    for key in ("l1_multiplier", "use_bias", "per_expert_scale"):
+        model["router"].pop(key, None)
     model["router"]["trainable"] = False
 
 

@@ -55,7 +55,8 @@ def load_config(name_or_path, overrides=()):
         problems += explain(error, root)
     if problems:
         raise ConfigError(*sorted(problems, key=_position))
-    config._marks = _marks(root)
+    marks = _marks(root)
+    config._marks = marks | _marks_of_presets(config.model_dump(exclude_unset=True), marks)
     config._name = name
     config._reference = os.fspath(name_or_path)
     config._overrides = overrides
@@ -70,6 +71,18 @@ def _marks(node, path=()):
         for key, child in node.value.items():
             marks |= _marks(child, (*path, key))
     return marks
+
+
+def _marks_of_presets(values, marks, path=()):
+    """The positions of values that a `preset` beside them brought in: that of the preset."""
+    found = {}
+    for key, value in values.items():
+        here = (*path, key)
+        if here not in marks and (*path, "preset") in marks:
+            found[here] = marks[(*path, "preset")]
+        if isinstance(value, dict):
+            found |= _marks_of_presets(value, marks, here)
+    return found
 
 
 def _read(path):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras._token_choice import misfits
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.embeddings import NumericEmbeddingConfig
 from sparse_keras.schema.experts import Activation, CrossExpertsConfig, ExpertsConfig
@@ -239,7 +240,7 @@ class PLE(_TwoBanks):
 
 
 def _too_many_for(router, *banks):
-    """The rule that a router cannot choose more experts than it sees."""
+    """The rules that a router chooses among the experts that it sees."""
     num_experts = sum(bank.num_experts for bank in banks)
     names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
     which = " + ".join(f"model.{name}.num_experts" for name in names)
@@ -247,6 +248,9 @@ def _too_many_for(router, *banks):
         count = getattr(router, key, None)
         if count is not None and count > num_experts:
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
+    if router.type == "top_k":
+        for key, reason in misfits(router, num_experts):
+            yield f"router.{key}", reason
 
 
 class DCNMix(_TabularModel):

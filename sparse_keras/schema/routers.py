@@ -2,10 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from sparse_keras._token_choice import (
+    GROUP_SCORES,
+    PRESETS,
+    SCORES,
+    SELECT_ON,
+    conflicts,
+    with_preset,
+)
 from sparse_keras.schema.choice import Choice
-from sparse_keras.schema.section import Count, CountOrZero, Fraction, NotNegative, Positive, Section
+from sparse_keras.schema.section import (
+    Count,
+    CountOrZero,
+    ExactlyFalse,
+    ExactlyTrue,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+)
 
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
 _Z = "Weight of the loss that keeps the router's logits small."
@@ -25,22 +42,69 @@ class TopKRouter(_LearnedRouter):
     """Each row goes to the k experts with the highest scores."""
 
     type: Literal["top_k"] = Field("top_k", description="The k experts with the highest scores.")
-    k: Count = Field(2, description="Experts that see each row.")
-    normalize: bool | None = Field(
+    # Its values are told instead, so that the same router has one config.
+    preset: Literal[tuple(PRESETS)] | None = Field(
         None,
-        description="Whether the k weights are divided by their sum. Null: yes if k is above 1.",
+        exclude=True,
+        description="A family of models whose values the keys below get, except those given here.",
+    )
+    k: Count = Field(2, description="Experts that see each row.")
+    score: Literal[SCORES] = Field(
+        "softmax",
+        description="What is made of the logits: shares of all experts, each expert's own score, "
+        "or nothing.",
+    )
+    select_on: Literal[SELECT_ON] = Field(
+        "score",
+        description="What the k experts are chosen by. The bias balances the experts' load and has "
+        "no say in the weights.",
+    )
+    num_groups: Count | None = Field(
+        None, description="Groups of experts, of which a row sees some. Null: no groups."
+    )
+    groups_kept: Count | None = Field(None, description="Groups that a row's experts are in.")
+    group_score: Literal[GROUP_SCORES] = Field(
+        "max",
+        description="What groups are chosen by: their best expert, or the sum of their best two.",
+    )
+    normalize: Annotated[Literal[True, False, "softmax"] | None, ExactlyTrue, ExactlyFalse] = Field(
+        None,
+        description="Whether the k weights are divided by their sum. Softmax: their softmax. Null: "
+        "divided if k is above 1; softmax if score is identity.",
+    )
+    scale: Positive = Field(1.0, description="Factor of all weights.")
+    per_expert_scale: bool = Field(
+        False, description="Whether each expert has a learned factor of its weights."
+    )
+    use_bias: bool = Field(False, description="Whether the logits have a learned bias.")
+    noise: bool = Field(
+        False, description="Whether logits get noise of a learned size in training."
     )
     jitter: Fraction = Field(0.0, description=_JITTER)
     balance_loss: NotNegative = Field(0.01, description=_BALANCE)
     z_loss: NotNegative = Field(0.0, description=_Z)
     importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, given):
+        if isinstance(given, dict) and given.get("preset") in PRESETS:
+            return with_preset(given["preset"], given)
+        return given  # An unknown one is told as such.
+
     def rules(self):
-        if self.normalize and self.k == 1:
-            yield (
-                "normalize",
-                "true with k: 1 makes every weight 1, so the router would get no gradient",
-            )
+        unused = self.unused()
+        for key, reason in conflicts(self):
+            if key not in unused:
+                yield key, reason
+
+    def unused(self):
+        found = {}
+        if self.num_groups is None:
+            found |= dict.fromkeys(("groups_kept", "group_score"), "num_groups is null")
+        if not self.trainable:
+            found |= dict.fromkeys(("per_expert_scale", "use_bias"), "trainable is false")
+        return found
 
 
 class ThresholdRouter(_LearnedRouter):

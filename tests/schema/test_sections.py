@@ -119,6 +119,23 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
     "make, message",
     [
         (lambda: routers.TopKRouter(k=1, normalize=True), "normalize: true with k: 1"),
+        (
+            lambda: routers.TopKRouter(normalize="softmax"),
+            "normalize: softmax of scores that are a softmax already",
+        ),
+        (lambda: routers.TopKRouter(groups_kept=2), "groups_kept: has no effect: num_groups is"),
+        (lambda: routers.TopKRouter(num_groups=2), "num_groups: needs groups_kept"),
+        (
+            lambda: routers.TopKRouter(use_bias=True, trainable=False),
+            "use_bias: has no effect: trainable is false",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.DenseExperts(num_experts=8, units=8),
+                router=routers.TopKRouter(preset="deepseek_v3"),
+            ),
+            "router.num_groups: 8 groups of 8 experts have one expert each",
+        ),
         (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
         (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
         (lambda: data.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),
@@ -154,3 +171,18 @@ def test_a_key_without_effect_is_left_out_of_the_resolved_values():
     assert "max_bins" not in data.Adult(bins="none").model_dump()
     assert "nesterov" not in optimizers.SGD().kwargs()
     assert optimizers.SGD(momentum=0.9, nesterov=True).kwargs()["nesterov"] is True
+
+
+@pytest.mark.parametrize("preset", routers.PRESETS)
+def test_a_preset_is_the_config_with_its_values(preset):
+    config = routers.TopKRouter(preset=preset)
+    assert config.kwargs() == routers.TopKRouter(**routers.PRESETS[preset]).kwargs()
+    assert "preset" not in config.model_dump()
+    router = layers.TopKRouter.preset(preset).get_config()
+    assert {key: router[key] for key in config.kwargs()} == config.kwargs()
+
+
+def test_keys_take_the_place_of_a_presets():
+    config = routers.TopKRouter(preset="deepseek_v3", k=2, num_groups=None)
+    assert (config.k, config.score, config.scale) == (2, "sigmoid", 2.5)
+    assert config.kwargs()["num_groups"] is None and "groups_kept" not in config.kwargs()
