@@ -188,6 +188,7 @@ CASES = {
     "DCNMix.eval_capacity_factor": (("model.router={type: top_k}",), "0.5"),
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
     "SparseMLP.capacity_factor": ((), "0.5"),
+    "SparseMLP.drop_order": (("model.capacity_factor=0.5",), "score"),
     "SparseMLP.eval_capacity_factor": ((), "0.5"),
     "BlockModel.stem": ((), "4"),
     "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),

@@ -16,10 +16,19 @@ from sparse_keras.layers.mixture import (
 )
 from sparse_keras.layers.parts import bank_of, claim, router_of
 from sparse_keras.layers.routing_hooks import shown
-from sparse_keras.ops import combine, dispatch, expert_capacity, sort_by_expert
+from sparse_keras.ops import (
+    combine,
+    dispatch,
+    expert_capacity,
+    order_by_priority,
+    order_by_score,
+    sort_by_expert,
+)
 from sparse_keras.ops.sparse import is_any_sparse
 
 __all__ = ["MixtureOfExperts", "mixtures"]
+
+DROP_ORDERS = ("position", "batch_priority", "score")
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -43,9 +52,13 @@ class MixtureOfExperts(Mixture):
             It gets zeros for padding, and the mask if it takes one.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most
             `ceil(capacity_factor * N * K / E)` assignments, N * K being the open assignments of
-            all tokens that are not padding. Later choices are dropped before first choices, then
-            later tokens before earlier ones. A dropped assignment contributes nothing.
+            all tokens that are not padding. A dropped assignment contributes nothing.
         eval_capacity_factor: The same outside training. `None`, the default, drops nothing there.
+        drop_order: Which assignments an expert drops beyond its capacity. `"position"`: later
+            choices before first choices, then later tokens before earlier ones.
+            `"batch_priority"`: later choices before first choices, then tokens whose best score is
+            low before others, as in V-MoE. `"score"`: those of the lowest scores, whatever choice
+            they are. Scores are the router's, before weights are normalised.
 
     Call arguments:
         inputs: Tensor `[..., D]` of rank 2, 3 or 4. All axes but the last are tokens.
@@ -86,7 +99,8 @@ class MixtureOfExperts(Mixture):
     TensorShape([4, 10, 64])
 
     Reference:
-        [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538).
+        [Outrageously Large Neural Networks](https://arxiv.org/abs/1701.06538);
+        [V-MoE](https://arxiv.org/abs/2106.05974), section 4, for `"batch_priority"`.
     """
 
     def __init__(
@@ -98,6 +112,7 @@ class MixtureOfExperts(Mixture):
         shared_expert=None,
         capacity_factor=None,
         eval_capacity_factor=None,
+        drop_order="position",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -111,6 +126,7 @@ class MixtureOfExperts(Mixture):
         self.shared_expert = shared_expert
         self.capacity_factor = _capacity_factor("capacity_factor", capacity_factor)
         self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
+        self.drop_order = self._checked_drop_order(drop_order)
         self.supports_masking = True
         claim(self.router, self.experts, self.shared_expert)
 
@@ -156,11 +172,13 @@ class MixtureOfExperts(Mixture):
             tokens, mask=token_mask, training=training, **self.router.call_arguments(inputs)
         )
         routing = shown(self, "", routing, token_mask, training)
+        capacity = self._capacity(routing["is_open"], training)
         plan = sort_by_expert(
             routing["expert_index"],
             None if self.router.always_open and mask is None else routing["is_open"],
             self.num_experts,
-            capacity=self._capacity(routing["is_open"], training),
+            capacity=capacity,
+            order=None if capacity is None else self._order(routing),
         )
         rows = dispatch(tokens, plan)
         rows = self.experts(rows, plan["group_sizes"], training=training)
@@ -191,6 +209,27 @@ class MixtureOfExperts(Mixture):
             return None
         assignments = ops.sum(ops.cast(is_open, "int32"))
         return expert_capacity(factor, assignments, self.num_experts)
+
+    def _order(self, routing):
+        """The order in which assignments take their places."""
+        index, scores = routing["expert_index"], routing["scores"]
+        if self.drop_order == "score":
+            return order_by_score(ops.take_along_axis(scores, index, axis=-1))
+        if self.drop_order == "batch_priority":
+            return order_by_priority(ops.max(scores, axis=-1), index.shape[1])
+        return None
+
+    def _checked_drop_order(self, drop_order):
+        if drop_order not in DROP_ORDERS:
+            raise ValueError(
+                f"`drop_order` must be one of {DROP_ORDERS}. Received: drop_order={drop_order!r}."
+            )
+        if drop_order != "position" and self.capacity_factor is self.eval_capacity_factor is None:
+            raise ValueError(
+                "`drop_order` has no effect where nothing is dropped. Give a `capacity_factor` or "
+                f"an `eval_capacity_factor`. Received: drop_order={drop_order!r}."
+            )
+        return drop_order
 
     def gate_weights(self, inputs, mask=None):
         """The weight that the router gives to each expert, outside training.
@@ -268,6 +307,7 @@ class MixtureOfExperts(Mixture):
             "shared_expert": None if self.shared_expert is None else serialize(self.shared_expert),
             "capacity_factor": self.capacity_factor,
             "eval_capacity_factor": self.eval_capacity_factor,
+            "drop_order": self.drop_order,
         }
 
     @classmethod

@@ -25,6 +25,7 @@ def sparse_mlp(
     shared_expert=None,
     capacity_factor=None,
     eval_capacity_factor=None,
+    drop_order="position",
     feature_gate=None,
     sparse_dim=0,
     sparse_projection=None,
@@ -60,6 +61,7 @@ def sparse_mlp(
             every row passes through.
         capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
+        drop_order: Which rows an expert drops beyond that limit; see `MixtureOfExperts`.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
         sparse_dim: Width of an input that is mostly zeros, 0 for none. Its form is sparse all the
             way to its projection: `fit` and `predict` take CSR matrices of `scipy.sparse`.
@@ -104,6 +106,7 @@ def sparse_mlp(
             shared_expert=shared_expert and _two_layers(**shared_expert, width=width),
             capacity_factor=capacity_factor,
             eval_capacity_factor=eval_capacity_factor,
+            drop_order=drop_order,
             name=f"block_{number}_mixture",
         )
 

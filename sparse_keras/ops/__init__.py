@@ -24,6 +24,8 @@ from sparse_keras.ops.dispatch import (
     combine,
     dispatch,
     expert_capacity,
+    order_by_priority,
+    order_by_score,
     sort_by_expert,
 )
 from sparse_keras.ops.grouped_matmul import group_rows, grouped_matmul
@@ -37,5 +39,7 @@ __all__ = [
     "expert_capacity",
     "group_rows",
     "grouped_matmul",
+    "order_by_priority",
+    "order_by_score",
     "sort_by_expert",
 ]

@@ -28,17 +28,47 @@ def expert_capacity(capacity_factor, num_assignments, num_experts):
     return ops.cast(ops.ceil(share * (1 - 2**-22)), "int32")
 
 
-def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
+def order_by_score(scores):
+    """The assignments in the order of their scores, the highest first.
+
+    Args:
+        scores: Float `[N, K]`, of each assignment.
+
+    Returns:
+        Int32 `[M]`, for `sort_by_expert`. Among equals, first choices come before second ones, and
+        earlier tokens before later ones.
+    """
+    return ops.cast(ops.argsort(-ops.reshape(ops.transpose(scores), (-1,))), "int32")
+
+
+def order_by_priority(priority, choices):
+    """First choices before second ones, and among those the tokens of the highest priority first.
+
+    Args:
+        priority: Float `[N]`, of each token.
+        choices: K.
+
+    Returns:
+        Int32 `[M]`, for `sort_by_expert`. Among equals, earlier tokens come before later ones.
+    """
+    tokens = ops.cast(ops.argsort(-priority), "int32")
+    starts = ops.arange(choices, dtype="int32") * ops.cast(ops.shape(priority)[0], "int32")
+    return ops.reshape(starts[:, None] + tokens[None], (-1,))
+
+
+def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None):
     """Plans the dispatch: sorts all assignments by expert.
 
     Within an expert, first choices come before second choices, and earlier tokens before later
-    ones. With a capacity, the last ones in this order are dropped.
+    ones, unless `order` says otherwise. With a capacity, the last ones in this order are dropped.
 
     Args:
         expert_index: Int `[N, K]`, values in `[0, E)`.
         is_open: Bool `[N, K]`, or `None` if all are open. A closed assignment reaches no expert.
         num_experts: E.
         capacity: `None` (dropless), or a scalar integer: the most rows of one expert.
+        order: Optional int32 `[M]`, the assignments, `choice * N + token`, in the order in which
+            they take their places: `order_by_score(...)` or `order_by_priority(...)`.
 
     Returns:
         The plan, a dict. `M'` is the number of rows in use where shapes may depend on data
@@ -59,6 +89,8 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
     if is_open is not None:
         expert = ops.where(is_open, expert, num_experts)
     expert = ops.reshape(ops.transpose(expert), (-1,))
+    if order is not None:
+        expert = ops.take(expert, order)
     num_groups = num_experts if is_open is None else num_experts + 1
     assignment, sizes = backend.sort_groups(expert, num_groups)
     load = group_sizes = sizes[:num_experts]
@@ -68,10 +100,12 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None):
         starts = ops.cumsum(sizes) - sizes
         rank = ops.arange(num_tokens * choices, dtype="int32") - ops.take(starts, sorted_expert)
         dropped = (rank >= capacity) | (sorted_expert == num_experts)
-        order, _ = backend.sort_groups(ops.cast(dropped, "int32"), 2)
-        assignment = ops.take(assignment, order)
+        kept_first, _ = backend.sort_groups(ops.cast(dropped, "int32"), 2)
+        assignment = ops.take(assignment, kept_first)
         group_sizes = ops.minimum(group_sizes, capacity)
 
+    if order is not None:
+        assignment = ops.take(order, assignment)
     row = ops.reshape(backend.invert_permutation(assignment), (choices, num_tokens))
     kept = None
     if is_open is not None or capacity is not None:

@@ -149,10 +149,20 @@ class SparseMLP(SparseInput, _BlockModel):
     eval_capacity_factor: Positive | None = Field(
         None, description="The same outside training. Null: no row is dropped."
     )
+    drop_order: Literal["position", "batch_priority", "score"] = Field(
+        "position",
+        description="Which rows an expert drops: later choices, then later rows (position) or rows "
+        "whose best score is low (batch_priority); or those of the lowest scores (score).",
+    )
 
     def rules(self):
         yield from super().rules()
         yield from _too_many_for(self.router, self.experts)
+
+    def unused(self):
+        if self.capacity_factor is None and self.eval_capacity_factor is None:
+            return {"drop_order": "no row is dropped without a capacity factor"}
+        return {}
 
 
 class DenseMLP(SparseInput, _BlockModel):

@@ -38,6 +38,21 @@ def kept_assignments(expert_index, is_open, num_experts, capacity):
     return kept
 
 
+def kept_by_score(expert_index, is_open, scores, num_experts, capacity, first_choices_first):
+    """Each expert keeps its assignments of the highest scores, or those of the tokens with the
+    highest scores, choice by choice."""
+    kept = np.zeros_like(is_open)
+    for e in range(num_experts):
+        found = [(n, c) for n, c in zip(*np.nonzero(is_open & (expert_index == e)), strict=True)]
+        if first_choices_first:
+            found.sort(key=lambda nc: (nc[1], -scores[nc[0]].max(), nc[0]))
+        else:
+            found.sort(key=lambda nc: (-scores[nc[0], e], nc[1], nc[0]))
+        for n, c in found[: int(capacity)]:
+            kept[n, c] = True
+    return kept
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
