@@ -35,7 +35,7 @@ def ablations_of(config, names=None):
         if number != own
     ]
     router = config.model.router
-    if getattr(router, "trainable", False):
+    if router.kwargs().get("trainable"):
         frozen = "router frozen as drawn at random"
         sides.append(Side("frozen_router", frozen, _changed(_with_frozen_router)))
     if router.type != "uniform":

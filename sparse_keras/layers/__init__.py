@@ -17,6 +17,7 @@ from sparse_keras.layers.multi_gate_mixture import MultiGateMixtureOfExperts
 from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.routers import (
+    BalancedRouter,
     DenseRouter,
     DSelectKRouter,
     ExpertChoiceRouter,
@@ -29,6 +30,7 @@ from sparse_keras.layers.routers import (
 from sparse_keras.layers.sparse_projection import SparseProjection
 
 __all__ = [
+    "BalancedRouter",
     "CrossMixture",
     "DenseExperts",
     "DSelectKRouter",

@@ -222,6 +222,28 @@ class DSelectKRouter(_LearnedRouter):
         return unused
 
 
+class BalancedRouter(_LearnedRouter):
+    """Rows are dealt to the experts in turn, whatever they hold: the load is exactly even."""
+
+    type: Literal["balanced"] = Field(
+        "balanced", description="Experts in turn, for experiments: an even load without choice."
+    )
+    k: Count = Field(2, description="Experts that see each row.")
+    equal_weights: bool = Field(
+        False,
+        description="Whether each weight is 1/k. False: the router learns the weights of the "
+        "experts that a row was dealt.",
+    )
+    shuffle: bool = Field(
+        False,
+        description="Whether rows and experts are dealt in a random order at each step of "
+        "training. Outside training, and if false, it is the order of the batch.",
+    )
+
+    def unused(self):
+        return {"trainable": "equal_weights is true"} if self.equal_weights else {}
+
+
 ROUTERS = Choice(
     "router",
     TopKRouter,
@@ -231,5 +253,6 @@ ROUTERS = Choice(
     UniformRouter,
     ExpertChoiceRouter,
     DSelectKRouter,
+    BalancedRouter,
 )
 RouterConfig = Annotated[Section, ROUTERS]

@@ -9,6 +9,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.layers import (
+    BalancedRouter,
     CrossMixture,
     DenseExperts,
     DenseRouter,
@@ -128,6 +129,18 @@ SUBJECTS = {
         partial(ExpertChoiceRouter, num_experts=4),
         ROUTER | {"independent": False},
     ),
+    "BalancedRouter": (
+        partial(BalancedRouter, num_experts=4),
+        ROUTER | {"independent": False},
+    ),
+    "BalancedRouter, shuffled": (
+        partial(BalancedRouter, num_experts=4, shuffle=True),
+        ROUTER | RANDOM | {"independent": False},
+    ),
+    "BalancedRouter with equal weights": (
+        partial(BalancedRouter, k=3, equal_weights=True, num_experts=4),
+        ROUTER | {"constant": True, "weightless": True, "independent": False},
+    ),
     "FeatureGate": (FeatureGate, MASKED | RANDOM),
     "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
     "PiecewiseLinearEmbedding": (partial(PiecewiseLinearEmbedding, 4, **COLUMNS), MASKED),
@@ -173,6 +186,10 @@ SUBJECTS = {
     "dense, dselect k, static": (
         partial(mixture, DENSE, partial(DSelectKRouter, per_example=False, importance_loss=0.01)),
         MASKED,
+    ),
+    "dense, balanced": (
+        partial(mixture, DENSE, partial(BalancedRouter, importance_loss=0.01, use_bias=True)),
+        MASKED | {"independent": False},
     ),
     "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
     "gates, dense": (

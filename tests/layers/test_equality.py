@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from sparse_keras.layers import (
+    BalancedRouter,
     DenseExperts,
     DenseRouter,
     DSelectKRouter,
@@ -69,6 +70,9 @@ ROUTERS = {
     "dense": lambda: DenseRouter(use_bias=True),
     "uniform": lambda: UniformRouter(),
     "dselect k": lambda: DSelectKRouter(k=3, kernel_initializer="glorot_uniform"),
+    "balanced 3": lambda: BalancedRouter(k=3),
+    "balanced 1": lambda: BalancedRouter(k=1, use_bias=True),
+    "balanced, equal": lambda: BalancedRouter(k=2, equal_weights=True),
     "expert choice": lambda: ExpertChoiceRouter(capacity_factor=1.3),
 }
 # Leading axes, E, K, share of open slots, share of tokens that are padding, experts ever chosen.

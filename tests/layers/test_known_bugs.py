@@ -10,6 +10,7 @@ from keras import ops
 from sparse_keras import layers
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import (
+    BalancedRouter,
     CrossMixture,
     DenseExperts,
     DenseRouter,
@@ -367,6 +368,11 @@ KNOBS = {
         {k: v for k, v in router.items() if k not in ("k", "normalize", "balance_loss", "z_loss")},
     ),
     UniformRouter: ({"num_experts": 4}, {"num_experts": 5}),
+    BalancedRouter: (
+        {"num_experts": 4, "shuffle": True, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
+        | {"equal_weights": True, "shuffle": False},
+    ),
     LowRankExperts: (
         {"num_experts": 3, "rank": 2},
         {
@@ -437,6 +443,7 @@ REFUSED = {
     UniformRouter: {k: v for k, v in router.items() if k not in ("k", "normalize", "z_loss")},
 }
 REFUSED[UniformRouter].pop("num_experts")
+REFUSED[BalancedRouter] = {"balance_loss": 0.1}
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
     ExpertEnsemble: MembersSideBySide,

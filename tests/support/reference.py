@@ -217,6 +217,8 @@ def route(router, logits, mask=None, weights=None):
         return expert_choice(logits, mask, router.capacity_factor)
     if name == "DSelectKRouter":
         return dselect_k(logits, mask, router.k, router.num_experts, router.gamma)
+    if name == "BalancedRouter":
+        return balanced(logits, mask, router.k, router.equal_weights)
     slots = getattr(router, "k" if name == "TopKRouter" else "max_experts", None)
     slots = slots or router.num_experts
     index = np.zeros((len(logits), slots), int)
@@ -259,6 +261,30 @@ def expert_choice(logits, mask, capacity_factor):
         is_open[best[:capacity], e] = True
     index = np.tile(np.arange(num_experts), (tokens, 1))
     return index, np.where(is_open, scores, 0.0), is_open
+
+
+def balanced(logits, mask, k, equal_weights):
+    """Tokens that are not padding get the next k experts each, from the first again after the last.
+
+    Padding gets the experts of the token before it, closed.
+    """
+    num_experts = logits.shape[1]
+    index = np.zeros((len(logits), k), int)
+    weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
+    following = 0
+    for n, row in enumerate(logits):
+        if mask is not None and not mask[n]:
+            index[n] = [(following - k + slot) % num_experts for slot in range(k)]
+            continue
+        for slot in range(k):
+            index[n, slot], following = following % num_experts, following + 1
+        scores = softmax(row)
+        others = max(np.delete(scores, index[n])) if k == 1 else 0.0
+        weight[n] = scores[index[n]] / (scores[index[n]].sum() + others)
+        if equal_weights:
+            weight[n] = 1 / k
+        is_open[n] = True
+    return index, weight, is_open
 
 
 def token_choice(router, logits, weights):

@@ -6,6 +6,7 @@ import functools
 from sparse_keras._plugin_builders import Builders
 from sparse_keras._token_choice import PRESETS
 from sparse_keras.layers import identifiers
+from sparse_keras.layers.routers.balanced import BalancedRouter
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.dselect_k import DSelectKRouter
@@ -26,6 +27,7 @@ ROUTERS = Builders(
         "uniform": UniformRouter,
         "expert_choice": ExpertChoiceRouter,
         "dselect_k": DSelectKRouter,
+        "balanced": BalancedRouter,
     },
 )
 
@@ -53,6 +55,7 @@ __all__ = [
     "PRESETS",
     "ROUTERS",
     "DSelectKRouter",
+    "BalancedRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
     "ReLURouter",

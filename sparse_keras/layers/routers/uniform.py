@@ -48,13 +48,7 @@ class UniformRouter(Router):
 
     def __init__(self, num_experts=None, **kwargs):
         super().__init__(num_experts=num_experts, **kwargs)
-        given, plain = self.get_config(), Router().get_config()
-        changed = [name for name in _WITHOUT_EFFECT if given[name] != plain[name]]
-        if changed:
-            raise ValueError(
-                "A UniformRouter has no weights and no losses. Leave out what has no effect. "
-                f"Received: {', '.join(f'{name}={given[name]!r}' for name in changed)}."
-            )
+        refuse_what_has_no_effect(self)
 
     def build(self, input_shape):
         self.check_num_experts()
@@ -75,3 +69,22 @@ class UniformRouter(Router):
 
     def flops_per_token(self, input_dim):
         return 0
+
+
+def refuse_what_has_no_effect(router, when="", kept=()):
+    """Raises a ValueError if a router without weights was given arguments of those with weights.
+
+    Args:
+        router: The router.
+        when: What makes it one without weights, for the error message.
+        kept: Names of arguments that have an effect nevertheless.
+    """
+    given, plain = Router.get_config(router), Router().get_config()
+    names = [name for name in _WITHOUT_EFFECT if name not in kept]
+    changed = [f"{name}={given[name]!r}" for name in names if given[name] != plain[name]]
+    if changed:
+        kind = f"{type(router).__name__} {when}".strip()
+        raise ValueError(
+            f"A {kind} has no weights and no losses. Leave out what has no effect. Received: "
+            f"{', '.join(changed)}."
+        )

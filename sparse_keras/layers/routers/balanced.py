@@ -1,0 +1,162 @@
+"""BalancedRouter: tokens are dealt to the experts like cards, whatever they hold."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, closed_to_padding
+from sparse_keras.layers.routers.uniform import refuse_what_has_no_effect
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class BalancedRouter(Router):
+    """Deals the tokens to the experts in turn, `k` to each token: the load is exactly even.
+
+        experts of token n = (n k, n k + 1, ..., n k + k - 1) mod E
+        weight             = softmax(x @ kernel) of these experts, divided by their sum
+
+    It is for experiments. Speed is measured at a balanced load before any router has learned one;
+    a run that fails with a learned router and not with this one fails by its routing; and a quality
+    that this router reaches does not come from knowing which expert a token needs.
+
+    The loads of two experts differ by one assignment at most. Padding is passed over. What a token
+    holds decides nothing but its weights, so that the router learns, at the cost of any other. For
+    k = 1 the divisor is the sum of the score and the best of the others, as in `TopKRouter`.
+
+    A token's experts depend on its place in the batch: another place, other experts.
+
+    Args:
+        k: K, experts per token.
+        equal_weights: Whether every weight is 1 / k. The router then has no weights of its own, and
+            tokens are treated without regard to what they hold.
+        shuffle: Whether the tokens are dealt in a random order, and to the experts in a random
+            order, both drawn anew for each call in training. Outside training the order is that of
+            the batch.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be constant.)
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter and of the random orders.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`.
+
+    Raises:
+        ValueError: If a `balance_loss` is given, `k` exceeds the number of experts, or an argument
+            would change nothing beside `equal_weights=True`.
+
+    Example:
+
+    >>> router = sparse_keras.layers.BalancedRouter(k=2, num_experts=6)
+    >>> routing = router(np.random.normal(size=(4, 16)).astype("float32"))
+    >>> np.array(routing["expert_index"]).tolist()
+    [[0, 1], [2, 3], [4, 5], [0, 1]]
+
+    Reference:
+        `force-load-balancing` of [Megatron-Core](https://github.com/NVIDIA/Megatron-LM) and
+        `use_random_routing` of [MaxText](https://github.com/AI-Hypercomputer/maxtext), which make
+        the load even on average by random logits. Here it is even in each call.
+    """
+
+    always_open = True
+
+    def __init__(self, k=2, equal_weights=False, shuffle=False, num_experts=None, **kwargs):
+        super().__init__(num_experts=num_experts, **kwargs)
+        self.k = positive_int("k", k)
+        self.equal_weights = equal_weights
+        self.shuffle = shuffle
+        if self.balance_loss:
+            raise ValueError(
+                "A BalancedRouter deals every expert the same load: a balance loss is constant. "
+                f"Received: balance_loss={self.balance_loss}."
+            )
+        if equal_weights:
+            kept = ("seed",) if shuffle else ()
+            refuse_what_has_no_effect(self, "with equal weights", kept)
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    def build(self, input_shape):
+        if not self.equal_weights:
+            super().build(input_shape)
+            return
+        self.check_num_experts()
+        self.built = True
+
+    def call(self, inputs, mask=None, training=None):
+        logits = self.noisy_logits(inputs, mask, training)
+        mixed = training and self.shuffle
+        deal = self._mixed(logits, mask) if mixed else self._in_order(logits, mask)
+        return closed_to_padding({"logits": logits, **self._routing(logits, deal)}, mask)
+
+    def compute_logits(self, inputs):
+        if not self.equal_weights:
+            return super().compute_logits(inputs)
+        return ops.zeros((ops.shape(inputs)[0], self.num_experts), "float32")
+
+    def route(self, logits):
+        return self._routing(logits, self._in_order(logits, None))
+
+    def _in_order(self, logits, mask):
+        """The experts dealt to each token, int32 `[N, K]`, by its place among those that count."""
+        if mask is None:
+            turn = ops.arange(ops.shape(logits)[0], dtype="int32")
+        else:
+            turn = ops.cumsum(ops.cast(mask, "int32")) - 1
+        return self._dealt(turn)
+
+    def _mixed(self, logits, mask):
+        """The same, in a random order of tokens and of experts."""
+        draws = keras.random.uniform((ops.shape(logits)[0],), seed=self.seed_generator)
+        if mask is not None:
+            draws = ops.where(mask, draws, 2.0)  # Behind all that count.
+        turn = ops.cast(ops.argsort(ops.argsort(draws)), "int32")
+        order = ops.argsort(keras.random.uniform((self.num_experts,), seed=self.seed_generator))
+        return ops.take(ops.cast(order, "int32"), self._dealt(turn))
+
+    def _dealt(self, turn):
+        return (turn[:, None] * self.k + ops.arange(self.k, dtype="int32")) % self.num_experts
+
+    def _routing(self, logits, expert_index):
+        is_open = ops.ones_like(expert_index, dtype="bool")
+        return {
+            "expert_index": expert_index,
+            "weight": self.weigh(logits, expert_index, is_open),
+            "is_open": is_open,
+            "scores": ops.softmax(logits, axis=-1),
+        }
+
+    def weigh(self, logits, expert_index, is_open):
+        if self.equal_weights:
+            return ops.cast(is_open, "float32") / self.k
+        scores = ops.softmax(logits, axis=-1)
+        weight = ops.take_along_axis(scores, expert_index, axis=-1)
+        total = ops.sum(weight, axis=-1, keepdims=True)
+        if self.k == 1 and self.num_experts > 1:
+            given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
+            total = total + ops.max(ops.where(given, 0.0, scores), axis=-1, keepdims=True)
+        # The scores of experts that were dealt may all have rounded to 0.
+        return ops.where(is_open, weight / (total + 1e-20), 0.0)
+
+    def matrix_params(self):
+        return 0 if self.equal_weights else super().matrix_params()
+
+    def flops_per_token(self, input_dim):
+        return 0 if self.equal_weights else super().flops_per_token(input_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "equal_weights": self.equal_weights,
+            "shuffle": self.shuffle,
+        }
