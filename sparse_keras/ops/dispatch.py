@@ -6,7 +6,7 @@ are each other's transpose, so that both gradients are gathers as well.
 
 from keras import ops
 
-from sparse_keras.ops import backend
+from sparse_keras.ops import backend, sorting
 from sparse_keras.ops.primitives import linear_map
 
 
@@ -104,9 +104,11 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None
         assignment = ops.take(assignment, kept_first)
         group_sizes = ops.minimum(group_sizes, capacity)
 
+    invert = backend.invert_permutation
     if order is not None:
         assignment = ops.take(order, assignment)
-    row = ops.reshape(backend.invert_permutation(assignment), (choices, num_tokens))
+        invert = sorting.invert_permutation  # TensorFlow's own fails here under XLA.
+    row = ops.reshape(invert(assignment), (choices, num_tokens))
     kept = None
     if is_open is not None or capacity is not None:
         total = ops.sum(group_sizes)
