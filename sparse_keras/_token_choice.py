@@ -118,6 +118,8 @@ def conflicts(spec):
             f"{spec.groups_kept} of num_groups: {spec.num_groups} leaves no group out. Keep fewer, "
             "or have no groups",
         )
+    if spec.load_loss and not spec.noise:
+        yield "load_loss", "needs noise: without it, the load has no smooth estimate"
 
 
 def misfits(spec, num_experts):
@@ -127,6 +129,8 @@ def misfits(spec, num_experts):
         spec: As for `conflicts`, which come first.
         num_experts: E.
     """
+    if spec.load_loss and spec.k >= num_experts:
+        yield "load_loss", f"{num_experts} experts for every token have nothing to balance"
     groups, kept = spec.num_groups, spec.groups_kept
     if groups is None or kept is None:
         return

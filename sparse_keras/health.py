@@ -105,8 +105,8 @@ def _dead(found, router, where, when):
 def _remedy(router):
     if not router.trainable:
         return "Its router is not trained (trainable=False)."
-    if getattr(router, "bias_update_rate", 0):
-        return f"Raise its router's bias_update_rate (now {router.bias_update_rate:g})."
+    if getattr(router, "bias_step", 0):
+        return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
     return (
         f"Raise its router's balance_loss (now {router.balance_loss:g}), or lower the learning "
         "rate."

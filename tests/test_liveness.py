@@ -218,6 +218,8 @@ CASES = {
     "SharedExpert.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
     "TopKRouter.preset": ((), "switch"),
     "TopKRouter.normalize": ((), "false"),
+    "TopKRouter.bias_update_rate": (("model.router.select_on=score_plus_bias",), "0.5"),
+    "TopKRouter.load_loss": (("model.router.noise=true",), "0.5"),
     "TopKRouter.num_groups": (GROUPS, "6"),
     "TopKRouter.groups_kept": (GROUPS, "1"),
     "TopKRouter.group_score": (GROUPS, "top2_sum"),

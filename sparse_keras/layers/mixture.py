@@ -62,17 +62,19 @@ class Mixture(keras.layers.Layer):
             load: Int `[E]`, open assignments of each expert.
             kept: Scalar, those of them that were not dropped.
             mask: Optional bool `[N]`, False for padding.
-            examples: Scalar, the size of the batch.
+            examples: Scalar, the size of the batch. Each example is a sequence of tokens.
 
         Returns:
             The gate's weighted auxiliary loss, a scalar; `None` if it has no losses.
         """
         load = ops.cast(load, "float32")
-        found = self.gates[gate].auxiliary_losses(routing, load, mask)
+        router = self.gates[gate]
+        more = {"num_sequences": examples} if router.needs_sequences else {}
+        found = router.auxiliary_losses(routing, load, mask, **more)
         total = sum(weight * value for weight, value in found.values())
         examples = ops.cast(examples, "float32")
         tokens = losses.token_count(routing["scores"], mask)
-        entropy = losses.masked_mean(statistics.token_entropy(routing["scores"]), mask) * tokens
+        entropy = losses.masked_mean(losses.token_entropy(routing["scores"]), mask) * tokens
         sums = {
             "tokens": tokens,
             "kept": kept,

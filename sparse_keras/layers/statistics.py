@@ -7,7 +7,17 @@ crash `fit` on JAX.) `callbacks.ExpertLoad` resets and reads it.
 import numpy as np
 from keras import ops
 
-LOSSES = ("balance_loss", "z_loss", "importance_loss", "sparsity_loss", "entropy_loss")
+LOSSES = (
+    "balance_loss",
+    "z_loss",
+    "importance_loss",
+    "sparsity_loss",
+    "entropy_loss",
+    "sequence_balance_loss",
+    "load_loss",
+    "mean_entropy_loss",
+    "token_entropy_loss",
+)
 
 # The running sums that come after the load of each expert.
 SUMS = (
@@ -35,13 +45,6 @@ def vector(load, sums):
     """
     tail = [ops.cast(sums.get(name, 0.0), "float32") for name in SUMS]
     return ops.concatenate([load, ops.stack(tail)])
-
-
-def token_entropy(scores):
-    """Entropy of each token's normalised scores, in nats: float32 `[N]`."""
-    total = ops.sum(scores, axis=-1, keepdims=True)
-    share = scores / ops.maximum(total, 1e-20)
-    return -ops.sum(share * ops.log(ops.maximum(share, 1e-20)), axis=-1)
 
 
 def summarize(values):

@@ -26,7 +26,7 @@ from sparse_keras.schema.section import (
 
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
 _Z = "Weight of the loss that keeps the router's logits small."
-_IMPORTANCE = "Weight of the squared variation of the experts' summed weights."
+_IMPORTANCE = "Weight of the loss that is 1 when all experts have the same sum of weights."
 _JITTER = "Half width of the factor around 1 that noises the router's input in training."
 
 
@@ -81,9 +81,30 @@ class TopKRouter(_LearnedRouter):
         False, description="Whether logits get noise of a learned size in training."
     )
     jitter: Fraction = Field(0.0, description=_JITTER)
+    bias_update_rate: NotNegative | None = Field(
+        None,
+        description="How far each step moves the bias of select_on: score_plus_bias against the "
+        "experts' load, which balances without a loss: beside it, balance_loss may be 0. Null: "
+        "0.001.",
+    )
     balance_loss: NotNegative = Field(0.01, description=_BALANCE)
     z_loss: NotNegative = Field(0.0, description=_Z)
     importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+    load_loss: NotNegative = Field(
+        0.0,
+        description="Weight of the loss that is 1 when all experts have the same chances to be "
+        "chosen under the noise.",
+    )
+    mean_entropy_loss: NotNegative = Field(
+        0.0,
+        description="Weight of the loss that is 1 when the mean distribution over experts is "
+        "uniform, and grows as its entropy falls.",
+    )
+    token_entropy_loss: NotNegative = Field(
+        0.0,
+        description="Weight of the mean entropy of a row's scores, from 0 for a certain choice to "
+        "1. Alone it drives all rows to one expert.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -102,8 +123,11 @@ class TopKRouter(_LearnedRouter):
         found = {}
         if self.num_groups is None:
             found |= dict.fromkeys(("groups_kept", "group_score"), "num_groups is null")
+        if self.select_on != "score_plus_bias":
+            found["bias_update_rate"] = "select_on is not score_plus_bias"
         if not self.trainable:
-            found |= dict.fromkeys(("per_expert_scale", "use_bias"), "trainable is false")
+            keys = ("per_expert_scale", "use_bias", "bias_update_rate")
+            found |= dict.fromkeys(keys, "trainable is false")
         return found
 
 

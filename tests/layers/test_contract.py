@@ -80,7 +80,13 @@ MLP = partial(MLPExperts, 4, 8)
 GLU = partial(GLUExperts, 4, 8, output_dim=3)
 TIED = partial(TiedExperts, 4, 3, activation="tanh")
 LOW_RANK = partial(LowRankExperts, 4, 3)
-TOP_K = partial(TopKRouter, z_loss=0.001, importance_loss=0.01)
+TOP_K = partial(
+    TopKRouter,
+    z_loss=0.001,
+    importance_loss=0.01,
+    mean_entropy_loss=0.01,
+    token_entropy_loss=0.01,
+)
 RELU = partial(ReLURouter, l1_initial=1e-3)
 
 SUBJECTS = {

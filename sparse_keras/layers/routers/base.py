@@ -44,7 +44,8 @@ class Router(keras.layers.Layer):
     `always_open` says that `is_open` is True for every token that is not padding, and
     `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
     owner adds `auxiliary_losses(...)` to the model's losses. `sees_other_tokens` says that the
-    routing of a token depends on other tokens of its batch or sequence, later ones included.
+    routing of a token depends on other tokens of its batch or sequence, later ones included, and
+    `needs_sequences` that the losses take `num_sequences`, how many examples the tokens are of.
 
     With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
     route is worth.
@@ -53,6 +54,7 @@ class Router(keras.layers.Layer):
     always_open = False
     slots_are_experts = False
     sees_other_tokens = False
+    needs_sequences = False
 
     def __init__(
         self,

@@ -5,14 +5,15 @@ from keras import ops
 
 from sparse_keras import _token_choice, losses
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, loss_weight
+from sparse_keras.layers.routers.balanceable import BalanceableRouter
+from sparse_keras.layers.routers.base import loss_weight
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 
 _NORMALIZE = (None, True, False, "softmax")
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class TopKRouter(Router):
+class TopKRouter(BalanceableRouter):
     """Sends each token to the `k` experts with the highest scores.
 
         scores = softmax(x @ kernel)
@@ -61,6 +62,15 @@ class TopKRouter(Router):
             `softplus(x @ noise_kernel)` times a draw from the normal distribution. The noise
             kernel is zero at first.
         importance_loss: Weight of the importance loss.
+        load_loss: Weight of the loss that balances a smooth estimate of the load. It needs `noise`.
+        sequence_balance_loss: Weight of the load-balancing loss within each sequence: the mixture
+            that owns the router needs inputs `[batch, time, D]`.
+        mean_entropy_loss: Weight of the loss that balances the mean distribution over experts.
+        token_entropy_loss: Weight of the loss that makes each token's choice more certain.
+        bias_update_rate: How far each training step moves the selection bias; see below. `None`
+            means 0.001 with `select_on="score_plus_bias"`, and nothing else is possible without.
+        bias_update_every: Number of training calls between two moves of the bias. Set it to the
+            optimizer's `gradient_accumulation_steps`, if that has any.
         jitter: Width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
@@ -80,12 +90,20 @@ class TopKRouter(Router):
 
     With `select_on="score_plus_bias"`, `selection_bias` is the weight `router_selection_bias`,
     float32 `[E]`, zero at first and not trainable: no gradient reaches it. It steers who is
-    chosen, and so the balance, without a say in the weights.
+    chosen, and so the balance, without a say in the weights. In training, each step moves it:
+
+        bias_e <- bias_e + bias_update_rate * sign(mean load - load_e)
+
+    The load is that of the step, before any assignment is dropped and without padding. This
+    balances without an auxiliary loss: set `balance_loss=0` to have none. 0.001 suits scores in
+    [0, 1] and thousands of steps; a short training needs more. With `bias_update_rate=0`, or
+    `trainable=False`, the bias stays as it is.
 
     Raises:
         ValueError: If arguments make no sense together, such as `normalize=True` with `k=1`, where
             no gradient would reach the router; or with the number of experts, such as more than E
-            experts per token, or groups that do not divide E.
+            experts per token, or groups that do not divide E;
+            or if the bias that is to be moved is not there.
 
     Example:
 
@@ -108,7 +126,8 @@ class TopKRouter(Router):
         the noise, equation 4; [Switch Transformers](https://arxiv.org/abs/2101.03961) for k = 1
         with `normalize=False`; [DeepSeek-V2](https://arxiv.org/abs/2405.04434), section 2.2.2, for
         groups; [DeepSeek-V3](https://arxiv.org/abs/2412.19437), section 2.1.2, for sigmoid scores
-        and the selection bias.
+        and the selection bias; [Auxiliary-Loss-Free Load
+        Balancing](https://arxiv.org/abs/2408.15664) for how it moves.
     """
 
     def __init__(
@@ -126,6 +145,7 @@ class TopKRouter(Router):
         scale=1.0,
         per_expert_scale=False,
         noise=False,
+        load_loss=0.0,
         **kwargs,
     ):
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
@@ -142,8 +162,10 @@ class TopKRouter(Router):
         self.scale = scale
         self.per_expert_scale = per_expert_scale
         self.noise = noise
+        self.load_loss = loss_weight("load_loss", load_loss)
         self._refuse(_token_choice.conflicts(self))
-        self.selection_bias = self.expert_scale = self.noise_kernel = None
+        self.check_bias_update()
+        self.expert_scale = self.noise_kernel = None
 
     @classmethod
     def preset(cls, family, /, **overrides):
@@ -172,20 +194,21 @@ class TopKRouter(Router):
     def build(self, input_shape):
         super().build(input_shape)
 
-        def per_expert(name, initializer, trainable=True, shape=()):
+        def per_expert(name, initializer, shape=()):
             return self.add_weight(
-                name=name,
-                shape=(*shape, self.num_experts),
-                initializer=initializer,
-                trainable=trainable,
+                name=name, shape=(*shape, self.num_experts), initializer=initializer
             )
 
-        if self.select_on == "score_plus_bias":
-            self.selection_bias = per_expert("router_selection_bias", "zeros", trainable=False)
+        if self.selects_by_bias:
+            self.add_selection_bias()
         if self.per_expert_scale:
             self.expert_scale = per_expert("router_expert_scale", "ones")
         if self.noise:
             self.noise_kernel = per_expert("router_noise_kernel", "zeros", shape=input_shape[-1:])
+
+    @property
+    def selects_by_bias(self):
+        return self.select_on == "score_plus_bias"
 
     @property
     def experts_per_token(self):
@@ -280,12 +303,18 @@ class TopKRouter(Router):
 
     @property
     def loss_names(self):
-        return (*super().loss_names, "z_loss") if self.z_loss else super().loss_names
+        more = (name for name in ("z_loss", "load_loss") if getattr(self, name))
+        return (*super().loss_names, *more)
 
-    def auxiliary_losses(self, routing, load, mask=None):
-        found = super().auxiliary_losses(routing, load, mask)
+    def auxiliary_losses(self, routing, load, mask=None, num_sequences=None):
+        found = super().auxiliary_losses(routing, load, mask, num_sequences)
         if self.z_loss:
             found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
+        if self.load_loss:
+            value = losses.load_loss(
+                routing["clean_logits"], routing["logits"], routing["noise_stddev"], self.k, mask
+            )
+            found["load_loss"] = (self.load_loss, value)
         return found
 
     def compute_output_spec(self, inputs, mask=None, training=None):
@@ -296,7 +325,7 @@ class TopKRouter(Router):
 
     def get_config(self):
         names = ("k", "normalize", "z_loss", "select_on", "score", "num_groups", "groups_kept")
-        names += ("group_score", "scale", "per_expert_scale", "noise")
+        names += ("group_score", "scale", "per_expert_scale", "noise", "load_loss")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -1,0 +1,169 @@
+"""BalanceableRouter: more ways to balance a choice of experts, with losses and without."""
+
+from keras import ops
+
+from sparse_keras import losses
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, loss_weight
+
+UPDATE_RATE = 0.001  # Of the paper: 1e-4 is slow, 1e-2 swings.
+
+
+class BalanceableRouter(Router):
+    """Base class of routers that may be balanced by more losses, or by a bias instead.
+
+    A subclass that selects by score plus bias makes the bias in its `build`, by
+    `add_selection_bias()`. Each training step then moves the bias of every expert against its load:
+
+        bias_e <- bias_e + bias_update_rate * sign(mean load - load_e)
+
+    `load_e` counts the open assignments of the step that are not padding, before any is dropped for
+    want of capacity. No gradient is involved, and no loss. The step itself still selects by the old
+    bias. Outside training, or with `trainable=False`, the bias stays.
+
+    Where an optimizer accumulates gradients over n batches, `bias_update_every=n` moves the bias
+    once for all n, by their load together, as if they were one batch. Under a distribution strategy
+    the load is that of all replicas, and they agree on the bias.
+
+    Args:
+        sequence_balance_loss: Weight of `losses.sequence_balance_loss`. The mixture that owns the
+            router needs inputs `[batch, time, D]`; each example is a sequence.
+        mean_entropy_loss: Weight of `losses.mean_entropy_loss`.
+        token_entropy_loss: Weight of `losses.token_entropy_loss`, which does not balance.
+        bias_update_rate: How far a step moves the bias; 0 leaves it as it is. `None` means 0.001 if
+            there is a bias.
+        bias_update_every: Number of training calls between two moves of the bias.
+        **kwargs: Of `Router`.
+
+    Reference:
+        [Auxiliary-Loss-Free Load Balancing](https://arxiv.org/abs/2408.15664), algorithm 1;
+        [DeepSeek-V3](https://arxiv.org/abs/2412.19437), section 2.1.2.
+    """
+
+    def __init__(
+        self,
+        sequence_balance_loss=0.0,
+        mean_entropy_loss=0.0,
+        token_entropy_loss=0.0,
+        bias_update_rate=None,
+        bias_update_every=1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.sequence_balance_loss = loss_weight("sequence_balance_loss", sequence_balance_loss)
+        self.mean_entropy_loss = loss_weight("mean_entropy_loss", mean_entropy_loss)
+        self.token_entropy_loss = loss_weight("token_entropy_loss", token_entropy_loss)
+        self.bias_update_rate = bias_update_rate
+        self.bias_update_every = positive_int("bias_update_every", bias_update_every)
+        self.selection_bias = None
+
+    @property
+    def selects_by_bias(self):
+        """Whether there is a selection bias."""
+        return False
+
+    def check_bias_update(self):
+        """Raises a ValueError if arguments of the bias have no effect: the end of `__init__`."""
+        rate = self.bias_update_rate
+        if rate is not None and not 0.0 <= rate < float("inf"):
+            raise ValueError(f"`bias_update_rate` must be at least 0. Received: {rate!r}.")
+        if rate is not None and not self.selects_by_bias:
+            raise ValueError(
+                "`bias_update_rate` moves the selection bias, which a router has with "
+                f"`select_on='score_plus_bias'` only. Received: bias_update_rate={rate!r}."
+            )
+        if self.bias_update_every > 1 and not self.bias_step:
+            raise ValueError(
+                "`bias_update_every` has no effect on a selection bias that is not there, or does "
+                f"not move. Received: bias_update_every={self.bias_update_every}."
+            )
+
+    @property
+    def bias_step(self):
+        """How far a step of training moves the bias; 0 if there is none."""
+        if not self.selects_by_bias:
+            return 0.0
+        return UPDATE_RATE if self.bias_update_rate is None else self.bias_update_rate
+
+    def add_selection_bias(self):
+        """Makes the weights that belong to the bias."""
+        self.selection_bias = self.add_weight(
+            name="router_selection_bias",
+            shape=(self.num_experts,),
+            initializer="zeros",
+            trainable=False,
+            aggregation="mean",  # Over replicas, which agree.
+        )
+        if self.bias_step:
+            # The load since the last move, and after it the number of calls. It is a weight also
+            # where it lives for one call only: under a distribution strategy, replicas see each
+            # other's load through it. (Of the load, only the direction to its mean counts, so that
+            # a mean over replicas does.)
+            self._load_since_move = self.add_weight(
+                name="router_load_since_move",
+                shape=(self.num_experts + 1,),
+                initializer="zeros",
+                trainable=False,
+                aggregation="mean",
+            )
+
+    def check_input_shape(self, input_shape):
+        super().check_input_shape(input_shape)
+        if self.needs_sequences and len(input_shape) == 2:
+            raise ValueError(
+                "`sequence_balance_loss` balances within sequences, and needs inputs [batch, time, "
+                "D]. For single rows there is `balance_loss`. Received: "
+                f"input_shape={tuple(input_shape)}."
+            )
+
+    def call(self, inputs, mask=None, training=None):
+        routing = super().call(inputs, mask=mask, training=training)
+        if training and self.trainable and self.bias_step:
+            self._move_bias(routing)
+        return routing
+
+    def _move_bias(self, routing):
+        load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
+        self._load_since_move.assign_add(ops.concatenate([load, ops.ones((1,), "float32")]))
+        since = ops.convert_to_tensor(self._load_since_move)
+        load, calls = since[:-1], since[-1]
+        move = self.bias_step * ops.sign(ops.mean(load) - load)
+        # `where`, not a branch: replicas cannot meet inside one.
+        due = calls >= self.bias_update_every
+        self.selection_bias.assign_add(ops.where(due, move, ops.zeros_like(move)))
+        self._load_since_move.assign(ops.where(due, ops.zeros_like(since), since))
+
+    @property
+    def needs_sequences(self):
+        return self.sequence_balance_loss > 0
+
+    @property
+    def loss_names(self):
+        more = ("sequence_balance_loss", "mean_entropy_loss", "token_entropy_loss")
+        return (*super().loss_names, *(name for name in more if getattr(self, name)))
+
+    def auxiliary_losses(self, routing, load, mask=None, num_sequences=None):
+        found = super().auxiliary_losses(routing, load, mask)
+        scores = routing["scores"]
+        if self.sequence_balance_loss:
+            value = losses.sequence_balance_loss(
+                scores, routing["expert_index"], routing["is_open"], num_sequences, mask
+            )
+            found["sequence_balance_loss"] = (self.sequence_balance_loss, value)
+        if self.mean_entropy_loss:
+            value = losses.mean_entropy_loss(scores, mask)
+            found["mean_entropy_loss"] = (self.mean_entropy_loss, value)
+        if self.token_entropy_loss:
+            value = losses.token_entropy_loss(scores, mask)
+            found["token_entropy_loss"] = (self.token_entropy_loss, value)
+        return found
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "sequence_balance_loss": self.sequence_balance_loss,
+            "mean_entropy_loss": self.mean_entropy_loss,
+            "token_entropy_loss": self.token_entropy_loss,
+            "bias_update_rate": self.bias_update_rate,
+            "bias_update_every": self.bias_update_every,
+        }
