@@ -12,7 +12,7 @@ from sparse_keras.initializers import per_group
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, Experts
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.parts import claim
+from sparse_keras.layers.parts import claim, token_bank_of
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -49,9 +49,10 @@ class ExpertEnsemble(keras.layers.Layer):
 
     def __init__(self, experts, **kwargs):
         super().__init__(**kwargs)
-        self.experts = identifiers.get(
+        experts = identifiers.get(
             experts, EXPERTS, Experts, "an expert bank", dtype=kwargs.get("dtype")
         )
+        self.experts = token_bank_of(self, experts)
         self.supports_masking = True
         claim(self.experts)
 

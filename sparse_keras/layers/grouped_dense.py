@@ -86,8 +86,8 @@ class GroupedDense(keras.layers.Layer):
             name=name,
             shape=(self.num_groups, *shape),
             initializer=per_group(getattr(self, f"{kind}_initializer"), name),
-            regularizer=regularizer and _EachGroup(regularizer, reduce=ops.sum),
-            constraint=constraint and _EachGroup(constraint),
+            regularizer=regularizer and EachGroup(regularizer, reduce=ops.sum),
+            constraint=constraint and EachGroup(constraint),
         )
 
     def call(self, inputs, group_sizes):
@@ -124,7 +124,7 @@ class GroupedDense(keras.layers.Layer):
         }
 
 
-class _EachGroup:
+class EachGroup:
     """Applies a regularizer or constraint, written for one group's weight, to each of a bank."""
 
     def __init__(self, function, reduce=None):

@@ -129,12 +129,13 @@ def mixtures(model):
     return [layer for layer in found.values() if isinstance(layer, Mixture)]
 
 
-def check_input_shape(layer, input_shape):
+def check_input_shape(layer, input_shape, ranks=(2, 3, 4)):
     """Raises a ValueError unless a mixture takes inputs of this shape."""
     name = type(layer).__name__
-    if len(input_shape) not in (2, 3, 4):
+    if len(input_shape) not in ranks:
+        ranks = f"{', '.join(map(str, ranks[:-1]))} or {ranks[-1]}"
         raise ValueError(
-            f"{name} expects inputs of rank 2, 3 or 4, [..., D]. Received: "
+            f"{name} expects inputs of rank {ranks}, [..., D]. Received: "
             f"input_shape={tuple(input_shape)}."
         )
     if input_shape[-1] is None:
@@ -154,6 +155,27 @@ def as_tokens(layer, inputs, token_mask):
         return tokens
     # Padding may hold anything, NaN included. Zeros keep it out of every gradient.
     return ops.where(token_mask[:, None], tokens, ops.zeros_like(tokens))
+
+
+def as_examples(tokens, token_mask, shape):
+    """What a router sees of whole examples: the mean of their positions, `[B, D]`.
+
+    Args:
+        tokens: `[N, D]`, zeros for padding.
+        token_mask: Optional bool `[N]`.
+        shape: Shape of the inputs, `[B, ..., D]`.
+
+    Returns:
+        `[B, D]`, and bool `[B]`, whether there is a position that is no padding; or `None`.
+    """
+    axes = tuple(range(1, len(shape) - 1))
+    tokens = ops.cast(ops.reshape(tokens, shape), "float32")  # As the router, which sums long rows.
+    if not axes:
+        return tokens, token_mask
+    if token_mask is None:
+        return ops.mean(tokens, axis=axes), None
+    counts = ops.sum(ops.cast(ops.reshape(token_mask, shape[:-1]), "float32"), axis=axes)
+    return ops.sum(tokens, axis=axes) / ops.maximum(counts, 1.0)[:, None], counts > 0
 
 
 def token_mask_of(mask, inputs):

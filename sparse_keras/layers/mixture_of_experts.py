@@ -8,6 +8,7 @@ from keras import ops
 
 from sparse_keras.layers.mixture import (
     Mixture,
+    as_examples,
     as_tokens,
     by_expert,
     check_input_shape,
@@ -42,8 +43,9 @@ class MixtureOfExperts(Mixture):
 
     Args:
         experts: What is computed. An expert bank such as `MLPExperts(num_experts=8,
-            hidden_dim=256)`, which computes in its own dtype policy, or a `keras.layers.Dense` as
-            the template of every expert.
+            hidden_dim=256)`, which computes in its own dtype policy, or a Keras layer as the
+            template of every expert. A `keras.layers.Dense` becomes `DenseExperts`, any other layer
+            `LayerExperts`.
         num_experts: E. Needed with a template; a bank knows its own.
         k: K, experts per token, for a router that has a `k`. Default 2.
         router: Who goes where. A router, or the name of one: `"top_k"` (the default),
@@ -61,24 +63,28 @@ class MixtureOfExperts(Mixture):
             they are. Scores are the router's, before weights are normalised.
 
     Call arguments:
-        inputs: Tensor `[..., D]` of rank 2, 3 or 4. All axes but the last are tokens.
+        inputs: Tensor `[..., D]` of rank 2, 3 or 4. All axes but the last are tokens. Experts that
+            need whole examples, such as convolutions, get examples `[B, ..., D]` of rank 2 to 5
+            instead; the router then sees the mean of an example's positions (that are not padding).
         mask: Optional bool tensor with the leading axes of `inputs` (or the first of them). Tokens
             where it is False are padding: they are routed nowhere, count in no loss, statistic or
-            capacity, and get zeros from the routed experts.
+            capacity, and get zeros from the routed experts. Experts of whole examples get zeros
+            there, and the mask if they take one.
         training: Whether the call is part of training. Auxiliary losses are added and statistics
             updated only then.
         return_routing: Whether to return the routing as well.
 
     Output shape:
-        The shape of `inputs` with the experts' width as last axis. With `return_routing=True` the
-        pair of it and a dict, its first axis the N tokens in the order of the flattened input:
-        `"expert_index"` int32 `[N, K]`, `"weight"` float32 `[N, K]` (0 where closed or padding),
-        `"is_open"` bool `[N, K]` (False where closed, padding or dropped), `"scores"` and
-        `"logits"` float32 `[N, E]`.
+        The shape of `inputs` with the experts' width as last axis; of whole examples, what an
+        expert makes of them, and N is their number. With `return_routing=True` the pair of it and a
+        dict, its first axis the N tokens in the order of the flattened input: `"expert_index"`
+        int32 `[N, K]`, `"weight"` float32 `[N, K]` (0 where closed or padding), `"is_open"` bool
+        `[N, K]` (False where closed, padding or dropped), `"scores"` and `"logits"` float32
+        `[N, E]`.
 
     Raises:
-        ValueError: If `experts` is neither a bank nor a `Dense`, if numbers of experts disagree, if
-            k exceeds E, if the input is sparse, or if the rank of the input is not 2, 3 or 4.
+        ValueError: If `experts` is neither a bank nor a template, if numbers of experts disagree,
+            if k exceeds E, if the input is sparse, or if its rank is another.
 
     Example:
 
@@ -135,22 +141,27 @@ class MixtureOfExperts(Mixture):
         return {"": self.router}
 
     def build(self, input_shape):
-        check_input_shape(self, input_shape)
+        ranks = (2, 3, 4, 5) if self._by_example else (2, 3, 4)
+        check_input_shape(self, input_shape, ranks)
         tokens_shape = (None, input_shape[-1])
         if not self.router.built:
             self.router.build(tokens_shape)
         if not self.experts.built:
-            self.experts.build(tokens_shape)
+            rows_shape = (None, *input_shape[1:]) if self._by_example else tokens_shape
+            self.experts.build(rows_shape)
         if self.shared_expert is not None:
             if not self.shared_expert.built:
                 self.shared_expert.build(input_shape)
             shared_shape = tuple(self.shared_expert.compute_output_shape(input_shape))
-            if shared_shape[-1] != self._output_width(input_shape):
+            shape = self.compute_output_shape(input_shape)
+            if shared_shape[1:] != shape[1:]:
                 raise ValueError(
-                    "`shared_expert` must have the experts' output width, "
-                    f"{self._output_width(input_shape)}. Received: output shape {shared_shape}."
+                    f"`shared_expert` must have the experts' output shape, {shape}. Received: "
+                    f"output shape {shared_shape}."
                 )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, max_ndim=4, axes={-1: input_shape[-1]})
+        self.input_spec = keras.layers.InputSpec(
+            min_ndim=2, max_ndim=ranks[-1], axes={-1: input_shape[-1]}
+        )
         self.add_statistics()
         self.statistics = self._statistics[""]
         self.built = True
@@ -168,10 +179,9 @@ class MixtureOfExperts(Mixture):
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 
-        routing = self.router(
-            tokens, mask=token_mask, training=training, **self.router.call_arguments(inputs)
-        )
-        routing = shown(self, "", routing, token_mask, training)
+        routed, routed_mask = self._routed(tokens, token_mask, inputs)
+        routing = self._route(routed, routed_mask, inputs, training)
+        routing = shown(self, "", routing, routed_mask, training)
         capacity = self._capacity(routing["is_open"], training)
         plan = sort_by_expert(
             routing["expert_index"],
@@ -180,10 +190,13 @@ class MixtureOfExperts(Mixture):
             capacity=capacity,
             order=None if capacity is None else self._order(routing),
         )
-        rows = dispatch(tokens, plan)
-        rows = self.experts(rows, plan["group_sizes"], training=training)
-        outputs = combine(rows, plan, routing["weight"])
-        outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))
+        if self._by_example:
+            outputs = self._of_examples(tokens, token_mask, inputs, plan, routing, training)
+        else:
+            rows = dispatch(tokens, plan)
+            rows = self.experts(rows, plan["group_sizes"], training=training)
+            outputs = combine(rows, plan, routing["weight"])
+            outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))
         outputs = ops.cast(outputs, self.compute_dtype)
 
         if self.shared_expert is not None:
@@ -191,13 +204,52 @@ class MixtureOfExperts(Mixture):
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             kept, examples = ops.sum(plan["group_sizes"]), ops.shape(inputs)[0]
-            loss = self.record("", routing, plan["load"], kept, token_mask, examples)
+            loss = self.record("", routing, plan["load"], kept, routed_mask, examples)
             if loss is not None:
                 self.add_loss(loss)
         if return_routing:
             is_open = routing["is_open"] if plan["kept"] is None else ops.transpose(plan["kept"])
             return outputs, {**routing, "is_open": is_open}
         return outputs
+
+    @property
+    def _by_example(self):
+        return self.experts.route_by == "example"
+
+    def _routed(self, tokens, token_mask, inputs):
+        """What the router sees, `[N, D]`, and its mask: tokens, or the means of examples."""
+        if self._by_example:
+            return as_examples(tokens, token_mask, ops.shape(inputs))
+        return tokens, token_mask
+
+    def _route(self, routed, mask, inputs, training=None):
+        arguments = self.router.call_arguments(routed if self._by_example else inputs)
+        return self.router(routed, mask=mask, training=training, **arguments)
+
+    def _of_examples(self, tokens, token_mask, inputs, plan, routing, training):
+        """What the experts make of whole examples."""
+        rows = dispatch(ops.reshape(tokens, ops.shape(inputs)), plan)
+        mask = row_mask = None
+        if token_mask is not None:
+            mask = ops.reshape(token_mask, ops.shape(inputs)[:-1])
+            row_mask = ops.take(mask, plan["assignment"] % ops.shape(inputs)[0], axis=0)
+        rows = self.experts(rows, plan["group_sizes"], mask=row_mask, training=training)
+        outputs = combine(rows, plan, routing["weight"])
+        if mask is not None and self._keeps_positions(inputs.shape, outputs.shape):
+            outputs = ops.where(mask[..., None], outputs, ops.zeros_like(outputs))
+        return outputs
+
+    def _keeps_positions(self, input_shape, output_shape):
+        """Whether the experts have an output for each position of their input."""
+        return not self._by_example or (
+            self.experts.passes_mask and tuple(input_shape[:-1]) == tuple(output_shape[:-1])
+        )
+
+    def compute_mask(self, inputs, previous_mask):
+        if previous_mask is None:
+            return None
+        output_shape = self.compute_output_shape(inputs.shape)
+        return previous_mask if self._keeps_positions(inputs.shape, output_shape) else None
 
     def _shared(self, inputs, mask):
         takes_mask = "mask" in inspect.signature(self.shared_expert.call).parameters
@@ -245,11 +297,8 @@ class MixtureOfExperts(Mixture):
         if not self.built:
             self.build(tuple(inputs.shape))
         token_mask = None if mask is None else token_mask_of(mask, inputs)
-        routing = self.router(
-            as_tokens(self, inputs, token_mask),
-            mask=token_mask,
-            **self.router.call_arguments(inputs),
-        )
+        tokens = as_tokens(self, inputs, token_mask)
+        routing = self._route(*self._routed(tokens, token_mask, inputs), inputs)
         return {"router": by_expert(routing, self.router)[0]}
 
     def routing_statistics(self):
@@ -260,14 +309,24 @@ class MixtureOfExperts(Mixture):
         ((_, _, summary),) = self.recorded()
         return summary
 
-    def _output_width(self, input_shape):
-        return self.experts.output_width(input_shape[-1])
-
     def flops_per_token(self, input_dim):
         """Multiplications and additions of the matmuls that one token meets, without the shared
-        expert."""
-        experts = self.router.experts_per_token * self.experts.flops_per_row(input_dim)
-        return self.router.flops_per_token(input_dim) + round(experts)
+        expert; `None` where those of a template are not known."""
+        return self._flops(input_dim, self.experts.flops_per_row(input_dim))
+
+    def flops_per_example(self, input_shape):
+        """The same for one example `[B, ..., D]`; the first axis does not matter."""
+        if self._by_example:
+            return self._flops(input_shape[-1], self.experts.flops_per_example(input_shape))
+        flops = self.flops_per_token(input_shape[-1])
+        positions = input_shape[1:-1]
+        return None if None in (flops, *positions) else flops * math.prod(positions)
+
+    def _flops(self, input_dim, expert):
+        if expert is None:
+            return None
+        experts = round(self.router.experts_per_token * expert)
+        return self.router.flops_per_token(input_dim) + experts
 
     def total_params(self):
         """The number of weights, without what is remembered of the routing."""
@@ -283,7 +342,9 @@ class MixtureOfExperts(Mixture):
         return self.router.matrix_params() + shared
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self._output_width(input_shape))
+        if self._by_example:
+            return (input_shape[0], *self.experts.output_shape(tuple(input_shape))[1:])
+        return (*input_shape[:-1], self.experts.output_width(input_shape[-1]))
 
     def compute_output_spec(self, inputs, mask=None, training=None, return_routing=False):
         outputs = keras.KerasTensor(
@@ -291,7 +352,7 @@ class MixtureOfExperts(Mixture):
         )
         if not return_routing:
             return outputs
-        leading = inputs.shape[:-1]
+        leading = inputs.shape[:1] if self._by_example else inputs.shape[:-1]
         tokens = None if None in leading else math.prod(leading)
         flat = keras.KerasTensor((tokens, inputs.shape[-1]), dtype=self.compute_dtype)
         return outputs, self.router.compute_output_spec(flat)

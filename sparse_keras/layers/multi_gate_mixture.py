@@ -15,7 +15,7 @@ from sparse_keras.layers.mixture import (
     token_mask_of,
     variable_name,
 )
-from sparse_keras.layers.parts import claim, with_own_seeds
+from sparse_keras.layers.parts import claim, token_bank_of, with_own_seeds
 from sparse_keras.layers.routers import router_from
 from sparse_keras.layers.routers.base import every_slot, open_slots
 from sparse_keras.layers.routing_hooks import shown
@@ -79,6 +79,8 @@ class MultiGateMixtureOfExperts(Mixture):
     def __init__(self, experts, routers, visible=None, **kwargs):
         super().__init__(**kwargs)
         self.experts = _banks(experts, kwargs.get("dtype"))
+        for bank in self.experts.values():
+            token_bank_of(self, bank)
         self.routers = _routers(routers)
         self.visible = _visible(visible, self.experts, self.routers)
         for gate, router in self.routers.items():

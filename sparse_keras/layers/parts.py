@@ -7,8 +7,8 @@ import keras
 
 from sparse_keras.initializers import for_group
 from sparse_keras.layers import identifiers
-from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts
-from sparse_keras.layers.routers import router_from
+from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts, LayerExperts
+from sparse_keras.layers.routers import Router, router_from
 
 # The parts of all layers there are.
 _OWNED = weakref.WeakSet()
@@ -36,18 +36,30 @@ def bank_of(experts, num_experts, dtype):
                 f"num_experts={num_experts}."
             )
         return experts
+    if not isinstance(experts, keras.layers.Layer) or isinstance(experts, (Router, type)):
+        raise ValueError(
+            "`experts` must be an expert bank ("
+            + ", ".join(bank.__name__ for bank in EXPERTS.values())
+            + f") or a Keras layer as template. Received: {experts!r}."
+        )
+    if num_experts is None:
+        raise ValueError(
+            "A template needs `num_experts`, such as MixtureOfExperts(keras.layers.Dense(64), "
+            "num_experts=16)."
+        )
     if type(experts) is keras.layers.Dense:
-        if num_experts is None:
-            raise ValueError(
-                "A template needs `num_experts`, such as MixtureOfExperts(keras.layers.Dense(64), "
-                "num_experts=16)."
-            )
         return _bank_of_dense(experts, num_experts, dtype)
-    raise ValueError(
-        "`experts` must be an expert bank ("
-        + ", ".join(bank.__name__ for bank in EXPERTS.values())
-        + f") or a keras.layers.Dense as template. Received: {experts!r}."
-    )
+    return LayerExperts(experts, num_experts)
+
+
+def token_bank_of(layer, experts):
+    """A bank of experts that get tokens. Of whole examples, only a MixtureOfExperts routes them."""
+    if experts.route_by != "token":
+        raise ValueError(
+            f"{type(layer).__name__} gives tokens to its experts. Received: {experts.name!r}, "
+            "whose experts need whole examples. Only MixtureOfExperts routes those."
+        )
+    return experts
 
 
 def _bank_of_dense(template, num_experts, dtype):

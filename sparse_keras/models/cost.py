@@ -133,10 +133,14 @@ def _flops(layer, inputs):
             inputs = layer.pack_inputs(keras.tree.flatten(inputs))
         else:  # Of several inputs, the first is what the layer works on.
             inputs = keras.tree.flatten(inputs)[0]
-        width = keras.tree.map_structure(lambda tensor: tensor.shape[-1], inputs)
         shared_expert = getattr(layer, "shared_expert", None)
         shared = 0 if shared_expert is None else _flops(shared_expert, inputs)
-        return None if shared is None else layer.flops_per_token(width) * positions + shared
+        if hasattr(layer, "flops_per_example"):
+            own = layer.flops_per_example(inputs.shape)
+        else:
+            width = keras.tree.map_structure(lambda tensor: tensor.shape[-1], inputs)
+            own = layer.flops_per_token(width) * positions
+        return None if None in (own, shared) else own + shared
     counted = isinstance(layer, keras.layers.Embedding) or all(
         len(weight.shape) < 2 for weight in layer.weights
     )

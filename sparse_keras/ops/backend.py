@@ -9,6 +9,17 @@ Each `*_backend.py` file beside this one offers the same functions:
     invert_permutation(permutation)         int32 [M]
     concrete(tensor)                        its values, a NumPy array; None while tracing, when it
                                             has none
+    map_groups(function, rows, weights, group_sizes, constants, draw, dtype)
+                                            what a function makes of the rows of each group, float
+                                            [M, ...], zero for rows in no group; differentiable in
+                                            rows and weights. See `group_calls`.
+
+        function(rows [m, ...], weights, constants[, drawn]) -> [m, ...], the weights being those of
+        the group; it computes each row on its own.
+        rows [M, ...]; weights, a list of [E, ...]; group_sizes int [E].
+        constants: a list of [M, ...] that go with the rows and need no gradient.
+        draw: draw(count) -> [count, ...], of which each call gets one; or None.
+        dtype: that of what the function returns.
 """
 
 import keras
@@ -30,3 +41,4 @@ truncate = backend.truncate
 sort_groups = backend.sort_groups
 invert_permutation = backend.invert_permutation
 concrete = backend.concrete
+map_groups = backend.map_groups

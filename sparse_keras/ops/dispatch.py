@@ -129,11 +129,11 @@ def dispatch(tokens, plan):
     """Copies each token to the rows of the experts that chose it.
 
     Args:
-        tokens: `[N, D]`.
+        tokens: `[N, D]`, or of any higher rank: whole examples `[N, ..., D]`.
         plan: What `sort_by_expert` returned.
 
     Returns:
-        `[M', D]`, rows sorted by expert.
+        `[M', D]`, rows sorted by expert; of examples `[M', ..., D]`.
     """
     return linear_map(_take_tokens, _sum_by_token, tokens, *_indices(plan))
 
@@ -156,19 +156,20 @@ def combine(rows, plan, weight):
     """Brings the experts' outputs back: each token gets the weighted sum of its rows.
 
     Args:
-        rows: `[M', B]`, the experts' outputs in the plan's order.
+        rows: `[M', B]`, the experts' outputs in the plan's order; of examples `[M', ..., B]`.
         plan: What `sort_by_expert` returned.
         weight: Float `[N, K]`.
 
     Returns:
-        `[N, B]` with the dtype of `rows`. A token with no kept assignment gets zeros.
+        `[N, B]`, or `[N, ..., B]`, with the dtype of `rows`. A token with no kept assignment gets
+        zeros.
     """
     outputs = collect(rows, plan)
     weight = ops.cast(ops.transpose(weight), outputs.dtype)
     if plan["kept"] is not None:
         # Without it, a dropped assignment would send a gradient into a row of no expert.
         weight = ops.where(plan["kept"], weight, ops.zeros_like(weight))
-    return ops.sum(outputs * weight[..., None], axis=0)
+    return ops.sum(outputs * _of_rank(weight, outputs), axis=0)
 
 
 # Each of the following pairs is linear, and one the transpose of the other, but for rows that are
@@ -180,19 +181,24 @@ def _indices(plan):
     return (plan["assignment"], plan["row"], *kept)
 
 
+def _of_rank(values, tensor):
+    """`[K, N]` with axes of 1 behind, to go with a tensor `[K, N, ...]`."""
+    return ops.reshape(values, (*ops.shape(values), *(1 for _ in tensor.shape[2:])))
+
+
 def _take_rows(rows, assignment, row, kept=None):
     """`[M', B]` to `[K, N, B]`: each assignment takes its row, or zeros if it was not kept."""
     del assignment
     taken = ops.take(rows, row, axis=0)
     if kept is None:
         return taken
-    return ops.where(kept[..., None], taken, ops.zeros_like(taken))
+    return ops.where(_of_rank(kept, taken), taken, ops.zeros_like(taken))
 
 
 def _take_assignments(taken, assignment, row, kept=None):
     """`[K, N, B]` to `[M', B]`: each row takes its assignment."""
     del row, kept
-    return ops.take(ops.reshape(taken, (-1, taken.shape[-1])), assignment, axis=0)
+    return ops.take(ops.reshape(taken, (-1, *ops.shape(taken)[2:])), assignment, axis=0)
 
 
 def _take_tokens(tokens, assignment, row, kept=None):

@@ -3,11 +3,14 @@
 `jax.lax.ragged_dot` is not used: on CPU it computes every group for every row.
 """
 
+from functools import partial
+
 import jax
 import numpy as np
 
-from sparse_keras.ops import sorting
+from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.padded_rows import PaddedRows
+from sparse_keras.ops.primitives import map_calls
 
 
 def truncate(rows, count):
@@ -25,3 +28,4 @@ def concrete(tensor):
 group_rows = PaddedRows.of
 sort_groups = sorting.by_argsort
 invert_permutation = sorting.invert_permutation
+map_groups = partial(group_calls.in_blocks, map_calls)

@@ -3,9 +3,10 @@
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # No public way tells that XLA will compile.
 
-from sparse_keras.ops import sorting
+from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
 from sparse_keras.ops.padded_rows import PaddedRows
+from sparse_keras.ops.primitives import map_calls
 
 _LARGE = 2**18  # Elements of a matrix; see `_matmul_of_large`.
 
@@ -41,6 +42,19 @@ invert_permutation = tf.math.invert_permutation
 def group_rows(rows, group_sizes):
     form = PaddedRows if in_static_graph() else SlicedRows
     return form.of(rows, group_sizes)
+
+
+def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
+    num_groups = group_sizes.shape[0]
+    few = rows.shape[0] is not None and rows.shape[0] < num_groups
+    arguments = (function, rows, weights, group_sizes, constants, draw)
+    if in_static_graph() or few:
+        return group_calls.in_blocks(map_calls, *arguments, dtype)
+
+    def split(places, lengths):
+        return tf.split(places, lengths, num=num_groups)
+
+    return group_calls.in_slices(split, tf.unstack, *arguments)
 
 
 class SlicedRows(GroupedRows):

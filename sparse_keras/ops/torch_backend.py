@@ -4,7 +4,7 @@ import functools
 
 import torch
 
-from sparse_keras.ops import sorting
+from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
 
 sort_groups = sorting.by_argsort
@@ -84,6 +84,17 @@ class SortedRows(GroupedRows):
 
 
 group_rows = SortedRows.of
+
+
+def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
+    del dtype
+
+    def split(places, lengths):
+        return torch.split(places, lengths.tolist())
+
+    return group_calls.in_slices(
+        split, torch.unbind, function, rows, weights, group_sizes, constants, draw
+    )
 
 
 class _ContiguousGradient(torch.autograd.Function):

@@ -20,6 +20,7 @@ from sparse_keras.layers import (
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
@@ -37,6 +38,7 @@ from tests.layers.wrappers import (
     AllGates,
     ByLargestFeature,
     MembersSideBySide,
+    OfShortSequences,
     OfTwoMembers,
     WeightOfEachExpert,
 )
@@ -75,6 +77,11 @@ def gates(banks, router, **kwargs):
     return MultiGateMixtureOfExperts(banks, routers, visible, **kwargs)
 
 
+def two_layers():
+    dense = keras.layers.Dense
+    return keras.Sequential([dense(5, activation="tanh"), dense(3)], name="two_layers")
+
+
 DENSE = partial(DenseExperts, 4, 3, activation="tanh")
 MLP = partial(MLPExperts, 4, 8)
 GLU = partial(GLUExperts, 4, 8, output_dim=3)
@@ -100,6 +107,19 @@ SUBJECTS = {
     ),
     "TiedExperts": (TIED, BANK),
     "LowRankExperts": (LOW_RANK, BANK),
+    "LayerExperts": (lambda **kwargs: LayerExperts(two_layers(), 4, **kwargs), BANK),
+    "LayerExperts of a convolution": (
+        lambda **kwargs: MixtureOfExperts(
+            keras.layers.Conv1D(2, 2, activation="tanh"), num_experts=4, **kwargs
+        ),
+        {"wrap": OfShortSequences},
+    ),
+    "LayerExperts, attention": (
+        lambda **kwargs: MixtureOfExperts(
+            keras.layers.MultiHeadAttention(1, 2, use_bias=False), num_experts=4, **kwargs
+        ),
+        {"wrap": OfShortSequences},
+    ),
     "MLPExperts with dropout": (partial(MLP, dropout=0.3), BANK | RANDOM),
     "TopKRouter": (partial(TopKRouter, num_experts=4), ROUTER),
     "TopKRouter with jitter": (

@@ -77,9 +77,9 @@ MISTAKES = {
         lambda: MixtureOfExperts(keras.layers.Dense(3)),
         ["`num_experts`"],
     ),
-    "template that is no Dense": (
-        lambda: MixtureOfExperts(keras.layers.Conv1D(3, 3), num_experts=4),
-        ["keras.layers.Dense", "Conv1D", "MLPExperts"],
+    "template that is no layer": (
+        lambda: MixtureOfExperts(keras.layers.Conv1D, num_experts=4),
+        ["Keras layer as template", "Conv1D", "MLPExperts"],
     ),
     "template with activity_regularizer": (
         lambda: MixtureOfExperts(keras.layers.Dense(3, activity_regularizer="l2"), num_experts=4),
@@ -100,7 +100,7 @@ MISTAKES = {
     ),
     "shared expert of another width": (
         lambda: MixtureOfExperts(bank(), shared_expert=keras.layers.Dense(7))(X),
-        ["`shared_expert`", "output width, 3", "7"],
+        ["`shared_expert`", "output shape, (6, 3)", "7"],
     ),
     "shared expert that is no layer": (
         lambda: MixtureOfExperts(bank(), shared_expert=5),

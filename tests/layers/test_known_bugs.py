@@ -19,6 +19,7 @@ from sparse_keras.layers import (
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
@@ -299,7 +300,11 @@ KNOBS = {
     ),
     GLUExperts: (
         {"num_experts": 3, "hidden_dim": 8, "dropout": 0.4, "seed": 1, "use_bias": True} | DENSE,
-        feed_forward,
+        feed_forward | {"limit": 0.2, "alpha": 1.702, "up_offset": 1.0},
+    ),
+    LayerExperts: (
+        {"layer": lambda: keras.layers.Dense(4), "num_experts": 3},
+        {"layer": lambda: keras.layers.Dense(5), "num_experts": 4, "route_by": "example"},
     ),
     TiedExperts: (
         {"num_experts": 3, "units": 4} | DENSE,
@@ -444,6 +449,8 @@ REFUSED = {
 }
 REFUSED[UniformRouter].pop("num_experts")
 REFUSED[BalancedRouter] = {"balance_loss": 0.1}
+# Tokens of examples, where it matters.
+SHAPES = {LayerExperts: (30, 3, 6)}
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
     ExpertEnsemble: MembersSideBySide,
@@ -473,10 +480,9 @@ def fingerprint(cls, arguments):
     else:
         whole = WRAPPERS.get(cls, lambda layer: layer)(layer)
     model = keras.Sequential([whole])
-    x = draw(30, 6)
-    width = model.compute_output_shape(x.shape)[-1]
+    x = draw(*SHAPES.get(cls, (30, 6)))
     model.compile(keras.optimizers.SGD(0.5), "mse", run_eagerly=True)
-    y = np.ones((30, width), "float32")
+    y = np.ones(model.compute_output_shape(x.shape), "float32")
     seen = [to_numpy(model.train_on_batch(x, y)) for _ in range(2)]
     seen += [to_numpy(model(x)), *(to_numpy(w) for w in model.weights)]
     if isinstance(layer, FeatureGate):

@@ -54,6 +54,26 @@ class ByLargestFeature(_Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class OfShortSequences(_Wrapper):
+    """Takes a vector of 6 for a sequence of 3 pairs, and returns a vector again."""
+
+    def build(self, input_shape):
+        if not self.inner.built:
+            self.inner.build((None, 3, 2))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        sequences = ops.reshape(inputs, (-1, 3, 2))
+        outputs = self.inner(sequences, training=training)
+        width = math.prod(outputs.shape[1:])
+        return ops.reshape(outputs, (*ops.shape(inputs)[:-1], width))
+
+    def compute_output_shape(self, input_shape):
+        shape = self.inner.compute_output_shape((None, 3, 2))
+        return (*input_shape[:-1], math.prod(shape[1:]))
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class MembersSideBySide(_Wrapper):
     """What the experts of an ensemble return for a token, as one vector."""
 

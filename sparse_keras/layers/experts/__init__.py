@@ -4,6 +4,7 @@ from sparse_keras._plugin_builders import Builders
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.dense import DenseExperts
 from sparse_keras.layers.experts.glu import GLUExperts
+from sparse_keras.layers.experts.layer import LayerExperts
 from sparse_keras.layers.experts.low_rank import LowRankExperts
 from sparse_keras.layers.experts.mlp import MLPExperts
 from sparse_keras.layers.experts.tied import TiedExperts
@@ -25,6 +26,7 @@ __all__ = [
     "DenseExperts",
     "Experts",
     "GLUExperts",
+    "LayerExperts",
     "LowRankExperts",
     "MLPExperts",
     "TiedExperts",

@@ -15,6 +15,8 @@ class Experts(keras.layers.Layer):
     Subclasses write `build(input_shape)`, `call(inputs, group_sizes, training=None)`,
     `output_width(input_dim)`, `flops_per_row(input_dim)` and `get_config()`.
 
+    `route_by` says what a row is: a `"token"`, `[D]`, or a whole `"example"`, `[..., D]`.
+
     Args:
         num_experts: E.
 
@@ -26,6 +28,8 @@ class Experts(keras.layers.Layer):
     Output shape:
         `[M, output_dim]`. Rows past the sum of `group_sizes` hold nothing of use.
     """
+
+    route_by = "token"
 
     def __init__(self, num_experts, **kwargs):
         if kwargs.get("activity_regularizer") is not None:

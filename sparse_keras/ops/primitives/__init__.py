@@ -16,6 +16,10 @@
     repeat(count, body, state)    (not on PyTorch)
         state = body(index, state) for each index below the int32 scalar `count`; has no gradient
 
+    map_calls(function, xs, dtype)    (not on PyTorch)
+        function(*(x[i] for x in xs)), of that dtype, for each i along the first axes, stacked;
+        differentiable
+
 x, w and the result each are a tensor or a tuple of tensors. Constants are arguments, not closures:
 JAX refuses to differentiate a function with a gradient of its own that closes over values of the
 trace it is differentiated in.
@@ -36,3 +40,4 @@ if keras.backend.backend() != "torch":  # Nothing is static there.
     dynamic_slice = backend.dynamic_slice
     dynamic_update_slice = backend.dynamic_update_slice
     repeat = backend.repeat
+    map_calls = backend.map_calls

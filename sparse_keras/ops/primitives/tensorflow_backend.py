@@ -65,3 +65,7 @@ def repeat(count, body, state):
         return index + 1, body(index, state)
 
     return tf.while_loop(lambda index, _: index < count, next_index, (tf.constant(0), state))[1]
+
+
+def map_calls(function, xs, dtype):
+    return tf.map_fn(lambda parts: function(*parts), xs, fn_output_signature=tf.as_dtype(dtype))
