@@ -49,7 +49,8 @@ class MixtureOfExperts(Mixture):
         num_experts: E. Needed with a template; a bank knows its own.
         k: K, experts per token, for a router that has a `k`. Default 2.
         router: Who goes where. A router, or the name of one: `"top_k"` (the default),
-            `"threshold"`, `"relu"`.
+            `"threshold"`, `"relu"`, ..., or of a family of models, such as `"deepseek_v3"` (see
+            `TopKRouter`).
         shared_expert: Optional Keras layer that every token passes through; its output is added.
             It gets zeros for padding, and the mask if it takes one.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most

@@ -24,6 +24,21 @@ def test_what_is_shown_is_the_same_config(name, full, here, capsys):
     assert load_config("shown.yaml").hash == load_config(name, ["training.seed=7"]).hash
 
 
+def test_the_values_of_a_preset_are_shown(here, capsys):
+    (here / "own.yaml").write_text(
+        "version: 1\nmodel:\n  type: sparse_mlp\n"
+        "  experts: {type: mlp, num_experts: 8, hidden_dim: 8}\n"
+        "  router:\n    type: top_k\n    preset: gpt_oss\n    k: 3\n"
+    )
+    assert main(["show", "own.yaml"]) == 0
+    shown = capsys.readouterr().out
+    lines = dict(line.split(":", 1) for line in shown.splitlines()[1:])
+    for key, value in [("k", "3 # own.yaml:8"), ("normalize", "softmax # own.yaml:7")]:
+        assert " ".join(lines[f"    {key}"].split()) == value
+    (here / "shown.yaml").write_text(shown)
+    assert load_config("shown.yaml").hash == load_config("own.yaml").hash
+
+
 def test_the_origin_of_each_value(here, capsys):
     (here / "base.yaml").write_text(
         "version: 1\nmodel:\n  type: dense_mlp\n  hidden_dim: 8\n  depth: 2\n"

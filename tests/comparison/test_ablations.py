@@ -35,6 +35,7 @@ def test_one_part_is_changed():
     "router",
     [
         "{type: top_k, k: 4, normalize: true}",
+        "{type: top_k, num_groups: 2, groups_kept: 1, preset: gpt_oss, k: 2}",
         "{type: threshold, max_experts: 3, normalize: true}",
         "{type: relu, k: 2, max_experts: 4}",
         "{type: dense}",

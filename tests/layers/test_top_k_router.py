@@ -273,6 +273,25 @@ def test_presets_train_save_and_load(preset, tmp_path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("router", ["deepseek_v3", {"type": "gpt_oss", "noise": True}])
+def test_a_jitted_training_step_is_that_of_eager_keras(router):
+    """(The noise, which is drawn anew, is none by a noise kernel that is far below 0.)"""
+
+    def train(**how):
+        keras.utils.set_random_seed(2)
+        layer = MixtureOfExperts(DenseExperts(16, 3), router=router)
+        model = keras.Sequential([keras.Input((6,)), layer])
+        if layer.router.noise:
+            layer.router.noise_kernel.assign(np.full((6, 16), -100.0))
+        model.compile(keras.optimizers.SGD(0.1), "mse", **how)
+        x = np.abs(draw(32, 6))
+        model.fit(x, x[:, :3], batch_size=16, shuffle=False, verbose=0)
+        return [to_numpy(weight) for weight in layer.router.weights]
+
+    for found, expected in zip(train(jit_compile=True), train(run_eagerly=True), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_arguments_take_the_place_of_a_presets():
     router = TopKRouter.preset("deepseek_v3", k=2, num_groups=None, name="mine", scale=1.0)
     assert (router.k, router.num_groups, router.groups_kept, router.scale) == (2, None, None, 1.0)
