@@ -120,6 +120,9 @@ def conflicts(spec):
         )
     if spec.load_loss and not spec.noise:
         yield "load_loss", "needs noise: without it, the load has no smooth estimate"
+    elif spec.load_loss and (spec.num_groups or spec.select_on == "score_plus_bias"):
+        what = "groups" if spec.num_groups else "selection bias"
+        yield "load_loss", f"estimates the load of the best logits, which a choice by {what} is not"
 
 
 def misfits(spec, num_experts):

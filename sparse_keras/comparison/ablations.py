@@ -77,6 +77,8 @@ def _with_experts(model, number):
     if router.get("num_groups") is not None:
         router["num_groups"] = None
         del router["groups_kept"], router["group_score"]
+    if router.get("load_loss") and router["k"] == most:
+        router["load_loss"] = 0.0  # Nothing to balance.
     # The weight of one expert would be 1, normalised, whatever the router says.
     if 1 in (router.get("k"), router.get("max_experts")) and router.get("normalize"):
         router["normalize"] = None if router["normalize"] == "softmax" else False
@@ -84,7 +86,7 @@ def _with_experts(model, number):
 
 def _with_frozen_router(model):
     # What else says how a router learns has no effect then, and may not be given.
-    for key in ("l1_multiplier", "use_bias", "per_expert_scale"):
+    for key in ("l1_multiplier", "use_bias", "per_expert_scale", "bias_update_rate"):
         model["router"].pop(key, None)
     model["router"]["trainable"] = False
 

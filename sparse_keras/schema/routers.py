@@ -109,9 +109,12 @@ class TopKRouter(_LearnedRouter):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, given):
-        if isinstance(given, dict) and given.get("preset") in PRESETS:
-            return with_preset(given["preset"], given)
-        return given  # An unknown one is told as such.
+        if not isinstance(given, dict) or given.get("preset") not in PRESETS:
+            return given  # An unknown one is told as such.
+        values = with_preset(given["preset"], given)
+        if given.get("trainable") is False and "use_bias" not in given:
+            values.pop("use_bias", None)  # It would have no effect, and nobody gave it.
+        return values
 
     def rules(self):
         unused = self.unused()

@@ -36,6 +36,8 @@ def test_one_part_is_changed():
     [
         "{type: top_k, k: 4, normalize: true}",
         "{type: top_k, num_groups: 2, groups_kept: 1, preset: gpt_oss, k: 2}",
+        "{type: top_k, select_on: score_plus_bias, bias_update_rate: 0.01}",
+        "{type: top_k, noise: true, load_loss: 0.1}",
         "{type: threshold, max_experts: 3, normalize: true}",
         "{type: relu, k: 2, max_experts: 4}",
         "{type: dense}",

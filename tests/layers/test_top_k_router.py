@@ -329,6 +329,10 @@ REFUSED = {
         {"num_groups": 12, "groups_kept": 3, "group_score": "top2_sum"},
         ["`num_groups`", "one expert each", "the sum of its best two"],
     ),
+    "a smooth load of groups": (
+        {"load_loss": 1.0, "noise": True, "num_groups": 4, "groups_kept": 2},
+        ["`load_loss`", "groups"],
+    ),
     "unknown score": ({"score": "relu"}, ["`score`", "'sqrt_softplus'", "'relu'"]),
     "unknown selection": ({"select_on": "bias"}, ["`select_on`", "'score_plus_bias'", "'bias'"]),
     "1 for True": ({"normalize": 1}, ["`normalize`", "normalize=1"]),

@@ -186,3 +186,8 @@ def test_keys_take_the_place_of_a_presets():
     config = routers.TopKRouter(preset="deepseek_v3", k=2, num_groups=None)
     assert (config.k, config.score, config.scale) == (2, "sigmoid", 2.5)
     assert config.kwargs()["num_groups"] is None and "groups_kept" not in config.kwargs()
+
+
+@pytest.mark.parametrize("preset", routers.PRESETS)
+def test_the_router_of_a_preset_can_be_frozen(preset):
+    assert not routers.TopKRouter(preset=preset, trainable=False).trainable
