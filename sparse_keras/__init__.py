@@ -43,6 +43,8 @@ _FUNCTIONS = {
     "compare": "comparison.comparing",
     "Comparison": "comparison.comparison",
     "dense_twin": "twins",
+    "inspect": "inspection",
+    "Inspection": "inspection",
     "Run": "training",
     "load_model": "training",
     "train": "training",

@@ -94,10 +94,9 @@ def _collapse(found, router, where, when):
 
 def _dead(found, router, where, when):
     dead = np.flatnonzero(found["load"] == 0)
-    subject = "does" if len(dead) == 1 else "do"
     return (
         f"{where} has {len(dead)} dead of {len(found['load'])} experts: no token went to "
-        f"{experts(dead)} {when}. What gets no token {subject} not learn, and costs memory. "
+        f"{experts(dead)} {when}. What gets no token does not learn, and costs memory. "
         f"{_remedy(router)} Or use fewer experts."
     )
 

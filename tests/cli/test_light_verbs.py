@@ -18,6 +18,7 @@ LIGHT = [
     ["--help"],
     ["train", "--help"],
     ["compare", "--help"],
+    ["inspect", "--help"],
 ]
 HEAVY = {"keras", "tensorflow", "numpy", "pandas", "sklearn"}
 

@@ -1,0 +1,85 @@
+"""Whatever holds examples, in batches: arrays, tables, datasets."""
+
+import keras
+import numpy as np
+
+from sparse_keras.data.batches import ArrayBatches
+from sparse_keras.data.sparse import is_matrix
+from sparse_keras.ops.sparse import sparse_tensor
+
+
+def batches_of(model, x, batch_size):
+    """Yields `(inputs, targets)`; the targets are `None` but from datasets that have them.
+
+    Args:
+        model: The model that takes the inputs.
+        x: As `inspect` takes it.
+        batch_size: Rows in a batch, of what is not in batches yet.
+    """
+    if hasattr(model, "_is_raw") and not _is_dataset(x) and model._is_raw(x):
+        x = model.encode(x)
+    if isinstance(x, ArrayBatches):
+        yield from _rows(x.x, x.y, batch_size)  # In row order, shuffled or not.
+    elif isinstance(x, keras.utils.PyDataset):
+        for index in range(len(x)):
+            yield _inputs_and_targets(x[index])
+    elif _is_dataset(x):
+        for batch in x:
+            yield _inputs_and_targets(batch)
+    else:
+        x = x.to_numpy() if hasattr(x, "to_numpy") else x  # A DataFrame.
+        yield from _rows(x, None, batch_size)
+
+
+def num_rows(inputs):
+    """Rows of a batch."""
+    return keras.tree.flatten(inputs)[0].shape[0]
+
+
+def _is_dataset(x):
+    if isinstance(x, (ArrayBatches, keras.utils.PyDataset)):
+        return True
+    array = hasattr(x, "shape") or hasattr(x, "iloc") or is_matrix(x)
+    return hasattr(x, "__iter__") and not array and not isinstance(x, (dict, list, tuple))
+
+
+def _inputs_and_targets(batch):
+    if not isinstance(batch, tuple):
+        batch = (batch,)
+    inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    return keras.tree.map_structure(_native, inputs), targets
+
+
+def _native(tensor):
+    """A tensor of another framework as an array, which every backend takes."""
+    if keras.ops.is_tensor(tensor) or not hasattr(tensor, "numpy"):
+        return tensor
+    return tensor.numpy()
+
+
+def _rows(x, y, batch_size):
+    if isinstance(x, list) and x and not hasattr(x[0], "shape"):
+        x = np.asarray(x)
+    rows = {array.shape[0] for array in _flat(x)}
+    if len(rows) != 1:
+        raise ValueError(f"Inputs must have as many rows each. Received: {sorted(rows)} rows.")
+    for start in range(0, rows.pop(), batch_size):
+        here = slice(start, start + batch_size)
+        yield _take(x, here), None if y is None else _take(y, here)
+
+
+def _flat(x):
+    # A matrix of SciPy's is one leaf; `keras.tree` would not know what to do with it.
+    if isinstance(x, dict):
+        return [leaf for value in x.values() for leaf in _flat(value)]
+    if isinstance(x, (list, tuple)):
+        return [leaf for value in x for leaf in _flat(value)]
+    return [x]
+
+
+def _take(x, rows):
+    if isinstance(x, dict):
+        return {name: _take(value, rows) for name, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(_take(value, rows) for value in x)
+    return sparse_tensor(x[rows]) if is_matrix(x) else x[rows]

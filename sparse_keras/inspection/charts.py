@@ -1,0 +1,113 @@
+"""Charts of the page: SVG whose shapes stretch, with text in HTML, which does not."""
+
+import html
+import math
+
+import numpy as np
+
+from sparse_keras.health import percent
+
+
+def load_chart(gate):
+    """A column for each expert's share, and a line where an even share were."""
+    load = np.nan_to_num(gate.load)
+    even, top = 1 / gate.num_experts, max(float(load.max()), 1.3 / gate.num_experts)
+    titles = [
+        f"{name}: {percent(share)}" for name, share in zip(gate.expert_names, load, strict=True)
+    ]
+    busiest = int(np.argmax(load))
+    label = (
+        f"Load of {gate.num_experts} experts. The busiest, {gate.expert_names[busiest]}, has "
+        f"{percent(load[busiest])}; {percent(even)} were even."
+    )
+    step = math.ceil(gate.num_experts / 16)
+    axis = "".join(
+        f"<span{' class=dead' if e in gate.dead else ''}>{e if e % step == 0 else ''}</span>"
+        for e in range(gate.num_experts)
+    )
+    return (
+        f'<div class="chart">{_columns(load / top, titles, label, mark=("y", even / top))}</div>'
+        f'<div class="axis" aria-hidden="true">{axis}</div>'
+    )
+
+
+def share_chart(histogram, what, mark):
+    """A histogram over [0, 1], with a line at `mark`."""
+    bins = len(histogram)
+    titles = [
+        f"{what} {100 * b / bins:.0f} to {100 * (b + 1) / bins:.0f} %: {percent(count)} of tokens"
+        for b, count in enumerate(histogram)
+    ]
+    mean = float((histogram * (np.arange(bins) + 0.5) / bins).sum())
+    label = f"Distribution of {what} over tokens, mean {percent(mean)}."
+    top = max(float(histogram.max()), 1e-9)
+    return (
+        f'<div class="chart">{_columns(histogram / top, titles, label, ("x", mark), gap=0)}</div>'
+        '<div class="axis ends" aria-hidden="true"><span>0 %</span><span>50 %</span>'
+        "<span>100 %</span></div>"
+    )
+
+
+def _columns(heights, titles, label, mark, gap=1.5):
+    """Columns of heights in [0, 1], each with a title, and a dashed line."""
+    width = 10 * len(heights)
+    parts = [
+        f'<rect class="bar" x="{10 * n + gap / 2:g}" y="{100 * (1 - height):.2f}" '
+        f'width="{10 - gap:g}" height="{100 * height:.2f}"><title>{html.escape(title)}</title>'
+        "</rect>"
+        for n, (height, title) in enumerate(zip(heights, titles, strict=True))
+        if height > 0
+    ]
+    direction, at = mark
+    if direction == "y":
+        y = f"{100 * (1 - at):.2f}"
+        parts.append(f'<line class="mark" x1="0" x2="{width}" y1="{y}" y2="{y}"/>')
+    else:
+        x = f"{width * at:.2f}"
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="0" y2="100"/>')
+    parts.append(f'<line class="floor" x1="0" x2="{width}" y1="100" y2="100"/>')
+    return (
+        f'<svg viewBox="0 0 {width} 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="{html.escape(label)}">{"".join(parts)}</svg>'
+    )
+
+
+def pair_chart(gate):
+    """A triangle of cells: how often two experts serve one token, over chance."""
+    count = gate.num_experts
+    size = 24 if count <= 12 else 18 if count <= 24 else 12
+    step = 1 if count <= 24 else 4
+    left, edge = 22, count * size
+    parts = []
+    for i in range(count):
+        if i % step == 0:
+            middle = (i + 0.5) * size
+            parts.append(f'<text x="{left - 5}" y="{middle + 3.5:g}" text-anchor="end">{i}</text>')
+            parts.append(
+                f'<text x="{left + middle:g}" y="{edge + 12}" text-anchor="middle">{i}</text>'
+            )
+        for j in range(i):
+            ratio, tokens = gate.coactivation[i, j], gate.coactivation_tokens[i, j]
+            kind, opacity = _shade(ratio)
+            names = f"{gate.expert_names[j]} and {gate.expert_names[i]}"
+            told = (
+                "never expected" if math.isnan(ratio) else f"{ratio:.2f} times as often as chance"
+            )
+            parts.append(
+                f'<rect class="cell {kind}" x="{left + j * size}" y="{i * size}" '
+                f'width="{size - 1}" height="{size - 1}" rx="2" fill-opacity="{opacity:.2f}">'
+                f"<title>{html.escape(names)}: {told}, {tokens:,.0f} tokens</title></rect>"
+            )
+    return (
+        f'<div class="scroll"><svg class="grid" width="{left + edge + 2}" height="{edge + 16}" '
+        f'role="img" aria-label="Which of {count} experts serve the same tokens">'
+        f"{''.join(parts)}</svg></div>"
+    )
+
+
+def _shade(ratio):
+    """The class of a cell, and its opacity: full at four times, or a quarter of, chance."""
+    if math.isnan(ratio):
+        return "empty", 0.4
+    strength = math.log2(max(ratio, 1 / 4)) / 2
+    return ("more" if strength >= 0 else "fewer"), min(0.08 + 0.92 * abs(strength), 1.0)

@@ -1,0 +1,267 @@
+"""An inspection as one page of HTML that needs nothing else: no network, no scripts."""
+
+import html
+
+import numpy as np
+
+import sparse_keras
+from sparse_keras.health import percent
+from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
+from sparse_keras.inspection.style import STYLE
+
+MARK = "<!-- written by sparse_keras.inspect -->"
+_MOST_LABELS = 24  # in a table of labels
+_MOST_PAIRED = 48  # experts in a chart of pairs
+_MOST_COLUMNS = 64  # experts in a table of labels
+_MOST_NAMED = 4  # labels of an expert
+
+_HEAD = """<!doctype html>
+{mark}
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+"""  # noqa: E501
+
+_READING = """<footer>
+<h3>How to read this page</h3>
+<p><b>Load</b> is an expert's share of all assignments of tokens to experts. Violation is the
+largest load over the mean load, minus 1: 0 is even. A dead expert got no token. Padding counts
+nowhere.</p>
+<p><b>Decided</b> is the largest of a token's scores, as a share of their sum, on average; entropy
+is that of the scores over that of a uniform choice: 100&nbsp;% means that a router does not prefer
+anything.</p>
+<p><b>Together</b>: how often two experts serve the same token, over how often they would if each
+found its partners by chance and had as many as it has (quasi-independence). 1 is chance.</p>
+<p><b>Labels</b>: a pair of a label and an expert is named if the share of the label's tokens that
+the expert serves is above its share of everything by a test at 1&nbsp;%, which counts all pairs of
+all gates (Bonferroni) and takes an example, not a token, as one draw; and at least 1.2 times as
+large. At least 10 examples of a label are needed. Bits are the mutual information of a token's
+label and expert; in brackets what to expect of it by chance.</p>
+<p>Written by sparse_keras {version}.</p>
+</footer>
+"""
+
+
+def page_of(inspection):
+    """The text of the page."""
+    title = f"Experts of {inspection.model}"
+    gates = inspection.gates
+    parts = [
+        _HEAD.format(mark=MARK, title=_text(title), style=STYLE),
+        f"<h1>{_text(title)}</h1>",
+        f'<p class="muted">What its routers do with {inspection.examples:,} '
+        f"{_text(inspection.data)}</p>",
+        f'<section class="card"><h3>In short</h3>{_verdicts(inspection.summary())}</section>',
+    ]
+    if len(gates) > 1:
+        parts.append(_overview(gates))
+    parts += [_gate(gate, n, inspection.label) for n, gate in enumerate(gates)]
+    parts.append(_READING.format(version=sparse_keras.__version__))
+    return "\n".join([*parts, "</main>", "</body>", "</html>", ""])
+
+
+def _text(value):
+    return html.escape(str(value))
+
+
+def _verdicts(verdicts):
+    items = "".join(f'<li class="{one.kind}">{_text(one.text)}</li>' for one in verdicts)
+    return f'<ul class="verdicts">{items}</ul>'
+
+
+def _overview(gates):
+    columns = ("experts", "a token", "violation", "dead", "dropped", "decided", "entropy", "bits")
+    head = "".join(f"<th>{name}</th>" for name in ("gate", *columns))
+    rows = []
+    for n, gate in enumerate(gates):
+        cells = (
+            gate.num_experts,
+            _number(gate.experts_per_token, ".3g"),
+            _number(gate.load_violation, ".2f"),
+            len(gate.dead),
+            _share(gate.dropped),
+            _share(gate.confidence),
+            _share(gate.entropy),
+            _number(gate.mutual_information, ".3f"),
+        )
+        cells = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+        rows.append(f'<tr><td><a href="#gate-{n}">{_text(gate.name)}</a></td>{cells}</tr>')
+    return (
+        '<section class="card"><h3>Gates</h3><div class="scroll"><table class="full">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+    )
+
+
+def _gate(gate, n, label):
+    per_token = _number(gate.experts_per_token, ".3g")
+    about = (
+        f"{gate.router}, {gate.num_experts} experts, {per_token} a token, {gate.tokens:,} tokens"
+    )
+    parts = [
+        f'<section id="gate-{n}"><h2>{_text(gate.name)}</h2>',
+        f'<p class="muted">{_text(about)}</p>',
+        _verdicts(gate.verdicts),
+    ]
+    if gate.tokens:
+        cards = [_load_card(gate), _decision_card(gate), _pairs_card(gate)]
+        cards += [_labels_card(gate, label), _experts_card(gate, label)]
+        parts.append(f'<div class="cards">{"".join(cards)}</div>')
+    return "\n".join([*parts, "</section>"])
+
+
+def _card(title, caption, body, wide=False):
+    kind = "card wide" if wide else "card"
+    return (
+        f'<figure class="{kind}"><h3>{_text(title)}</h3><figcaption>{caption}</figcaption>{body}'
+        "</figure>"
+    )
+
+
+def _load_card(gate):
+    even = f"{100 / gate.num_experts:.3g} %"
+    what = "weight" if gate.soft else "assignments"
+    caption = (
+        f"Share of {what} of each expert, at most {percent(gate.load.max())}. "
+        f'<span class="key"></span> even: {even}'
+    )
+    rows = "".join(
+        f"<tr><td>{_text(name)}</td><td>{100 * load:.1f} %</td><td>{100 * weight:.1f} %</td></tr>"
+        for name, load, weight in zip(gate.expert_names, gate.load, gate.importance, strict=True)
+    )
+    numbers = (
+        '<details><summary>Numbers</summary><div class="scroll"><table><thead><tr><th>expert</th>'
+        f"<th>{what}</th><th>weight</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+    return _card("Load", caption, load_chart(gate) + numbers)
+
+
+def _decision_card(gate):
+    caption = (
+        f"The first choice's share of a token's scores, on average {percent(gate.confidence)}. "
+        f'<span class="key"></span> no choice at all: {100 / gate.num_experts:.3g} %'
+    )
+    chart = share_chart(gate.confidence_histogram, "first choice's share", 1 / gate.num_experts)
+    return _card("How decided it is", caption, chart)
+
+
+def _pairs_card(gate):
+    if not np.isfinite(gate.coactivation).any():
+        return ""
+    caption = (
+        'How often two experts serve one token: <span class="swatch" '
+        'style="background:var(--accent)"></span> more, <span class="swatch" '
+        'style="background:var(--less)"></span> less than chance.'
+    )
+    if gate.num_experts <= _MOST_PAIRED:
+        return _card("Who works together", caption, pair_chart(gate))
+    ratio = np.nan_to_num(np.triu(gate.coactivation))
+    busy = ratio * (np.triu(gate.coactivation_tokens) >= 50)
+    rows = ""
+    for place in np.argsort(-busy, axis=None)[:10]:
+        i, j = np.unravel_index(place, busy.shape)
+        if busy[i, j] > 0:
+            names = f"{gate.expert_names[i]} and {gate.expert_names[j]}"
+            tokens = f"{gate.coactivation_tokens[i, j]:,.0f}"
+            rows += f"<tr><td>{_text(names)}</td><td>{ratio[i, j]:.1f}</td><td>{tokens}</td></tr>"
+    table = (
+        '<div class="scroll"><table class="full"><thead><tr><th>pair</th><th>times chance</th>'
+        f"<th>tokens</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+    return _card("Who works together", "The pairs that are furthest above chance.", table)
+
+
+def _labels_card(gate, label):
+    if not gate.labels:
+        return ""
+    named = {(one.label, one.expert) for one in gate.findings}
+    shown = list(dict.fromkeys([one.label for one in gate.findings]))
+    by_tokens = [gate.labels[n] for n in np.argsort(-gate.label_tokens, kind="stable")]
+    shown = list(dict.fromkeys([*shown, *by_tokens]))[:_MOST_LABELS]
+    if len(gate.labels) <= _MOST_LABELS:
+        shown = gate.labels
+    place = {one: n for n, one in enumerate(gate.labels)}
+    experts = _columns_of(gate)
+    everything = "".join(
+        f'<td style="--v:{min(gate.base_rate[e], 1):.2f}">{100 * gate.base_rate[e]:.0f}</td>'
+        for e in experts
+    )
+    head = "".join(f'<th title="{_text(gate.expert_names[e])}">{e}</th>' for e in experts)
+    rows = []
+    for one in shown:
+        cells = []
+        for e in experts:
+            rate, lift = gate.rate[place[one], e], gate.lift[place[one], e]
+            kinds = ["high"] * bool(rate > 0.55) + ["named"] * ((one, e) in named)
+            kind = f' class="{" ".join(kinds)}"' if kinds else ""
+            title = f"{one}, {gate.expert_names[e]}: {percent(rate)}, {lift:.1f} times its share"
+            cells.append(
+                f'<td{kind} style="--v:{min(rate, 1):.2f}" title="{_text(title)}">'
+                f"{100 * rate:.0f}</td>"
+            )
+        rows.append(f'<tr><th title="{_text(one)}">{_text(one)}</th>{"".join(cells)}</tr>')
+    what = (
+        "the experts' shares of its weight" if gate.soft else "its tokens that each expert serves"
+    )
+    left_out = len(gate.labels) - len(shown)
+    more = f" {left_out:,} more {'is' if left_out == 1 else 'are'} not shown." if left_out else ""
+    bits = f"{gate.mutual_information:.3f} bits ({gate.mutual_information_by_chance:.3f} by chance)"
+    caption = _text(
+        f"Of each {label}, {what}, in percent; framed what stands out from chance. {bits}.{more}"
+    )
+    kind = "heat many" if len(experts) > 16 else "heat"
+    table = (
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr><th></th>{head}</tr>'
+        f'</thead><tbody>{"".join(rows)}<tr class="all"><th>all</th>{everything}</tr></tbody>'
+        "</table></div>"
+    )
+    return _card(f"By {label}", caption, table, wide=True)
+
+
+def _columns_of(gate):
+    """The experts to show: all, or those with the clearest labels and the most load."""
+    if gate.num_experts <= _MOST_COLUMNS:
+        return range(gate.num_experts)
+    first = dict.fromkeys(one.expert for one in gate.findings)
+    order = [*first, *np.argsort(-gate.load, kind="stable").tolist()]
+    return sorted(list(dict.fromkeys(order))[:_MOST_COLUMNS])
+
+
+def _experts_card(gate, label):
+    if not gate.findings:
+        return ""
+    rows = []
+    for e, name in enumerate(gate.expert_names):
+        found = [one for one in gate.findings if one.expert == e]
+        if not found:
+            continue
+        told = ", ".join(f"{one.label} ({one.lift:.1f}×)" for one in found[:_MOST_NAMED])
+        told += f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        load = percent(gate.load[e])
+        rows.append(
+            f'<tr><td>{_text(name)}</td><td>{load}</td><td class="text">{_text(told)}</td></tr>'
+        )
+    table = (
+        '<div class="scroll"><table class="full"><thead><tr><th>expert</th><th>load</th>'
+        f'<th class="text">stands out for</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        "</div>"
+    )
+    caption = _text(
+        f"The {label} of which an expert serves more than of everything, how many times."
+    )
+    return _card("What each expert is for", caption, table, wide=True)
+
+
+def _number(value, form):
+    return "-" if not np.isfinite(value) else format(value, form)
+
+
+def _share(value):
+    return "-" if not np.isfinite(value) else percent(value)

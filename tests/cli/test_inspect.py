@@ -1,0 +1,89 @@
+"""`sparse-keras inspect`, on a run of a table of one's own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sparse_keras
+from sparse_keras.cli import main
+
+NAME = "<b>plan</b>"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    plan = rng.choice(["basic", "plus", "pro"], 600)
+    spent = rng.normal(100, 30, 600) + 40 * (plan == "pro")
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, 600),
+            NAME: plan,
+            "spent": np.where(rng.random(600) < 0.1, np.nan, spent),
+            "churned": np.where((plan == "pro") ^ (spent > 110), "y", "n"),
+        }
+    )
+    frame.to_csv(folder / "people.csv", index=False)
+    rest = (
+        "version: 1\ndata: {type: csv, path: people.csv, target: churned}\n"
+        "training: {epochs: 2, early_stopping: null}\n"
+    )
+    dense = "model: {type: dense_mlp, hidden_dim: 8}\noptimizer: {type: adam}\n"
+    for name, model in (("people", "extends: tabular/sparse_mlp\n"), ("dense", dense)):
+        (folder / f"{name}.yaml").write_text(model + rest)
+        config = sparse_keras.load_config(folder / f"{name}.yaml")
+        sparse_keras.train(config, output=folder / "runs", verbose=0)
+    return folder
+
+
+@pytest.fixture
+def run(here, monkeypatch):
+    monkeypatch.chdir(here)
+    (run,) = (here / "runs" / "people").iterdir()
+    return str(run)
+
+
+def test_tables_and_page(run, here, capsys):
+    assert main(["inspect", run]) == 0
+    out = capsys.readouterr().out
+    model = sparse_keras.load_model(run)
+    (layer,) = [layer for layer in model.core.layers if hasattr(layer, "gates")]
+    for expected in ("people on 120 test rows of people", layer.path, "churned"):
+        assert expected in out
+    page = here / run / "inspection.html"
+    assert out.rstrip().endswith(f"wrote {page}")
+    assert "By churned" in page.read_text()
+    # Its own page is replaced.
+    assert main(["inspect", run, "--split", "train", "--labels", NAME]) == 0
+    text = page.read_text()
+    assert "432 train rows" in text and "By &lt;b&gt;plan&lt;/b&gt;" in text
+
+
+def test_numbers_are_cut_into_parts(run, here, capsys):
+    assert main(["inspect", run, "--labels", "spent", "--output", "spent.html"]) == 0
+    text = (here / "spent.html").read_text()
+    assert "1/5: " in text and "5/5: " in text and "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "agee"], "no such column"),
+        (["--output", "people.csv"], "something else of that name"),
+        (["--output", "nowhere/page.html"], "No such file or directory"),
+    ],
+)
+def test_wrong_input(run, arguments, message, capsys):
+    before = open("people.csv").read()
+    assert main(["inspect", run, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert message in err and "Traceback" not in out + err
+    assert open("people.csv").read() == before
+
+
+def test_what_is_no_run(run, here, capsys):
+    assert main(["inspect", str(here)]) == 2
+    (dense,) = (here / "runs" / "dense").iterdir()
+    assert main(["inspect", str(dense)]) == 2
+    assert "no mixture of experts" in capsys.readouterr().err
