@@ -8,6 +8,16 @@ import warnings
 
 import numpy as np
 
+# Routers that refuse one: their load is even by itself, or the loss would disturb the choice.
+_WITHOUT_BALANCE_LOSS = (
+    "BalancedRouter",
+    "DenseRouter",
+    "DSelectKRouter",
+    "ExpertChoiceRouter",
+    "HashRouter",
+    "UniformRouter",
+)
+
 # Of assignments to each expert, were they fair. With fewer, an expert without any may be chance.
 ENOUGH = 10
 

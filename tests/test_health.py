@@ -12,6 +12,7 @@ from sparse_keras.health import complaints, concentration, experts, percent
 from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
+    DSelectKRouter,
     MixtureOfExperts,
     MultiGateMixtureOfExperts,
     ThresholdRouter,
@@ -189,6 +190,21 @@ def test_concentration():
     violation = load.max() * 6 - 1
     assert concentration(load, 1) == pytest.approx(violation / 5)
     assert np.isnan(concentration(np.full(4, 1 / 4), 4))
+
+
+def test_what_to_do_depends_on_the_router():
+    found = {"load": np.array([1.0, 0, 0, 0]), "assigned": 100, "experts_per_token": 1, "dead": 3}
+    found |= {"dropped": 0.0, "balance_loss": 0.0}
+    biased = TopKRouter(k=1, select_on="score_plus_bias", bias_update_rate=0.002)
+    frozen = TopKRouter(k=1, trainable=False)
+    for router, remedy in (
+        (TopKRouter(k=1, balance_loss=0.0), "balance_loss (now 0)"),
+        (biased, "bias_update_rate (now 0.002)"),
+        (frozen, "not trained"),
+        (DSelectKRouter(k=1), "take a router that has a balance_loss"),
+    ):
+        told = complaints(found, router, "It", "now")["collapse"]
+        assert remedy in told and "balance loss is" not in told
 
 
 def test_a_layer_without_tokens_is_not_judged():
