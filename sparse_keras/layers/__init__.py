@@ -28,6 +28,7 @@ from sparse_keras.layers.routers import (
     TopKRouter,
     UniformRouter,
 )
+from sparse_keras.layers.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.layers.sparse_projection import SparseProjection
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "ReLURouter",
     "Router",
+    "SoftMixtureOfExperts",
     "SparseProjection",
     "ThresholdRouter",
     "TiedExperts",

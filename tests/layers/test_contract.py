@@ -28,6 +28,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
     TiedExperts,
@@ -40,6 +41,7 @@ from tests.layers.wrappers import (
     MembersSideBySide,
     OfShortSequences,
     OfTwoMembers,
+    ThreeTokens,
     WeightOfEachExpert,
 )
 from tests.support.contract import CHECKS, run_layer_contract
@@ -176,6 +178,10 @@ SUBJECTS = {
     ),
     "PeriodicEmbedding": (partial(PeriodicEmbedding, 4, **COLUMNS), MASKED),
     "PeriodicEmbedding, shared": (partial(PeriodicEmbedding, 4, shared=True), MASKED),
+    "SoftMixtureOfExperts": (
+        lambda **kwargs: SoftMixtureOfExperts(DENSE(), slots_per_expert=2, **kwargs),
+        {"wrap": ThreeTokens},
+    ),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (
         lambda **kwargs: ExpertEnsemble(TIED(), **kwargs),

@@ -117,6 +117,26 @@ class WeightOfEachExpert(_Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class ThreeTokens(_Wrapper):
+    """Takes each vector as a sequence of three tokens, a third of it each."""
+
+    def build(self, input_shape):
+        if not self.inner.built:
+            self.inner.build((None, 3, input_shape[-1] // 3))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        leading = ops.shape(inputs)[:-1]
+        tokens = ops.reshape(inputs, (-1, 3, inputs.shape[-1] // 3))
+        outputs = self.inner(tokens, training=training)
+        return ops.reshape(outputs, (*leading, 3 * outputs.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        shape = self.inner.compute_output_shape((None, 3, input_shape[-1] // 3))
+        return (*input_shape[:-1], 3 * shape[-1])
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class AllGates(_Wrapper):
     """The outputs of all gates side by side."""
 
