@@ -273,6 +273,7 @@ def test_presets_train_save_and_load(preset, tmp_path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+@pytest.mark.tensorflow  # JAX compiles every step anyway.
 @pytest.mark.parametrize("router", ["deepseek_v3", {"type": "gpt_oss", "noise": True}])
 def test_a_jitted_training_step_is_that_of_eager_keras(router):
     """(The noise, which is drawn anew, is none by a noise kernel that is far below 0.)"""
