@@ -116,6 +116,8 @@ def _remedy(router):
         return "Its router is not trained (trainable=False)."
     if getattr(router, "bias_step", 0):
         return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
+    if type(router).__name__ in _WITHOUT_BALANCE_LOSS:
+        return "Lower the learning rate, or take a router that has a balance_loss."
     return (
         f"Raise its router's balance_loss (now {router.balance_loss:g}), or lower the learning "
         "rate."
