@@ -75,8 +75,8 @@ def _columns(heights, titles, label, mark, gap=1.5):
 def pair_chart(gate):
     """A triangle of cells: how often two experts serve one token, over chance."""
     count = gate.num_experts
-    size = 24 if count <= 12 else 18 if count <= 24 else 12
-    step = 1 if count <= 24 else 4
+    size = min(24, max(240 // count, 10))  # As large as fits, unless that is too small.
+    step = 1 if count <= 16 else 4
     left, edge = 22, count * size
     parts = []
     for i in range(count):

@@ -10,6 +10,7 @@ from sparse_keras.inspection.labels import Vocabulary, plain
 from sparse_keras.inspection.tally import Tally
 from sparse_keras.layers.mixture import mixtures
 from sparse_keras.layers.routing_hooks import hooked, values_of
+from sparse_keras.layers.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.ops import expert_capacity
 
 
@@ -132,7 +133,9 @@ class _Watch:
         names = ("expert_index", "weight", "is_open", "scores")
         routing = {name: values_of(routing[name], purpose) for name in names}
         mask = values_of(mask, purpose)
-        soft = router.always_open and router.slots == router.num_experts
+        soft = isinstance(layer, SoftMixtureOfExperts) or (
+            router.always_open and router.slots == router.num_experts
+        )
         tally = self.tallies.setdefault(key, Tally(router.num_experts, soft))
         codes, unit = self._codes_of_tokens(key, len(routing["is_open"]))
         tally.add(routing, mask, codes, unit)

@@ -32,6 +32,7 @@ _HEAD = """<!doctype html>
 
 _READING = """<footer>
 <h3>How to read this page</h3>
+<p>A <b>token</b> is what is routed by itself: a word of a text, a row of a table.</p>
 <p><b>Load</b> is an expert's share of all assignments of tokens to experts. Violation is the
 largest load over the mean load, minus 1: 0 is even. A dead expert got no token. Padding counts
 nowhere.</p>

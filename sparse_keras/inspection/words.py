@@ -94,7 +94,7 @@ def _decision(gate):
     return Verdict(
         "good" if gate.entropy < 0.9 else "so",
         f"The router decides: its first choice has {percent(gate.confidence)} of the scores on "
-        f"average, {percent(gate.margin)} more than its second.",
+        f"average, its second {percent(gate.confidence - gate.margin)}.",
     )
 
 

@@ -7,9 +7,13 @@ from keras import ops
 
 import sparse_keras
 from sparse_keras.layers import (
+    BalancedRouter,
     DenseExperts,
+    DSelectKRouter,
+    ExpertChoiceRouter,
     MixtureOfExperts,
     MultiGateMixtureOfExperts,
+    SoftMixtureOfExperts,
     ThresholdRouter,
     TopKRouter,
 )
@@ -190,6 +194,32 @@ def test_gates_that_open_any_number():
     (gate,) = sparse_keras.inspect(model, x).gates
     kernel = ops.convert_to_numpy(layer.router.kernel)
     assert gate.experts_per_token == pytest.approx((x @ kernel > 0).sum(axis=1).mean(), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        MixtureOfExperts(DenseExperts(4, 3), router=ExpertChoiceRouter()),
+        MixtureOfExperts(DenseExperts(4, 3), router=DSelectKRouter(k=2)),
+        MixtureOfExperts(DenseExperts(4, 3), router=BalancedRouter(k=2)),
+        MixtureOfExperts(DenseExperts(4, 3), router="qwen3_moe", k=2),
+        MixtureOfExperts(DenseExperts(4, 3), router="uniform"),
+        SoftMixtureOfExperts(DenseExperts(4, 3)),
+    ],
+    ids=lambda layer: type(layer.router).__name__,
+)
+def test_routers_of_all_kinds(layer):
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, layer(inputs))
+    x = np.random.default_rng(0).normal(size=(40, 5, 4)).astype("float32")
+    labels = np.random.default_rng(1).integers(0, 2, 40)
+    inspection = sparse_keras.inspect(model, x, labels)
+    (gate,) = inspection.gates
+    assert gate.tokens == 200 and gate.load.sum() == pytest.approx(1.0)
+    assert gate.importance.sum() == pytest.approx(1.0, abs=1e-5) and gate.findings == []
+    assert gate.soft == (type(layer.router).__name__ in ("UniformRouter", "_SlotRouter"))
+    assert 0 <= gate.entropy <= 1 + 1e-6 and 0.25 <= gate.confidence <= 1
+    assert str(inspection) and inspection.to_html()
 
 
 def test_dropped_tokens_are_counted():
