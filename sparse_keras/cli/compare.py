@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_set
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.comparison.ablations import ablations_of
 from sparse_keras.comparison.sides import sides_of
 from sparse_keras.comparison.tables import note, number, tables_of
@@ -98,7 +99,8 @@ def run(args):
     warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     progress = _Progress()
     try:
-        comparison = measure(config, args.seeds, sides, args.tune, args.fresh, progress)
+        with routing_warnings(progress.warn):
+            comparison = measure(config, args.seeds, sides, args.tune, args.fresh, progress)
     except KeyboardInterrupt:
         if args.debug:
             raise
@@ -126,6 +128,11 @@ class _Progress:
 
     def __init__(self):
         self.console = Console(stderr=True, markup=False, highlight=False)
+        self._warnings = []
+
+    def warn(self, message):
+        """Tells a warning, below the result of the training that it is of."""
+        self._warnings.append(message)
 
     def __call__(self, seed, side, result, kept):
         metrics = "  ".join(
@@ -135,6 +142,9 @@ class _Progress:
         seconds = "kept" if kept else f"{result['costs']['fit_seconds']:.1f} s"
         told = f"seed {seed}  {side.name:<14}  {metrics}  {seconds}"
         self.console.print(told, soft_wrap=True)
+        for message in self._warnings:
+            self.console.print(f"warning: {message}")
+        self._warnings = []
 
 
 def _show(content):

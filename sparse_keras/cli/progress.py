@@ -1,12 +1,9 @@
 """How far a training is: one line for each epoch."""
 
-import contextlib
 import time
-import warnings
 
 import keras
 
-from sparse_keras.health import RoutingWarning
 from sparse_keras.layers.mixture_of_experts import mixtures
 from sparse_keras.models import active_params, total_params
 
@@ -38,21 +35,9 @@ class EpochTable(keras.callbacks.Callback):
         self.columns = None
         self._warnings = []
 
-    @contextlib.contextmanager
-    def telling_warnings(self):
-        """Has warnings about the routing wait for the epoch's line, and come after it."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", RoutingWarning)
-            show = warnings.showwarning
-
-            def showwarning(message, category, *rest, **kwargs):
-                if issubclass(category, RoutingWarning):
-                    self._warnings.append(str(message))
-                else:
-                    show(message, category, *rest, **kwargs)
-
-            warnings.showwarning = showwarning
-            yield
+    def warn(self, message):
+        """Tells a warning, below the line of this epoch."""
+        self._warnings.append(message)
 
     def on_train_begin(self, logs=None):
         total, active = total_params(self.model), active_params(self.model)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.published import published_result
 from sparse_keras.runs.folder import (
     check_resumable,
@@ -69,7 +70,7 @@ def run(args):
     console.print(repr(data), soft_wrap=True)
     table = EpochTable(console)
     try:
-        with table.telling_warnings():
+        with routing_warnings(table.warn):
             finished = sparse_keras.train(
                 config,
                 data,

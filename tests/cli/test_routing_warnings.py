@@ -1,0 +1,33 @@
+"""Warnings about routings are told as sentences, and others left alone."""
+
+import warnings
+
+import pytest
+
+from sparse_keras.cli.compare import _Progress
+from sparse_keras.cli.routing_warnings import routing_warnings
+from sparse_keras.health import RoutingWarning, warn
+
+
+def test_only_those_about_routings_are_handed_on():
+    told = []
+    with pytest.warns(UserWarning, match="else") as others:
+        with routing_warnings(told.append):
+            warn("It has collapsed.")
+            warn("It has collapsed.")  # Each, unlike Python's own.
+            warnings.warn("Something else.", stacklevel=1)
+    assert told == ["It has collapsed."] * 2
+    assert [one.category for one in others] == [UserWarning]
+    with pytest.warns(RoutingWarning):
+        warn("As ever.")
+
+
+def test_a_comparison_tells_them_below_the_result_they_are_of(capsys):
+    progress = _Progress()
+    progress.warn("It has collapsed.")
+    side = type("Side", (), {"name": "moe"})
+    progress(0, side, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, kept=False)
+    progress(1, side, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, kept=False)
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first.startswith("seed 0") and third.startswith("seed 1")
+    assert second == "warning: It has collapsed."
