@@ -56,7 +56,6 @@ def page_of(inspection):
     title = f"Experts of {inspection.model}"
     gates = inspection.gates
     parts = [
-        _HEAD.format(mark=MARK, title=_text(title), style=STYLE),
         f"<h1>{_text(title)}</h1>",
         f'<p class="muted">What its routers do with {inspection.examples:,} '
         f"{_text(inspection.data)}</p>",
@@ -66,7 +65,10 @@ def page_of(inspection):
         parts.append(_overview(gates))
     parts += [_gate(gate, n, inspection.label) for n, gate in enumerate(gates)]
     parts.append(_READING.format(version=sparse_keras.__version__))
-    return "\n".join([*parts, "</main>", "</body>", "</html>", ""])
+    head = _HEAD.format(mark=MARK, title=_text(title), style=STYLE)
+    # A number and its sign stay on one line.
+    body = "\n".join(parts).replace(" %", "&nbsp;%")
+    return f"{head}{body}\n</main>\n</body>\n</html>\n"
 
 
 def _text(value):

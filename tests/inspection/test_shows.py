@@ -41,6 +41,7 @@ class Page(html.parser.HTMLParser):
         self.open, self.tags, self.text = [], [], ""
         self.feed(text)
         self.close()
+        self.text = self.text.replace("\xa0", " ")
         assert not self.open
 
     def handle_starttag(self, tag, attributes):
@@ -89,7 +90,7 @@ def test_page(inspection, tmp_path):
 
 def test_page_of_numbers(inspection):
     """The table of the load has the numbers of the arrays."""
-    text = inspection.to_html()
+    text = inspection.to_html().replace("&nbsp;", " ")
     gate = inspection["first"]
     for name, load, weight in zip(gate.expert_names, gate.load, gate.importance, strict=True):
         row = f"<td>{name}</td><td>{100 * load:.1f} %</td><td>{100 * weight:.1f} %</td>"
