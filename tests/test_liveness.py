@@ -186,6 +186,8 @@ CASES = {
     "DCNMix.hidden_dims": ((), "[4]"),
     "DCNMix.capacity_factor": (("model.router={type: top_k}",), "0.5"),
     "DCNMix.eval_capacity_factor": (("model.router={type: top_k}",), "0.5"),
+    "SparseMLP.segments": ((), "2"),
+    "SparseMLP.share_experts": (("model.depth=2",), "true"),
     "SparseMLP.shared_expert": ((), "{hidden_dim: 4}"),
     "SparseMLP.capacity_factor": ((), "0.5"),
     "SparseMLP.drop_order": (("model.capacity_factor=0.5",), "score"),

@@ -1,6 +1,7 @@
 """Keras layers of sparse experts."""
 
 from sparse_keras.layers.cross_mixture import CrossMixture
+from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.expert_ensemble import EnsembleHead, ExpertEnsemble
 from sparse_keras.layers.experts import (
     DenseExperts,
@@ -38,6 +39,7 @@ __all__ = [
     "DSelectKRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
+    "DepthSharedMixtureOfExperts",
     "EnsembleHead",
     "ExpertEnsemble",
     "Experts",

@@ -135,7 +135,11 @@ class MixtureOfExperts(Mixture):
         self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
         self.drop_order = self._checked_drop_order(drop_order)
         self.supports_masking = True
-        claim(self.router, self.experts, self.shared_expert)
+        claim(*self.own_parts())
+
+    def own_parts(self):
+        """The parts that no other layer may have."""
+        return self.router, self.experts, self.shared_expert
 
     @property
     def gates(self):
@@ -144,15 +148,10 @@ class MixtureOfExperts(Mixture):
     def build(self, input_shape):
         ranks = (2, 3, 4, 5) if self._by_example else (2, 3, 4)
         check_input_shape(self, input_shape, ranks)
-        tokens_shape = (None, input_shape[-1])
         if not self.router.built:
-            self.router.build(tokens_shape)
-        if not self.experts.built:
-            rows_shape = (None, *input_shape[1:]) if self._by_example else tokens_shape
-            self.experts.build(rows_shape)
+            self.router.build((None, input_shape[-1]))
+        self.build_parts(input_shape)
         if self.shared_expert is not None:
-            if not self.shared_expert.built:
-                self.shared_expert.build(input_shape)
             shared_shape = tuple(self.shared_expert.compute_output_shape(input_shape))
             shape = self.compute_output_shape(input_shape)
             if shared_shape[1:] != shape[1:]:
@@ -166,6 +165,14 @@ class MixtureOfExperts(Mixture):
         self.add_statistics()
         self.statistics = self._statistics[""]
         self.built = True
+
+    def build_parts(self, input_shape):
+        """Builds the experts, and the shared one."""
+        if not self.experts.built:
+            rows = input_shape[1:] if self._by_example else input_shape[-1:]
+            self.experts.build((None, *rows))
+        if self.shared_expert is not None and not self.shared_expert.built:
+            self.shared_expert.build(input_shape)
 
     def __call__(self, inputs, *args, **kwargs):
         if is_any_sparse(inputs):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
+from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.mixture import Mixture, mixtures
 from sparse_keras.layers.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.layers.sparse_projection import SparseProjection
@@ -55,14 +56,43 @@ def layer_costs(model):
         LayerCost(
             layer.name,
             type(layer).__name__,
-            tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.output)),
+            tuple(tuple(tensor.shape) for tensor in _outputs(_calls(layer, model))),
             total_params(layer),
             active_params(layer),
-            _flops(layer, layer.input),
+            _flops_of_calls(layer, _calls(layer, model)),
         )
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def _calls(layer, model):
+    """The calls of a layer in a model: one, unless the model uses it several times."""
+    if len(layer._inbound_nodes) < 2:
+        return layer._inbound_nodes
+    functional = getattr(model, "_functional", None) or model
+    nodes = [node for nodes in functional._nodes_by_depth.values() for node in nodes]
+    return [node for node in layer._inbound_nodes if any(node is one for one in nodes)]
+
+
+def _outputs(calls):
+    return [tensor for call in calls for tensor in call.output_tensors]
+
+
+def _flops_of_calls(layer, calls):
+    """The cost of one example, all calls together; None if it is not known."""
+    total = 0
+    for call in calls:
+        inputs = call.input_tensors[0] if len(call.input_tensors) == 1 else call.input_tensors
+        part = layer
+        if isinstance(layer, DepthSharedMixtureOfExperts):
+            inputs, (_, *rest) = call.input_tensors[0], (*call.arguments.args,)
+            part = layer.at(rest[0] if rest else call.arguments.kwargs["depth"])
+        flops = _flops(part, inputs)
+        if flops is None:
+            return None
+        total += flops
+    return total
 
 
 def flops_per_example(model):
@@ -111,8 +141,15 @@ def active_params(model):
     Args:
         model: A built model or layer.
     """
-    idle = (layer.total_params() - layer.active_params() for layer in mixtures(model))
-    return total_params(model) - sum(idle)
+    owners = [
+        layer
+        for layer in model._flatten_layers(include_self=True, recursive=True)
+        if isinstance(layer, DepthSharedMixtureOfExperts)
+    ]
+    # The experts of several depths are counted once, by their owner.
+    inner = {id(mixture) for owner in owners for mixture in owner.mixtures}
+    owners += [layer for layer in mixtures(model) if id(layer) not in inner]
+    return total_params(model) - sum(o.total_params() - o.active_params() for o in owners)
 
 
 def _flops(layer, inputs):

@@ -1,8 +1,11 @@
 """sparse_mlp: the article's model, corrected. Gated experts on a table."""
 
+import functools
+
 import keras
 
-from sparse_keras.layers import MixtureOfExperts
+from sparse_keras.layers import DepthSharedMixtureOfExperts, MixtureOfExperts
+from sparse_keras.models.fine_grained import split_experts
 from sparse_keras.models.trunk import table_model
 
 
@@ -33,6 +36,8 @@ def sparse_mlp(
     numeric_kinds=None,
     numeric_embedding=None,
     ensemble=None,
+    share_experts=False,
+    segments=1,
 ):
     """Builds a network for tables whose blocks are mixtures of experts.
 
@@ -77,6 +82,11 @@ def sparse_mlp(
             its own scalings and bias in the stem (`TiedExperts`) and its own head; they share the
             rest. The prediction is that of their average, and each member is trained by itself;
             see `EnsembleHead` for the losses that allow this. `None` for one network.
+        share_experts: Whether all blocks have the same experts, and the same shared expert, each
+            with a router of its own; see `DepthSharedMixtureOfExperts`.
+        segments: Into how many each expert is split, of `hidden_dim / segments` each, of which the
+            router chooses as many times more: as many weights and operations of experts, and a
+            finer choice (DeepSeekMoE). Needs the router `"top_k"`.
 
     Returns:
         An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],
@@ -99,16 +109,34 @@ def sparse_mlp(
     TensorShape([2, 64])
     """
 
-    def mixture(width, number):
-        return MixtureOfExperts(
-            experts,
+    if segments > 1:
+        experts, router = split_experts(experts, router, segments)
+
+    def arguments(width):
+        return dict(
+            experts=experts,
             router=router,
             shared_expert=shared_expert and _two_layers(**shared_expert, width=width),
             capacity_factor=capacity_factor,
             eval_capacity_factor=eval_capacity_factor,
             drop_order=drop_order,
-            name=f"block_{number}_mixture",
         )
+
+    shared = {}
+
+    def mixture(width, number):
+        if share_experts:
+            if not shared:
+                shared[width] = DepthSharedMixtureOfExperts(
+                    depth=depth, name="blocks_mixture", **arguments(width)
+                )
+            if width not in shared:
+                raise ValueError(
+                    "Blocks that share their experts need inputs of one width. Received: "
+                    f"{list(shared)[0]} and {width}. Choose experts of {list(shared)[0]} units."
+                )
+            return functools.partial(shared[width], depth=number)
+        return MixtureOfExperts(**arguments(width), name=f"block_{number}_mixture")
 
     return table_model(
         mixture,

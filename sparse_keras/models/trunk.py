@@ -61,7 +61,8 @@ def table_model(
     """Builds the functional model. The arguments are those of `sparse_mlp`.
 
     Args:
-        make_block: Function of (input width, block number) that returns a layer.
+        make_block: Function of (input width, block number) that returns a layer, or a function that
+            calls one.
     """
     inputs, x = table_features(
         numeric_dim=numeric_dim,

@@ -138,6 +138,16 @@ class SparseMLP(SparseInput, _BlockModel):
     type: Literal["sparse_mlp"] = Field("sparse_mlp", description="Sparse experts on a table.")
     experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
     router: RouterConfig = Field(default_factory=TopKRouter, description="Which experts see a row.")
+    segments: Count = Field(
+        1,
+        description="Into how many each expert is split, hidden_dim with it; the router chooses as "
+        "many times k of them, a finer choice of as many weights (DeepSeekMoE).",
+    )
+    share_experts: bool = Field(
+        False,
+        description="Whether all blocks have the same experts, and the same shared expert, each "
+        "with a router of its own.",
+    )
     shared_expert: SharedExpert | None = Field(
         None, description="An expert that sees every row. Null: none."
     )
@@ -158,11 +168,22 @@ class SparseMLP(SparseInput, _BlockModel):
     def rules(self):
         yield from super().rules()
         yield from _too_many_for(self.router, self.experts)
+        if self.segments > 1:
+            hidden_dim = getattr(self.experts, "hidden_dim", None)
+            if hidden_dim is None:
+                yield "segments", f"experts of the type {self.experts.type} have no hidden_dim"
+            elif hidden_dim % self.segments:
+                yield "segments", f"does not divide experts.hidden_dim, which is {hidden_dim}"
+            if self.router.type != "top_k":
+                yield "segments", f"multiplies the k of top_k, and router is {self.router.type}"
 
     def unused(self):
+        found = {}
         if self.capacity_factor is None and self.eval_capacity_factor is None:
-            return {"drop_order": "no row is dropped without a capacity factor"}
-        return {}
+            found["drop_order"] = "no row is dropped without a capacity factor"
+        if self.depth == 1:
+            found["share_experts"] = "depth is 1"
+        return found
 
 
 class DenseMLP(SparseInput, _BlockModel):

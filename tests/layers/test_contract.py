@@ -13,6 +13,7 @@ from sparse_keras.layers import (
     CrossMixture,
     DenseExperts,
     DenseRouter,
+    DepthSharedMixtureOfExperts,
     DSelectKRouter,
     EnsembleHead,
     ExpertChoiceRouter,
@@ -38,6 +39,7 @@ from sparse_keras.layers import (
 from tests.layers.wrappers import (
     AllGates,
     ByLargestFeature,
+    EveryDepth,
     MembersSideBySide,
     OfShortSequences,
     OfTwoMembers,
@@ -256,6 +258,10 @@ SUBJECTS = {
         MASKED,
     ),
     "capacity": (partial(mixture, DENSE, TOP_K, capacity_factor=1.0), MASKED),
+    "every depth": (
+        lambda **kwargs: DepthSharedMixtureOfExperts(MLP(), 2, **kwargs),
+        {"wrap": EveryDepth, "passes_mask": True},
+    ),
     "everything": (
         partial(
             mixture,

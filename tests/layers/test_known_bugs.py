@@ -14,6 +14,7 @@ from sparse_keras.layers import (
     CrossMixture,
     DenseExperts,
     DenseRouter,
+    DepthSharedMixtureOfExperts,
     EnsembleHead,
     ExpertEnsemble,
     FeatureGate,
@@ -33,7 +34,13 @@ from sparse_keras.layers import (
     TopKRouter,
     UniformRouter,
 )
-from tests.layers.wrappers import AllGates, ByLargestFeature, MembersSideBySide, OfTwoMembers
+from tests.layers.wrappers import (
+    AllGates,
+    ByLargestFeature,
+    EveryDepth,
+    MembersSideBySide,
+    OfTwoMembers,
+)
 from tests.support.gradients import layer_gradients, to_numpy
 
 
@@ -302,6 +309,23 @@ KNOBS = {
         {"num_experts": 3, "hidden_dim": 8, "dropout": 0.4, "seed": 1, "use_bias": True} | DENSE,
         feed_forward | {"limit": 0.2, "alpha": 1.702, "up_offset": 1.0},
     ),
+    DepthSharedMixtureOfExperts: (
+        {
+            "experts": lambda: DenseExperts(4, 6),
+            "depth": 2,
+            "capacity_factor": 1.0,
+        },
+        {
+            "experts": lambda: DenseExperts(5, 6),
+            "depth": 3,
+            "num_experts": 6,
+            "router": "threshold",
+            "shared_expert": lambda: keras.layers.Dense(6),
+            "capacity_factor": 0.5,
+            "eval_capacity_factor": 0.5,
+            "drop_order": "score",
+        },
+    ),
     LayerExperts: (
         {"layer": lambda: keras.layers.Dense(4), "num_experts": 3},
         {"layer": lambda: keras.layers.Dense(5), "num_experts": 4, "route_by": "example"},
@@ -456,6 +480,7 @@ WRAPPERS = {
     ExpertEnsemble: MembersSideBySide,
     EnsembleHead: OfTwoMembers,
     MultiGateMixtureOfExperts: AllGates,
+    DepthSharedMixtureOfExperts: EveryDepth,
 }
 
 
@@ -509,8 +534,9 @@ def test_every_argument_does_something(cls):
     assert not differ(before, fingerprint(cls, baseline))
     for name, value in changes.items():
         arguments = {**baseline, name: value}
-        if cls is MixtureOfExperts and name == "num_experts":
-            arguments["experts"] = lambda: keras.layers.Dense(4)
+        if name == "num_experts" and "experts" in baseline:
+            units = 4 if cls is MixtureOfExperts else 6
+            arguments["experts"] = lambda units=units: keras.layers.Dense(units)
         assert differ(before, fingerprint(cls, arguments)), f"`{name}` does nothing"
 
 

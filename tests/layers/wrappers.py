@@ -54,6 +54,20 @@ class ByLargestFeature(_Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class EveryDepth(_Wrapper):
+    """All depths of a mixture one after the other, each added to what it gets."""
+
+    def call(self, inputs, mask=None, training=None):
+        for depth in range(self.inner.depth):
+            outputs = self.inner(inputs, depth=depth, mask=mask, training=training)
+            inputs = inputs + ops.cast(outputs, inputs.dtype)
+        return ops.cast(inputs, self.inner.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class OfShortSequences(_Wrapper):
     """Takes a vector of 6 for a sequence of 3 pairs, and returns a vector again."""
 

@@ -143,6 +143,37 @@ def test_every_block_has_its_own_experts():
     assert not np.array_equal(a, b)
 
 
+def test_blocks_may_share_their_experts(tmp_path):
+    model = sparse(depth=3, share_experts=True, shared_expert={"hidden_dim": 3})
+    one = sparse(depth=1, shared_expert={"hidden_dim": 3})
+    first, *others = mixtures(model)
+    assert len(others) == 2 and all(other.experts is first.experts for other in others)
+    # Two more routers and two more layer norms are all that two more blocks add.
+    assert total_params(model) == total_params(one) + 2 * (8 * 6 + 2 * 8)
+    three = sparse(depth=3, shared_expert={"hidden_dim": 3})
+    assert flops_per_example(model) == flops_per_example(three)
+    x = np.random.default_rng(0).normal(size=(4, 7)).astype("float32")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="one width"):
+        experts = {"type": "dense", "num_experts": 6, "units": 9}
+        sparse(experts=experts, depth=2, share_experts=True, residual=False)
+
+
+def test_experts_split_into_segments():
+    """As many weights of matrices and operations of experts, four times as many choices."""
+    experts = {"type": "mlp", "num_experts": 6, "hidden_dim": 8}
+    whole, split = sparse(experts=experts), sparse(experts=experts, segments=4)
+    (mixture,) = mixtures(split)
+    assert mixture.experts.up.kernel.shape == (24, 8, 2)
+    assert (mixture.num_experts, mixture.router.k) == (24, 8)
+    # Each row meets eight experts of width 2, and a router of 24 columns.
+    assert flops_per_example(split) - flops_per_example(whole) == 2 * 8 * (24 - 6)
+    # Each segment has an output bias of its own.
+    assert total_params(split) - total_params(whole) == 8 * (24 - 6) + 18 * 8
+
+
 @pytest.mark.parametrize("builder", [sparse_mlp, dense_mlp])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_probabilities_are_float32(builder, policy):
@@ -159,6 +190,8 @@ def test_probabilities_are_float32(builder, policy):
         ({"task": "ranking"}, "task='ranking'"),
         ({"numeric_dim": 0}, "needs columns"),
         ({"experts": {"type": "dence", "num_experts": 4, "units": 8}}, "Did you mean 'dense'"),
+        ({"segments": 2}, "hidden_dim` that it divides"),
+        ({"segments": 5, "router": "relu"}, "must be 'top_k'"),
         ({"router": "topk"}, "Did you mean 'top_k'"),
         ({"router": {"type": "top_k", "k": 7}}, "k=7, num_experts=6"),
         ({"experts": {"type": "dense", "num_experts": 4, "units": 9}}, "residual=False"),

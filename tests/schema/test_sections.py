@@ -151,6 +151,36 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
             "router.max_experts: 3 is more than model.experts.num_experts, which is 2",
         ),
         (
+            lambda: experts.GLUExperts(num_experts=2, hidden_dim=8, activation="gelu", alpha=1.7),
+            "alpha: is the slope of silu, and activation is gelu",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.DenseExperts(num_experts=2, units=8), segments=2
+            ),
+            "segments: experts of the type dense have no hidden_dim",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.MLPExperts(num_experts=2, hidden_dim=8), segments=3
+            ),
+            "segments: does not divide experts.hidden_dim, which is 8",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.MLPExperts(num_experts=2, hidden_dim=8),
+                router=routers.ReLURouter(),
+                segments=2,
+            ),
+            "segments: multiplies the k of top_k, and router is relu",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.MLPExperts(num_experts=2, hidden_dim=8), share_experts=True
+            ),
+            "share_experts: has no effect: depth is 1",
+        ),
+        (
             lambda: Config(
                 version=1,
                 data=data.Adult(validation_fraction=0),
