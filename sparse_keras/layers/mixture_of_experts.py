@@ -74,6 +74,8 @@ class MixtureOfExperts(Mixture):
         training: Whether the call is part of training. Auxiliary losses are added and statistics
             updated only then.
         return_routing: Whether to return the routing as well.
+        token_ids: The id of each token, int with the leading axes of `inputs`, for a router that
+            needs them: `HashRouter`.
 
     Output shape:
         The shape of `inputs` with the experts' width as last axis; of whole examples, what an
@@ -183,12 +185,15 @@ class MixtureOfExperts(Mixture):
             )
         return super().__call__(inputs, *args, **kwargs)
 
-    def call(self, inputs, mask=None, training=None, return_routing=False):
+    def call(self, inputs, mask=None, training=None, return_routing=False, token_ids=None):
+        if mask is None and token_ids is not None:
+            # Keras fills in the mask of an only input.
+            mask = getattr(inputs, "_keras_mask", None)
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 
         routed, routed_mask = self._routed(tokens, token_mask, inputs)
-        routing = self._route(routed, routed_mask, inputs, training)
+        routing = self._route(routed, routed_mask, inputs, training, token_ids)
         routing = shown(self, "", routing, routed_mask, training)
         capacity = self._capacity(routing["is_open"], training)
         plan = sort_by_expert(
@@ -230,8 +235,16 @@ class MixtureOfExperts(Mixture):
             return as_examples(tokens, token_mask, ops.shape(inputs))
         return tokens, token_mask
 
-    def _route(self, routed, mask, inputs, training=None):
-        arguments = self.router.call_arguments(routed if self._by_example else inputs)
+    def _route(self, routed, mask, inputs, training=None, token_ids=None):
+        given = {}
+        if token_ids is not None:
+            given["token_ids"] = token_ids
+            if "token_ids" not in inspect.signature(self.router.call).parameters:
+                raise ValueError(
+                    f"A {type(self.router).__name__} uses no `token_ids`. Leave them out."
+                )
+        inputs = routed if self._by_example else inputs
+        arguments = self.router.call_arguments(inputs, **given)
         return self.router(routed, mask=mask, training=training, **arguments)
 
     def _of_examples(self, tokens, token_mask, inputs, plan, routing, training):
@@ -291,12 +304,13 @@ class MixtureOfExperts(Mixture):
             )
         return drop_order
 
-    def gate_weights(self, inputs, mask=None):
+    def gate_weights(self, inputs, mask=None, token_ids=None):
         """The weight that the router gives to each expert, outside training.
 
         Args:
             inputs: As for a call.
             mask: As for a call.
+            token_ids: As for a call.
 
         Returns:
             `{"router": float32 [N, E]}`, the N tokens in the order of the flattened input.
@@ -306,7 +320,8 @@ class MixtureOfExperts(Mixture):
             self.build(tuple(inputs.shape))
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
-        routing = self._route(*self._routed(tokens, token_mask, inputs), inputs)
+        routed = self._routed(tokens, token_mask, inputs)
+        routing = self._route(*routed, inputs, token_ids=token_ids)
         return {"router": by_expert(routing, self.router)[0]}
 
     def routing_statistics(self):
@@ -354,7 +369,9 @@ class MixtureOfExperts(Mixture):
             return (input_shape[0], *self.experts.output_shape(tuple(input_shape))[1:])
         return (*input_shape[:-1], self.experts.output_width(input_shape[-1]))
 
-    def compute_output_spec(self, inputs, mask=None, training=None, return_routing=False):
+    def compute_output_spec(
+        self, inputs, mask=None, training=None, return_routing=False, token_ids=None
+    ):
         outputs = keras.KerasTensor(
             self.compute_output_shape(inputs.shape), dtype=self.compute_dtype
         )

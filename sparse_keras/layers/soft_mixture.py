@@ -85,6 +85,11 @@ class SoftMixtureOfExperts(Mixture):
     ):
         super().__init__(**kwargs)
         self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
+        if self.experts.route_by == "example":
+            raise ValueError(
+                "A slot is a mean of tokens, one row: experts that take whole examples have no use "
+                f"for it. Received: experts={self.experts!r}."
+            )
         self.num_experts = self.experts.num_experts
         self.slots_per_expert = positive_int("slots_per_expert", slots_per_expert)
         self.normalize = normalize

@@ -21,6 +21,7 @@ from sparse_keras.layers import (
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    HashRouter,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -40,6 +41,7 @@ from tests.layers.wrappers import (
     AllGates,
     ByLargestFeature,
     EveryDepth,
+    IdsOfFirstFeature,
     MembersSideBySide,
     OfShortSequences,
     OfTwoMembers,
@@ -171,6 +173,7 @@ SUBJECTS = {
         partial(BalancedRouter, k=3, equal_weights=True, num_experts=4),
         ROUTER | {"constant": True, "weightless": True, "independent": False},
     ),
+    "HashRouter": (partial(HashRouter, 50, k=2, num_experts=4), ROUTER | {"constant": True}),
     "FeatureGate": (FeatureGate, MASKED | RANDOM),
     "FeatureGate with threshold": (partial(FeatureGate, "threshold"), MASKED | {"constant": True}),
     "PiecewiseLinearEmbedding": (partial(PiecewiseLinearEmbedding, 4, **COLUMNS), MASKED),
@@ -224,6 +227,10 @@ SUBJECTS = {
     "dense, balanced": (
         partial(mixture, DENSE, partial(BalancedRouter, importance_loss=0.01, use_bias=True)),
         MASKED | {"independent": False},
+    ),
+    "dense, hash": (
+        partial(mixture, DENSE, partial(HashRouter, 50, k=2)),
+        MASKED | {"wrap": IdsOfFirstFeature},
     ),
     "dense, uniform": (partial(mixture, DENSE, UniformRouter), MASKED),
     "gates, dense": (

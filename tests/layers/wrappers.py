@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from sparse_keras.layers import Router
+from sparse_keras.layers import HashRouter, Router
 from sparse_keras.ops import combine, dispatch, sort_by_expert
 
 
@@ -122,12 +122,33 @@ class WeightOfEachExpert(_Wrapper):
     """The routing as a `[N, E]` matrix: the weight of each expert, 0 where it is not open."""
 
     def call(self, inputs, training=None):
-        routing = self.inner(inputs, training=training)
+        arguments = {"token_ids": _ids(inputs)} if isinstance(self.inner, HashRouter) else {}
+        routing = self.inner(inputs, training=training, **arguments)
         chosen = ops.one_hot(routing["expert_index"], self.inner.num_experts, dtype="float32")
         return ops.sum(chosen * routing["weight"][..., None], axis=1)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.inner.num_experts)
+
+
+def _ids(inputs):
+    return ops.cast(ops.floor(inputs[..., 0] * 100), "int32")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class IdsOfFirstFeature(_Wrapper):
+    """A mixture whose token ids are made of the first feature."""
+
+    def build(self, input_shape):
+        if not self.inner.built:
+            self.inner.build(input_shape)
+        self.built = True
+
+    def call(self, inputs, mask=None, training=None):
+        return self.inner(inputs, mask=mask, training=training, token_ids=_ids(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return self.inner.compute_output_shape(input_shape)
 
 
 @keras.saving.register_keras_serializable(package="tests")

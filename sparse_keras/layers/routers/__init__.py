@@ -11,6 +11,7 @@ from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.dselect_k import DSelectKRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
+from sparse_keras.layers.routers.hash import HashRouter
 from sparse_keras.layers.routers.relu import ReLURouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
 from sparse_keras.layers.routers.top_k import TopKRouter
@@ -58,6 +59,7 @@ __all__ = [
     "BalancedRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
+    "HashRouter",
     "ReLURouter",
     "Router",
     "ThresholdRouter",

@@ -186,7 +186,7 @@ class DSelectKRouter(Router):
         """Each selector's distribution over experts, `[N, k, E]`, and alpha, `[N, k]`."""
         alpha = logits[:, : self.k]
         bits = smooth_step(logits[:, self.k :], self.gamma)
-        bits = ops.reshape(bits, (-1, self.k, self.bits))
+        bits = ops.reshape(bits, (ops.shape(alpha)[0], self.k, self.bits))
         codes = ops.ones_like(alpha)[..., None]
         for b in range(self.bits):
             bit = bits[..., b : b + 1]

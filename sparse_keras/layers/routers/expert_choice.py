@@ -133,7 +133,10 @@ class ExpertChoiceRouter(Router):
             )
 
     def call_arguments(self, inputs):
-        return {"examples": ops.shape(inputs)[0]} if self.group_by == "example" else {}
+        if self.group_by == "batch":
+            return {}
+        self.check_input_shape(inputs.shape)
+        return {"examples": ops.shape(inputs)[0]}
 
     def build(self, input_shape):
         super().build(input_shape)

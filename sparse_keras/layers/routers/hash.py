@@ -1,0 +1,167 @@
+"""HashRouter: the experts of a token are looked up by its id, and nothing is learned."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, closed_to_padding
+from sparse_keras.layers.routers.uniform import refuse_what_has_no_effect
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class HashRouter(Router):
+    """Sends each token to the `k` experts that a table has for its id, each with the weight 1 / k.
+
+    The table, `[vocabulary_size, k]`, is drawn once: for each of k hashes, the ids in random order
+    are dealt out to the experts, so that each expert gets as many ids as any other. It is the same
+    in every process and on every backend, and saved with the model. `adapt` deals out by how often
+    ids occur instead.
+
+    The ids come with the call of the mixture:
+
+        MixtureOfExperts(bank, router=HashRouter(vocabulary_size=5000))(x, token_ids=ids)
+
+    Args:
+        vocabulary_size: V, the number of ids. Others are taken modulo V.
+        k: K, experts per token. They differ.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        seed: Seed of the table.
+
+    Call arguments:
+        inputs: `[N, D]`, which only say how many tokens there are.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training. It changes nothing.
+        token_ids: Int `[N]`, the id of each token.
+
+    Returns:
+        The routing, a dict; see `Router`. `"scores"` are 1 / k for the experts of a token and 0 for
+        others, and `"logits"` their logarithms.
+
+    Raises:
+        ValueError: If there are no ids, or an argument of other routers is given, which would
+            change nothing here.
+
+    Example:
+
+    >>> router = sparse_keras.layers.HashRouter(vocabulary_size=100, num_experts=8)
+    >>> layer = sparse_keras.layers.MixtureOfExperts(
+    ...     sparse_keras.layers.DenseExperts(8, units=4), router=router
+    ... )
+    >>> ids = np.array([[5, 7, 5]])
+    >>> layer(np.ones((1, 3, 16), "float32"), token_ids=ids).shape
+    TensorShape([1, 3, 4])
+
+    Reference:
+        [Hash Layers For Large Sparse Models](https://arxiv.org/abs/2106.04426), section 3; `adapt`
+        makes its balanced hash.
+    """
+
+    def __init__(self, vocabulary_size, k=1, num_experts=None, seed=0, **kwargs):
+        super().__init__(num_experts=num_experts, seed=seed, **kwargs)
+        self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
+        self.k = positive_int("k", k)
+        if not isinstance(seed, int):
+            raise ValueError(f"`seed` must be an integer: the table is drawn by it. Got: {seed!r}.")
+        refuse_what_has_no_effect(self, kept=("seed",))
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    @property
+    def always_open(self):
+        return True
+
+    def build(self, input_shape):
+        self.check_num_experts()
+        self.table = self.add_weight(
+            name="router_table",
+            shape=(self.vocabulary_size, self.k),
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(self._drawn(), dtype),
+            dtype="int32",
+            trainable=False,
+        )
+        self.built = True
+
+    def _drawn(self):
+        rng = np.random.default_rng(self.seed)
+        table = np.zeros((self.vocabulary_size, self.k), "int32")
+        for i in range(self.k):
+            expert = rng.permutation(self.vocabulary_size) % self.num_experts
+            # The next expert where an earlier hash has this one.
+            while (taken := (table[:, :i] == expert[:, None]).any(axis=1)).any():
+                expert = np.where(taken, (expert + 1) % self.num_experts, expert)
+            table[:, i] = expert
+        return table
+
+    def adapt(self, token_ids):
+        """Deals the ids out anew, so that experts get equally many tokens like these.
+
+        From the most frequent id on, each goes to the k experts with the fewest tokens so far. Ids
+        that do not occur go to those with the fewest ids. Call it before training.
+
+        Args:
+            token_ids: Ints of any shape, a sample of ids as they will occur, without padding.
+
+        Raises:
+            ValueError: If the router is not built.
+        """
+        if not self.built:
+            raise ValueError("A HashRouter knows its experts once it is built. Call `build` first.")
+        ids = np.asarray(token_ids).ravel() % self.vocabulary_size
+        counts = np.bincount(ids, minlength=self.vocabulary_size)
+        load, owned = np.zeros(self.num_experts), np.zeros(self.num_experts)
+        table = np.zeros((self.vocabulary_size, self.k), "int32")
+        for token in np.argsort(-counts, kind="stable"):
+            fewest = np.argsort(load if counts[token] else owned, kind="stable")
+            table[token] = fewest[: self.k]
+            load[table[token]] += counts[token]
+            owned[table[token]] += 1
+        self.table.assign(table)
+
+    def call_arguments(self, inputs, token_ids=None):
+        if token_ids is None:
+            raise ValueError(
+                "A HashRouter looks experts up by token ids. Pass them to the mixture, "
+                "layer(x, token_ids=ids), with the leading axes of x. Received none."
+            )
+        shape = tuple(token_ids.shape)
+        if len(shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                "`token_ids` must have the leading axes of the inputs. Received: token_ids "
+                f"{shape}, inputs {tuple(inputs.shape)}."
+            )
+        return {"token_ids": ops.reshape(token_ids, (-1,))}
+
+    def call(self, inputs, mask=None, training=None, token_ids=None):
+        if token_ids is None:
+            self.call_arguments(inputs)  # Says what is missing.
+        ids = ops.mod(ops.cast(token_ids, "int32"), self.vocabulary_size)
+        index = ops.take(ops.convert_to_tensor(self.table), ids, axis=0)
+        every = ops.ones_like(index, dtype="bool")
+        scores = ops.sum(ops.one_hot(index, self.num_experts, dtype="float32"), axis=1) / self.k
+        logits = ops.log(ops.maximum(scores, 1e-20))
+        routing = {
+            "expert_index": index,
+            "weight": self.weigh(logits, index, every),
+            "is_open": every,
+            "scores": scores,
+            "logits": logits,
+        }
+        return closed_to_padding(routing, mask)
+
+    def weigh(self, logits, expert_index, is_open):
+        return ops.cast(is_open, "float32") / self.k
+
+    def matrix_params(self):
+        return 0
+
+    def flops_per_token(self, input_dim):
+        return 0
+
+    def compute_output_spec(self, inputs, mask=None, training=None, token_ids=None):
+        return super().compute_output_spec(inputs, mask, training)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "k": self.k}
