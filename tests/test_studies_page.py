@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.studies import mmoe_synthetic, pages, paired, planted_regions
+from benchmarks.studies import loss_free_balance, mmoe_synthetic, pages, paired, planted_regions
 
-STUDIES = [mmoe_synthetic, planted_regions]
+STUDIES = [mmoe_synthetic, planted_regions, loss_free_balance]
 TEXT = pages.PAGE.read_text(encoding="utf-8")
 
 

@@ -102,6 +102,7 @@ def test_load_loss_knows_the_noise():
     _, found = layer_gradients(layer, X, lambda y: 0.0 * ops.sum(y), mask=MASK, training=True)
     assert all(np.abs(gradient).max() > 1e-4 for gradient in found.values() if gradient.any())
     assert sum(gradient.any() for gradient in found.values()) == 2  # Both kernels of the router.
+    layer(X, mask=MASK, training=True)
     assert layer.routing_statistics()["load_loss"] > 1.0
 
 

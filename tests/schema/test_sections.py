@@ -125,6 +125,11 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         ),
         (lambda: routers.TopKRouter(groups_kept=2), "groups_kept: has no effect: num_groups is"),
         (lambda: routers.TopKRouter(num_groups=2), "num_groups: needs groups_kept"),
+        (lambda: routers.TopKRouter(load_loss=0.1), "load_loss: needs noise"),
+        (
+            lambda: routers.TopKRouter(bias_update_rate=0.01),
+            "bias_update_rate: has no effect: select_on is not score_plus_bias",
+        ),
         (
             lambda: routers.TopKRouter(use_bias=True, trainable=False),
             "use_bias: has no effect: trainable is false",

@@ -32,7 +32,8 @@ class BalanceableRouter(Router):
         token_entropy_loss: Weight of `losses.token_entropy_loss`, which does not balance.
         bias_update_rate: How far a step moves the bias; 0 leaves it as it is. `None` means 0.001 if
             there is a bias.
-        bias_update_every: Number of training calls between two moves of the bias.
+        bias_update_every: Number of training calls between two moves of the bias: batches that an
+            optimizer accumulates, times the calls in a step where the layer is shared.
         **kwargs: Of `Router`.
 
     Reference:
