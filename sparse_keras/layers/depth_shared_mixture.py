@@ -53,7 +53,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
     >>> x = layer(x + inputs, depth=1)
     >>> model = keras.Model(inputs, x)
     >>> [mixture.name for mixture in layer.mixtures]
-    ['depth_0', 'depth_1']
+    ['depth0', 'depth1']
 
     Reference:
         [Go Wider Instead of Deeper](https://arxiv.org/abs/2107.11817) shares experts, and the
@@ -104,7 +104,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
                 capacity_factor=capacity_factor,
                 eval_capacity_factor=eval_capacity_factor,
                 drop_order=drop_order,
-                name=f"depth_{n}",
+                name=f"depth{n}",
                 dtype=self.dtype_policy,
             )
             for n, one in enumerate(self.router)

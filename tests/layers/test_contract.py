@@ -267,7 +267,7 @@ SUBJECTS = {
     "capacity": (partial(mixture, DENSE, TOP_K, capacity_factor=1.0), MASKED),
     "every depth": (
         lambda **kwargs: DepthSharedMixtureOfExperts(MLP(), 2, **kwargs),
-        {"wrap": EveryDepth, "passes_mask": True},
+        {"wrap": EveryDepth, "passes_mask": True, "losses": 2},
     ),
     "everything": (
         partial(

@@ -99,7 +99,7 @@ def test_it_is_saved_once_and_reloads(tmp_path):
 def test_statistics_and_losses_are_each_depths_own():
     model = stack(shared(router={"type": "top_k", "balance_loss": 1.0}))
     found = mixtures(model)
-    assert [mixture.name for mixture in found] == ["depth_0", "depth_1"]
+    assert [mixture.name for mixture in found] == ["depth0", "depth1"]
     model(draw(), training=True)
     assert len(model.losses) == 2
     assert [mixture.routing_statistics()["assigned"] for mixture in found] == [40, 40]
