@@ -1,6 +1,7 @@
 """An inspection as one page of HTML that needs nothing else: no network, no scripts."""
 
 import html
+import re
 
 import numpy as np
 
@@ -55,8 +56,9 @@ def page_of(inspection):
     """The text of the page."""
     title = f"Experts of {inspection.model}"
     gates = inspection.gates
+    heading = re.sub("([/_])", r"\1<wbr>", _text(title))  # Where a long name may break.
     parts = [
-        f"<h1>{_text(title)}</h1>",
+        f"<h1>{heading}</h1>",
         f'<p class="muted">What its routers do with {inspection.examples:,} '
         f"{_text(inspection.data)}</p>",
         f'<section class="card"><h3>In short</h3>{_verdicts(inspection.summary())}</section>',

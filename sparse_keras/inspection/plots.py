@@ -114,7 +114,7 @@ def _labels(axis, gate, label):
                 )
     axis.set_yticks(range(len(shown)), [str(gate.labels[code]) for code in shown], fontsize=8)
     _ticks(axis.xaxis, gate.num_experts)
-    axis.set_title(f"% of a {label}'s tokens (bold: not by chance)", fontsize=10)
+    axis.set_title(f"tokens by {label}, % (bold: not by chance)", fontsize=10)
     axis.set_xlabel("expert")
 
 

@@ -34,7 +34,7 @@ def inspection():
 class Page(html.parser.HTMLParser):
     """Checks that tags are closed, and collects tags and text."""
 
-    VOID = ("meta", "link", "rect", "line")
+    VOID = ("meta", "link", "rect", "line", "wbr")
 
     def __init__(self, text):
         super().__init__()
