@@ -229,6 +229,7 @@ CASES = {
     "ReLURouter.max_experts": ((), "3"),
     "ReLURouter.l1_initial": ((), "0.001"),
     "ReLURouter.l1_multiplier": ((), "2.0"),
+    "DSelectKRouter.entropy_warmup_steps": ((), "8"),
     "ExpertChoiceRouter.threshold_decay": ((), "0.9"),
     "Optimizer.schedule": ((), "{type: linear}"),
     "Optimizer.clipnorm": ((), "0.01"),
