@@ -88,7 +88,7 @@ def train_relu_router(epochs, **kwargs):
 
 
 def test_relu_router_reaches_its_target():
-    _, opened = train_relu_router(16, l1_initial=1e-3, l1_multiplier=1.05)
+    _, opened = train_relu_router(32, l1_initial=1e-3, l1_multiplier=1.05)
     assert opened[0] > 4  # Half of the gates are positive at the start.
     assert np.mean(opened[-3:]) == pytest.approx(2, rel=0.15)
 
@@ -96,7 +96,7 @@ def test_relu_router_reaches_its_target():
 def test_relu_router_does_not_ruin_training_by_default():
     """A coefficient that only ever grows drowns the task: inputs that are centred keep half of the
     gates open whatever the kernel is, unless gates have a bias."""
-    logs, opened = train_relu_router(12, l1_initial=1e-3)
+    logs, opened = train_relu_router(24, l1_initial=1e-3)
     assert logs["loss"][-1] < logs["loss"][0]
     assert opened[-1] < 3
 
@@ -110,12 +110,21 @@ def test_relu_coefficient_by_hand():
     assert float(to_numpy(router.l1_coefficient)) == 0.5
     router(both, training=True)  # 2 open, more than 1.
     assert float(to_numpy(router.l1_coefficient)) == 1.0
+    assert float(to_numpy(router.average_open)) == 2.0
     router(none, training=True)
+    # A tenth of the way to 0; 50 steps of -0.2 more would lead far below the target.
+    assert float(to_numpy(router.average_open)) == pytest.approx(1.8)
     assert float(to_numpy(router.l1_coefficient)) == 0.5
     # One of three tokens counts: 2 open assignments for 1 token are too many.
     mask = np.array([True, False, False])
     router(both, mask=keras.ops.convert_to_tensor(mask), training=True)
+    assert float(to_numpy(router.average_open)) == pytest.approx(1.82)
     assert float(to_numpy(router.l1_coefficient)) == 1.0
+    # Still more than one, but falling: 1.738 - 50 * 0.082 is less.
+    one = np.array([[1.0, -1.0]] * 3, "float32")
+    router(one, training=True)
+    assert float(to_numpy(router.average_open)) == pytest.approx(1.738)
+    assert float(to_numpy(router.l1_coefficient)) == 0.5
 
 
 def test_a_token_with_no_open_gate():

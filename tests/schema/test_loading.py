@@ -133,7 +133,7 @@ def test_overrides_merge_and_a_changed_type_replaces_its_block(load):
         "k": 2,
         "max_experts": None,
         "l1_initial": 1e-8,
-        "l1_multiplier": 1.2,
+        "l1_multiplier": 1.05,
         "trainable": True,
     }
     assert load(BASE, "model.router.k=1").model.router.jitter == 0.1

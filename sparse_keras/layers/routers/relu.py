@@ -7,6 +7,9 @@ from sparse_keras import losses
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, open_slots
 
+# What one step adds to the average of open experts, and by how many steps its trend is continued.
+_AVERAGING, _LOOK_AHEAD = 0.1, 50.0
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class ReLURouter(Router):
@@ -23,9 +26,14 @@ class ReLURouter(Router):
         coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
                         coefficient / l1_multiplier    otherwise
 
-    The coefficient starts very small, so that the first hundred steps or so are nearly free of
-    it. With a large learning rate it may overshoot, and a gate that is closed for every input stays
-    closed: the paper's multiplier of 1.2 is for long trainings, and 1.05 is gentler in short ones.
+    The coefficient starts very small, so that the first 300 steps or so are nearly free of it.
+
+    A penalty closes gates, and nothing but the task opens them again: no gradient reaches a gate
+    that is closed for every input. In the paper, the average is that of the step. There a
+    coefficient grows until the target is met, is a thousand times too large by then, and closes
+    most of what is left. Here the average is one over steps, its trend continued for the next 50,
+    so that the coefficient falls before the target is met; where there is no trend, both are the
+    same. The paper's multiplier of 1.2 gets there sooner, and swings more around the target.
 
     Args:
         k: Target of the experts that a token opens on average.
@@ -62,7 +70,7 @@ class ReLURouter(Router):
 
     Reference:
         [ReMoE](https://arxiv.org/abs/2412.14711), sections 3.2 to 3.4, with one coefficient for
-        each layer.
+        each layer, and with the trend.
     """
 
     def __init__(
@@ -70,7 +78,7 @@ class ReLURouter(Router):
         k=2,
         max_experts=None,
         l1_initial=1e-8,
-        l1_multiplier=1.2,
+        l1_multiplier=1.05,
         num_experts=None,
         use_bias=True,
         **kwargs,
@@ -104,13 +112,19 @@ class ReLURouter(Router):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.l1_coefficient = self.add_weight(
-            name="router_l1_coefficient",
-            shape=(),
-            initializer=keras.initializers.Constant(self.l1_initial),
-            trainable=False,
-            aggregation="mean",  # Over replicas, under a distribution strategy.
-        )
+
+        def remembered(name, initial):
+            return self.add_weight(
+                name=name,
+                shape=(),
+                initializer=keras.initializers.Constant(initial),
+                trainable=False,
+                aggregation="mean",  # Over replicas, under a distribution strategy.
+            )
+
+        self.l1_coefficient = remembered("router_l1_coefficient", self.l1_initial)
+        # Experts per token, averaged over the last steps. Negative: none yet.
+        self.average_open = remembered("router_average_open", -1.0)
 
     def call(self, inputs, mask=None, training=None):
         routing = super().call(inputs, mask=mask, training=training)
@@ -138,9 +152,13 @@ class ReLURouter(Router):
         return gates if mask is None else ops.where(mask[:, None], gates, 0.0)
 
     def _adapt(self, gates, mask):
-        opened = ops.sum(ops.cast(gates > 0, "float32"))
-        too_many = opened > self.k * losses.token_count(gates, mask)
-        factor = ops.where(too_many, self.l1_multiplier, 1.0 / self.l1_multiplier)
+        tokens = losses.token_count(gates, mask)
+        opened = ops.sum(ops.cast(gates > 0, "float32")) / tokens
+        before = ops.where(self.average_open < 0.0, opened, self.average_open)
+        average = before + _AVERAGING * (opened - before)
+        expected = average + _LOOK_AHEAD * (average - before)
+        self.average_open.assign(average)
+        factor = ops.where(expected > self.k, self.l1_multiplier, 1.0 / self.l1_multiplier)
         # The bounds are far from any useful value. They keep a coefficient that shrank or grew for
         # thousands of steps from leaving float32, and within reach.
         self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
