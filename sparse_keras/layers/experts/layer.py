@@ -28,8 +28,9 @@ class LayerExperts(Experts):
 
     Each expert is called once, with as many rows as it gets. Under XLA and on JAX, where shapes
     cannot depend on data, it is called as often as it takes with blocks of rows: up to half as many
-    again. One product for all experts, as in `DenseExperts` and `MLPExperts`, is faster where the
-    template is small.
+    again, in a loop. XLA is slow at convolutions in a loop on a CPU: leave `jit_compile` off there.
+    One product for all experts, as in `DenseExperts` and `MLPExperts`, is faster where the template
+    is small.
 
     Weights are drawn as by a new layer for each expert; integer seeds of initializers are made
     other ones for each. Regularizers and constraints are those of each expert's own weight. Dropout
