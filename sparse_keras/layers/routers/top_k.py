@@ -284,8 +284,10 @@ class TopKRouter(BalanceableRouter):
         if self.normalize == "softmax" or self.score == "identity":
             chosen = ops.softmax(chosen, axis=-1)
         elif self.normalize is not False:
-            # Not always the best scores: all that a bias has chosen may have rounded to 0.
-            chosen = chosen / (ops.sum(chosen, axis=-1, keepdims=True) + 1e-20)
+            # They may all have rounded to 0. (The slope of a quotient has the divisor's square,
+            # which must not round to 0 in its turn.)
+            total = ops.sum(chosen, axis=-1, keepdims=True)
+            chosen = chosen / ops.maximum(total, 1e-18)
         weight = chosen[:, : self.k]
         if self.scale != 1.0:
             weight = weight * self.scale
