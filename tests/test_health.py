@@ -61,9 +61,21 @@ def pooled_balance_loss(chosen, num_experts):
     return num_experts * (f * p).sum()
 
 
-@pytest.mark.parametrize(
-    "chosen", [[[0], [1], [2], [3]], [[0, 1], [2, 3], [4, 5], [6, 7]]], ids=["k=1", "k=2"]
-)
+DISJOINT = [[[0], [1], [2], [3]], [[0, 1], [2, 3], [4, 5], [6, 7]]]
+
+
+@pytest.mark.parametrize("chosen", DISJOINT, ids=["k=1", "k=2"])
+def test_the_pooled_loss_is_that_of_transformers(chosen):
+    torch = pytest.importorskip("torch")
+    mixtral = pytest.importorskip("transformers.models.mixtral.modeling_mixtral")
+    logits = [torch.zeros(96, 8) for _ in chosen]
+    for of_layer, experts_chosen in zip(logits, chosen, strict=True):
+        of_layer[:, experts_chosen] = 50.0
+    found = float(mixtral.load_balancing_loss_func(tuple(logits), 8, len(chosen[0])))
+    assert found == pytest.approx(pooled_balance_loss(chosen, 8), rel=1e-5)
+
+
+@pytest.mark.parametrize("chosen", DISJOINT, ids=["k=1", "k=2"])
 def test_layers_that_collapsed_on_experts_of_their_own(chosen):
     """Pooled over the four layers, the loss is 2.0; each layer's own is 8.0, the worst there is.
 
