@@ -80,19 +80,19 @@ class Loop(keras.layers.Layer):
         super().__init__()
         self.bank = lambda: bank  # Where Keras does not see it.
         self.index, self.scale = index, (weight * is_open).T
-        config = bank.layer.get_config()
-        self.experts = [
-            type(bank.layer).from_config({**config, "name": f"expert_{e}"})
-            for e in range(bank.num_experts)
-        ]
+        self.experts = []
 
     def run(self, expert, x):
         attention = (layers.MultiHeadAttention, layers.GroupQueryAttention)
         return expert(x, x) if isinstance(expert, attention) else expert(x)
 
     def build(self, input_shape):
-        for e, expert in enumerate(self.experts):
-            self.run(expert, keras.KerasTensor((None, *input_shape[1:])))
+        template = self.bank().layer
+        for e in range(self.bank().num_experts):
+            with keras.name_scope(f"expert_{e}"):  # A path of its own for each weight.
+                self.experts.append(type(template).from_config(template.get_config()))
+                expert = self.experts[-1]
+                self.run(expert, keras.KerasTensor((None, *input_shape[1:])))
             weights = self.bank().weights_of_experts
             expert.set_weights([ops.convert_to_numpy(w)[e] for w in weights])
 

@@ -182,17 +182,21 @@ def needs_examples(layer):
     return any(max(spec.ndim or 0, spec.min_ndim or 0) > 2 for spec in specs)
 
 
+def _own_weights(layer):
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
 def _names(layer, weights):
     """Names that say what each weight is for, and do not depend on how many layers there were."""
+    owners = {id(weight): part for part in layer._flatten_layers() for weight in _own_weights(part)}
     numbers, names = {}, []
     for weight in weights:
-        *parents, own = weight.path.split("/")
-        parents = parents[parents.index(layer.name) + 1 :] if layer.name in parents else parents
+        owner = owners.get(id(weight), layer)
         # Keras numbers unnamed layers over the whole process; here, within the template.
-        plain = "".join(re.sub(r"_\d+$", "", parent) + "_" for parent in parents)
+        plain = "" if owner is layer else re.sub(r"_\d+$", "", owner.name) + "_"
         same = numbers.setdefault(plain, [])
-        if parents not in same:
-            same.append(parents)
-        number = same.index(parents) + 1
-        names.append(f"expert_{plain}{own}" if number == 1 else f"expert_{plain}{number}_{own}")
+        if owner not in same:
+            same.append(owner)
+        number = same.index(owner) + 1
+        names.append(f"expert_{plain}" + (f"{number}_" if number > 1 else "") + weight.name)
     return names
