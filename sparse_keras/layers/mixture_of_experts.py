@@ -5,6 +5,7 @@ import math
 
 import keras
 from keras import ops
+from keras.src.backend import get_keras_mask  # JAX's tensors hold no attribute of Keras's.
 
 from sparse_keras.layers.mixture import (
     Mixture,
@@ -188,7 +189,7 @@ class MixtureOfExperts(Mixture):
     def call(self, inputs, mask=None, training=None, return_routing=False, token_ids=None):
         if mask is None and token_ids is not None:
             # Keras fills in the mask of an only input.
-            mask = getattr(inputs, "_keras_mask", None)
+            mask = get_keras_mask(inputs)
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 
