@@ -70,7 +70,7 @@ FEATURES = {
 }
 GROUPS = (
     "model.experts.num_experts=12",
-    "model.router={type: top_k, num_groups: 4, groups_kept: 2}",
+    "model.router={type: top_k, k: 4, num_groups: 4, groups_kept: 2}",
 )
 # Large steps, by which the loss does not fall in each epoch.
 STOPPING = (
@@ -223,7 +223,7 @@ CASES = {
     "TopKRouter.bias_update_rate": (("model.router.select_on=score_plus_bias",), "0.5"),
     "TopKRouter.load_loss": (("model.router.noise=true",), "0.5"),
     "TopKRouter.num_groups": (GROUPS, "6"),
-    "TopKRouter.groups_kept": (GROUPS, "1"),
+    "TopKRouter.groups_kept": (GROUPS, "3"),
     "TopKRouter.group_score": (GROUPS, "top2_sum"),
     "ThresholdRouter.max_experts": ((), "2"),
     "ReLURouter.max_experts": ((), "3"),

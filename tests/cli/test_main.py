@@ -35,7 +35,7 @@ def test_a_bad_config_is_told_without_a_traceback(capsys):
     assert main(["train", "tabular/sparse_mlp_adult", "--set", "model.router.zz=1"]) == 2
     told = capsys.readouterr().err
     assert told.startswith(
-        "error: --set model.router.zz: unknown key; valid keys: type, trainable, k, "
+        "error: --set model.router.zz: unknown key; valid keys: type, trainable, preset, k, "
     )
     assert "Traceback" not in told
 

@@ -15,11 +15,14 @@ from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
     DepthSharedMixtureOfExperts,
+    DSelectKRouter,
     EnsembleHead,
+    ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    HashRouter,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -28,6 +31,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
     TiedExperts,
@@ -38,6 +42,7 @@ from tests.layers.wrappers import (
     AllGates,
     ByLargestFeature,
     EveryDepth,
+    IdsOfFirstFeature,
     MembersSideBySide,
     OfTwoMembers,
 )
@@ -254,7 +259,9 @@ def test_utilisation_is_measured():
     assert found["entropy"] == pytest.approx(-(p * np.log(p)).sum() / np.log(4), rel=1e-5)
 
 
-# What shows that an argument does something. The baselines switch on whatever the argument needs.
+# What shows that an argument does something: arguments to start from, which switch on whatever is
+# needed, and changes, each made by itself. Arguments that need others to start from follow in pairs
+# of their own. `shape` is that of the inputs.
 DENSE = {"bias_initializer": "ones"}
 ROUTER = {"balance_loss": 0.1}
 FEATURES = {"kinds": ["value", "value", "bin", "bin", "bin", "missing"]}
@@ -345,19 +352,38 @@ KNOBS = {
     ),
     TopKRouter: (
         {"num_experts": 4, "jitter": 0.2, "seed": 1} | ROUTER,
-        router := {
-            "num_experts": 5,
-            "k": 3,
-            "normalize": False,
-            "balance_loss": 0.5,
-            "z_loss": 0.5,
-            "importance_loss": 0.5,
-            "jitter": 0.4,
-            "seed": 2,
-            "use_bias": True,
-            "kernel_initializer": "he_normal",
-            "kernel_regularizer": "l2",
+        (
+            router := {
+                "num_experts": 5,
+                "k": 3,
+                "normalize": False,
+                "balance_loss": 0.5,
+                "z_loss": 0.5,
+                "importance_loss": 0.5,
+                "jitter": 0.4,
+                "seed": 2,
+                "use_bias": True,
+                "kernel_initializer": "he_normal",
+                "kernel_regularizer": "l2",
+            }
+        )
+        | {
+            "score": "sigmoid",
+            "select_on": "score_plus_bias",
+            "scale": 2.0,
+            "per_expert_scale": True,
+            "noise": True,
+            "mean_entropy_loss": 0.5,
+            "token_entropy_loss": 0.5,
         },
+        {"num_experts": 12, "k": 4, "num_groups": 4, "groups_kept": 2},
+        {"num_groups": 6, "groups_kept": 3, "group_score": "top2_sum"},
+        {"num_experts": 4, "select_on": "score_plus_bias", "bias_update_rate": 0.1},
+        {"bias_update_rate": 0.2, "bias_update_every": 2},
+        {"num_experts": 4, "noise": True, "seed": 1},
+        {"load_loss": 0.5},
+        {"num_experts": 4, "shape": (30, 3, 6)},
+        {"sequence_balance_loss": 0.5},
     ),
     ThresholdRouter: (
         {"num_experts": 4, "jitter": 0.2, "seed": 1} | ROUTER,
@@ -390,6 +416,18 @@ KNOBS = {
             "shared_expert": lambda: keras.layers.Dense(4),
             "capacity_factor": 0.5,
             "eval_capacity_factor": 0.5,
+            "drop_order": "score",
+        },
+    ),
+    SoftMixtureOfExperts: (
+        {"experts": {"type": "dense", "num_experts": 4, "units": 4}},
+        {
+            "experts": {"type": "dense", "num_experts": 4, "units": 5},
+            "num_experts": 6,
+            "slots_per_expert": 2,
+            "normalize": False,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
         },
     ),
     DenseRouter: (
@@ -401,6 +439,27 @@ KNOBS = {
         {"num_experts": 4, "shuffle": True, "seed": 1},
         {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
         | {"equal_weights": True, "shuffle": False},
+    ),
+    ExpertChoiceRouter: (
+        {"num_experts": 4, "jitter": 0.2, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("k", "normalize", "balance_loss", "z_loss")}
+        | {"capacity_factor": 1.0, "group_by": "example", "threshold_decay": 0.5},
+    ),
+    DSelectKRouter: (
+        {"num_experts": 4, "jitter": 0.2, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
+        | {
+            "use_bias": False,
+            "gamma": 0.5,
+            "entropy_loss": 0.5,
+            "entropy_warmup_steps": 10,
+        },
+        {"num_experts": 4, "k": 3},
+        {"per_example": False},
+    ),
+    HashRouter: (
+        {"vocabulary_size": 10, "num_experts": 4},
+        {"vocabulary_size": 20, "num_experts": 5, "k": 2, "seed": 1},
     ),
     LowRankExperts: (
         {"num_experts": 3, "rank": 2},
@@ -472,9 +531,11 @@ REFUSED = {
     UniformRouter: {k: v for k, v in router.items() if k not in ("k", "normalize", "z_loss")},
 }
 REFUSED[UniformRouter].pop("num_experts")
-REFUSED[BalancedRouter] = {"balance_loss": 0.1}
+REFUSED[HashRouter] = {k: v for k, v in REFUSED[UniformRouter].items() if k != "seed"}
+for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter):
+    REFUSED[_router] = {"balance_loss": 0.1}
 # Tokens of examples, where it matters.
-SHAPES = {LayerExperts: (30, 3, 6)}
+SHAPES = {cls: (30, 3, 6) for cls in (ExpertChoiceRouter, LayerExperts, SoftMixtureOfExperts)}
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
     ExpertEnsemble: MembersSideBySide,
@@ -497,15 +558,20 @@ def fingerprint(cls, arguments):
     """Everything a user can see of a layer: weights, outputs, losses, after two training steps."""
     keras.utils.set_random_seed(0)
     arguments = {name: v() if inspect.isfunction(v) else v for name, v in arguments.items()}
+    shape = arguments.pop("shape", SHAPES.get(cls, (30, 6)))
     layer = cls(**arguments)
-    if isinstance(layer, layers.Router):
+    if isinstance(layer, HashRouter):
+        whole = IdsOfFirstFeature(
+            MixtureOfExperts(DenseExperts(layer.num_experts, 4), router=layer)
+        )
+    elif isinstance(layer, layers.Router):
         whole = MixtureOfExperts(DenseExperts(layer.num_experts, 4), router=layer)
     elif isinstance(layer, layers.Experts):
         whole = MixtureOfExperts(layer)
     else:
         whole = WRAPPERS.get(cls, lambda layer: layer)(layer)
     model = keras.Sequential([whole])
-    x = draw(*SHAPES.get(cls, (30, 6)))
+    x = draw(*shape)
     model.compile(keras.optimizers.SGD(0.5), "mse", run_eagerly=True)
     y = np.ones(model.compute_output_shape(x.shape), "float32")
     seen = [to_numpy(model.train_on_batch(x, y)) for _ in range(2)]
@@ -524,12 +590,17 @@ def differ(a, b):
 @pytest.mark.parametrize("cls", KNOBS, ids=lambda cls: cls.__name__)
 def test_every_argument_does_something(cls):
     """Seen in dl_techniques, Ludwig and FuxiCTR: knobs that turn nothing."""
-    baseline, changes = KNOBS[cls]
+    pairs = list(zip(KNOBS[cls][::2], KNOBS[cls][1::2], strict=True))
     refused = REFUSED.get(cls, {})
-    assert set(changes) | set(refused) == arguments_of(cls)
+    assert set(refused).union(*(changes for _, changes in pairs)) == arguments_of(cls)
     for name, value in refused.items():
         with pytest.raises(ValueError, match=name):
-            cls(**baseline | {name: value})
+            cls(**pairs[0][0] | {name: value})
+    for baseline, changes in pairs:
+        each_does_something(cls, baseline, changes)
+
+
+def each_does_something(cls, baseline, changes):
     before = fingerprint(cls, baseline)
     assert not differ(before, fingerprint(cls, baseline))
     for name, value in changes.items():

@@ -311,6 +311,10 @@ REFUSED = {
     "sum of logits": ({"score": "identity", "normalize": True}, ["`normalize`", "negative"]),
     "logits as weights": ({"score": "identity", "normalize": False}, ["`normalize`", "negative"]),
     "logits twice": ({"score": "identity", "select_on": "logits"}, ["`select_on`", "Leave it out"]),
+    "as many groups as experts": (
+        {"num_groups": 4, "groups_kept": 2},
+        ["`groups_kept`", "no effect", "k: 2"],
+    ),
     "kept without groups": ({"groups_kept": 2}, ["`groups_kept`", "without num_groups"]),
     "scored without groups": ({"group_score": "top2_sum"}, ["`group_score`", "without num_groups"]),
     "groups without kept": ({"num_groups": 4}, ["`num_groups`", "groups_kept"]),
