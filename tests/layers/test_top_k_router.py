@@ -117,8 +117,8 @@ SOME = [
 
 
 def test_every_choice_is_among_the_specs():
-    """Ways to normalise at k = 1 and 3, times selections, times 3 ways to group."""
-    softmax, others, identity = (2 + 3) * 3 * 3, 2 * (2 + 4) * 3 * 3, (1 + 2) * 2 * 3
+    """Ways to normalise times ways to group, at k = 1 and 3, times selections."""
+    softmax, others, identity = (2 * 2 + 3 * 3) * 3, 2 * (2 * 2 + 4 * 3) * 3, (1 * 2 + 2 * 3) * 2
     assert len(SPECS) == softmax + others + identity
     for key, value in [("score", "sqrt_softplus"), ("normalize", "softmax"), ("num_groups", 4)]:
         assert any(spec[key] == value for spec in SPECS.values())
@@ -323,7 +323,7 @@ REFUSED = {
         ["`groups_kept`", "4 of num_groups: 4"],
     ),
     "groups that do not divide": (
-        {"num_groups": 5, "groups_kept": 2},
+        {"num_groups": 5, "groups_kept": 1},
         ["`num_groups`", "12 experts", "5 groups"],
     ),
     "too few in the groups": (
@@ -335,7 +335,7 @@ REFUSED = {
         ["`num_groups`", "one expert each", "the sum of its best two"],
     ),
     "a smooth load of groups": (
-        {"load_loss": 1.0, "noise": True, "num_groups": 4, "groups_kept": 2},
+        {"load_loss": 1.0, "noise": True, "num_groups": 4, "groups_kept": 1},
         ["`load_loss`", "groups"],
     ),
     "unknown score": ({"score": "relu"}, ["`score`", "'sqrt_softplus'", "'relu'"]),
