@@ -246,7 +246,8 @@ def token_count(values, mask=None):
     return ops.maximum(tokens, 1.0)
 
 
-_TINY = 1e-20  # Far below any real score, far above float32's smallest normal number.
+# Far below any real score. Gradients divide by its square, which is a normal number of float32.
+_TINY = 1e-18
 
 
 def _log(share):

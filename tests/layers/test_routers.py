@@ -6,6 +6,7 @@ import pytest
 
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import (
+    BalancedRouter,
     DenseExperts,
     DenseRouter,
     MixtureOfExperts,
@@ -248,3 +249,24 @@ def test_weights_of_experts_that_were_not_chosen():
     np.testing.assert_allclose(weigh(normalized), gates / gates.sum(), **near)
     np.testing.assert_allclose(weigh(ReLURouter(num_experts=4)), [0.0, 0.0])
     np.testing.assert_allclose(weigh(UniformRouter(4), is_open=first), [0.25, 0.0])
+
+
+@pytest.mark.parametrize(
+    "cls, arguments",
+    [
+        (BalancedRouter, {"k": 2}),
+        (ThresholdRouter, {"threshold": 0.0, "normalize": True}),
+        (TopKRouter, {"k": 2, "select_on": "score_plus_bias"}),
+    ],
+)
+def test_gradients_are_finite_where_all_scores_round_to_zero(cls, arguments):
+    """The chosen experts of the first row score 0, and sigmoid gates of the second are 1e-22."""
+    x = np.array([[-250.0, -250.0, 0.0, 0.0], [-50.0, -50.0, -50.0, -50.0]], "float32")
+    router = cls(num_experts=4, **arguments)
+    router.build((None, 4))
+    router.kernel.assign(np.eye(4))
+    if isinstance(router, TopKRouter):
+        router.selection_bias.assign([9.0, 9.0, 0.0, 0.0])
+    dx, found = layer_gradients(router, x, lambda y: keras.ops.sum(keras.ops.square(y["weight"])))
+    assert np.isfinite(dx).all()
+    assert all(np.isfinite(gradient).all() for gradient in found.values())

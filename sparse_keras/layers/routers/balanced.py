@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, closed_to_padding
+from sparse_keras.layers.routers.base import Router, closed_to_padding, share_of
 from sparse_keras.layers.routers.uniform import refuse_what_has_no_effect
 
 
@@ -144,8 +144,7 @@ class BalancedRouter(Router):
         if self.k == 1 and self.num_experts > 1:
             given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
             total = total + ops.max(ops.where(given, 0.0, scores), axis=-1, keepdims=True)
-        # The scores of experts that were dealt may all have rounded to 0.
-        return ops.where(is_open, weight / (total + 1e-20), 0.0)
+        return ops.where(is_open, share_of(total, weight), 0.0)
 
     def matrix_params(self):
         return 0 if self.equal_weights else super().matrix_params()

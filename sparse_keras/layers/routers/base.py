@@ -292,6 +292,15 @@ def open_slots(gates, is_open, max_experts):
     return every_slot(gates)["expert_index"], gates, is_open
 
 
+def share_of(total, weight):
+    """The weights `[N, K]` divided by a total `[N, 1]` that may have rounded to 0.
+
+    It has where something else than the scores has chosen. The gradient divides by the square of
+    the floor, which must not round to 0 in its turn.
+    """
+    return weight / ops.maximum(total, 1e-18)
+
+
 def every_slot(weight):
     """The routing of a router that opens every expert, in slots 0 to E - 1.
 

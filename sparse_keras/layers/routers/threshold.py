@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, open_slots
+from sparse_keras.layers.routers.base import Router, open_slots, share_of
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -104,7 +104,7 @@ class ThresholdRouter(Router):
     def _normalized(self, weight):
         if not self.normalize:
             return weight
-        return weight / ops.maximum(ops.sum(weight, axis=-1, keepdims=True), 1e-20)
+        return share_of(ops.sum(weight, axis=-1, keepdims=True), weight)
 
     def get_config(self):
         return {

@@ -6,7 +6,7 @@ from keras import ops
 from sparse_keras import _token_choice, losses
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import loss_weight
+from sparse_keras.layers.routers.base import loss_weight, share_of
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 
 _NORMALIZE = (None, True, False, "softmax")
@@ -284,10 +284,7 @@ class TopKRouter(BalanceableRouter):
         if self.normalize == "softmax" or self.score == "identity":
             chosen = ops.softmax(chosen, axis=-1)
         elif self.normalize is not False:
-            # They may all have rounded to 0. (The slope of a quotient has the divisor's square,
-            # which must not round to 0 in its turn.)
-            total = ops.sum(chosen, axis=-1, keepdims=True)
-            chosen = chosen / ops.maximum(total, 1e-18)
+            chosen = share_of(ops.sum(chosen, axis=-1, keepdims=True), chosen)
         weight = chosen[:, : self.k]
         if self.scale != 1.0:
             weight = weight * self.scale
