@@ -324,7 +324,8 @@ threshold_layer = MixtureOfExperts(
 )
 by_threshold = open_experts(threshold_layer, x_test)
 
-relu_model, logs = fit(ReLURouter(k=2), epochs=6)
+# The penalty adapts faster than by default: these are few steps.
+relu_model, logs = fit(ReLURouter(k=2, l1_multiplier=1.2), epochs=10)
 by_relu = open_experts(relu_model.get_layer("mixture"), x_test)
 
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), sharey=True)

@@ -153,6 +153,7 @@ class DSelectKRouter(Router):
                 shape=(),
                 initializer="zeros",
                 trainable=False,
+                autocast=False,  # The losses are made in the mixture's policy; it is a count.
                 aggregation="mean",  # Over replicas, under a distribution strategy.
             )
         self.built = True
