@@ -12,19 +12,19 @@ from sparse_keras import register_router
 from sparse_keras.schema import Section
 
 
-class HashRouter(Section):
-    "Experts by a hash of the row."
+class EveryNthRouter(Section):
+    "Experts in turn."
 
-    type: Literal["hash"] = Field("hash", description="Experts by a hash of the row.")
+    type: Literal["every_nth"] = Field("every_nth", description="Experts in turn.")
     k: int = Field(1, ge=1, description="Experts that see each row.")
 
 
-register_router(HashRouter, "my_package.routers:HashRouter")
+register_router(EveryNthRouter, "my_package.routers:EveryNthRouter")
 ```
 
-From then on `router: {type: hash, k: 2}` is checked, completed and explained like what is built
-in. The builder is a callable, or `"module:attribute"`, which is imported when it is first needed,
-so that `sparse-keras list` need not wait for Keras.
+From then on `router: {type: every_nth, k: 2}` is checked, completed and explained like what is
+built in. The builder is a callable, or `"module:attribute"`, which is imported when it is first
+needed, so that `sparse-keras list` need not wait for Keras.
 
 Three ways bring a plug-in in, and no config is one of them: `import` in Python, `--import MODULE`
 on the command line, and the entry point group `sparse_keras.plugins` of an installed package:
@@ -66,10 +66,10 @@ def register_router(section, builder):
         section: A `schema.Section` class with a docstring. Its `type: Literal[name]` has the name
             as its default, and every field a description:
 
-                class HashRouter(Section):
-                    "Experts by a hash of the row."
+                class EveryNthRouter(Section):
+                    "Experts in turn."
 
-                    type: Literal["hash"] = Field("hash", description="By a hash of the row.")
+                    type: Literal["every_nth"] = Field("every_nth", description="Experts in turn.")
                     k: int = Field(1, ge=1, description="Experts that see each row.")
 
         builder: Called with the section's values (all but `type`), returns a `layers.Router`. Or
