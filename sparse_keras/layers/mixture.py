@@ -90,7 +90,7 @@ class Mixture(keras.layers.Layer):
 
     def pack_inputs(self, tensors):
         """The inputs of a call from a flat list of them, as `layer.input` of a model's layer is."""
-        (tensor,) = tensors
+        tensor, *_ = tensors  # Token ids may follow.
         return tensor
 
     def reset_statistics(self):

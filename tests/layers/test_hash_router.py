@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sparse_keras.layers import DenseExperts, HashRouter, MixtureOfExperts, TopKRouter
+from sparse_keras.models import flops_per_example
 from tests.support import reference
 from tests.support.gradients import to_numpy
 
@@ -90,6 +91,13 @@ def test_a_model_with_ids(tmp_path):
     np.testing.assert_array_equal(
         to_numpy(loaded.get_layer("mixture").router.table), to_numpy(router.table)
     )
+
+
+def test_cost_of_a_model_with_ids():
+    tokens = keras.Input((5,), dtype="int32")
+    x = keras.layers.Embedding(50, 6)(tokens)
+    x = MixtureOfExperts(DenseExperts(4, 3), router=HashRouter(50))(x, token_ids=tokens)
+    assert flops_per_example(keras.Model(tokens, x)) == 5 * 2 * 6 * 3
 
 
 def test_what_is_refused():
