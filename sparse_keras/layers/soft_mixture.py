@@ -7,7 +7,7 @@ from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.mixture import Mixture, as_tokens, check_input_shape, token_mask_of
-from sparse_keras.layers.parts import bank_of, claim
+from sparse_keras.layers.parts import bank_of, claim, token_bank_of
 from sparse_keras.layers.routers.base import Router, closed_to_padding, every_slot
 from sparse_keras.layers.routing_hooks import shown
 
@@ -31,7 +31,8 @@ class SoftMixtureOfExperts(Mixture):
 
     Args:
         experts: What is computed: an expert bank, such as `MLPExperts(num_experts=8,
-            hidden_dim=256)`, or a `keras.layers.Dense` as the template of every expert.
+            hidden_dim=256)`, or a Keras layer as the template of every expert, one that works on
+            single tokens: a `Dense`, or a Sequential of some.
         num_experts: E. Needed with a template; a bank knows its own.
         slots_per_expert: Slots of each expert, for each example.
         normalize: Whether tokens and the columns of phi have length 1, and a learned scale: without
@@ -84,12 +85,8 @@ class SoftMixtureOfExperts(Mixture):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
-        if self.experts.route_by == "example":
-            raise ValueError(
-                "A slot is a mean of tokens, one row: experts that take whole examples have no use "
-                f"for it. Received: experts={self.experts!r}."
-            )
+        bank = bank_of(experts, num_experts, kwargs.get("dtype"))
+        self.experts = token_bank_of(self, bank)
         self.num_experts = self.experts.num_experts
         self.slots_per_expert = positive_int("slots_per_expert", slots_per_expert)
         self.normalize = normalize
@@ -184,10 +181,14 @@ class SoftMixtureOfExperts(Mixture):
         width = self.experts.output_width(input_dim)
         return 2 * self.num_slots * (2 * input_dim + width)
 
-    def flops_per_example(self, tokens, input_dim):
-        """Multiplications and additions of the matmuls for one example of so many tokens."""
-        experts = self.num_slots * self.experts.flops_per_row(input_dim)
-        return tokens * self.flops_per_token(input_dim) + experts
+    def flops_per_example(self, input_shape):
+        """Multiplications and additions of the matmuls for one example `[B, ..., D]`; the first
+        axis does not matter. `None` where those of a template are not known."""
+        *positions, input_dim = input_shape[1:]
+        expert = self.experts.flops_per_row(input_dim)
+        if None in (expert, *positions):
+            return None
+        return math.prod(positions) * self.flops_per_token(input_dim) + self.num_slots * expert
 
     def total_params(self):
         """The number of weights, without what is remembered of the routing."""
@@ -254,8 +255,8 @@ class _SlotRouter(Router):
             raise ValueError(
                 "SoftMixtureOfExperts mixes the tokens of each example: it expects inputs of rank "
                 "3 or 4, [batch, ..., D]. With rank 2 it would mix the rows of a batch, so that "
-                "what a row gets depends on the rows beside it; use MixtureOfExperts there. Got: "
-                f"input_shape={tuple(input_shape)}."
+                "what a row gets depends on the rows beside it; use MixtureOfExperts there. "
+                f"Received: input_shape={tuple(input_shape)}."
             )
 
     def build(self, input_shape):

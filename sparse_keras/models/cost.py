@@ -11,7 +11,6 @@ import keras
 
 from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.mixture import Mixture, mixtures
-from sparse_keras.layers.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.layers.sparse_projection import SparseProjection
 
 
@@ -167,8 +166,6 @@ def _flops(layer, inputs):
         positions = math.prod(positions)
         if isinstance(layer, keras.layers.Dense):
             return 2 * math.prod(layer.kernel.shape) * positions
-        if isinstance(layer, SoftMixtureOfExperts):
-            return layer.flops_per_example(positions, inputs.shape[-1])
         if isinstance(layer, Mixture):
             inputs = layer.pack_inputs(keras.tree.flatten(inputs))
         else:  # Of several inputs, the first is what the layer works on.

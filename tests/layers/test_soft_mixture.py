@@ -155,6 +155,8 @@ def test_cost_by_hand():
     model = keras.Sequential([keras.Input((7, 4)), layer])
     # Seven tokens: logits and dispatch 2 * 4 * 6 each, combine 2 * 6 * 5. Six slots: 2 * 4 * 5.
     assert flops_per_example(model) == 7 * (48 + 48 + 60) + 6 * 40
+    assert layer.flops_per_example((None, 7, 4)) == flops_per_example(model)
+    assert layer.flops_per_example((None, None, 4)) is None
     # Phi 4 * 6 and its scale; three experts of 4 * 5 + 5.
     assert active_params(model) == 24 + 1 + 75
 
