@@ -4,8 +4,12 @@ import keras
 from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, closed_to_padding, share_of
-from sparse_keras.layers.routers.uniform import refuse_what_has_no_effect
+from sparse_keras.layers.routers.base import (
+    Router,
+    closed_to_padding,
+    refuse_what_has_no_effect,
+    share_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

@@ -6,6 +6,17 @@ from keras import ops
 from sparse_keras import losses
 from sparse_keras.layers.grouped_dense import positive_int
 
+# Arguments that change nothing in a router without weights and losses.
+_OF_WEIGHTS_OR_LOSSES = (
+    "balance_loss",
+    "importance_loss",
+    "jitter",
+    "use_bias",
+    "kernel_initializer",
+    "kernel_regularizer",
+    "seed",
+)
+
 
 class Router(keras.layers.Layer):
     """Base class of routers: decides which experts a token goes to, and with what weight.
@@ -313,6 +324,25 @@ def every_slot(weight):
         "weight": weight,
         "is_open": ops.ones_like(weight, dtype="bool"),
     }
+
+
+def refuse_what_has_no_effect(router, when="", kept=()):
+    """Raises a ValueError if a router without weights was given arguments of those with weights.
+
+    Args:
+        router: The router.
+        when: What makes it one without weights, for the error message.
+        kept: Names of arguments that have an effect nevertheless.
+    """
+    given, plain = Router.get_config(router), Router().get_config()
+    names = [name for name in _OF_WEIGHTS_OR_LOSSES if name not in kept]
+    changed = [f"{name}={given[name]!r}" for name in names if given[name] != plain[name]]
+    if changed:
+        kind = f"{type(router).__name__} {when}".strip()
+        raise ValueError(
+            f"A {kind} has no weights and no losses. Leave out what has no effect. Received: "
+            f"{', '.join(changed)}."
+        )
 
 
 def _float32_policy(dtype):

@@ -5,8 +5,7 @@ import numpy as np
 from keras import ops
 
 from sparse_keras.layers.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, closed_to_padding
-from sparse_keras.layers.routers.uniform import refuse_what_has_no_effect
+from sparse_keras.layers.routers.base import Router, closed_to_padding, refuse_what_has_no_effect
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -62,7 +61,9 @@ class HashRouter(Router):
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.k = positive_int("k", k)
         if not isinstance(seed, int):
-            raise ValueError(f"`seed` must be an integer: the table is drawn by it. Got: {seed!r}.")
+            raise ValueError(
+                f"`seed` must be an integer: the table is drawn by it. Received: seed={seed!r}."
+            )
         refuse_what_has_no_effect(self, kept=("seed",))
 
     @property

@@ -3,17 +3,7 @@
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, every_slot
-
-_WITHOUT_EFFECT = (
-    "balance_loss",
-    "importance_loss",
-    "jitter",
-    "use_bias",
-    "kernel_initializer",
-    "kernel_regularizer",
-    "seed",
-)
+from sparse_keras.layers.routers.base import Router, every_slot, refuse_what_has_no_effect
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -69,22 +59,3 @@ class UniformRouter(Router):
 
     def flops_per_token(self, input_dim):
         return 0
-
-
-def refuse_what_has_no_effect(router, when="", kept=()):
-    """Raises a ValueError if a router without weights was given arguments of those with weights.
-
-    Args:
-        router: The router.
-        when: What makes it one without weights, for the error message.
-        kept: Names of arguments that have an effect nevertheless.
-    """
-    given, plain = Router.get_config(router), Router().get_config()
-    names = [name for name in _WITHOUT_EFFECT if name not in kept]
-    changed = [f"{name}={given[name]!r}" for name in names if given[name] != plain[name]]
-    if changed:
-        kind = f"{type(router).__name__} {when}".strip()
-        raise ValueError(
-            f"A {kind} has no weights and no losses. Leave out what has no effect. Received: "
-            f"{', '.join(changed)}."
-        )
