@@ -118,6 +118,15 @@ def _classes(column):
     numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if not numbers or (column.nunique() <= _MOST_CLASSES and (column.dropna() % 1 == 0).all()):
         return column.to_numpy(dtype=object, na_value=None)
+    counts = column.value_counts()
+    if counts.iloc[0] > len(column) / _PARTS:
+        # Most rows may be 0, say, which leaves the other parts nothing: a part of its own.
+        most = counts.index[0]
+        others = _classes(column.where(column != most).dropna()) if len(counts) > 1 else []
+        labels = pd.Series(None, index=column.index, dtype=object)
+        labels[column == most] = f"{most:.4g}"
+        labels[column.notna() & (column != most)] = others
+        return labels.to_numpy(dtype=object, na_value=None)
     parts = pd.qcut(column, _PARTS, duplicates="drop")
     kinds = parts.cat.categories
     # Numbered, so that they stay in their order.

@@ -147,7 +147,7 @@ class _Watch:
             return None, None
         labels = self.codes.size
         # Tokens are in the order of the flattened input, whose first axis are the examples.
-        if tokens % self.rows or tokens % labels:
+        if tokens % self.rows or labels not in (self.rows, tokens):
             self.notes[key] = (
                 f"The labels do not fit the tokens here: {labels} labels, {tokens} tokens in a "
                 "batch."

@@ -119,8 +119,14 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
             mixture.build(input_shape)
         self.built = True
 
-    def call(self, inputs, depth, mask=None, training=None, return_routing=False):
-        return self.at(depth)(inputs, mask=mask, training=training, return_routing=return_routing)
+    def call(self, inputs, depth, mask=None, training=None, return_routing=False, token_ids=None):
+        return self.at(depth)(
+            inputs,
+            mask=mask,
+            training=training,
+            return_routing=return_routing,
+            **({} if token_ids is None else {"token_ids": token_ids}),
+        )
 
     def at(self, depth):
         """The mixture of one depth.
@@ -152,7 +158,9 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
     def compute_output_shape(self, input_shape, depth=0):
         return self.mixtures[0].compute_output_shape(input_shape)
 
-    def compute_output_spec(self, inputs, depth, mask=None, training=None, return_routing=False):
+    def compute_output_spec(
+        self, inputs, depth, mask=None, training=None, return_routing=False, token_ids=None
+    ):
         return self.at(depth).compute_output_spec(inputs, mask, training, return_routing)
 
     def compute_mask(self, inputs, previous_mask):

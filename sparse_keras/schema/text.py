@@ -184,7 +184,8 @@ def overlay(base, top):
     """Lays one tree over another: mappings merge, everything else replaces.
 
     A mapping whose `type` differs from the one below replaces it whole: the keys of one type mean
-    nothing to another.
+    nothing to another. So does one with a `preset`, but for the `type`: only keys that are given
+    beside a preset stand in the place of its own.
     """
     if not (base.is_mapping and top.is_mapping):
         return top
@@ -192,6 +193,8 @@ def overlay(base, top):
         if base.value["type"].plain() != top.value["type"].plain():
             return top
     merged = dict(base.value)
+    if "preset" in top.value:
+        merged = {key: node for key, node in base.value.items() if key == "type"}
     for key, node in top.value.items():
         merged[key] = overlay(merged[key], node) if key in merged else node
     return Node(merged, top.mark, top.key)

@@ -6,6 +6,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.cli import main
+from sparse_keras.cli.inspect import _classes
 
 NAME = "<b>plan</b>"
 
@@ -87,3 +88,10 @@ def test_what_is_no_run(run, here, capsys):
     (dense,) = (here / "runs" / "dense").iterdir()
     assert main(["inspect", str(dense)]) == 2
     assert "no mixture of experts" in capsys.readouterr().err
+
+
+def test_a_number_that_most_rows_have_is_a_part_of_its_own():
+    column = pd.Series(np.r_[np.zeros(900), np.arange(1, 101) * 1.5, np.nan])
+    found = pd.Series(_classes(column)).value_counts(dropna=False)
+    assert found["0"] == 900 and found["1/5: 1.5 to 31.2"] == 20 and found[None] == 1
+    assert set(_classes(pd.Series([0.5] * 10 + [0.7] * 5))) == {"0.5", "0.7"}

@@ -354,3 +354,11 @@ def test_missing_labels_do_not_count():
         reader(to_expert({}, noise=1.0)), x, np.where(np.arange(60) % 2, 3.0, np.nan)
     )[0]
     assert numbers.labels == [3] and numbers.label_tokens == gate.label_tokens
+
+
+def test_labels_of_parts_of_an_example_do_not_fit():
+    """Neither one for each example nor one for each token."""
+    model = keras.Sequential([MixtureOfExperts(DenseExperts(4, 3))])
+    x = np.random.default_rng(0).normal(size=(40, 6, 3)).astype("float32")
+    found = sparse_keras.inspect(model, x, labels=np.zeros((40, 3), "int32"))[0]
+    assert "do not fit the tokens" in found.note

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from sparse_keras.layers import DenseExperts, HashRouter, MixtureOfExperts, TopKRouter
+from sparse_keras.layers import (
+    DenseExperts,
+    DepthSharedMixtureOfExperts,
+    HashRouter,
+    MixtureOfExperts,
+    TopKRouter,
+)
 from sparse_keras.models import flops_per_example
 from tests.support import reference
 from tests.support.gradients import to_numpy
@@ -117,3 +123,21 @@ def test_what_is_refused():
         HashRouter(9, k=3, num_experts=2).build((None, 6))
     with pytest.raises(ValueError, match="once it is built"):
         HashRouter(9).adapt([1, 2])
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="has no int64 by default")
+def test_ids_beyond_int32_are_taken_modulo_the_vocabulary_too():
+    router = HashRouter(1000, num_experts=8)
+    router.build((None, 4))
+    ids = np.array([2**31 + 5, 2**32 + 7, 2**40 + 123])
+    found = router(draw(3, 4), token_ids=keras.ops.convert_to_tensor(ids, "int64"))
+    np.testing.assert_array_equal(found["expert_index"], to_numpy(router.table)[ids % 1000])
+
+
+def test_every_depth_of_one_bank_gets_the_ids():
+    routers = [HashRouter(10, seed=seed) for seed in (0, 1)]
+    layer = DepthSharedMixtureOfExperts(DenseExperts(4, 6), depth=2, router=routers)
+    x, ids = draw(5, 6), np.arange(5)
+    for depth, router in enumerate(routers):
+        _, routing = layer(x, depth=depth, token_ids=ids, return_routing=True)
+        np.testing.assert_array_equal(routing["expert_index"], to_numpy(router.table)[ids])

@@ -272,3 +272,12 @@ def test_a_file_full_of_mistakes_is_told_in_brief(load):
 
 def test_unprintable_keys_are_escaped(load):
     assert "\x1b" not in errors(load, BASE + '"\\x1b[31m": 1\n')
+
+
+def test_a_preset_stands_in_place_of_what_the_base_says(load):
+    base = "version: 1\nextends: tabular/sparse_mlp_breast_cancer\n"
+    assert sparse_keras.load_config("tabular/sparse_mlp_breast_cancer").model.router.k == 2
+    router = load(base + "model: {router: {preset: switch}}\n").model.router
+    assert (router.k, router.normalize, router.jitter) == (1, False, 0.01)
+    router = load(base + "model: {router: {preset: qwen3_moe, k: 3}}\n").model.router
+    assert (router.k, router.normalize) == (3, True)

@@ -13,7 +13,8 @@ class HashRouter(Router):
     """Sends each token to the `k` experts that a table has for its id, each with the weight 1 / k.
 
     The table, `[vocabulary_size, k]`, is drawn once: for each of k hashes, the ids in random order
-    are dealt out to the experts, so that each expert gets as many ids as any other. It is the same
+    are dealt out to the experts, so that with one hash each expert gets as many ids as any other,
+    and with more nearly so, since the experts of an id differ. It is the same
     in every process and on every backend, and saved with the model. `adapt` deals out by how often
     ids occur instead.
 
@@ -138,7 +139,10 @@ class HashRouter(Router):
     def call(self, inputs, mask=None, training=None, token_ids=None):
         if token_ids is None:
             self.call_arguments(inputs)  # Says what is missing.
-        ids = ops.mod(ops.cast(token_ids, "int32"), self.vocabulary_size)
+        if keras.backend.standardize_dtype(token_ids.dtype) not in ("int64", "uint32", "uint64"):
+            token_ids = ops.cast(token_ids, "int32")
+        # Of wide ids, the remainder comes first: int32 would cut them off.
+        ids = ops.cast(ops.mod(token_ids, self.vocabulary_size), "int32")
         index = ops.take(ops.convert_to_tensor(self.table), ids, axis=0)
         every = ops.ones_like(index, dtype="bool")
         scores = ops.sum(ops.one_hot(index, self.num_experts, dtype="float32"), axis=1) / self.k
