@@ -8,16 +8,6 @@ import warnings
 
 import numpy as np
 
-# Routers that refuse one: their load is even by itself, or the loss would disturb the choice.
-_WITHOUT_BALANCE_LOSS = (
-    "BalancedRouter",
-    "DenseRouter",
-    "DSelectKRouter",
-    "ExpertChoiceRouter",
-    "HashRouter",
-    "UniformRouter",
-)
-
 # Of assignments to each expert, were they fair. With fewer, an expert without any may be chance.
 ENOUGH = 10
 
@@ -49,7 +39,16 @@ def concentration(load, experts_per_token):
     return float((busiest - k / num_experts) / (1 - k / num_experts))
 
 
-def complaints(found, router, where, when, capacity=None, collapse_above=0.7, dropped_above=0.1):
+def complaints(
+    found,
+    router,
+    where,
+    when,
+    capacity=None,
+    capacity_name="capacity_factor",
+    collapse_above=0.7,
+    dropped_above=0.1,
+):
     """What is wrong with a gate.
 
     Args:
@@ -57,7 +56,7 @@ def complaints(found, router, where, when, capacity=None, collapse_above=0.7, dr
         router: Its router.
         where: What to call it.
         when: When or where it was seen, such as "in epoch 3".
-        capacity: The capacity factor in force, if any.
+        capacity: The capacity factor in force, if any; `capacity_name`: the argument that it is.
         collapse_above: Concentration from which a gate counts as collapsed. `None`: never.
         dropped_above: Share of dropped assignments from which it is told. `None`: never.
 
@@ -69,7 +68,7 @@ def complaints(found, router, where, when, capacity=None, collapse_above=0.7, dr
     if found["experts_per_token"] == 0:
         told["closed"] = (
             f"{where} opened no expert {when}: its output is zero but for a shared expert, and "
-            "nothing in it learns. Lower the threshold of its router, or give it a larger k."
+            f"nothing in it learns. {_opening(router)}"
         )
     elif found["assigned"] >= ENOUGH * num_experts:
         near = concentration(load, found["experts_per_token"])
@@ -82,7 +81,7 @@ def complaints(found, router, where, when, capacity=None, collapse_above=0.7, dr
         told["dropped"] = (
             f"{where} dropped {percent(found['dropped'])} of its assignments {when}, as the "
             "experts they went to were full: those tokens got fewer experts, or none. Raise "
-            f"capacity_factor{limit}, leave it out (no limit), or make the load more even."
+            f"{capacity_name}{limit}, leave it out (no limit), or make the load more even."
         )
     return told
 
@@ -111,12 +110,24 @@ def _dead(found, router, where, when):
     )
 
 
+def _opening(router):
+    """What to do where no expert is open, by what the router has."""
+    if hasattr(router, "threshold"):
+        return f"Lower its router's threshold (now {router.threshold:g})."
+    for name in ("k", "capacity_factor"):
+        if hasattr(router, name):
+            return f"Raise its router's {name} (now {getattr(router, name):g})."
+    return f"Look at what keeps its {type(router).__name__} from opening any."
+
+
 def _remedy(router):
+    if hasattr(router, "adapt"):  # It looks experts up, and learns nothing.
+        return "Deal the experts out by how often tokens occur, with its router's `adapt`."
     if not router.trainable:
         return "Its router is not trained (trainable=False)."
     if getattr(router, "bias_step", 0):
         return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
-    if type(router).__name__ in _WITHOUT_BALANCE_LOSS:
+    if not router.takes_balance_loss:
         return "Lower the learning rate, or take a router that has a balance_loss."
     return (
         f"Raise its router's balance_loss (now {router.balance_loss:g}), or lower the learning "

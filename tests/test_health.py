@@ -7,14 +7,19 @@ import numpy as np
 import pytest
 from keras import ops
 
+import sparse_keras
 from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.health import complaints, concentration, experts, percent
 from sparse_keras.layers import (
     DenseExperts,
     DenseRouter,
     DSelectKRouter,
+    ExpertChoiceRouter,
+    HashRouter,
     MixtureOfExperts,
     MultiGateMixtureOfExperts,
+    ReLURouter,
+    Router,
     ThresholdRouter,
     TopKRouter,
     statistics,
@@ -209,14 +214,68 @@ def test_what_to_do_depends_on_the_router():
     found |= {"dropped": 0.0, "balance_loss": 0.0}
     biased = TopKRouter(k=1, select_on="score_plus_bias", bias_update_rate=0.002)
     frozen = TopKRouter(k=1, trainable=False)
+
+    class Own(DenseRouter):
+        pass
+
     for router, remedy in (
         (TopKRouter(k=1, balance_loss=0.0), "balance_loss (now 0)"),
         (biased, "bias_update_rate (now 0.002)"),
         (frozen, "not trained"),
         (DSelectKRouter(k=1), "take a router that has a balance_loss"),
+        (Own(), "take a router that has a balance_loss"),
+        (HashRouter(vocabulary_size=9), "with its router's `adapt`"),
     ):
         told = complaints(found, router, "It", "now")["collapse"]
         assert remedy in told and "balance loss is" not in told
+
+
+def test_how_to_open_gates_depends_on_the_router():
+    found = statistics.summarize(np.zeros(statistics.width(4), "float32"))
+    found |= {"experts_per_token": 0.0}
+
+    class Own(Router):
+        pass
+
+    for router, remedy in (
+        (ThresholdRouter(threshold=0.7, max_experts=2), "Lower its router's threshold (now 0.7)."),
+        (ReLURouter(k=3), "Raise its router's k (now 3)."),
+        (ExpertChoiceRouter(capacity_factor=1.5), "Raise its router's capacity_factor (now 1.5)."),
+        (Own(), "what keeps its Own from opening any"),
+    ):
+        assert remedy in complaints(found, router, "It", "now")["closed"]
+
+
+def test_the_capacity_factor_is_named():
+    found = statistics.summarize(np.zeros(statistics.width(4), "float32")) | {"dropped": 0.5}
+    options = {"capacity": 1.25, "capacity_name": "eval_capacity_factor"}
+    told = complaints(found, TopKRouter(), "It", "now", **options)["dropped"]
+    assert "Raise eval_capacity_factor (now 1.25), leave it out" in told
+
+
+CLASSES = [one for one in vars(sparse_keras.layers).values() if isinstance(one, type)]
+ROUTERS = [one for one in CLASSES if issubclass(one, Router)]
+
+
+@pytest.mark.parametrize("router", ROUTERS, ids=lambda one: one.__name__)
+def test_routers_say_whether_they_take_a_balance_loss(router):
+    needed = {"vocabulary_size": 9} if router is HashRouter else {}
+    if router.takes_balance_loss:
+        assert router(balance_loss=0.1, **needed).balance_loss == 0.1
+    else:
+        with pytest.raises(ValueError, match="balance_loss"):
+            router(balance_loss=0.1, **needed)
+
+
+def test_losses_of_unknown_names_are_refused():
+    class Own(TopKRouter):
+        @property
+        def loss_names(self):
+            return (*super().loss_names, "own_loss")
+
+    layer = MixtureOfExperts(DenseExperts(4, 8), router=Own())
+    with pytest.raises(ValueError, match="of a Own must be among balance_loss, .* 'own_loss'"):
+        layer(np.ones((2, 8), "float32"))
 
 
 def test_a_layer_without_tokens_is_not_judged():

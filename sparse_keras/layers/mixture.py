@@ -37,7 +37,13 @@ class Mixture(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def add_statistics(self):
-        """Makes the weights that remember the routing, one for each gate."""
+        """Makes the weights that remember the routing, one for each gate.
+
+        Raises:
+            ValueError: If a router has a loss that is not remembered.
+        """
+        for router in self.gates.values():
+            _check_losses(router)
         self._statistics = {
             gate: self.add_weight(
                 name=f"{variable_name(gate)}_statistics" if gate else "statistics",
@@ -110,6 +116,17 @@ class Mixture(keras.layers.Layer):
             )
             for gate, router in self.gates.items()
         ]
+
+
+def _check_losses(router):
+    """Raises a ValueError if a router has losses of other names than `statistics.LOSSES`."""
+    others = [name for name in router.loss_names if name not in statistics.LOSSES]
+    if others:
+        raise ValueError(
+            f"The `loss_names` of a {type(router).__name__} must be among "
+            f"{', '.join(statistics.LOSSES)}: those are recorded. Add a loss of another kind with "
+            f"`add_loss` in the router's `call`. Received: {', '.join(map(repr, others))}."
+        )
 
 
 def variable_name(name):

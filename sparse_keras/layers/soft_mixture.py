@@ -240,6 +240,7 @@ class _SlotRouter(Router):
 
     slots_are_experts = True
     sees_other_tokens = True
+    takes_balance_loss = False
 
     def __init__(self, slots_per_expert, normalize, **kwargs):
         super().__init__(**kwargs)

@@ -70,6 +70,7 @@ class BalancedRouter(Router):
     """
 
     always_open = True
+    takes_balance_loss = False
 
     def __init__(self, k=2, equal_weights=False, shuffle=False, num_experts=None, **kwargs):
         super().__init__(num_experts=num_experts, **kwargs)

@@ -54,7 +54,10 @@ class Router(keras.layers.Layer):
 
     `always_open` says that `is_open` is True for every token that is not padding, and
     `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
-    owner adds `auxiliary_losses(...)` to the model's losses. `sees_other_tokens` says that the
+    owner adds `auxiliary_losses(...)` to the model's losses, and records each under its name; a
+    subclass with losses of its own names them in `loss_names`, with names that are in
+    `statistics.LOSSES`, and the owner refuses others. `takes_balance_loss` is False where a
+    `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
     routing of a token depends on other tokens of its batch or sequence, later ones included, and
     `needs_sequences` that the losses take `num_sequences`, how many examples the tokens are of.
 
@@ -66,6 +69,7 @@ class Router(keras.layers.Layer):
     slots_are_experts = False
     sees_other_tokens = False
     needs_sequences = False
+    takes_balance_loss = True
 
     def __init__(
         self,
@@ -213,7 +217,7 @@ class Router(keras.layers.Layer):
 
     @property
     def loss_names(self):
-        """Names of the losses that `auxiliary_losses` returns."""
+        """Names of the losses that `auxiliary_losses` returns, each in `statistics.LOSSES`."""
         return tuple(name for name in ("balance_loss", "importance_loss") if getattr(self, name))
 
     def auxiliary_losses(self, routing, load, mask=None):

@@ -48,6 +48,8 @@ class DenseRouter(Router):
         [MMoE](https://doi.org/10.1145/3219819.3220007), section 4.2.
     """
 
+    takes_balance_loss = False
+
     def __init__(self, num_experts=None, **kwargs):
         super().__init__(num_experts=num_experts, **kwargs)
         if self.balance_loss:

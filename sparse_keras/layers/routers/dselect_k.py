@@ -76,6 +76,7 @@ class DSelectKRouter(Router):
     """
 
     slots_are_experts = True
+    takes_balance_loss = False
 
     def __init__(
         self,

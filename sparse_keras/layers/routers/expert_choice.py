@@ -74,6 +74,7 @@ class ExpertChoiceRouter(Router):
 
     slots_are_experts = True
     sees_other_tokens = True
+    takes_balance_loss = False
 
     def __init__(
         self,

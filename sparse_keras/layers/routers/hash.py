@@ -57,6 +57,8 @@ class HashRouter(Router):
         makes its balanced hash.
     """
 
+    takes_balance_loss = False
+
     def __init__(self, vocabulary_size, k=1, num_experts=None, seed=0, **kwargs):
         super().__init__(num_experts=num_experts, seed=seed, **kwargs)
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)

@@ -35,6 +35,7 @@ class UniformRouter(Router):
 
     experts_per_token = property(lambda self: self.num_experts)
     always_open = slots_are_experts = True
+    takes_balance_loss = False
 
     def __init__(self, num_experts=None, **kwargs):
         super().__init__(num_experts=num_experts, **kwargs)
