@@ -39,6 +39,11 @@ class ExpertLoad(keras.callbacks.Callback):
 
     A layer that saw fewer than ten assignments for each expert is not judged.
 
+    A MultiGateMixtureOfExperts logs what it has as `<layer>/<gate>/...`, for each gate, and counts
+    as so many layers.
+
+    A model without a mixture of experts gets a warning and no logs.
+
     Args:
         per_layer: Whether to log `<layer>/load_violation`, `dropped`, `dead`, `experts_per_token`,
             `entropy` and the unweighted auxiliary losses too.
@@ -55,11 +60,6 @@ class ExpertLoad(keras.callbacks.Callback):
     Raises:
         ValueError: If a threshold is not between 0 and 1, or if there is a `log_dir` and
             `tensorboard` is not installed.
-
-    A MultiGateMixtureOfExperts logs what it has as `<layer>/<gate>/...`, for each gate, and counts
-    as so many layers.
-
-    A model without a mixture of experts gets a warning and no logs.
 
     Example:
 
@@ -141,7 +141,7 @@ class ExpertLoad(keras.callbacks.Callback):
         for layer, path, router, one in gates:
             logs.update(self._of_gate(path, router, one))
             if self._writer is not None:
-                self._writer.write(path, one, router.loss_names, epoch)
+                self._writer.write(path, one, (*_PER_LAYER, *router.loss_names), epoch)
             if self.warn:
                 self._judge(layer, path, router, one, epoch)
         if self._writer is not None:
@@ -159,6 +159,7 @@ class ExpertLoad(keras.callbacks.Callback):
             dropped_above=self.dropped_above,
         )
         for kind, sentence in told.items():
+            # A list of strings: a resumed run keeps of a callback what is plain, and a set is not.
             if f"{path}: {kind}" not in self._told:
                 self._told = [*self._told, f"{path}: {kind}"]
                 warn(sentence)

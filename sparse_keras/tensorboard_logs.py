@@ -25,18 +25,17 @@ class RoutingWriter:
 
         self._writer = EventFileWriter(str(folder))
 
-    def write(self, path, found, losses, step):
+    def write(self, path, found, names, step):
         """Writes what a gate did in one epoch.
 
         Args:
             path: The gate's path, the first part of the tags.
             found: Its statistics, from `statistics.summarize`.
-            losses: Names of the auxiliary losses that its router has.
+            names: What of them to write as scalars.
             step: The epoch.
         """
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-        names = ("load_violation", "dropped", "dead", "experts_per_token", "entropy", *losses)
         for name in names:
             if np.isfinite(found[name]):  # A gate that got no token has nothing to say.
                 self._add(scalar_pb(f"{path}/{name}", found[name]), step)

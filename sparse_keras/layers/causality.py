@@ -4,6 +4,8 @@ import warnings
 
 import keras
 
+from sparse_keras.health import RoutingWarning
+
 # Layers of KerasHub that are causal without being told so.
 _ALWAYS_CAUSAL = ("TransformerDecoder", "CachedMultiHeadAttention")
 
@@ -47,6 +49,7 @@ def warn_of_leak(mixture, layers, stacklevel=2):
             "training depends on later tokens, so that the loss looks better than it is, and "
             "generation, which has no later tokens, does something else. Use a router that looks "
             "at one token at a time, such as TopKRouter.",
+            RoutingWarning,
             stacklevel=stacklevel + 1,
         )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.layers import DenseExperts, ExpertChoiceRouter, MixtureOfExperts
 from tests.support import reference
 from tests.support.gradients import to_numpy
@@ -152,7 +152,7 @@ def attended(causal, tokens):
 def test_it_warns_once_behind_causal_attention():
     tokens = keras.Input((5,), dtype="int32")
     layer = make()
-    with pytest.warns(UserWarning, match="is causal: the model sees the future") as found:
+    with pytest.warns(RoutingWarning, match="is causal: the model sees the future") as found:
         x = keras.layers.Dense(6)(layer(attended(True, tokens)))
         keras.layers.Dense(9)(layer(x))
     assert len(found) == 1
@@ -176,7 +176,7 @@ def test_fit_warns_of_what_comes_later():
         outputs = keras.layers.Conv1D(2, 3, padding="causal")(make()(inputs))
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match="is causal: the model sees the future"):
+    with pytest.warns(RoutingWarning, match="is causal: the model sees the future"):
         x = draw(4, 5, 6)
         model.fit(x, x[..., :2], verbose=0, callbacks=[ExpertLoad()])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.layers import DenseExperts, GLUExperts, MLPExperts, SoftMixtureOfExperts
 from sparse_keras.models.cost import active_params, flops_per_example
 from tests.support import reference
@@ -146,7 +146,7 @@ def test_rows_of_a_table_are_refused():
 def test_it_warns_behind_causal_attention():
     x = keras.Input((5, 6))
     attended = keras.layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
-    with pytest.warns(UserWarning, match="is causal: the model sees the future"):
+    with pytest.warns(RoutingWarning, match="is causal: the model sees the future"):
         SoftMixtureOfExperts(BANKS["dense"]())(attended)
 
 
