@@ -39,7 +39,8 @@ def add_parser(subparsers):
         metavar="COLUMN",
         default="target",
         help="a column of the data, by whose values to tell what experts are for (default: the "
-        f"target); numbers are cut into {_PARTS} parts of equal size",
+        f"target); numbers are cut into {_PARTS} parts of equal size, but whole numbers of at "
+        f"most {_MOST_CLASSES} values",
     )
     parser.add_argument(
         "--output",

@@ -21,8 +21,8 @@ def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="la
     are. Padding counts nowhere. What is kept are sums, so that any number of examples fits.
 
     Args:
-        model: Any Keras model, or what `load_model` returns, with a `MixtureOfExperts` or a
-            `MultiGateMixtureOfExperts` somewhere in it.
+        model: Any Keras model, or what `load_model` returns, with a mixture of experts of any kind
+            somewhere in it.
         x: Examples: what `model.predict` takes (arrays, a dict of them; raw rows, for a model that
             encodes them), or a dataset: `tf.data.Dataset`, `keras.utils.PyDataset`, or anything
             that yields batches `inputs` or `(inputs, targets)`.
@@ -201,6 +201,7 @@ def _inspect_gate(key, vocabulary, num_gates, watch, data):
         where=name,
         when=f"on these {data}",
         capacity=getattr(layer, "eval_capacity_factor", None),
+        capacity_name="eval_capacity_factor",
     )
     together = tally.together.copy()
     np.fill_diagonal(together, 0.0)
@@ -225,7 +226,6 @@ def _inspect_gate(key, vocabulary, num_gates, watch, data):
         confidence=tally.top_sum / per,
         confidence_histogram=tally.top / per,
         margin=tally.margin_sum / per,
-        margin_histogram=tally.margin / per,
         coactivation=(
             np.full(together.shape, np.nan) if tally.soft else association.coactivation(together)
         ),

@@ -59,7 +59,7 @@ class GateInspection:
         entropy: Mean entropy of a token's scores over that of a uniform choice, in [0, 1].
         confidence: Mean of a token's largest normalised score; `confidence_histogram`: its
             distribution, 50 bins from 0 to 1, that sum to 1.
-        margin: Mean distance of the largest score from the second; `margin_histogram`.
+        margin: Mean distance of the largest normalised score from the second.
         coactivation: `[E, E]`, how often two experts serve the same token, over how often chance
             has it given how many partners each has (quasi-independence). NaN on the diagonal, and
             everywhere where tokens have one expert. `coactivation_tokens`: the tokens, `[E, E]`.
@@ -93,7 +93,6 @@ class GateInspection:
     confidence: float
     confidence_histogram: np.ndarray = field(repr=False)
     margin: float
-    margin_histogram: np.ndarray = field(repr=False)
     coactivation: np.ndarray = field(repr=False)
     coactivation_tokens: np.ndarray = field(repr=False)
     problems: dict = field(repr=False)

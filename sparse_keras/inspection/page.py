@@ -6,9 +6,16 @@ import re
 import numpy as np
 
 import sparse_keras
-from sparse_keras.health import percent
+from sparse_keras.health import ENOUGH, percent
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
 from sparse_keras.inspection.style import STYLE
+from sparse_keras.inspection.words import (
+    PAIR_DEVIATIONS,
+    PAIR_RATIO,
+    PAIR_TOKENS,
+    number,
+    share,
+)
 
 MARK = "<!-- written by sparse_keras.inspect -->"
 _MOST_LABELS = 24  # in a table of labels
@@ -41,7 +48,11 @@ nowhere.</p>
 is that of the scores over that of a uniform choice: 100&nbsp;% means that a router does not prefer
 anything.</p>
 <p><b>Together</b>: how often two experts serve the same token, over how often they would if each
-found its partners by chance and had as many as it has (quasi-independence). 1 is chance.</p>
+found its partners by chance and had as many as it has (quasi-independence). 1 is chance.
+Two are said to work together if that is at least {ratio:g}, at least {deviations} standard
+deviations of a count above chance, and of at least {tokens} tokens.</p>
+<p>A gate with fewer than {enough} assignments for each expert is not called collapsed, nor its
+experts dead: that may be chance.</p>
 <p><b>Labels</b>: a pair of a label and an expert is named if the share of the label's tokens that
 the expert serves is above its share of everything by a test at 1&nbsp;%, which counts all pairs of
 all gates (Bonferroni) and takes an example, not a token, as one draw; and at least 1.2 times as
@@ -66,7 +77,15 @@ def page_of(inspection):
     if len(gates) > 1:
         parts.append(_overview(gates))
     parts += [_gate(gate, n, inspection.label) for n, gate in enumerate(gates)]
-    parts.append(_READING.format(version=sparse_keras.__version__))
+    parts.append(
+        _READING.format(
+            ratio=PAIR_RATIO,
+            deviations=PAIR_DEVIATIONS,
+            tokens=PAIR_TOKENS,
+            enough=ENOUGH,
+            version=sparse_keras.__version__,
+        )
+    )
     head = _HEAD.format(mark=MARK, title=_text(title), style=STYLE)
     # A number and its sign stay on one line.
     body = "\n".join(parts).replace(" %", "&nbsp;%")
@@ -89,13 +108,13 @@ def _overview(gates):
     for n, gate in enumerate(gates):
         cells = (
             gate.num_experts,
-            _number(gate.experts_per_token, ".3g"),
-            _number(gate.load_violation, ".2f"),
+            number(gate.experts_per_token, ".3g"),
+            number(gate.load_violation, ".2f"),
             len(gate.dead),
-            _share(gate.dropped),
-            _share(gate.confidence),
-            _share(gate.entropy),
-            _number(gate.mutual_information, ".3f"),
+            share(gate.dropped),
+            share(gate.confidence),
+            share(gate.entropy),
+            number(gate.mutual_information, ".3f"),
         )
         cells = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
         rows.append(f'<tr><td><a href="#gate-{n}">{_text(gate.name)}</a></td>{cells}</tr>')
@@ -106,7 +125,7 @@ def _overview(gates):
 
 
 def _gate(gate, n, label):
-    per_token = _number(gate.experts_per_token, ".3g")
+    per_token = number(gate.experts_per_token, ".3g")
     about = (
         f"{gate.router}, {gate.num_experts} experts, {per_token} a token, {gate.tokens:,} tokens"
     )
@@ -168,7 +187,7 @@ def _pairs_card(gate):
     if gate.num_experts <= _MOST_PAIRED:
         return _card("Who works together", caption, pair_chart(gate))
     ratio = np.nan_to_num(np.triu(gate.coactivation))
-    busy = ratio * (np.triu(gate.coactivation_tokens) >= 50)
+    busy = ratio * (np.triu(gate.coactivation_tokens) >= PAIR_TOKENS)
     rows = ""
     for place in np.argsort(-busy, axis=None)[:10]:
         i, j = np.unravel_index(place, busy.shape)
@@ -262,11 +281,3 @@ def _experts_card(gate, label):
         f"The {label} of which an expert serves more than of everything, how many times."
     )
     return _card("What each expert is for", caption, table, wide=True)
-
-
-def _number(value, form):
-    return "-" if not np.isfinite(value) else format(value, form)
-
-
-def _share(value):
-    return "-" if not np.isfinite(value) else percent(value)

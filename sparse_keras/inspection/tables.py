@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sparse_keras.health import percent
+from sparse_keras.inspection.words import number, share
 
 _MOST_FINDINGS = 12
 _SIGNS = {"good": ("✓", "green"), "bad": ("!", "bold red"), "so": ("·", "dim")}
@@ -44,12 +45,12 @@ def _gates(gates):
             escape(gate.name),
             bars(gate.load),
             str(gate.num_experts),
-            _number(gate.experts_per_token, ".3g"),
-            _number(gate.load_violation, ".2f"),
+            number(gate.experts_per_token, ".3g"),
+            number(gate.load_violation, ".2f"),
             Text(str(len(gate.dead)), style="red" if gate.dead else ""),
-            _share(gate.confidence),
-            _share(gate.entropy),
-            _number(gate.mutual_information, ".3f"),
+            share(gate.confidence),
+            share(gate.entropy),
+            number(gate.mutual_information, ".3f"),
         )
     return table
 
@@ -92,11 +93,3 @@ def bars(load, most=32):
     top = load.max()
     steps = np.ceil(load / top * (len(_BARS) - 1)).astype(int)
     return "".join(_BARS[step] for step in steps)
-
-
-def _number(value, form):
-    return "-" if not np.isfinite(value) else format(value, form)
-
-
-def _share(value):
-    return "-" if not np.isfinite(value) else percent(value)

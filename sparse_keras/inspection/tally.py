@@ -18,8 +18,7 @@ class Tally:
         open: `[E]`, assignments of each expert.
         weight: `[E]`, the sum of its weights.
         together: `[E, E]`, tokens that have both.
-        top, margin: `[BINS]`, histograms of the largest normalised score, and of how far it is
-            above the second.
+        top: `[BINS]`, a histogram of the largest normalised score.
         labelled: The `LabelTally`.
     """
 
@@ -33,7 +32,6 @@ class Tally:
         self.dropped = 0.0
         self.entropy = self.top_sum = self.margin_sum = 0.0
         self.top = np.zeros(BINS)
-        self.margin = np.zeros(BINS)
         self.labelled = LabelTally(num_experts)
 
     def add(self, routing, mask, codes=None, unit=None):
@@ -68,7 +66,6 @@ class Tally:
         self.top_sum += float(top.sum())
         self.margin_sum += float(margin.sum())
         self.top += np.histogram(top, BINS, (0.0, 1.0))[0]
-        self.margin += np.histogram(margin, BINS, (0.0, 1.0))[0]
 
 
 class LabelTally:

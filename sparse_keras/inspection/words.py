@@ -10,6 +10,11 @@ UNEVEN = 0.3  # Concentration from which a load is called uneven;
 MOST_OF_ONE = 1.0  # and load violation: one expert with twice its even share.
 UNDECIDED = 0.97  # Entropy above which a router hardly decides anything.
 
+# Two experts are said to work together if the tokens that they share are
+PAIR_RATIO = 1.5  # this many times what chance has,
+PAIR_DEVIATIONS = 6  # this many deviations of a count above it, since there are many pairs,
+PAIR_TOKENS = 50  # and this many at least: a pair that ten tokens make says nothing.
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -106,8 +111,8 @@ def _pairs(gate):
     first, second = map(int, np.unravel_index(np.argmax(np.triu(found)), found.shape))
     ratio, tokens = found[first, second], gate.coactivation_tokens[first, second]
     expected = tokens / ratio if ratio else 0.0
-    # A pair among few, or one that ten tokens make, says nothing.
-    if ratio < 1.5 or tokens - expected < 6 * np.sqrt(max(expected, 1.0)) or tokens < 50:
+    deviations = (tokens - expected) / np.sqrt(max(expected, 1.0))
+    if ratio < PAIR_RATIO or deviations < PAIR_DEVIATIONS or tokens < PAIR_TOKENS:
         return None
     pair = f"{gate.expert_names[first]} and {gate.expert_names[second]}"
     share = percent(tokens / gate.tokens)
@@ -130,6 +135,16 @@ def _labels(gate):
         count = len(gate.findings)
         told.append(Verdict("good", f"{count} pairs of a label and an expert stand out in all."))
     return told
+
+
+def number(value, form):
+    """A number in a table; a dash where there is none."""
+    return "-" if not np.isfinite(value) else format(value, form)
+
+
+def share(value):
+    """A share in a table; a dash where there is none."""
+    return "-" if not np.isfinite(value) else percent(value)
 
 
 def _sentence(text):
