@@ -108,7 +108,13 @@ def conclusion(result):
         for loss in LOSSES:
             found = [
                 said(result, violations, bias, loss, "load violation"),
-                said(result, in_training, bias, loss, "that of the " + last_steps(result)),
+                said(
+                    result,
+                    in_training,
+                    bias,
+                    loss,
+                    "the worst layer's in the " + last_steps(result),
+                ),
                 said(result, losses, bias, loss, "validation loss"),
             ]
             name = NAMES[bias][0].upper() + NAMES[bias][1:]

@@ -91,7 +91,7 @@ class GLUExperts(_Experts):
     )
     alpha: Positive = Field(
         1.0,
-        description="Slope of silu, g * sigmoid(alpha * g), in the gating half. gpt-oss: 1.7.",
+        description="Slope of silu, g * sigmoid(alpha * g), in the gating half. gpt-oss: 1.702.",
     )
     up_offset: float = Field(
         0.0, description="What is added to the half that is gated. gpt-oss: 1."
