@@ -134,10 +134,12 @@ def train_on_pairs(seed):
     bias.assign(every)
     pairs = np.array([[0, 5], [2, 3], [1, 4]])
     y = every[pairs].mean(1)[kind]
-    router = DSelectKRouter(2, entropy_loss=0.3, entropy_warmup_steps=300)
+    router = DSelectKRouter(2, entropy_loss=1.0, entropy_warmup_steps=400)
     layer = MixtureOfExperts(bank, router=router)
     model = keras.Sequential([keras.Input((3,)), layer])
-    router.kernel.assign(rng.uniform(-0.01, 0.01, router.kernel.shape))  # The same everywhere.
+    # Drawn here, to be the same everywhere; and wider than by default, where selectors start alike
+    # and more often end alike.
+    router.kernel.assign(rng.uniform(-0.2, 0.2, router.kernel.shape))
     steps = 1 if keras.backend.backend() == "torch" else 50
     model.compile(keras.optimizers.Adam(0.02), "mse", steps_per_execution=steps)
     # One long epoch: 500 steps of all examples.
@@ -148,7 +150,9 @@ def train_on_pairs(seed):
     return to_numpy(routing["is_open"]) > 0, model.evaluate(x, y, verbose=0), alone
 
 
-@pytest.mark.parametrize("seed", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 5))])
+@pytest.mark.parametrize(
+    "seed", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 2, 4, 5, 6))]
+)
 def test_it_ends_with_exactly_k_experts(seed):
     is_open, loss, alone = train_on_pairs(seed)
     np.testing.assert_array_equal(is_open.sum(1), 2)
@@ -160,5 +164,5 @@ def test_it_ends_with_exactly_k_experts(seed):
 def test_selectors_may_agree_in_the_end():
     """From another start, both spell the same expert for one kind of input: fewer than k, and
     never more."""
-    is_open, _, _ = train_on_pairs(4)
+    is_open, _, _ = train_on_pairs(7)
     np.testing.assert_array_equal(np.unique(is_open.sum(1)), [1, 2])

@@ -25,7 +25,9 @@ class DSelectKRouter(Router):
 
     **It is dense until then.** A bit in between opens every expert that it may stand for, up to E
     of them, and each open expert is computed. The entropy loss drives bits to 0 or 1. What
-    `flops_per_token` counts is the cost at the end, k experts.
+    `flops_per_token` counts is the cost at the end, k experts. Selectors that start alike may end
+    alike, with fewer than `k` experts: a wider `kernel_initializer`, and a heavy entropy loss that
+    grows over `entropy_warmup_steps`, make it rarer.
 
     E need not be a power of two. Codes that would stand for no expert (6 and 7 for E = 6) ignore
     their first bit, and so stand for experts 2 and 3: every code is an expert, and the weights of a
