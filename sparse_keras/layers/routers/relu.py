@@ -154,7 +154,8 @@ class ReLURouter(Router):
     def _adapt(self, gates, mask):
         tokens = losses.token_count(gates, mask)
         opened = ops.sum(ops.cast(gates > 0, "float32")) / tokens
-        before = ops.where(self.average_open < 0.0, opened, self.average_open)
+        before = ops.convert_to_tensor(self.average_open)
+        before = ops.where(before < 0.0, opened, before)
         average = before + _AVERAGING * (opened - before)
         expected = average + _LOOK_AHEAD * (average - before)
         self.average_open.assign(average)
