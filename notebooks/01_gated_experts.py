@@ -38,6 +38,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Hides TensorFlow's start-u
 
 import logging
 import time
+import warnings
 
 import keras
 import matplotlib.pyplot as plt
@@ -48,7 +49,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 import sparse_keras
-from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.layers import (
     DenseExperts,
     FeatureGate,
@@ -60,6 +61,9 @@ from sparse_keras.layers import (
     TopKRouter,
 )
 from sparse_keras.models import active_params, flops_per_example
+
+# `ExpertLoad` warns in words where experts get nothing. We look at their load ourselves.
+warnings.simplefilter("ignore", RoutingWarning)
 
 BLUE, ORANGE, GREY = "#2a6f97", "#e07a3f", "#8a9299"
 plt.rcParams.update(

@@ -1,5 +1,6 @@
 """A stranger's config cannot run code, nor take memory or time: it ends in an error, quickly."""
 
+import gc
 import time
 
 import pytest
@@ -54,6 +55,14 @@ HOSTILE = {
     "a variable of the environment": BASE.replace("hidden_dim: 4", "hidden_dim: ${HOME}"),
     "a template": BASE.replace("hidden_dim: 4", "hidden_dim: '{{ 2 + 2 }}'"),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_garbage_collection():
+    """It would walk through everything that other tests left, in the time that is measured."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("attack", HOSTILE)
