@@ -99,6 +99,7 @@ def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
     np.testing.assert_array_equal(loaded.predict(frame)[:, 0], model.predict_proba(frame)[:, 1])
 
 
+@pytest.mark.slow
 def test_several_labels(table):
     frame, y = table
     labels = np.stack([y == "yes", frame.x > 0, frame.z > 0], axis=1).astype(int)
@@ -116,6 +117,7 @@ def test_classes_may_be_anything_sortable(table):
     assert model.predict_proba(frame).shape == (300, 3)
 
 
+@pytest.mark.slow
 def test_regression(table):
     frame, _ = table
     y = 1000.0 + 50.0 * frame.x
@@ -126,6 +128,7 @@ def test_regression(table):
     assert np.isfinite(scaled.fit(frame, y).predict(frame)).all()
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_leaves_other_generators_alone(table):
     frame, y = table
     np.random.seed(3)
@@ -180,6 +183,7 @@ def texts():
     return rows, np.array(["sea", "air", "land"])[topics]
 
 
+@pytest.mark.slow
 def test_a_sparse_matrix(texts):
     rows, y = texts
     pipeline = make_pipeline(

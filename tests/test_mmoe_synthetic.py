@@ -105,6 +105,7 @@ def test_the_tasks_are_the_papers():
     assert np.abs(x - problem.next_rows(5)[0]).min() > 0
 
 
+@pytest.mark.slow
 def test_a_quick_run(tmp_path):
     file = tmp_path / "quick.json"
     study.main(["--quick", "--output", str(file)])

@@ -48,6 +48,7 @@ def check(result):
         assert len(widths) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_quick_run_in_its_own_processes(tmp_path):
     names = ("ours/tensorflow", "dense/tensorflow")
@@ -106,6 +107,7 @@ def test_an_unknown_name_is_one_line(option):
     assert "e9000" in line and "There are" in line
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_alone():
     dies = subjects.Subject("dense", "tensorflow")
     case = cases.quick(cases.CASES[0])

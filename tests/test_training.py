@@ -64,6 +64,7 @@ def test_folder_holds_everything(run, config):
     assert metrics["auc"] == run.metrics["auc"]
 
 
+@pytest.mark.slow
 def test_folder_of_weights_that_early_stopping_left(data, tmp_path):
     """`model.keras` is what training returned; the last epoch's or the best one's lie beside it."""
     stopping = "training.early_stopping={{monitor: load_violation, patience: 1, restore_best: {}}}"
@@ -196,6 +197,7 @@ def test_loaded_model_evaluates_and_trains_on(run, data):
     model.fit(data.train, epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 def test_two_runs_never_share_a_folder(config, data, tmp_path):
     one_epoch = sparse_keras.load_config(
         "tabular/sparse_mlp_breast_cancer", ["training={epochs: 1, early_stopping: null}"]

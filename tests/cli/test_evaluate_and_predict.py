@@ -87,6 +87,7 @@ def test_predict_writes_what_the_model_says(name, run, here, capsys):
     assert found["id"].tolist() == frame["id"].tolist()
 
 
+@pytest.mark.slow
 def test_predictions_do_not_depend_on_the_parts_a_file_is_read_in(run, here, monkeypatch, capsys):
     """ "2024" is a plan in a column of text: alone in a part, it must not turn into a number."""
     from sparse_keras.data import table_files

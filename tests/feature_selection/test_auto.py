@@ -92,6 +92,7 @@ def test_the_budget_is_kept(monkeypatch):
     assert selector.results_["method"].tolist() == ["all"]
 
 
+@pytest.mark.slow
 def test_a_seed_repeats():
     x, y = classes(noise=3.0)
     one, two = (AutoSelector(["k_means", "betweenness"], random_state=3).fit(x, y) for _ in "ab")

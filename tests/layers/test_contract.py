@@ -299,7 +299,6 @@ COSTLY = {
         "mixture of Dense",
         "mlp, relu",
         "tied, top k",
-        "gates, sparse",
     },
     "time_distributed": {"FeatureGate", "mixture of Dense"},
     "fits_and_evaluates": {
@@ -307,7 +306,6 @@ COSTLY = {
         "dense, threshold",
         "mlp, relu",
         "everything",
-        "gates, sparse",
     },
 }
 # Parts of the mixtures; what is left to say of them alone is quick.

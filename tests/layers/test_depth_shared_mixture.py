@@ -149,6 +149,7 @@ def test_masks():
     assert not y[0, 1:].any() and y[0, 0].any()
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_compiled_training_agrees():
     losses = []

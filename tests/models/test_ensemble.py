@@ -31,6 +31,7 @@ def test_it_predicts_like_one_network_and_costs_three(task, outputs):
     assert three.count_params() - one.count_params() == 3 * (7 + 8 + 8 + 9) - 8 - 9
 
 
+@pytest.mark.slow
 def test_it_saves_trains_and_exports(tmp_path):
     model = sparse(depth=2, dropout=0.1)
     rng = np.random.default_rng(0)

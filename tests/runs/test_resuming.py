@@ -121,6 +121,7 @@ def test_killed_in_mid_epoch(whole, tmp_path):
     assert names == {path.name for path in whole.path.iterdir()}
 
 
+@pytest.mark.slow
 def test_killed_while_a_checkpoint_is_written(config, data, whole, tmp_path):
     killed = process(output=str(tmp_path), writing=3)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -228,6 +229,7 @@ class OwnWords(keras.callbacks.Callback):
         self.generator.bit_generator.state = json.loads(state["state"])
 
 
+@pytest.mark.slow
 def test_callbacks_go_on(data, tmp_path):
     config = load_config({"optimizer": "{type: adam}", "training.early_stopping": "null"})
 
@@ -255,12 +257,14 @@ def test_what_the_constructor_of_a_callback_says_is_in_force(config, data, tmp_p
     assert min(memory.losses[:3]) > 0 > max(memory.losses[3:])
 
 
+@pytest.mark.slow
 def test_a_missing_callback_is_told(config, data, tmp_path):
     folder = broken(config, data, tmp_path, 2, [Memory()])
     with pytest.warns(UserWarning, match="the callback Memory"):
         resumed(config, data, folder)
 
 
+@pytest.mark.slow
 def test_stopped_early_is_stopped(data, tmp_path, monkeypatch):
     """Killed after early stopping, before the model is saved: nothing more is trained."""
     stops = load_config(
@@ -285,6 +289,7 @@ def test_stopped_early_is_stopped(data, tmp_path, monkeypatch):
     assert_equal(final_state(again), final_state(expected))
 
 
+@pytest.mark.slow
 def test_killed_after_the_last_epoch(config, data, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training, "write_metrics", lambda *args: 1 / 0)
@@ -301,6 +306,7 @@ def test_seconds_go_on(config, data, half):
     assert again.seconds > content["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_where_to_go_on(config, data, whole, tmp_path):
     with pytest.raises(Interrupted, match="resume=") as caught:
         train(config, data, output=tmp_path, callbacks=[BreakAt(3, KeyboardInterrupt)])
@@ -310,6 +316,7 @@ def test_ctrl_c_says_where_to_go_on(config, data, whole, tmp_path):
     assert_equal(final_state(again), final_state(whole))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed(config, data, half, whole, tmp_path):
     with pytest.raises(ValueError, match="is finished"):
         train(config, data, resume=whole.path)

@@ -130,7 +130,8 @@ def test_keys_are_checked_completed_and_explained(folder):
     assert {"FirstK", "Scaled", "Logistic", "PartOfCoins"} <= set(sections)
 
 
-@pytest.mark.parametrize("config", ["own", pytest.param("sparse", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["own", "sparse"])
 def test_it_trains_and_its_model_loads(folder, config):
     done = sparse_keras(folder, "train", f"{config}.yaml", "--import", "plugged")
     assert done.returncode == 0, done.stderr
