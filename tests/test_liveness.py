@@ -217,6 +217,7 @@ CASES = {
     "FeatureGate.threshold": (("model.feature_gate={gate: threshold}",), "0.25"),
     "FeatureGate.penalty": (("model.feature_gate={}",), "0.5"),
     "SharedExpert.hidden_dim": (("model.shared_expert={hidden_dim: 4}",), "5"),
+    "SharedExpert.gated": (("model.shared_expert={hidden_dim: 4}",), "true"),
     "SharedExpert.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
     "TopKRouter.preset": ((), "switch"),
     "TopKRouter.normalize": ((), "false"),

@@ -13,6 +13,7 @@ from sparse_keras.layers.experts import (
     TiedExperts,
 )
 from sparse_keras.layers.feature_gate import FeatureGate
+from sparse_keras.layers.gated_shared_expert import GatedSharedExpert
 from sparse_keras.layers.grouped_dense import GroupedDense
 from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
 from sparse_keras.layers.multi_gate_mixture import MultiGateMixtureOfExperts
@@ -46,6 +47,7 @@ __all__ = [
     "Experts",
     "FeatureGate",
     "GLUExperts",
+    "GatedSharedExpert",
     "GroupedDense",
     "LayerExperts",
     "LowRankExperts",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
+from sparse_keras.layers.gated_shared_expert import GatedSharedExpert
 from sparse_keras.layers.mixture import Mixture, mixtures
 from sparse_keras.layers.sparse_projection import SparseProjection
 
@@ -158,14 +159,17 @@ def _flops(layer, inputs):
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
-    if isinstance(layer, keras.layers.Dense) or hasattr(layer, "flops_per_token"):
+    if isinstance(layer, GatedSharedExpert):
+        gated = _flops(layer.layer, inputs)
+        return None if gated is None else gated + _of_matrix(layer.kernel, inputs)
+    if isinstance(layer, keras.layers.Dense):
+        return _of_matrix(layer.kernel, inputs)
+    if hasattr(layer, "flops_per_token"):
         # All inputs of a mixture have the same positions.
         positions = keras.tree.flatten(inputs)[0].shape[1:-1]
         if None in positions:
             return None
         positions = math.prod(positions)
-        if isinstance(layer, keras.layers.Dense):
-            return 2 * math.prod(layer.kernel.shape) * positions
         if isinstance(layer, Mixture):
             inputs = layer.pack_inputs(keras.tree.flatten(inputs))
         else:  # Of several inputs, the first is what the layer works on.
@@ -182,3 +186,9 @@ def _flops(layer, inputs):
         len(weight.shape) < 2 for weight in layer.weights
     )
     return 0 if counted else None
+
+
+def _of_matrix(matrix, inputs):
+    """The cost of one example for a layer that multiplies each position by a matrix."""
+    positions = inputs.shape[1:-1]
+    return None if None in positions else 2 * math.prod(matrix.shape) * math.prod(positions)

@@ -4,7 +4,11 @@ import functools
 
 import keras
 
-from sparse_keras.layers import DepthSharedMixtureOfExperts, MixtureOfExperts
+from sparse_keras.layers import (
+    DepthSharedMixtureOfExperts,
+    GatedSharedExpert,
+    MixtureOfExperts,
+)
 from sparse_keras.models.fine_grained import split_experts
 from sparse_keras.models.trunk import table_model
 
@@ -62,8 +66,9 @@ def sparse_mlp(
         dropout: Rate of dropout on each block's output.
         residual: Whether a block normalises its input and adds its output to it; otherwise its
             output replaces the input.
-        shared_expert: Optional dict with `"hidden_dim"` and `"activation"`: a two-layer expert that
-            every row passes through.
+        shared_expert: Optional dict with `"hidden_dim"`, `"activation"` and `"gated"`: a two-layer
+            expert that every row passes through; with `"gated"`, as far as a gate of the row lets
+            it (`GatedSharedExpert`).
         capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
         drop_order: Which rows an expert drops beyond that limit; see `MixtureOfExperts`.
@@ -116,7 +121,7 @@ def sparse_mlp(
         return dict(
             experts=experts,
             router=router,
-            shared_expert=shared_expert and _two_layers(**shared_expert, width=width),
+            shared_expert=shared_expert and _shared_expert(**shared_expert, width=width),
             capacity_factor=capacity_factor,
             eval_capacity_factor=eval_capacity_factor,
             drop_order=drop_order,
@@ -162,8 +167,9 @@ def sparse_mlp(
     )
 
 
-def _two_layers(hidden_dim, width, activation="relu"):
-    return keras.Sequential(
+def _shared_expert(hidden_dim, width, activation="relu", gated=False):
+    expert = keras.Sequential(
         [keras.layers.Dense(hidden_dim, activation=activation), keras.layers.Dense(width)],
         name="shared_expert",
     )
+    return GatedSharedExpert(expert, name="gated_shared_expert") if gated else expert

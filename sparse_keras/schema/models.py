@@ -29,6 +29,11 @@ class SharedExpert(Section):
 
     hidden_dim: Count = Field(description="Width between its two matrices.")
     activation: Activation = Field("relu", description="Activation between its two matrices.")
+    gated: bool = Field(
+        False,
+        description="Whether a learned sigmoid gate decides how much of its output each row gets, "
+        "as in Qwen2-MoE.",
+    )
 
 
 class FeatureGate(Section):

@@ -19,6 +19,7 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    GatedSharedExpert,
     GLUExperts,
     GroupedDense,
     HashRouter,
@@ -262,6 +263,10 @@ SUBJECTS = {
     "low rank, top k": (partial(mixture, LOW_RANK, TOP_K), MASKED),
     "shared expert": (
         partial(mixture, MLP, TOP_K, shared_expert=partial(keras.layers.Dense, 6)),
+        MASKED,
+    ),
+    "GatedSharedExpert": (
+        lambda **kwargs: GatedSharedExpert(keras.layers.Dense(6), **kwargs),
         MASKED,
     ),
     "capacity": (partial(mixture, DENSE, TOP_K, capacity_factor=1.0), MASKED),

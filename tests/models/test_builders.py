@@ -46,6 +46,9 @@ def test_flops_of_residual_blocks_and_shared_expert():
     stem, head = 7 * 8, 8
     block = 8 * 6 + 2 * (8 * 5 + 5 * 8) + (8 * 3 + 3 * 8)
     assert flops_per_example(model) == 2 * (stem + 2 * block + head)
+    gated = sparse(depth=2, shared_expert={"hidden_dim": 3, "gated": True})
+    assert flops_per_example(gated) == 2 * (stem + 2 * (block + 8) + head)
+    assert active_params(gated) == active_params(model) + 2 * 8
     assert flops_per_example(dense_mlp(hidden_dim=5, numeric_dim=7, stem=8)) == 2 * (
         stem + 2 * 8 * 5 + head
     )
