@@ -147,6 +147,19 @@ class ExpertLoad(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.flush()
 
+    def to_minimize(self, model):
+        """Names of the logs of a built model of which less is better, for `EarlyStopping`.
+
+        The entropy, the number of experts and their shares are neither good nor bad by themselves.
+        """
+        names = ["load_violation", "dropped", "aux_loss", "task_loss"]
+        if self.per_layer:
+            for layer in mixtures(model):
+                for path, router, _ in layer.recorded():
+                    better = ("load_violation", "dropped", "dead", *router.loss_names)
+                    names += [f"{path}/{name}" for name in better]
+        return names
+
     def _judge(self, layer, path, router, found, epoch):
         """Warns of what is wrong with a gate, unless that was said before."""
         told = complaints(

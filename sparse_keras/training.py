@@ -107,9 +107,10 @@ def train(
         A `Run`.
 
     Raises:
-        ValueError: If the config has no data or no optimizer, or stops early by a value that is
-            not logged; if `resume` is no unfinished run of this config; if `tensorboard` is not
-            installed. Nothing is written then.
+        ValueError: If the config has no data or no optimizer, stops early by a value that is not
+            logged, or has `training.expert_load` and a model without experts; if `resume` is no
+            unfinished run of this config; if `tensorboard` is not installed. Nothing is written
+            then.
         FloatingPointError: If the loss becomes NaN or infinite.
         Interrupted: A `KeyboardInterrupt` with the run's `folder`, if one comes while training.
 
@@ -250,22 +251,31 @@ def callbacks_of(config, model, data):
         `(callbacks, kept)`: the callbacks in their order, and which of them is the `KeptWeights`.
 
     Raises:
-        ValueError: If the training would stop early by a value that is not logged.
+        ValueError: If the training would stop early by a value that is not logged, or should tell
+            of the experts of a model that has none.
     """
     sparse, validated = bool(mixtures(model)), data.validation is not None
-    callbacks = [ExpertLoad()] if sparse else []
+    expert_load = config.training.expert_load
+    if expert_load is not None and not sparse:
+        raise ValueError(
+            "training.expert_load says what to tell of experts, and the model of type "
+            f"{config.model.type!r} has no mixture of experts. Leave it out."
+        )
+    callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if sparse else []
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
     callbacks.append(keras.callbacks.TerminateOnNaN())
-    directions = _logs(sparse, data.features.target, validated)
+    directions = _logs(data.features.target, validated)
+    if sparse:
+        directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
     stopping = config.training.early_stopping
     if stopping is None:
         kept = KeptWeights("val_loss" if validated else None)
         return [*callbacks, kept], kept
     if stopping.monitor not in directions:
         raise ValueError(
-            "training.early_stopping.monitor must be one of the values that this training "
-            f"logs: {', '.join(directions)}. Received: {stopping.monitor!r}."
+            "training.early_stopping.monitor must be one of the values that this training logs and "
+            f"that can improve: {', '.join(directions)}. Received: {stopping.monitor!r}."
             f"{did_you_mean(stopping.monitor, directions)}"
         )
     mode = directions[stopping.monitor]
@@ -280,7 +290,7 @@ def callbacks_of(config, model, data):
     return [*callbacks, kept, early_stopping], kept
 
 
-def _logs(sparse, target, validated):
+def _logs(target, validated):
     """What a training logs, and whether the best value is the "min" or the "max"."""
     names = {"loss": "min"}
     several = target.task == "multitask"
@@ -293,6 +303,4 @@ def _logs(sparse, target, validated):
             names[f"{prefix}{metric.name}"] = better
     if validated:
         names |= {f"val_{name}": direction for name, direction in names.items()}
-    if sparse:
-        names |= dict.fromkeys(("load_violation", "dropped", "aux_loss", "task_loss"), "min")
     return names

@@ -98,8 +98,10 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
     else:
         layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
         dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
+    values = {**config.model_dump(), "model": dense}
+    values["training"]["expert_load"] = None  # There are none to tell of.
     # Validated afresh: a twin is a config like any other.
-    twin = type(config).model_validate({**config.model_dump(), "model": dense})
+    twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")
 
 

@@ -7,6 +7,7 @@ what a short training leaves behind.
 
 import hashlib
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
 from sparse_keras.building import build_network, compile_model
+from sparse_keras.callbacks import RoutingWarning
 from sparse_keras.data import load_data
 from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
@@ -71,6 +73,11 @@ FEATURES = {
 GROUPS = (
     "model.experts.num_experts=12",
     "model.router={type: top_k, k: 4, num_groups: 4, groups_kept: 2}",
+)
+# A mixture that is warned of, as experts are full and the least unevenness counts as collapse.
+WARNED = (
+    "model.capacity_factor=0.5",
+    "training.expert_load={collapse_above: 0.01, dropped_above: 0.2}",
 )
 # Large steps, by which the loss does not fall in each epoch.
 STOPPING = (
@@ -250,6 +257,12 @@ CASES = {
     "EarlyStopping.monitor": (STOPPING, "load_violation"),
     "EarlyStopping.patience": (STOPPING, "3"),
     "EarlyStopping.restore_best": (STOPPING, "false"),
+    "TrainingConfig.expert_load": ((), "{per_layer: true}"),
+    "ExpertLoad.per_layer": (WARNED, "true"),
+    "ExpertLoad.per_expert": (WARNED, "true"),
+    "ExpertLoad.warn": (("model.capacity_factor=0.5", "training.expert_load={}"), "false"),
+    "ExpertLoad.collapse_above": (WARNED, "null"),
+    "ExpertLoad.dropped_above": (WARNED, "0.99"),
     "CrossEntropy.label_smoothing": (("training.loss={type: cross_entropy}",), "0.3"),
     "Focal.gamma": (("training.loss={type: focal}",), "0.5"),
     "Huber.delta": ((f"data={NUMBERS}", "training.loss={type: huber}"), "0.1"),
@@ -354,7 +367,11 @@ def observe(config, folder):
         [model.get_compile_config(), str(model.jit_compile)], default=str, sort_keys=True
     )
     keras.utils.clear_session()
-    run = sparse_keras.train(config, data, output=folder / "runs", verbose=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run = sparse_keras.train(config, data, output=folder / "runs", verbose=0)
+    told = [one.message for one in caught if issubclass(one.category, RoutingWarning)]
+    yield json.dumps(sorted(map(str, told)))
     yield json.dumps(run.history, default=str)
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
 

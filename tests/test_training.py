@@ -12,6 +12,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras import _plugin_builders, training
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.runs.folder import reproducing_command, resuming_command
 from sparse_keras.schema import plugins
 
@@ -228,6 +229,54 @@ def test_early_stopping_by_what_is_not_logged(data, tmp_path):
     )
     with pytest.raises(ValueError, match="Did you mean 'val_accuracy'"):
         sparse_keras.train(config, data, output=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_told_of_experts(data, tmp_path, recwarn):
+    def train(*overrides):
+        config = sparse_keras.load_config(
+            "tabular/sparse_mlp_breast_cancer",
+            ["training.epochs=1", "model.capacity_factor=0.5", *overrides],
+        )
+        recwarn.clear()
+        run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
+        told = [str(one.message) for one in recwarn if one.category is RoutingWarning]
+        return run.history, told
+
+    plain, told = train()
+    assert len(told) == 1 and "dropped" in told[0]
+    everything, told = train(
+        "training.expert_load={per_layer: true, per_expert: true, collapse_above: 0.01, "
+        "dropped_above: null}",
+        # What only this logs can be watched.
+        "training.early_stopping.monitor=block_0_mixture/dead",
+    )
+    assert len(told) == 1 and "has collapsed" in told[0]
+    more = everything.keys() - plain.keys()
+    assert {"block_0_mixture/load_violation", "block_0_mixture/load_0"} <= more
+    assert all(name.startswith("block_0_mixture/") for name in more)
+    assert train("training.expert_load={warn: false}")[1] == []
+
+
+def test_what_less_is_better_of_is_logged(data, tmp_path):
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp_breast_cancer",
+        ["training.epochs=1", "training.expert_load={per_layer: true}"],
+    )
+    run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
+    watchable = ExpertLoad(per_layer=True).to_minimize(run.model)
+    assert set(watchable) <= run.history.keys()
+    assert set(ExpertLoad().to_minimize(run.model)) < set(watchable)
+
+
+def test_nothing_to_tell_of_a_model_without_experts(data, tmp_path, monkeypatch):
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp_breast_cancer", ["training.expert_load={}"]
+    )
+    # As of a plug-in's model, of which the schema cannot know.
+    monkeypatch.setattr(training, "mixtures", lambda model: [])
+    with pytest.raises(ValueError, match="'sparse_mlp' has no mixture of experts. Leave it out"):
+        sparse_keras.train(config, data, output=tmp_path, verbose=0)
     assert not list(tmp_path.iterdir())
 
 

@@ -47,6 +47,14 @@ def test_a_dense_model_has_no_twin():
         sparse_keras.dense_twin(config)
 
 
+def test_a_twin_has_no_experts_to_tell_of():
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp", [*SMALL, "training.expert_load={per_layer: true}"]
+    )
+    assert twins.with_hidden_dim(config, 3).training.expert_load is None
+    assert config.training.expert_load.per_layer
+
+
 def test_owns_as_many_parameters():
     config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "model.depth=2"])
     data = sparse_keras.load_data(config)

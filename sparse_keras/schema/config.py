@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
 from sparse_keras.schema.data import DataConfig
-from sparse_keras.schema.models import ModelConfig
+from sparse_keras.schema.models import DenseMLP, ModelConfig, SharedBottom
 from sparse_keras.schema.optimizers import OptimizerConfig
 from sparse_keras.schema.section import Exactly1, Section
 from sparse_keras.schema.training import TrainingConfig
@@ -123,6 +123,8 @@ class Config(Section):
                     "data.weight",
                     "weights of rows do not reach the loss of each member of model.ensemble",
                 )
+        if self.training.expert_load and isinstance(self.model, (DenseMLP, SharedBottom)):
+            yield "training.expert_load", f"a model of type {self.model.type} has no experts"
         stopping = self.training.early_stopping
         if stopping and stopping.monitor.startswith("val_") and self.data:
             if self.data.validation_fraction == 0:

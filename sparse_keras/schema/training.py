@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras.schema.losses import LossesConfig
-from sparse_keras.schema.section import Count, ExactlyFalse, ExactlyTrue, Section, Seed, Text
+from sparse_keras.schema.section import (
+    BetweenZeroAndOne,
+    Count,
+    ExactlyFalse,
+    ExactlyTrue,
+    Section,
+    Seed,
+    Text,
+)
 from sparse_keras.schema.task_weights import TaskWeightsConfig
 
 
@@ -15,6 +23,32 @@ class EarlyStopping(Section):
     monitor: Text = Field("val_loss", description="The logged value to watch.")
     patience: Count = Field(3, description="Epochs without improvement before stopping.")
     restore_best: bool = Field(True, description="Whether to go back to the best epoch's weights.")
+
+
+class ExpertLoad(Section):
+    """What training tells of its experts: `callbacks.ExpertLoad`."""
+
+    per_layer: bool = Field(
+        False, description="Whether to log each layer's balance, dead experts and losses too."
+    )
+    per_expert: bool = Field(False, description="Whether to log each expert's share too.")
+    warn: bool = Field(
+        True, description="Whether to warn of collapse, dead experts, dropped rows, closed gates."
+    )
+    collapse_above: BetweenZeroAndOne | None = Field(
+        0.7,
+        description="Where collapse begins: 0 is an even load, 1 that k experts take everything. "
+        "Null: never.",
+    )
+    dropped_above: BetweenZeroAndOne | None = Field(
+        0.1,
+        description="The share of dropped assignments above which to warn. Null: never.",
+    )
+
+    def unused(self):
+        if self.warn:
+            return {}
+        return {key: "warn is false" for key in ("collapse_above", "dropped_above")}
 
 
 class TrainingConfig(Section):
@@ -40,4 +74,9 @@ class TrainingConfig(Section):
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."
+    )
+    expert_load: ExpertLoad | None = Field(
+        None,
+        description="What training tells of its experts. Null: by the defaults of its keys, if the "
+        "model has experts.",
     )

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from sparse_keras import layers
+from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.schema import (
     data,
     embeddings,
@@ -89,6 +90,14 @@ def test_optimizer_defaults_are_those_of_keras(section):
     del default["name"]  # numbered by Keras
     for key, value in default.items():
         assert ours[key] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_expert_load_is_the_callbacks_arguments_and_defaults():
+    assert training.ExpertLoad().kwargs() == {
+        key: value for key, value in ExpertLoad().get_config().items() if key != "log_dir"
+    }  # That is `train --tensorboard`.
+    silent = training.ExpertLoad(warn=False, per_layer=True).kwargs()
+    assert silent == {"per_layer": True, "per_expert": False, "warn": False}
 
 
 def test_allowed_activations_are_elementwise_keras_functions():
@@ -193,6 +202,18 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
                 training=training.TrainingConfig(early_stopping=training.EarlyStopping()),
             ),
             "'val_loss' needs validation rows, but data.validation_fraction is 0",
+        ),
+        (
+            lambda: Config(
+                version=1,
+                model=models.DenseMLP(hidden_dim=8),
+                training=training.TrainingConfig(expert_load=training.ExpertLoad()),
+            ),
+            "training.expert_load: a model of type dense_mlp has no experts",
+        ),
+        (
+            lambda: training.ExpertLoad(warn=False, collapse_above=0.5, dropped_above=0.5),
+            "collapse_above: has no effect: warn is false; dropped_above: has no effect",
         ),
     ],
 )
