@@ -118,12 +118,6 @@ def conflicts(spec):
             f"{spec.groups_kept} of num_groups: {spec.num_groups} leaves no group out. Keep fewer, "
             "or have no groups",
         )
-    elif spec.group_score == "max" and spec.groups_kept >= spec.k:
-        yield (
-            "groups_kept",
-            f"{spec.groups_kept} has no effect with group_score: max and k: {spec.k}: the k best "
-            "experts are in the k best groups anyway. Keep fewer groups than k, or have none",
-        )
     if spec.load_loss and not spec.noise:
         yield "load_loss", "needs noise: without it, the load has no smooth estimate"
     elif spec.load_loss and (spec.num_groups or spec.select_on == "score_plus_bias"):
@@ -158,4 +152,10 @@ def misfits(spec, num_experts):
             "groups_kept",
             f"{kept} groups of {size} experts have fewer than the k experts of a token, which are "
             f"{spec.k}",
+        )
+    elif spec.group_score == "max" and kept >= spec.k:
+        yield (
+            "groups_kept",
+            f"{kept} has no effect with group_score: max and k: {spec.k}: the k best "
+            "experts are in the k best groups anyway. Keep fewer groups than k, or have none",
         )

@@ -80,8 +80,15 @@ class Recording:
 def load(path):
     """Reads a `Recording` that was saved.
 
+    Args:
+        path: The file.
+
+    Returns:
+        A `Recording`.
+
     Raises:
         ValueError: If the file is none.
+        OSError: If it cannot be read.
     """
     wrong = f"{str(path)!r} is no recording of routings, which `Recording.save` writes"
     try:

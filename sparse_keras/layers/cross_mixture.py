@@ -3,6 +3,7 @@
 import keras
 
 from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.parts import refuse_token_ids
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -63,6 +64,7 @@ class CrossMixture(keras.layers.Layer):
             name="mixture",
             dtype=self.dtype_policy,
         )
+        refuse_token_ids(self, self.mixture.router)
         self.experts = self.mixture.experts
         self.router = self.mixture.router
         self.capacity_factor = capacity_factor

@@ -21,7 +21,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
     Args:
         experts: An expert bank, what names one, or a Keras layer as template; as in
             `MixtureOfExperts`. Inputs of all depths have the same width.
-        depth: L, how often the experts are used.
+        num_depths: L, how often the experts are used.
         num_experts: E. Needed with a template.
         router: Who goes where: the name of a router, or a dict with it under `"type"`, from which
             each depth gets one of its own; or a list of L routers.
@@ -47,7 +47,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
     Example:
 
     >>> experts = sparse_keras.layers.MLPExperts(num_experts=8, hidden_dim=32)
-    >>> layer = sparse_keras.layers.DepthSharedMixtureOfExperts(experts, depth=2)
+    >>> layer = sparse_keras.layers.DepthSharedMixtureOfExperts(experts, num_depths=2)
     >>> inputs = keras.Input((16,))
     >>> x = layer(inputs, depth=0)
     >>> x = layer(x + inputs, depth=1)
@@ -63,7 +63,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
     def __init__(
         self,
         experts,
-        depth,
+        num_depths,
         num_experts=None,
         router=None,
         shared_expert=None,
@@ -73,24 +73,25 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.depth = positive_int("depth", depth)
+        self.num_depths = positive_int("num_depths", num_depths)
         self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
         self.num_experts = self.experts.num_experts
         if isinstance(router, (list, tuple)):
-            if len(router) != self.depth:
+            if len(router) != self.num_depths:
                 raise ValueError(
-                    f"`router` must have one router for each of {self.depth} depths. Received: a "
-                    f"list of {len(router)}."
+                    f"`router` must have one router for each of {self.num_depths} depths. "
+                    f"Received: a list of {len(router)}."
                 )
             self.router = [router_of(one, None) for one in router]
         elif isinstance(router, keras.layers.Layer):
             raise ValueError(
                 "Each depth has a router of its own. Pass a name, a dict with a name under 'type', "
-                f"or a list of {self.depth} routers. Received: {router!r}."
+                f"or a list of {self.num_depths} routers. Received: {router!r}."
             )
         else:
             self.router = [
-                router_of(with_own_seeds(router, f"depth_{n}"), None) for n in range(self.depth)
+                router_of(with_own_seeds(router, f"depth_{n}"), None)
+                for n in range(self.num_depths)
             ]
         self.shared_expert = shared_expert
         self.capacity_factor = capacity_factor
@@ -134,9 +135,14 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         Raises:
             ValueError: If there is no such depth.
         """
-        if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth < self.depth:
+        if (
+            isinstance(depth, bool)
+            or not isinstance(depth, int)
+            or not 0 <= depth < self.num_depths
+        ):
             raise ValueError(
-                f"`depth` must be an integer from 0 to {self.depth - 1}. Received: depth={depth!r}."
+                f"`depth` must be an integer from 0 to {self.num_depths - 1}. Received: "
+                f"depth={depth!r}."
             )
         return self.mixtures[depth]
 
@@ -171,7 +177,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         return {
             **super().get_config(),
             "experts": serialize(self.experts),
-            "depth": self.depth,
+            "num_depths": self.num_depths,
             "num_experts": self.num_experts,
             "router": [serialize(router) for router in self.router],
             "shared_expert": None if self.shared_expert is None else serialize(self.shared_expert),

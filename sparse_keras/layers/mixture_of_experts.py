@@ -240,7 +240,7 @@ class MixtureOfExperts(Mixture):
         given = {}
         if token_ids is not None:
             given["token_ids"] = token_ids
-            if "token_ids" not in inspect.signature(self.router.call).parameters:
+            if not self.router.takes_token_ids:
                 raise ValueError(
                     f"A {type(self.router).__name__} uses no `token_ids`. Leave them out."
                 )

@@ -15,7 +15,12 @@ from sparse_keras.layers.mixture import (
     token_mask_of,
     variable_name,
 )
-from sparse_keras.layers.parts import claim, token_bank_of, with_own_seeds
+from sparse_keras.layers.parts import (
+    claim,
+    refuse_token_ids,
+    token_bank_of,
+    with_own_seeds,
+)
 from sparse_keras.layers.routers import router_from
 from sparse_keras.layers.routers.base import every_slot, open_slots
 from sparse_keras.layers.routing_hooks import shown
@@ -82,6 +87,7 @@ class MultiGateMixtureOfExperts(Mixture):
         for bank in self.experts.values():
             token_bank_of(self, bank)
         self.routers = _routers(routers)
+        refuse_token_ids(self, *self.routers.values())
         self.visible = _visible(visible, self.experts, self.routers)
         for gate, router in self.routers.items():
             router.set_num_experts(sum(self.experts[group].num_experts for group in self._of(gate)))

@@ -62,6 +62,17 @@ def token_bank_of(layer, experts):
     return experts
 
 
+def refuse_token_ids(layer, *routers):
+    """Raises a ValueError if a router needs the ids of tokens, and its owner passes none."""
+    for router in routers:
+        if router.takes_token_ids:
+            raise ValueError(
+                f"{type(layer).__name__} passes no token ids to its routers. Received: "
+                f"{router.name!r}, a {type(router).__name__}, which looks experts up by them. Use "
+                "it in a MixtureOfExperts."
+            )
+
+
 def _bank_of_dense(template, num_experts, dtype):
     unsupported = [
         name

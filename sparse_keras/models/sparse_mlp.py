@@ -133,7 +133,7 @@ def sparse_mlp(
         if share_experts:
             if not shared:
                 shared[width] = DepthSharedMixtureOfExperts(
-                    depth=depth, name="blocks_mixture", **arguments(width)
+                    num_depths=depth, name="blocks_mixture", **arguments(width)
                 )
             if width not in shared:
                 raise ValueError(

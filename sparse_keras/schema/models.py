@@ -172,7 +172,7 @@ class SparseMLP(SparseInput, _BlockModel):
 
     def rules(self):
         yield from super().rules()
-        yield from _too_many_for(self.router, self.experts)
+        yield from _too_many_for(self.router, self.experts, segments=self.segments)
         if self.segments > 1:
             hidden_dim = getattr(self.experts, "hidden_dim", None)
             if hidden_dim is None:
@@ -275,8 +275,11 @@ class PLE(_TwoBanks):
     )
 
 
-def _too_many_for(router, *banks):
-    """The rules that a router chooses among the experts that it sees."""
+def _too_many_for(router, *banks, segments=1):
+    """The rules that a router chooses among the experts that it sees.
+
+    Where experts are split into segments, numbers in the config are those before the split.
+    """
     num_experts = sum(bank.num_experts for bank in banks)
     names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
     which = " + ".join(f"model.{name}.num_experts" for name in names)
@@ -285,7 +288,8 @@ def _too_many_for(router, *banks):
         if count is not None and count > num_experts:
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
     if router.type == "top_k":
-        for key, reason in misfits(router, num_experts):
+        after = router.model_copy(update={"k": segments * router.k})
+        for key, reason in misfits(after, segments * num_experts):
             yield f"router.{key}", reason
 
 

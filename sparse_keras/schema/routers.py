@@ -81,7 +81,7 @@ class TopKRouter(_LearnedRouter):
         False, description="Whether logits get noise of a learned size in training."
     )
     jitter: Fraction = Field(0.0, description=_JITTER)
-    bias_update_rate: NotNegative | None = Field(
+    bias_update_rate: Positive | None = Field(
         None,
         description="How far each step moves the bias of select_on: score_plus_bias against the "
         "experts' load, which balances without a loss: beside it, balance_loss may be 0. Null: "
@@ -112,8 +112,11 @@ class TopKRouter(_LearnedRouter):
         if not isinstance(given, dict) or given.get("preset") not in PRESETS:
             return given  # An unknown one is told as such.
         values = with_preset(given["preset"], given)
-        if given.get("trainable") is False and "use_bias" not in given:
-            values.pop("use_bias", None)  # It would have no effect, and nobody gave it.
+        if given.get("trainable") is False:
+            # They would have no effect, and nobody gave them.
+            for key, value in {"use_bias": True, "select_on": "score_plus_bias"}.items():
+                if key not in given and values.get(key) == value:
+                    del values[key]
         return values
 
     def rules(self):
@@ -131,6 +134,8 @@ class TopKRouter(_LearnedRouter):
         if not self.trainable:
             keys = ("per_expert_scale", "use_bias", "bias_update_rate")
             found |= dict.fromkeys(keys, "trainable is false")
+            if self.select_on == "score_plus_bias":
+                found["select_on"] = "trainable is false, so that the bias stays 0"
         return found
 
 

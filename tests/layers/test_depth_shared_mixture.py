@@ -18,7 +18,7 @@ def shared(depth=2, **arguments):
 def stack(layer):
     """Each depth on the normalised output of the one before, added to it."""
     inputs = x = keras.Input((6,))
-    for depth in range(layer.depth):
+    for depth in range(layer.num_depths):
         x = x + layer(keras.layers.LayerNormalization()(x), depth=depth)
     return keras.Model(inputs, x)
 

@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 
 from sparse_keras.layers import (
+    CrossMixture,
     DenseExperts,
     FeatureGate,
     GLUExperts,
     GroupedDense,
+    HashRouter,
+    LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
+    MultiGateMixtureOfExperts,
     ReLURouter,
     ThresholdRouter,
     TiedExperts,
@@ -97,6 +101,14 @@ MISTAKES = {
             MixtureOfExperts(bank(), router=router),
         ),
         ["already part of another"],
+    ),
+    "token ids for many gates": (
+        lambda: MultiGateMixtureOfExperts(bank(), {"a": "dense", "b": HashRouter(9)}),
+        ["MultiGateMixtureOfExperts", "token ids", "HashRouter", "MixtureOfExperts"],
+    ),
+    "token ids for a cross layer": (
+        lambda: CrossMixture(LowRankExperts(4, 2), router=HashRouter(9)),
+        ["CrossMixture", "token ids", "HashRouter"],
     ),
     "shared expert of another width": (
         lambda: MixtureOfExperts(bank(), shared_expert=keras.layers.Dense(7))(X),

@@ -38,6 +38,18 @@ def test_few_tokens_equal_the_loop(tokens, num_experts, factor):
     np.testing.assert_allclose(to_numpy(found["weight"]), weight, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("group_by", ["batch", "example"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_batch_of_no_examples(group_by, masked):
+    layer = make(group_by=group_by, threshold_decay=0.9)
+    layer(draw(2, 5, 6), training=True)
+    thresholds = to_numpy(layer.router.thresholds)
+    mask = np.ones((0, 5), bool) if masked else None
+    assert tuple(layer(draw(0, 5, 6), mask=mask, training=True).shape) == (0, 5, 3)
+    np.testing.assert_array_equal(to_numpy(layer.router.thresholds), thresholds)
+    assert tuple(layer(draw(0, 5, 6), mask=mask).shape) == (0, 5, 3)
+
+
 def test_every_expert_gets_the_same_number_and_a_token_any():
     layer = make(1.0, 8)
     _, routing = layer(draw(80, 6), return_routing=True)

@@ -136,7 +136,7 @@ def test_ids_beyond_int32_are_taken_modulo_the_vocabulary_too():
 
 def test_every_depth_of_one_bank_gets_the_ids():
     routers = [HashRouter(10, seed=seed) for seed in (0, 1)]
-    layer = DepthSharedMixtureOfExperts(DenseExperts(4, 6), depth=2, router=routers)
+    layer = DepthSharedMixtureOfExperts(DenseExperts(4, 6), num_depths=2, router=routers)
     x, ids = draw(5, 6), np.arange(5)
     for depth, router in enumerate(routers):
         _, routing = layer(x, depth=depth, token_ids=ids, return_routing=True)

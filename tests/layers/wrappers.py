@@ -58,7 +58,7 @@ class EveryDepth(_Wrapper):
     """All depths of a mixture one after the other, each added to what it gets."""
 
     def call(self, inputs, mask=None, training=None):
-        for depth in range(self.inner.depth):
+        for depth in range(self.inner.num_depths):
             outputs = self.inner(inputs, depth=depth, mask=mask, training=training)
             inputs = inputs + ops.cast(outputs, inputs.dtype)
         return ops.cast(inputs, self.inner.compute_dtype)

@@ -144,6 +144,14 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
             "use_bias: has no effect: trainable is false",
         ),
         (
+            lambda: routers.TopKRouter(select_on="score_plus_bias", trainable=False),
+            "select_on: has no effect: trainable is false, so that the bias stays 0",
+        ),
+        (
+            lambda: routers.TopKRouter(select_on="score_plus_bias", bias_update_rate=0.0),
+            "bias_update_rate",
+        ),
+        (
             lambda: models.SparseMLP(
                 experts=experts.DenseExperts(num_experts=8, units=8),
                 router=routers.TopKRouter(preset="deepseek_v3"),
@@ -190,6 +198,14 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         ),
         (
             lambda: models.SparseMLP(
+                experts=experts.MLPExperts(num_experts=8, hidden_dim=8),
+                router=routers.TopKRouter(k=3, num_groups=8, groups_kept=2),
+                segments=2,
+            ),
+            "router.groups_kept: 2 groups of 2 experts have fewer than the k experts",
+        ),
+        (
+            lambda: models.SparseMLP(
                 experts=experts.MLPExperts(num_experts=2, hidden_dim=8), share_experts=True
             ),
             "share_experts: has no effect: depth is 1",
@@ -227,6 +243,20 @@ def test_a_key_without_effect_is_left_out_of_the_resolved_values():
     assert "max_bins" not in data.Adult(bins="none").model_dump()
     assert "nesterov" not in optimizers.SGD().kwargs()
     assert optimizers.SGD(momentum=0.9, nesterov=True).kwargs()["nesterov"] is True
+
+
+def test_groups_are_of_the_experts_after_the_split():
+    model = models.SparseMLP(
+        experts=experts.MLPExperts(num_experts=4, hidden_dim=8),
+        router=routers.TopKRouter(k=2, num_groups=4, groups_kept=2),
+        segments=4,
+    )  # Four groups of one expert have no choice inside, and two for k: 2 would leave none out.
+    assert model.router.num_groups == 4
+
+
+def test_a_frozen_preset_leaves_out_what_would_never_change():
+    frozen = routers.TopKRouter(preset="deepseek_v3", trainable=False)
+    assert frozen.select_on == "score" and frozen.score == "sigmoid" and frozen.num_groups == 8
 
 
 @pytest.mark.parametrize("preset", routers.PRESETS)

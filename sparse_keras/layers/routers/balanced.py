@@ -38,7 +38,7 @@ class BalancedRouter(Router):
             the batch.
         num_experts: E. `None` to learn it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant.)
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.

@@ -1,5 +1,7 @@
 """What every router has in common: logits in float32, padding, and the auxiliary losses."""
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -31,7 +33,7 @@ class Router(keras.layers.Layer):
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of `losses.load_balance_loss`.
         importance_loss: Weight of `losses.importance_loss`.
-        jitter: Width of multiplicative noise on the router's input in training: each value is
+        jitter: Half width of multiplicative noise on the router's input in training: each value is
             multiplied by a draw from `[1 - jitter, 1 + jitter]`. The experts never see it.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
@@ -109,6 +111,11 @@ class Router(keras.layers.Layer):
     def slots(self):
         """The width K of the routing, at least `experts_per_token`."""
         return self.experts_per_token
+
+    @property
+    def takes_token_ids(self):
+        """Whether a call takes `token_ids`, which the owner's caller then gives."""
+        return "token_ids" in inspect.signature(self.call).parameters
 
     def set_num_experts(self, num_experts):
         """Tells the router E, once. The layer that owns it does so before it is built.

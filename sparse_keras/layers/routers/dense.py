@@ -19,7 +19,7 @@ class DenseRouter(Router):
         num_experts: E. `None` to learn it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant, since
             every expert gets every token.)
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.

@@ -45,7 +45,7 @@ class DSelectKRouter(Router):
         num_experts: E. `None` to learn it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant while
             every expert is open.)
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether z and alpha have a bias. `None`: if the choice depends on x.
         kernel_initializer: Initializer of the matrix. `None`: uniform within `gamma / 100`, so that
             at first all bits are near 1/2. From large values, gradients would be 0.

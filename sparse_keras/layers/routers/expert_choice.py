@@ -39,7 +39,7 @@ class ExpertChoiceRouter(Router):
             averaged evenly, and before them experts pick.
         num_experts: E. `None` to learn it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant.)
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
@@ -49,8 +49,8 @@ class ExpertChoiceRouter(Router):
         inputs: `[N, D]`.
         mask: Optional bool `[N]`, False for padding, which is never picked. N counts the others.
         training: Whether the call is part of training.
-        examples: The number of examples that the tokens belong to, for `group_by="example"`. The
-            owner of the router passes it.
+        positions: The number of tokens of each example, for `group_by="example"`. The owner of
+            the router passes it.
 
     Returns:
         The routing, a dict; see `Router`. K is E, and slot e is expert e.
@@ -137,7 +137,10 @@ class ExpertChoiceRouter(Router):
         if self.group_by == "batch":
             return {}
         self.check_input_shape(inputs.shape)
-        return {"examples": ops.shape(inputs)[0]}
+        positions = 1
+        for size in ops.shape(inputs)[1:-1]:
+            positions = positions * size
+        return {"positions": positions}
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -156,9 +159,9 @@ class ExpertChoiceRouter(Router):
             self.thresholds = remembered("router_thresholds", (self.num_experts,))
             self.threshold_steps = remembered("router_threshold_steps", ())
 
-    def call(self, inputs, mask=None, training=None, examples=None):
+    def call(self, inputs, mask=None, training=None, positions=None):
         logits = self.noisy_logits(inputs, mask, training)
-        routing, lowest = self._choose(logits, mask, 1 if examples is None else examples)
+        routing, lowest = self._choose(logits, mask, positions)
         if self.thresholds is not None:
             if training:
                 if self.trainable:
@@ -168,26 +171,33 @@ class ExpertChoiceRouter(Router):
         return closed_to_padding({"logits": logits, **routing}, mask)
 
     def route(self, logits):
-        return self._choose(logits, None, 1)[0]
+        return self._choose(logits, None)[0]
 
     def weigh(self, logits, expert_index, is_open):
         weight = ops.take_along_axis(ops.softmax(logits, axis=-1), expert_index, axis=-1)
         return ops.where(is_open, weight, 0.0)
 
-    def _choose(self, logits, mask, groups):
-        """The routing `[N, E]`, and each expert's lowest chosen score in each group, `[G, E]`."""
+    def _choose(self, logits, mask, positions=None):
+        """The routing `[N, E]`, and each expert's lowest chosen score in each group, `[G, E]`.
+
+        A group is `positions` tokens; `None` for all tokens.
+        """
         scores = ops.softmax(logits, axis=-1)
-        grouped = ops.reshape(scores, (groups, -1, self.num_experts))
+        groups = (1, -1) if positions is None else (-1, positions)
+        grouped = ops.reshape(scores, (*groups, self.num_experts))
+        # One place more, behind every token, is where an expert looks that has no token to pick.
+        nobody = -ops.ones_like(ops.sum(grouped, axis=1, keepdims=True))
         if mask is None:
-            counts = ops.ones_like(grouped[:, :1, 0]) * ops.cast(ops.shape(grouped)[1], "float32")
+            counts = ops.ones_like(nobody[..., 0]) * ops.cast(ops.shape(grouped)[1], "float32")
         else:
-            mask = ops.reshape(mask, (groups, -1))
+            mask = ops.reshape(mask, groups)
             grouped = ops.where(mask[..., None], grouped, -1.0)  # Behind every score there is.
             counts = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)
         capacity = expert_capacity(self.capacity_factor, counts, self.num_experts)
         capacity = ops.minimum(capacity, ops.cast(counts, "int32"))[..., None]  # [G, 1, 1]
 
         best_first = -ops.sort(-ops.stop_gradient(grouped), axis=1)
+        best_first = ops.concatenate([best_first, nobody], axis=1)
         last = ops.broadcast_to(
             ops.maximum(capacity - 1, 0), (*ops.shape(capacity)[:2], self.num_experts)
         )
@@ -220,7 +230,7 @@ class ExpertChoiceRouter(Router):
         trained = ops.convert_to_tensor(self.threshold_steps) > 0
         return self._routing(scores, ops.where(trained, is_open, routing["is_open"]))
 
-    def compute_output_spec(self, inputs, mask=None, training=None, examples=None):
+    def compute_output_spec(self, inputs, mask=None, training=None, positions=None):
         return super().compute_output_spec(inputs, mask, training)
 
     def get_config(self):

@@ -44,7 +44,7 @@ class ReLURouter(Router):
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss on the normalised gates.
         importance_loss: Weight of the importance loss.
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether gates have a bias. Without one, half of all inputs that are symmetric
             around 0 open a gate, whatever its weights are, and no coefficient reaches the target.
         kernel_initializer: Initializer of the `[D, E]` matrix.

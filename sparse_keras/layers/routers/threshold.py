@@ -26,7 +26,7 @@ class ThresholdRouter(Router):
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         importance_loss: Weight of the importance loss.
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether gates have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.

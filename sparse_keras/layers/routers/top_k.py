@@ -71,7 +71,7 @@ class TopKRouter(BalanceableRouter):
             means 0.001 with `select_on="score_plus_bias"`, and nothing else is possible without.
         bias_update_every: Number of training calls between two moves of the bias. Set it to the
             optimizer's `gradient_accumulation_steps`, if that has any.
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
@@ -176,8 +176,17 @@ class TopKRouter(BalanceableRouter):
                 sets, and from which source.
             **overrides: Arguments in place of the preset's.
 
+        Returns:
+            A `TopKRouter`.
+
         Raises:
             ValueError: If there is no such preset.
+
+        Example:
+
+        >>> router = sparse_keras.layers.TopKRouter.preset("mixtral", num_experts=8)
+        >>> router.k, router.normalize
+        (2, True)
         """
         return cls(**_token_choice.with_preset(family, overrides))
 
