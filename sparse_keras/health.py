@@ -127,6 +127,11 @@ def _remedy(router):
         return "Its router is not trained (trainable=False)."
     if getattr(router, "bias_step", 0):
         return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
+    if hasattr(router, "iterations"):
+        return (
+            f"Lower its router's temperature (now {router.temperature:g}), or raise its iterations "
+            f"(now {router.iterations})."
+        )
     if not router.takes_balance_loss:
         return "Lower the learning rate, or take a router that has a balance_loss."
     return (

@@ -238,6 +238,8 @@ CASES = {
     "ReLURouter.l1_initial": ((), "0.001"),
     "ReLURouter.l1_multiplier": ((), "2.0"),
     "DSelectKRouter.entropy_warmup_steps": ((), "8"),
+    "SinkhornRouter.temperature": ((), "3.0"),
+    "SinkhornRouter.iterations": ((), "1"),
     "ExpertChoiceRouter.threshold_decay": ((), "0.9"),
     "Optimizer.schedule": ((), "{type: linear}"),
     "Optimizer.clipnorm": ((), "0.01"),

@@ -30,6 +30,11 @@ class Mixture(keras.layers.Layer):
         """Whether what a token gets depends on other tokens, later ones included."""
         return any(router.sees_other_tokens for router in self.gates.values())
 
+    @property
+    def predicts_alone(self):
+        """Whether outside training it does not."""
+        return all(router.predicts_alone for router in self.gates.values())
+
     def __call__(self, inputs, *args, **kwargs):
         first = keras.tree.flatten(inputs)[0]
         if isinstance(first, keras.KerasTensor) and len(first.shape) > 2:

@@ -256,6 +256,31 @@ class DSelectKRouter(_LearnedRouter):
         return unused
 
 
+class SinkhornRouter(_LearnedRouter):
+    """Each row goes to k experts, chosen in training so that all experts get the same load."""
+
+    type: Literal["sinkhorn"] = Field(
+        "sinkhorn", description="The k best, made even over a batch in training (S-BASE)."
+    )
+    k: Count = Field(2, description="Experts that see each row.")
+    temperature: Positive = Field(
+        0.3,
+        description="What logits are divided by before they are balanced. A lower one makes the "
+        "load more even, and takes more iterations.",
+    )
+    iterations: Count = Field(
+        20, description="How often the shares of rows and of experts are scaled in turn."
+    )
+    normalize: bool = Field(
+        True, description="Whether the weights of k above 1 are divided by their sum."
+    )
+    jitter: Fraction = Field(0.0, description=_JITTER)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+
+    def unused(self):
+        return {"normalize": "k is 1, and a sigmoid the weight"} if self.k == 1 else {}
+
+
 class BalancedRouter(_LearnedRouter):
     """Rows are dealt to the experts in turn, whatever they hold: the load is exactly even."""
 
@@ -287,6 +312,7 @@ ROUTERS = Choice(
     UniformRouter,
     ExpertChoiceRouter,
     DSelectKRouter,
+    SinkhornRouter,
     BalancedRouter,
 )
 RouterConfig = Annotated[Section, ROUTERS]

@@ -13,6 +13,7 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     MixtureOfExperts,
     MultiGateMixtureOfExperts,
+    SinkhornRouter,
     SoftMixtureOfExperts,
     ThresholdRouter,
     TopKRouter,
@@ -201,11 +202,12 @@ def test_gates_that_open_any_number():
         lambda: ExpertChoiceRouter(),
         lambda: DSelectKRouter(k=2),
         lambda: BalancedRouter(k=2),
+        lambda: SinkhornRouter(k=1),
         lambda: "qwen3_moe",
         lambda: "uniform",
         None,
     ],
-    ids=["expert_choice", "dselect_k", "balanced", "qwen3_moe", "uniform", "soft"],
+    ids=["expert_choice", "dselect_k", "balanced", "sinkhorn", "qwen3_moe", "uniform", "soft"],
 )
 def test_routers_of_all_kinds(router):
     bank = DenseExperts(4, 3)

@@ -31,6 +31,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
@@ -162,6 +163,7 @@ SUBJECTS = {
         partial(ExpertChoiceRouter, num_experts=4),
         ROUTER | {"independent": False},
     ),
+    "SinkhornRouter": (partial(SinkhornRouter, num_experts=4), ROUTER),
     "BalancedRouter": (
         partial(BalancedRouter, num_experts=4),
         ROUTER | {"independent": False},
@@ -223,6 +225,10 @@ SUBJECTS = {
     ),
     "dense, dselect k, static": (
         partial(mixture, DENSE, partial(DSelectKRouter, per_example=False, importance_loss=0.01)),
+        MASKED,
+    ),
+    "dense, sinkhorn": (
+        partial(mixture, DENSE, partial(SinkhornRouter, k=1, importance_loss=0.01, use_bias=True)),
         MASKED,
     ),
     "dense, balanced": (

@@ -1,6 +1,8 @@
 """MixtureOfExperts against a float64 loop over tokens: outputs and all gradients, routing held
 fixed."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from sparse_keras.layers import (
     MixtureOfExperts,
     MLPExperts,
     ReLURouter,
+    SinkhornRouter,
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
@@ -70,6 +73,8 @@ ROUTERS = {
     "dense": lambda: DenseRouter(use_bias=True),
     "uniform": lambda: UniformRouter(),
     "dselect k": lambda: DSelectKRouter(k=3, kernel_initializer="glorot_uniform"),
+    "sinkhorn 1": lambda: SinkhornRouter(k=1),
+    "sinkhorn 2": lambda: SinkhornRouter(k=2, use_bias=True),
     "balanced 3": lambda: BalancedRouter(k=3),
     "balanced 1": lambda: BalancedRouter(k=1, use_bias=True),
     "balanced, equal": lambda: BalancedRouter(k=2, equal_weights=True),
@@ -177,13 +182,15 @@ def logits_of(weights, x, experts=8):
     return x @ weights["router_kernel"] + weights.get("router_bias", 0.0)
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", ROUTERS)
-def test_routers_equal_the_loop(name, masked):
+def test_routers_equal_the_loop(name, masked, training):
     router, x, logits = router_and_logits(name)
     mask = np.arange(len(x)) % 3 > 0 if masked else None
-    found = router(x, mask=None if mask is None else ops.convert_to_tensor(mask))
-    index, weight, is_open = reference.route(router, logits, mask)
+    given = None if mask is None else ops.convert_to_tensor(mask)
+    found = router(x, mask=given, training=training)
+    index, weight, is_open = reference.route(router, logits, mask, training=training)
     kept = found["is_open"] = np.array(ops.convert_to_numpy(found["is_open"]))
     np.testing.assert_array_equal(kept, is_open)
     # The expert of a closed slot means nothing.
@@ -210,10 +217,10 @@ def test_capacity_equals_the_loop(name, capacity_factor):
     y, routing = layer(x, mask=mask, training=True, return_routing=True)
     tokens = x.reshape(-1, WIDTH).astype("float64")
     logits = logits_of(reference.weights_of(router), tokens)
-    index, weight, is_open = reference.route(router, logits, mask.ravel())
+    index, weight, is_open = reference.route(router, logits, mask.ravel(), training=True)
     # An even share of the open assignments; for a top-k router those are K times the 24 tokens that
     # are not padding.
-    if name.startswith("top"):
+    if name.startswith(("top", "sinkhorn")):
         assert is_open.sum() == 24 * router.k
     capacity = np.ceil(capacity_factor * is_open.sum() / 8 - 1e-9)
     kept = reference.kept_assignments(index, is_open, 8, capacity)
@@ -223,19 +230,28 @@ def test_capacity_equals_the_loop(name, capacity_factor):
     expected = reference.mixture(bank, tokens, index, weight, kept)
     assert_close(to_numpy(y), expected.reshape(y.shape), "outputs")
     # Outside training nothing is dropped.
-    expected = reference.mixture(bank, tokens, index, weight, is_open)
+    routing = reference.route(router, logits, mask.ravel())
+    expected = reference.mixture(bank, tokens, *routing)
     assert_close(to_numpy(layer(x, mask=mask)), expected.reshape(y.shape), "evaluation")
 
 
-@pytest.mark.parametrize("bank", ["mlp", "glu", "tied"])
-@pytest.mark.parametrize("name", ROUTERS)
-def test_gradients_through_the_router(name, bank):
+@pytest.mark.parametrize(
+    "name, bank, training",
+    [
+        *itertools.product(ROUTERS, ["mlp", "glu", "tied"], [False]),
+        ("sinkhorn 1", "mlp", True),
+        ("sinkhorn 2", "mlp", True),
+    ],
+)
+def test_gradients_through_the_router(name, bank, training):
     """The whole layer's derivative along random directions, by central differences in float64."""
     layer = MixtureOfExperts(BANKS[bank](8), router=ROUTERS[name]())
     x = np.random.default_rng(4).normal(size=(20, WIDTH)).astype("float32")
     upstream = np.random.default_rng(5).normal(size=(20, OUTPUT)).astype("float32")
     layer.build(x.shape)
-    dx, found = layer_gradients(layer, x, lambda y: ops.sum(ops.multiply(y, upstream)))
+    dx, found = layer_gradients(
+        layer, x, lambda y: ops.sum(ops.multiply(y, upstream)), training=training
+    )
     by_name = {path.rsplit("/", 1)[-1]: gradient for path, gradient in found.items()}
     values = {"x": x.astype("float64")}
     values |= reference.weights_of(layer.experts)
@@ -247,7 +263,7 @@ def test_gradients_through_the_router(name, bank):
 
     def function(values):
         logits = logits_of(values, values["x"])
-        routing = reference.route(layer.router, logits)
+        routing = reference.route(layer.router, logits, training=training)
         y = reference.mixture(layer.experts, values["x"], *routing, weights=values)
         return (y * upstream).sum()
 

@@ -31,6 +31,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
@@ -445,6 +446,11 @@ KNOBS = {
         {k: v for k, v in router.items() if k not in ("k", "normalize", "balance_loss", "z_loss")}
         | {"capacity_factor": 1.0, "group_by": "example", "threshold_decay": 0.5},
     ),
+    SinkhornRouter: (
+        {"num_experts": 4, "jitter": 0.2, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
+        | {"temperature": 3.0, "iterations": 1, "normalize": False},
+    ),
     DSelectKRouter: (
         {"num_experts": 4, "jitter": 0.2, "seed": 1},
         {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
@@ -532,7 +538,7 @@ REFUSED = {
 }
 REFUSED[UniformRouter].pop("num_experts")
 REFUSED[HashRouter] = {k: v for k, v in REFUSED[UniformRouter].items() if k != "seed"}
-for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter):
+for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter, SinkhornRouter):
     REFUSED[_router] = {"balance_loss": 0.1}
 # Tokens of examples, where it matters.
 SHAPES = {cls: (30, 3, 6) for cls in (ExpertChoiceRouter, LayerExperts, SoftMixtureOfExperts)}

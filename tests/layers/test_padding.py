@@ -55,7 +55,16 @@ def assert_same_step(a, b, a_tokens, b_tokens):
 CASES = [
     *itertools.product(
         ["mlp"],
-        ["top 1", "top 2", "threshold", "few relu", "expert choice", "dselect k", "balanced 3"],
+        [
+            "top 1",
+            "top 2",
+            "threshold",
+            "few relu",
+            "expert choice",
+            "dselect k",
+            "balanced 3",
+            "sinkhorn 2",
+        ],
         [None, 0.7],
     ),
     *itertools.product(["dense", "glu", "tied"], ["top 2"], [None]),

@@ -158,6 +158,10 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
             ),
             "router.num_groups: 8 groups of 8 experts have one expert each",
         ),
+        (
+            lambda: routers.SinkhornRouter(k=1, normalize=False),
+            "normalize: has no effect: k is 1",
+        ),
         (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
         (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
         (lambda: data.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),

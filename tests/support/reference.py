@@ -203,7 +203,7 @@ def mixture_and_gradients(bank, tokens, expert_index, weight, is_open, upstream,
     return y, dx, dweight, gradients
 
 
-def route(router, logits, mask=None, weights=None):
+def route(router, logits, mask=None, weights=None, training=False):
     """The routing of each token, one at a time: `expert_index`, `weight`, `is_open`.
 
     Args:
@@ -211,12 +211,15 @@ def route(router, logits, mask=None, weights=None):
         logits: Float64 `[N, E]`.
         mask: Optional bool `[N]`, False for padding.
         weights: The router's weights, as `weights_of` returns them; `None` for its own.
+        training: Whether the call is part of training, for a router that chooses otherwise then.
     """
     name = type(router).__name__
     if name == "ExpertChoiceRouter":
         return expert_choice(logits, mask, router.capacity_factor)
     if name == "DSelectKRouter":
         return dselect_k(logits, mask, router.k, router.num_experts, router.gamma)
+    if name == "SinkhornRouter":
+        return sinkhorn(router, logits, mask, training)
     if name == "BalancedRouter":
         return balanced(logits, mask, router.k, router.equal_weights)
     slots = getattr(router, "k" if name == "TopKRouter" else "max_experts", None)
@@ -284,6 +287,44 @@ def balanced(logits, mask, k, equal_weights):
         if equal_weights:
             weight[n] = 1 / k
         is_open[n] = True
+    return index, weight, is_open
+
+
+def even_plan(logits, mask, temperature, iterations):
+    """The powers of the logits, rows and columns scaled in turn to 1 and N / E.
+
+    Padding is a row of zeros, and no part of N.
+    """
+    plan = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    if mask is not None:
+        plan[~mask] = 0.0
+    rows = np.flatnonzero(plan.sum(axis=1))
+    for _ in range(iterations):
+        for n in rows:
+            plan[n] /= plan[n].sum()
+        for e in range(plan.shape[1]):
+            if len(rows):
+                plan[:, e] *= len(rows) / plan.shape[1] / plan[:, e].sum()
+    return plan
+
+
+def sinkhorn(router, logits, mask, training):
+    """The k experts of each token with the largest shares of the even plan in training, else with
+    the largest logits; their weights are of the logits."""
+    selection = logits
+    if training:
+        selection = even_plan(logits, mask, router.temperature, router.iterations)
+        # Among entries that are nearly equal, the logits decide.
+        selection *= np.exp(1e-3 * (logits - logits.max()) / router.temperature)
+    index = np.zeros((len(logits), router.k), int)
+    weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
+    for n, row in enumerate(logits):
+        index[n] = np.argsort(-selection[n], kind="stable")[: router.k]
+        is_open[n] = mask is None or mask[n]
+        if is_open[n].all():
+            weight[n] = (sigmoid(row) if router.k == 1 else softmax(row))[index[n]]
+            if router.k > 1 and router.normalize:
+                weight[n] /= weight[n].sum()
     return index, weight, is_open
 
 

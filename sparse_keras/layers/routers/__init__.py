@@ -13,6 +13,7 @@ from sparse_keras.layers.routers.dselect_k import DSelectKRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
 from sparse_keras.layers.routers.hash import HashRouter
 from sparse_keras.layers.routers.relu import ReLURouter
+from sparse_keras.layers.routers.sinkhorn import SinkhornRouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
 from sparse_keras.layers.routers.top_k import TopKRouter
 from sparse_keras.layers.routers.uniform import UniformRouter
@@ -28,6 +29,7 @@ ROUTERS = Builders(
         "uniform": UniformRouter,
         "expert_choice": ExpertChoiceRouter,
         "dselect_k": DSelectKRouter,
+        "sinkhorn": SinkhornRouter,
         "balanced": BalancedRouter,
     },
 )
@@ -62,6 +64,7 @@ __all__ = [
     "HashRouter",
     "ReLURouter",
     "Router",
+    "SinkhornRouter",
     "ThresholdRouter",
     "TopKRouter",
     "UniformRouter",

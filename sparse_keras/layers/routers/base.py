@@ -61,7 +61,8 @@ class Router(keras.layers.Layer):
     `statistics.LOSSES`, and the owner refuses others. `takes_balance_loss` is False where a
     `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
     routing of a token depends on other tokens of its batch or sequence, later ones included, and
-    `needs_sequences` that the losses take `num_sequences`, how many examples the tokens are of.
+    `predicts_alone` that outside training it does not. `needs_sequences` says that the losses take
+    `num_sequences`, how many examples the tokens are of.
 
     With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
     route is worth.
@@ -106,6 +107,10 @@ class Router(keras.layers.Layer):
     def experts_per_token(self):
         """K as cost counts it: the experts that a token meets, on average if that is known."""
         raise NotImplementedError
+
+    @property
+    def predicts_alone(self):
+        return not self.sees_other_tokens
 
     @property
     def slots(self):

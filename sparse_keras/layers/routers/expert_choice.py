@@ -113,6 +113,10 @@ class ExpertChoiceRouter(Router):
         return self.capacity_factor
 
     @property
+    def predicts_alone(self):
+        return self.threshold_decay is not None
+
+    @property
     def slots(self):
         return self.num_experts
 

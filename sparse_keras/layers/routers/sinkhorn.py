@@ -1,0 +1,186 @@
+"""SinkhornRouter: in training, tokens are shared out so that all experts get the same load."""
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.base import Router, closed_to_padding, share_of
+
+# Far below any sum of shares, and a normal number of float32.
+_TINY = 1e-30
+# The even plan of a single token, or of tokens that are all alike, is the same for all experts.
+# There logits have to decide, not rounding.
+_WISH = 1e-3
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class SinkhornRouter(Router):
+    """Sends each token to `k` experts, which in training are chosen so that the load is even.
+
+        logits = x @ kernel
+        plan   = exp(logits / temperature), its rows and its columns scaled in turn, `iterations`
+                 times, until each token gives out 1 and each expert gets N / E
+        chosen = in training, the k largest entries of a token's row of the plan;
+                 else the k largest logits
+        weight = sigmoid(logits) of the chosen expert                             if k = 1
+                 softmax(logits) of the chosen experts [divided by their sum]     if k > 1
+
+    Scaling a row changes no order within it, and scaling the column of an expert adds a number to
+    its logit, the same for all tokens: the choice is one by logits, of which those of experts in
+    demand are lowered. No gradient goes through the scaling. The weights are of the plain logits:
+    an expert that a token was given against its wish has a small one, and the router learns what
+    to wish for. No loss is needed.
+
+    The plan is even, and the choice nearly so: it rounds each row to k experts. For k > 1 weights
+    are divided by their sum, so that the scale of outputs does not depend on the number of experts;
+    Megatron-LM leaves them as they are, which is `normalize=False`.
+
+    **Prediction is by plain logits**, so that `predict(x)[i]` is `predict(x[i:i+1])`. Nothing holds
+    the load even there.
+
+    **It leaks the future in causal models in training**: how much an expert is in demand depends on
+    all tokens of the batch, later ones of the same sequence included. A mixture that is called
+    behind a causal layer of a functional model warns of that, and so does `callbacks.ExpertLoad` at
+    the start of `fit`. Prediction and validation do not see the future.
+
+    Args:
+        k: K, experts per token.
+        temperature: What logits are divided by before they are balanced. A lower one brings the
+            choice nearer to the even plan, since its rows are nearer to k experts each, and takes
+            more iterations. Megatron-LM has 1; with 64 experts that leaves the busiest four times
+            further from its fair share.
+        iterations: How often rows and columns are scaled. The more the logits differ, compared to
+            the temperature, the more it takes.
+        normalize: Whether weights are divided by their sum. For k > 1 only.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be nearly constant.)
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits have a bias.
+        kernel_initializer: Initializer of the `[D, E]` matrix.
+        kernel_regularizer: Regularizer of the matrix.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding, which is no part of the plan.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. `"logits"` and `"scores"` are the plain ones; for k = 1
+        scores are sigmoids.
+
+    Raises:
+        ValueError: If a `balance_loss` is given, if `k` exceeds the number of experts, or if
+            `normalize=False` is given with k = 1.
+
+    Example:
+
+    >>> router = sparse_keras.layers.SinkhornRouter(k=1, num_experts=4)
+    >>> x = np.random.default_rng(0).normal(size=(400, 16)) + 1.0
+    >>> experts = np.array(router(x.astype("float32"), training=True)["expert_index"])
+    >>> bool(np.bincount(experts[:, 0]).max() < 1.2 * 100)
+    True
+
+    Reference:
+        [BASE Layers](https://arxiv.org/abs/2103.16716) for balance by assignment; [Unified Scaling
+        Laws for Routed Language Models](https://arxiv.org/abs/2202.01169) on S-BASE, for its
+        Sinkhorn form; [Megatron-LM](https://github.com/NVIDIA/Megatron-LM) for the weights and
+        k > 1.
+    """
+
+    always_open = True
+    sees_other_tokens = True
+    predicts_alone = True
+    takes_balance_loss = False
+
+    def __init__(
+        self, k=2, temperature=0.3, iterations=20, normalize=True, num_experts=None, **kwargs
+    ):
+        super().__init__(num_experts=num_experts, **kwargs)
+        if self.balance_loss:
+            raise ValueError(
+                "A SinkhornRouter balances the load of each training step: a balance loss would be "
+                f"nearly constant. Leave it out. Received: balance_loss={self.balance_loss}."
+            )
+        if not 0.0 < temperature < float("inf"):
+            raise ValueError(
+                f"`temperature` must be a positive number. Received: temperature={temperature!r}."
+            )
+        self.k = positive_int("k", k)
+        if self.k == 1 and not normalize:
+            raise ValueError(
+                "`normalize` has no effect with k=1: the weight is the sigmoid of one logit, which "
+                f"is never divided. Leave it out. Received: normalize={normalize!r}."
+            )
+        self.temperature = temperature
+        self.iterations = positive_int("iterations", iterations)
+        self.normalize = normalize
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    def call(self, inputs, mask=None, training=None):
+        logits = self.noisy_logits(inputs, mask, training)
+        selection = logits
+        if training:
+            wished = ops.stop_gradient(logits) / self.temperature
+            selection = wished * (1.0 + _WISH) + even_offsets(wished, self.iterations, mask)
+        return closed_to_padding({"logits": logits, **self._routing(logits, selection)}, mask)
+
+    def route(self, logits):
+        return self._routing(logits, logits)
+
+    def _routing(self, logits, selection):
+        _, expert_index = ops.top_k(selection, self.k)
+        expert_index = ops.cast(expert_index, "int32")
+        is_open = ops.ones_like(expert_index, dtype="bool")
+        return {
+            "expert_index": expert_index,
+            "weight": self.weigh(logits, expert_index, is_open),
+            "is_open": is_open,
+            "scores": self._scores(logits),
+        }
+
+    def _scores(self, logits):
+        return ops.sigmoid(logits) if self.k == 1 else ops.softmax(logits, axis=-1)
+
+    def weigh(self, logits, expert_index, is_open):
+        weight = ops.take_along_axis(self._scores(logits), expert_index, axis=-1)
+        if self.k > 1 and self.normalize:
+            weight = share_of(ops.sum(weight, axis=-1, keepdims=True), weight)
+        return ops.where(is_open, weight, 0.0)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "temperature": self.temperature,
+            "iterations": self.iterations,
+            "normalize": self.normalize,
+        }
+
+
+def even_offsets(logits, iterations, mask=None):
+    """What to add to the logits of each expert so that softmaxes of them use all experts alike.
+
+    Sinkhorn's iterations, with the scaling of columns kept as a logarithm. The scaling of rows is
+    that of a softmax, so that nothing overflows however large the logits are.
+
+    Args:
+        logits: Float32 `[N, E]`.
+        iterations: How often rows and columns are scaled.
+        mask: Optional bool `[N]`, False for padding, which are rows of zeros.
+
+    Returns:
+        Float32 `[E]`. Zeros if no token is left.
+    """
+
+    def scale(_, offset):
+        plan = ops.softmax(logits + offset, axis=-1)
+        if mask is not None:
+            plan = ops.where(mask[:, None], plan, 0.0)
+        columns = ops.maximum(ops.sum(plan, axis=0), _TINY)
+        return offset + ops.log(ops.mean(columns)) - ops.log(columns)
+
+    return ops.fori_loop(0, iterations, scale, ops.zeros((logits.shape[-1],), "float32"))
