@@ -142,12 +142,19 @@ def _remedy(router):
 
 def experts(numbers, most=8):
     """[0, 3, 5] -> "experts 0, 3 and 5"."""
+    return f"expert{'' if len(numbers) == 1 else 's'} {listed(numbers, most=most)}"
+
+
+def listed(numbers, count=None, most=8):
+    """[0, 3, 5] -> "0, 3 and 5"; the first ones of `count`, where only these are known."""
+    count = len(numbers) if count is None else count
     numbers = [str(number) for number in numbers]
+    if count > min(most, len(numbers)):
+        numbers = numbers[:most]
+        return f"{', '.join(numbers)} and {count - len(numbers)} more"
     if len(numbers) == 1:
-        return f"expert {numbers[0]}"
-    if len(numbers) > most:
-        return f"experts {', '.join(numbers[:most])} and {len(numbers) - most} more"
-    return f"experts {', '.join(numbers[:-1])} and {numbers[-1]}"
+        return numbers[0]
+    return f"{', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def percent(share):

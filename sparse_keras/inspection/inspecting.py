@@ -39,7 +39,8 @@ def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="la
 
     Raises:
         ValueError: If the model has no mixture of experts, or runs one inside a compiled function;
-            if there are no examples; or if there are not as many labels as examples or tokens.
+            if there are no examples, or not as many labels as examples or tokens; or if a router's
+            scores are NaN or infinite, as those of NaN inputs are. Padding may hold anything.
 
     Example:
 
@@ -87,6 +88,7 @@ def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="la
     gates = watch.gates()
     if not gates:
         raise ValueError(f"The model {model.name!r} called none of its mixtures of experts.")
+    watch.check_finite(examples)
     label = None if labels is None else label
     found = [_inspect_gate(key, vocabulary, len(gates), watch, data) for key in gates]
     return Inspection(model.name, data, examples, label, found)
@@ -137,14 +139,21 @@ class _Watch:
             router.always_open and router.slots == router.num_experts
         )
         tally = self.tallies.setdefault(key, Tally(router.num_experts, soft))
-        codes, unit = self._codes_of_tokens(key, len(routing["is_open"]))
+        unit = self._examples_of_tokens(len(routing["is_open"]))
+        codes = self._codes_of_tokens(key, len(routing["is_open"]))
         tally.add(routing, mask, codes, unit)
         tally.dropped += _dropped(layer, routing, router.num_experts)
 
+    def _examples_of_tokens(self, tokens):
+        """The example that each token is of, or `None` if there are no equal numbers of them."""
+        if tokens % self.rows:
+            return None
+        return self.first + np.repeat(np.arange(self.rows), tokens // self.rows)
+
     def _codes_of_tokens(self, key, tokens):
-        """The label of each token and the example it is of, or `(None, None)`."""
+        """The label of each token, or `None`."""
         if self.codes is None:
-            return None, None
+            return None
         labels = self.codes.size
         # Tokens are in the order of the flattened input, whose first axis are the examples.
         if tokens % self.rows or labels not in (self.rows, tokens):
@@ -152,10 +161,28 @@ class _Watch:
                 f"The labels do not fit the tokens here: {labels} labels, {tokens} tokens in a "
                 "batch."
             )
-            return None, None
-        codes = np.repeat(self.codes.reshape(-1), tokens // labels)
-        unit = self.first + np.repeat(np.arange(self.rows), tokens // self.rows)
-        return codes, unit
+            return None
+        return np.repeat(self.codes.reshape(-1), tokens // labels)
+
+    def check_finite(self, examples):
+        """Raises a ValueError if a gate had NaN or infinite scores, of the first such gate."""
+        for key, tally in self.tallies.items():
+            if not tally.unfit:
+                continue
+            told = f"The scores of {self.name(key)!r} are NaN or infinite"
+            if not tally.tokens:
+                raise ValueError(
+                    f"{told} for each of {examples} examples: the inputs are, or the model's "
+                    "weights are, as after a training that diverged."
+                )
+            which = f"{tally.unfit} tokens"
+            if tally.first_unfit:
+                first = health.listed(tally.first_unfit, tally.unfit)
+                which = f"{tally.unfit} of {examples} examples (counted from 0: {first})"
+            raise ValueError(
+                f"{told} for {which}: their inputs are, or become so on the way there. Leave such "
+                "examples out, or mend them."
+            )
 
     def gates(self):
         return list(self.tallies)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 BINS = 50  # of a distribution over [0, 1]
+MOST_NAMED = 5  # of the examples that are told as unfit
 
 
 class Tally:
@@ -20,6 +21,9 @@ class Tally:
         together: `[E, E]`, tokens that have both.
         top: `[BINS]`, a histogram of the largest normalised score.
         labelled: The `LabelTally`.
+        unfit: Examples with a token whose scores or weights are NaN or infinite, which counts
+            nowhere else; where the example of a token is unknown, such tokens. `first_unfit`: the
+            first of the examples.
     """
 
     def __init__(self, num_experts, soft):
@@ -33,6 +37,7 @@ class Tally:
         self.entropy = self.top_sum = self.margin_sum = 0.0
         self.top = np.zeros(BINS)
         self.labelled = LabelTally(num_experts)
+        self.unfit, self.first_unfit = 0, []
 
     def add(self, routing, mask, codes=None, unit=None):
         """Adds a batch.
@@ -41,9 +46,14 @@ class Tally:
             routing: The routing, of NumPy arrays.
             mask: Bool `[N]`, False for padding; or `None`.
             codes: Int `[N]`, each token's label, -1 for none; or `None`.
-            unit: Int `[N]`, the example that each token is of.
+            unit: Int `[N]`, the example that each token is of; or `None`, where that is unknown.
         """
-        kept = slice(None) if mask is None else mask
+        kept = np.arange(len(routing["is_open"]))
+        kept = kept if mask is None else kept[mask]
+        finite = is_finite({name: values[kept] for name, values in routing.items()})
+        if not finite.all():
+            self._add_unfit(kept[~finite], unit)
+            kept = kept[finite]
         routing = {name: values[kept] for name, values in routing.items()}
         is_open, weight = by_expert(routing, self.num_experts)
         tokens = len(is_open)
@@ -57,6 +67,14 @@ class Tally:
         if codes is not None:
             usage = normalised(weight) if self.soft else is_open
             self.labelled.add(usage, codes[kept], unit[kept])
+
+    def _add_unfit(self, tokens, unit):
+        if unit is None:
+            self.unfit += len(tokens)
+            return
+        examples = np.unique(unit[tokens])
+        self.unfit += len(examples)
+        self.first_unfit += examples[: MOST_NAMED - len(self.first_unfit)].tolist()
 
     def _add_confidence(self, scores):
         self.entropy += float(-(scores * np.log(np.maximum(scores, 1e-20))).sum())
@@ -140,6 +158,13 @@ def by_expert(routing, num_experts):
     weight = np.zeros_like(opened)
     np.add.at(weight, (rows, experts), routing["weight"][is_open])
     return opened, weight
+
+
+def is_finite(routing):
+    """Whether each token's scores, as shares, and its weights are numbers: bool `[N]`."""
+    with np.errstate(invalid="ignore"):
+        scores = normalised_scores(routing)
+    return np.isfinite(scores).all(axis=1) & np.isfinite(routing["weight"]).all(axis=1)
 
 
 def normalised_scores(routing):

@@ -363,3 +363,77 @@ def test_labels_of_parts_of_an_example_do_not_fit():
     x = np.random.default_rng(0).normal(size=(40, 6, 3)).astype("float32")
     found = sparse_keras.inspect(model, x, labels=np.zeros((40, 3), "int32"))[0]
     assert "do not fit the tokens" in found.note
+
+
+def routed(**kwargs):
+    """A model of rows whose first column alone decides: expert 1 where it is positive."""
+    inputs = keras.Input((3,))
+    layer = MixtureOfExperts(DenseExperts(2, 3), router=TopKRouter(k=1), name="moe", **kwargs)
+    model = keras.Model(inputs, layer(inputs))
+    layer.router.kernel.assign([[-1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+    return model
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_examples_that_are_not_finite_are_told(value, labelled):
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    x[[7, 9, 30], 1] = value  # In batches of 16, in more than one of them.
+    labels = np.where(x[:, 0] > 0, "right", "left") if labelled else None
+    message = r"'moe' are NaN or infinite for 3 of 40 examples \(counted from 0: 7, 9 and 30\)"
+    with pytest.raises(ValueError, match=message):
+        sparse_keras.inspect(routed(), x, labels, batch_size=16)
+    good = np.isfinite(x).all(axis=1)
+    labels = labels[good] if labelled else None
+    (gate,) = sparse_keras.inspect(routed(), x[good], labels, batch_size=16)
+    assert gate.tokens == 37 and np.isfinite([gate.entropy, gate.confidence, gate.margin]).all()
+
+
+def test_few_of_many_examples_that_are_not_finite_are_named():
+    x = np.ones((40, 3), "float32")
+    x[10:30] = np.nan
+    message = r"20 of 40 examples \(counted from 0: 10, 11, 12, 13, 14 and 15 more\)"
+    with pytest.raises(ValueError, match=message):
+        sparse_keras.inspect(routed(), x, batch_size=16)
+
+
+def test_weights_that_are_not_finite_are_told():
+    model = routed()
+    model.get_layer("moe").router.kernel.assign(np.full((3, 2), np.nan))
+    with pytest.raises(ValueError, match="for each of 4 examples: the inputs are, or the model's"):
+        sparse_keras.inspect(model, np.ones((4, 3), "float32"))
+
+
+def test_the_first_gate_that_is_not_finite_is_named():
+    """Not those after it, which get its outputs."""
+    inputs = keras.Input((3,))
+    x = inputs
+    for name in ("first", "second", "third"):
+        x = MixtureOfExperts(DenseExperts(2, 3), name=name)(x)
+    model = keras.Model(inputs, x)
+    for bank in model.get_layer("first").weights:
+        if "kernel" in bank.path and "router" not in bank.path:
+            bank.assign(np.full(bank.shape, np.inf))
+    with pytest.raises(ValueError, match="The scores of 'second'"):
+        sparse_keras.inspect(model, np.ones((4, 3), "float32"))
+
+
+def test_padding_may_be_anything():
+    inputs, mask = keras.Input((4, 3)), keras.Input((4,), dtype="bool")
+    layer = MixtureOfExperts(DenseExperts(2, 3), router=TopKRouter(k=1))
+    model = keras.Model([inputs, mask], layer(inputs, mask=mask))
+    x = np.random.default_rng(0).normal(size=(10, 4, 3)).astype("float32")
+    keep = np.ones((10, 4), bool)
+    x[:, 2:], keep[:, 2:] = np.nan, False
+    (gate,) = sparse_keras.inspect(model, [x, keep])
+    assert gate.tokens == 20 and np.isfinite(gate.entropy)
+
+
+def test_tokens_whose_examples_are_unknown_are_told_as_tokens():
+    inputs = keras.Input((3,))
+    first = keras.layers.Lambda(lambda x: x[:-1])(inputs)  # A row less.
+    layer = MixtureOfExperts(DenseExperts(2, 3), router=TopKRouter(k=1))
+    x = np.ones((9, 3), "float32")
+    x[:2] = np.nan
+    with pytest.raises(ValueError, match="infinite for 2 tokens: their inputs are"):
+        sparse_keras.inspect(keras.Model(inputs, layer(first)), x)
