@@ -202,6 +202,11 @@ def load_model(path):
             f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
             f"{error}"
         ) from error
+    except (ValueError, TypeError) as error:  # A class that is not known, for example.
+        # Keras tells of each thing around the one that is wrong, with all that is in it.
+        innermost = str(error).rpartition("Exception encountered: ")[2]
+        first = innermost.strip().partition("\n")[0]
+        raise ValueError(f"Keras could not load {str(file)!r}: {first}") from error
 
 
 def _fit(folder, config, model, data, callbacks, verbose):

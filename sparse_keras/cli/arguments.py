@@ -1,5 +1,6 @@
 """Arguments that several verbs have, and what becomes of them."""
 
+import tempfile
 from pathlib import Path
 
 from sparse_keras.cli.quiet import start_backend
@@ -70,6 +71,22 @@ def trained_run(args):
             f"`sparse-keras train` writes it. Found: {type(model).__name__}."
         )
     return config, model
+
+
+def check_output(path):
+    """Raises a ValueError if no file can be written at a path, before what takes long."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder. Expected the name of a file to write.")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}.")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{path}: no file can be written to the folder {path.parent} ({error.strerror})."
+        ) from error
 
 
 def add_table_format(parser):

@@ -8,7 +8,7 @@ import warnings
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_config, add_set
+from sparse_keras.cli.arguments import add_config, add_set, check_output
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.comparison.ablations import ablations_of
@@ -88,6 +88,8 @@ def run(args):
     sides = ablations_of(config, names) if args.ablate else sides_of(config, names, args.tune)
     if args.publish:
         check_publishable(config)
+    if args.output:
+        check_output(args.output)
 
     start_backend()
     from sparse_keras.comparison.comparing import check, measure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sparse_keras.cli.arguments import add_run, trained_run
+from sparse_keras.cli.arguments import add_run, check_output, trained_run
 from sparse_keras.runs.folder import environment_of
 
 _EXAMPLES = """examples:
@@ -53,7 +53,7 @@ def add_parser(subparsers):
 def run(args):
     page = Path(args.output or Path(args.run_folder, "inspection.html"))
     config, model = trained_run(args)
-    _check_output(page)
+    _check_page(page)
     from sparse_keras.data import load_data
     from sparse_keras.inspection import inspect
 
@@ -77,8 +77,9 @@ def run(args):
     return 0
 
 
-def _check_output(page):
+def _check_page(page):
     """Raises a ValueError rather than overwrite anything but an older page of ours."""
+    check_output(page)
     if not page.exists():
         return
     from sparse_keras.inspection.page import MARK

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sparse_keras.cli.arguments import check_output
 from sparse_keras.schema.json_schema import json_schema_text
 from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.reference import reference
@@ -28,6 +29,8 @@ def add_parser(subparsers):
 
 
 def run(args):
+    if args.output:
+        check_output(args.output)
     load_installed()
     text = reference() if args.markdown else json_schema_text()
     if args.output:

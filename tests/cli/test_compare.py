@@ -49,6 +49,7 @@ def test_compares_and_reports(tmp_path, capsys):
         ([CONFIG, "--set", "model.router.k=99"], "model.router.k"),
         ([CONFIG, "--set", "training.epochs=1", "--publish"], "without --set"),
         ([CONFIG, "--set", "model={type: dense_mlp, hidden_dim: 4}"], "no dense twin"),
+        ([CONFIG, "--output", "nowhere/file.json"], "there is no folder nowhere."),
     ],
 )
 def test_mistakes_are_told(arguments, told, capsys):

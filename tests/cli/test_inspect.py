@@ -1,11 +1,16 @@
 """`sparse-keras inspect`, on a run of a table of one's own."""
 
+import re
+import shutil
+import zipfile
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import sparse_keras
-from sparse_keras.cli import main
+from sparse_keras.cli import arguments, main
 from sparse_keras.cli.inspect import _classes
 
 NAME = "<b>plan</b>"
@@ -68,26 +73,78 @@ def test_numbers_are_cut_into_parts(run, here, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("given", "message"),
     [
         (["--labels", "agee"], "no such column"),
         (["--output", "people.csv"], "something else of that name"),
-        (["--output", "nowhere/page.html"], "No such file or directory"),
+        (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder nowhere."),
+        (["--output", "people.csv/page.html"], "there is no folder people.csv."),
+        (["--output", "runs"], "runs is a folder. Expected the name of a file to write."),
     ],
 )
-def test_wrong_input(run, arguments, message, capsys):
+def test_wrong_input(run, given, message, capsys):
     before = open("people.csv").read()
-    assert main(["inspect", run, *arguments]) == 2
+    assert main(["inspect", run, *given]) == 2
     out, err = capsys.readouterr()
-    assert message in err and "Traceback" not in out + err
+    first, second = err.splitlines()
+    assert first.startswith("error: ") and message in first and "--debug" in second
+    assert out == ""  # Before the tables, which take long.
     assert open("people.csv").read() == before
+
+
+def test_a_folder_in_which_nothing_can_be_written(run, capsys, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    # Tests may run as root, who may write everywhere.
+    monkeypatch.setattr(arguments, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+    assert main(["inspect", run, "--output", "page.html"]) == 2
+    message = "page.html: no file can be written to the folder . (Permission denied)."
+    assert message in capsys.readouterr().err
 
 
 def test_what_is_no_run(run, here, capsys):
     assert main(["inspect", str(here)]) == 2
+    assert "Expected the folder of a run" in capsys.readouterr().err
     (dense,) = (here / "runs" / "dense").iterdir()
     assert main(["inspect", str(dense)]) == 2
     assert "no mixture of experts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "Unterminated string|Expecting|Invalid"),
+        (lambda text: '{"module": "keras", "class_name": "Nope", "config": {}}', "keras.Nope"),
+        (lambda text: text.replace("MixtureOfExperts", "Nothing"), "Nothing"),
+    ],
+)
+def test_a_model_that_keras_cannot_load(run, tmp_path, config, message, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    with (
+        zipfile.ZipFile(f"{run}/model.keras") as given,
+        zipfile.ZipFile(broken / "model.keras", "w") as changed,
+    ):
+        for name in given.namelist():
+            content = given.read(name)
+            if name == "config.json":
+                content = config(content.decode()).encode()
+            changed.writestr(name, content)
+    assert main(["inspect", str(broken)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert f"Keras could not load '{broken}/model.keras'" in first and re.search(message, first)
+    assert "--debug" in second
+
+
+def test_data_that_is_gone(run, here, capsys):
+    (here / "people.csv").rename(here / "gone.csv")
+    try:
+        assert main(["inspect", run]) == 2
+    finally:
+        (here / "gone.csv").rename(here / "people.csv")
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert "people.csv" in first
 
 
 def test_a_number_that_most_rows_have_is_a_part_of_its_own():

@@ -76,6 +76,14 @@ def test_a_copy_overwrites_nothing(here, capsys):
     assert main(["copy", "tabular/sparse_mlp_adul"]) == 2
 
 
+def test_a_schema_goes_to_a_file_in_a_folder_that_is_there(here, capsys):
+    assert main(["schema", "--output", "schema.json"]) == 0
+    assert main(["schema"]) == 0
+    assert (here / "schema.json").read_text() == capsys.readouterr().out
+    assert main(["schema", "--output", "nowhere/schema.json"]) == 2
+    assert "there is no folder nowhere." in capsys.readouterr().err
+
+
 def test_check_tells_all_mistakes_of_all_files(here, capsys):
     (here / "good.yaml").write_text("version: 1\nmodel: {type: dense_mlp, hidden_dim: 8}\n")
     (here / "bad.yaml").write_text("version: 2\nmodel: {type: dense_mlp, hiden_dim: 8}\n")
