@@ -7,6 +7,7 @@ import numpy as np
 
 import sparse_keras
 from sparse_keras.health import ENOUGH, percent
+from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
 from sparse_keras.inspection.style import STYLE
 from sparse_keras.inspection.words import (
@@ -54,10 +55,10 @@ deviations of a count above chance, and of at least {tokens} tokens.</p>
 <p>A gate with fewer than {enough} assignments for each expert is not called collapsed, nor its
 experts dead: that may be chance.</p>
 <p><b>Labels</b>: a pair of a label and an expert is named if the share of the label's tokens that
-the expert serves is above its share of everything by a test at 1&nbsp;%, which counts all pairs of
-all gates (Bonferroni) and takes an example, not a token, as one draw; and at least 1.2 times as
-large. At least 10 examples of a label are needed. Bits are the mutual information of a token's
-label and expert; in brackets what to expect of it by chance.</p>
+the expert serves is above its share of everything by a test at {alpha:g}&nbsp;%, which counts all
+pairs of all gates (Bonferroni) and takes an example, not a token, as one draw; and at least
+{lift:g} times as large. At least {examples} examples of a label are needed. Bits are the mutual
+information of a token's label and expert; in brackets what to expect of it by chance.</p>
 <p>Written by sparse_keras {version}.</p>
 </footer>
 """
@@ -83,6 +84,9 @@ def page_of(inspection):
             deviations=PAIR_DEVIATIONS,
             tokens=PAIR_TOKENS,
             enough=ENOUGH,
+            alpha=100 * ALPHA,
+            lift=MIN_LIFT,
+            examples=MIN_EXAMPLES,
             version=sparse_keras.__version__,
         )
     )

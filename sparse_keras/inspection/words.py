@@ -8,7 +8,8 @@ from sparse_keras.health import percent
 
 UNEVEN = 0.3  # Concentration from which a load is called uneven;
 MOST_OF_ONE = 1.0  # and load violation: one expert with twice its even share.
-UNDECIDED = 0.97  # Entropy above which a router hardly decides anything.
+UNDECIDED = 0.97  # Entropy above which a router hardly decides anything,
+DECIDED = 0.9  # and below which it is good at it.
 
 # Two experts are said to work together if the tokens that they share are
 PAIR_RATIO = 1.5  # this many times what chance has,
@@ -97,7 +98,7 @@ def _decision(gate):
             "that of a uniform choice.",
         )
     return Verdict(
-        "good" if gate.entropy < 0.9 else "so",
+        "good" if gate.entropy < DECIDED else "so",
         f"The router decides: its first choice has {percent(gate.confidence)} of the scores on "
         f"average, its second {percent(gate.confidence - gate.margin)}.",
     )
