@@ -1,7 +1,7 @@
 """The choice of a token's k experts as data: names, presets, and what does not go together.
 
-Read by the layer (`layers.TopKRouter`) and by the schema of configs. It needs neither Keras nor
-pydantic.
+Read by the layers (`layers.TopKRouter`, `layers.HierarchicalRouter`) and by the schema of configs.
+It needs neither Keras nor pydantic.
 """
 
 import difflib
@@ -158,4 +158,50 @@ def misfits(spec, num_experts):
             "groups_kept",
             f"{kept} has no effect with group_score: max and k: {spec.k}: the k best "
             "experts are in the k best groups anyway. Keep fewer groups than k, or have none",
+        )
+
+
+def hierarchy_conflicts(spec):
+    """The same as `conflicts`, of a HierarchicalRouter."""
+    if spec.num_groups == 1:
+        yield "num_groups", "1 leaves the gate of groups no choice. Take more, or type: top_k"
+        return
+    if spec.groups_kept > spec.num_groups:
+        yield (
+            "groups_kept",
+            f"{spec.groups_kept} is more than num_groups, which is {spec.num_groups}",
+        )
+    elif spec.k % spec.groups_kept:
+        yield "groups_kept", f"{spec.groups_kept} does not divide k: each group has as many experts"
+    elif spec.normalize is True:
+        alone = {"a group": spec.groups_kept == 1, "an expert": spec.groups_kept == spec.k}
+        for one, is_alone in alone.items():
+            if is_alone:
+                yield (
+                    "normalize",
+                    f"true divides the score of {one} that is chosen alone by itself, so its gate "
+                    "would get no gradient. Leave it out, or choose more",
+                )
+
+
+def hierarchy_misfits(spec, num_experts):
+    """The same as `misfits`, of a HierarchicalRouter."""
+    if num_experts % spec.num_groups:
+        yield (
+            "num_groups",
+            f"{num_experts} experts cannot be put into {spec.num_groups} groups of one size",
+        )
+        return
+    size, chosen = num_experts // spec.num_groups, spec.k // spec.groups_kept
+    if size < 2:
+        yield (
+            "num_groups",
+            f"{spec.num_groups} groups of {num_experts} experts have one expert each, and nothing "
+            "to choose in a group. Take fewer, or type: top_k",
+        )
+    elif chosen > size:
+        yield (
+            "k",
+            f"{spec.k} from groups_kept: {spec.groups_kept} are {chosen} of a group, which has "
+            f"{size} experts",
         )

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sparse_keras._token_choice import misfits
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.embeddings import NumericEmbeddingConfig
 from sparse_keras.schema.experts import Activation, CrossExpertsConfig, ExpertsConfig
@@ -287,9 +286,9 @@ def _too_many_for(router, *banks, segments=1):
         count = getattr(router, key, None)
         if count is not None and count > num_experts:
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
-    if router.type == "top_k":
+    if hasattr(router, "misfits"):  # A plug-in's need not have it.
         after = router.model_copy(update={"k": segments * router.k})
-        for key, reason in misfits(after, segments * num_experts):
+        for key, reason in after.misfits(segments * num_experts):
             yield f"router.{key}", reason
 
 

@@ -10,6 +10,9 @@ from sparse_keras._token_choice import (
     SCORES,
     SELECT_ON,
     conflicts,
+    hierarchy_conflicts,
+    hierarchy_misfits,
+    misfits,
     with_preset,
 )
 from sparse_keras.schema.choice import Choice
@@ -27,6 +30,14 @@ from sparse_keras.schema.section import (
 _BALANCE = "Weight of the loss that is 1 when all experts get the same share and grows beyond."
 _Z = "Weight of the loss that keeps the router's logits small."
 _IMPORTANCE = "Weight of the loss that is 1 when all experts have the same sum of weights."
+_MEAN_ENTROPY = (
+    "Weight of the loss that is 1 when the mean distribution over experts is uniform, and grows as "
+    "its entropy falls."
+)
+_TOKEN_ENTROPY = (
+    "Weight of the mean entropy of a row's scores, from 0 for a certain choice to 1. Alone it "
+    "drives all rows to one expert."
+)
 _JITTER = "Half width of the factor around 1 that noises the router's input in training."
 
 
@@ -95,16 +106,8 @@ class TopKRouter(_LearnedRouter):
         description="Weight of the loss that is 1 when all experts have the same chances to be "
         "chosen under the noise.",
     )
-    mean_entropy_loss: NotNegative = Field(
-        0.0,
-        description="Weight of the loss that is 1 when the mean distribution over experts is "
-        "uniform, and grows as its entropy falls.",
-    )
-    token_entropy_loss: NotNegative = Field(
-        0.0,
-        description="Weight of the mean entropy of a row's scores, from 0 for a certain choice to "
-        "1. Alone it drives all rows to one expert.",
-    )
+    mean_entropy_loss: NotNegative = Field(0.0, description=_MEAN_ENTROPY)
+    token_entropy_loss: NotNegative = Field(0.0, description=_TOKEN_ENTROPY)
 
     @model_validator(mode="before")
     @classmethod
@@ -124,6 +127,9 @@ class TopKRouter(_LearnedRouter):
         for key, reason in conflicts(self):
             if key not in unused:
                 yield key, reason
+
+    def misfits(self, num_experts):
+        yield from misfits(self, num_experts)
 
     def unused(self):
         found = {}
@@ -256,6 +262,37 @@ class DSelectKRouter(_LearnedRouter):
         return unused
 
 
+class HierarchicalRouter(_LearnedRouter):
+    """A gate chooses groups of experts for each row, and a gate in each group its experts."""
+
+    type: Literal["hierarchical"] = Field(
+        "hierarchical", description="The best groups, and the best experts of each."
+    )
+    k: Count = Field(2, description="Experts that see each row, as many from each group.")
+    num_groups: Count = Field(2, description="Groups of experts, all of one size.")
+    groups_kept: Count = Field(1, description="Groups that a row's experts are in.")
+    normalize: bool | None = Field(
+        None,
+        description="Whether scores are divided by the sum of those chosen, at both levels. Null: "
+        "divided, one that is chosen alone by the sum of the best two.",
+    )
+    use_bias: bool = Field(False, description="Whether the logits of both gates have biases.")
+    jitter: Fraction = Field(0.0, description=_JITTER)
+    balance_loss: NotNegative = Field(0.01, description=_BALANCE)
+    importance_loss: NotNegative = Field(0.0, description=_IMPORTANCE)
+    mean_entropy_loss: NotNegative = Field(0.0, description=_MEAN_ENTROPY)
+    token_entropy_loss: NotNegative = Field(0.0, description=_TOKEN_ENTROPY)
+
+    def rules(self):
+        yield from hierarchy_conflicts(self)
+
+    def misfits(self, num_experts):
+        yield from hierarchy_misfits(self, num_experts)
+
+    def unused(self):
+        return {} if self.trainable else {"use_bias": "trainable is false"}
+
+
 class SinkhornRouter(_LearnedRouter):
     """Each row goes to k experts, chosen in training so that all experts get the same load."""
 
@@ -312,6 +349,7 @@ ROUTERS = Choice(
     UniformRouter,
     ExpertChoiceRouter,
     DSelectKRouter,
+    HierarchicalRouter,
     SinkhornRouter,
     BalancedRouter,
 )

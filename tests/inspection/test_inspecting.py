@@ -11,6 +11,7 @@ from sparse_keras.layers import (
     DenseExperts,
     DSelectKRouter,
     ExpertChoiceRouter,
+    HierarchicalRouter,
     MixtureOfExperts,
     MultiGateMixtureOfExperts,
     SinkhornRouter,
@@ -203,11 +204,21 @@ def test_gates_that_open_any_number():
         lambda: DSelectKRouter(k=2),
         lambda: BalancedRouter(k=2),
         lambda: SinkhornRouter(k=1),
+        lambda: HierarchicalRouter(k=1),
         lambda: "qwen3_moe",
         lambda: "uniform",
         None,
     ],
-    ids=["expert_choice", "dselect_k", "balanced", "sinkhorn", "qwen3_moe", "uniform", "soft"],
+    ids=[
+        "expert_choice",
+        "dselect_k",
+        "balanced",
+        "sinkhorn",
+        "hierarchical",
+        "qwen3_moe",
+        "uniform",
+        "soft",
+    ],
 )
 def test_routers_of_all_kinds(router):
     bank = DenseExperts(4, 3)

@@ -23,6 +23,7 @@ from sparse_keras.layers import (
     GLUExperts,
     GroupedDense,
     HashRouter,
+    HierarchicalRouter,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -163,6 +164,7 @@ SUBJECTS = {
         partial(ExpertChoiceRouter, num_experts=4),
         ROUTER | {"independent": False},
     ),
+    "HierarchicalRouter": (partial(HierarchicalRouter, num_experts=4), ROUTER),
     "SinkhornRouter": (partial(SinkhornRouter, num_experts=4), ROUTER),
     "BalancedRouter": (
         partial(BalancedRouter, num_experts=4),
@@ -225,6 +227,10 @@ SUBJECTS = {
     ),
     "dense, dselect k, static": (
         partial(mixture, DENSE, partial(DSelectKRouter, per_example=False, importance_loss=0.01)),
+        MASKED,
+    ),
+    "dense, hierarchical": (
+        partial(mixture, DENSE, partial(HierarchicalRouter, k=1, mean_entropy_loss=0.01)),
         MASKED,
     ),
     "dense, sinkhorn": (

@@ -15,6 +15,7 @@ from sparse_keras.layers import (
     DSelectKRouter,
     ExpertChoiceRouter,
     GLUExperts,
+    HierarchicalRouter,
     LowRankExperts,
     MixtureOfExperts,
     MLPExperts,
@@ -73,6 +74,9 @@ ROUTERS = {
     "dense": lambda: DenseRouter(use_bias=True),
     "uniform": lambda: UniformRouter(),
     "dselect k": lambda: DSelectKRouter(k=3, kernel_initializer="glorot_uniform"),
+    "2 of 2 groups": lambda: HierarchicalRouter(k=4, num_groups=4, groups_kept=2, use_bias=True),
+    "1 of 1 group": lambda: HierarchicalRouter(k=1, use_bias=True),
+    "3 of all groups": lambda: HierarchicalRouter(k=6, groups_kept=2, normalize=False),
     "sinkhorn 1": lambda: SinkhornRouter(k=1),
     "sinkhorn 2": lambda: SinkhornRouter(k=2, use_bias=True),
     "balanced 3": lambda: BalancedRouter(k=3),
@@ -170,13 +174,17 @@ def router_and_logits(name, experts=8, tokens=30, seed=0):
     router.set_num_experts(experts)
     router.build((None, WIDTH))
     if router.use_bias:
-        router.bias.assign(np.linspace(-0.5, 0.5, router.bias.shape[0]))
+        for bias in (router.bias, getattr(router, "group_bias", None)):
+            if bias is not None:
+                bias.assign(np.linspace(-0.5, 0.5, bias.shape[0]))
     x = np.random.default_rng(seed).normal(size=(tokens, WIDTH)).astype("float32")
     weights = reference.weights_of(router)
     return router, x, logits_of(weights, x, experts)
 
 
 def logits_of(weights, x, experts=8):
+    if "router_group_kernel" in weights:
+        return reference.two_level_logits(x, weights)
     if "router_kernel" not in weights:
         return np.zeros((len(x), experts))
     return x @ weights["router_kernel"] + weights.get("router_bias", 0.0)

@@ -23,6 +23,7 @@ from sparse_keras.layers import (
     GLUExperts,
     GroupedDense,
     HashRouter,
+    HierarchicalRouter,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -446,6 +447,20 @@ KNOBS = {
         {k: v for k, v in router.items() if k not in ("k", "normalize", "balance_loss", "z_loss")}
         | {"capacity_factor": 1.0, "group_by": "example", "threshold_decay": 0.5},
     ),
+    HierarchicalRouter: (
+        {"num_experts": 8, "jitter": 0.2, "seed": 1},
+        {k: v for k, v in router.items() if k not in ("normalize", "z_loss")}
+        | {
+            "num_experts": 12,
+            "num_groups": 4,
+            "groups_kept": 2,
+            "normalize": False,
+            "mean_entropy_loss": 0.5,
+            "token_entropy_loss": 0.5,
+        },
+        {"num_experts": 8, "num_groups": 4, "k": 4, "groups_kept": 2, "shape": (30, 3, 6)},
+        {"sequence_balance_loss": 0.5},
+    ),
     SinkhornRouter: (
         {"num_experts": 4, "jitter": 0.2, "seed": 1},
         {k: v for k, v in router.items() if k not in ("normalize", "balance_loss", "z_loss")}
@@ -540,6 +555,7 @@ REFUSED[UniformRouter].pop("num_experts")
 REFUSED[HashRouter] = {k: v for k, v in REFUSED[UniformRouter].items() if k != "seed"}
 for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter, SinkhornRouter):
     REFUSED[_router] = {"balance_loss": 0.1}
+REFUSED[HierarchicalRouter] = {"bias_update_rate": 0.1, "bias_update_every": 2}
 # Tokens of examples, where it matters.
 SHAPES = {cls: (30, 3, 6) for cls in (ExpertChoiceRouter, LayerExperts, SoftMixtureOfExperts)}
 WRAPPERS = {

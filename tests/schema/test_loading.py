@@ -70,8 +70,8 @@ def test_all_errors_come_at_once_with_position_path_line_and_caret(load):
             7 |   experts: {type: dense, num_expert: 4, units: 8, activation: rleu}
               |                                                               ^
         mine.yaml:9:11: model.router.type: expected one of 'top_k', 'threshold', 'relu', \
-'dense', 'uniform', 'expert_choice', 'dselect_k', 'sinkhorn', 'balanced', \
-got 'topk' (did you mean 'top_k'?)
+'dense', 'uniform', 'expert_choice', 'dselect_k', 'hierarchical', \
+'sinkhorn', 'balanced', got 'topk' (did you mean 'top_k'?)
             9 |     type: topk
               |           ^
         mine.yaml:10:1: optimiser: unknown key (did you mean 'optimizer'?)
@@ -153,7 +153,7 @@ def test_a_section_without_its_type_says_which_there_are(load):
     text = BASE.replace("type: top_k, ", "")
     needs = (
         "needs a type: 'top_k', 'threshold', 'relu', 'dense', 'uniform', 'expert_choice', "
-        "'dselect_k', 'sinkhorn', 'balanced'\n"
+        "'dselect_k', 'hierarchical', 'sinkhorn', 'balanced'\n"
     )
     assert f"mine.yaml:6:11: model.router: {needs}" in errors(load, text)
 

@@ -162,6 +162,32 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
             lambda: routers.SinkhornRouter(k=1, normalize=False),
             "normalize: has no effect: k is 1",
         ),
+        (
+            lambda: routers.HierarchicalRouter(num_groups=1),
+            "num_groups: 1 leaves the gate of groups",
+        ),
+        (
+            lambda: routers.HierarchicalRouter(k=3, groups_kept=2),
+            "groups_kept: 2 does not divide k",
+        ),
+        (
+            lambda: routers.HierarchicalRouter(normalize=True),
+            "normalize: true divides the score of a group that is chosen alone",
+        ),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.DenseExperts(num_experts=10, units=8),
+                router=routers.HierarchicalRouter(num_groups=4),
+            ),
+            "router.num_groups: 10 experts cannot be put into 4 groups of one size",
+        ),
+        (
+            lambda: models.DCNMix(
+                experts=experts.LowRankExperts(num_experts=4, rank=2),
+                router=routers.HierarchicalRouter(k=3),
+            ),
+            "router.k: 3 from groups_kept: 1 are 3 of a group, which has 2 experts",
+        ),
         (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
         (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
         (lambda: data.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),

@@ -218,6 +218,8 @@ def route(router, logits, mask=None, weights=None, training=False):
         return expert_choice(logits, mask, router.capacity_factor)
     if name == "DSelectKRouter":
         return dselect_k(logits, mask, router.k, router.num_experts, router.gamma)
+    if name == "HierarchicalRouter":
+        return hierarchical(router, logits, mask)
     if name == "SinkhornRouter":
         return sinkhorn(router, logits, mask, training)
     if name == "BalancedRouter":
@@ -325,6 +327,48 @@ def sinkhorn(router, logits, mask, training):
             weight[n] = (sigmoid(row) if router.k == 1 else softmax(row))[index[n]]
             if router.k > 1 and router.normalize:
                 weight[n] /= weight[n].sum()
+    return index, weight, is_open
+
+
+def two_level_logits(x, weights):
+    """The logarithms of p(group) p(expert | group), from the two gates of a HierarchicalRouter."""
+    groups = softmax(x @ weights["router_group_kernel"] + weights.get("router_group_bias", 0.0))
+    experts = x @ weights["router_kernel"] + weights.get("router_bias", 0.0)
+    size = experts.shape[1] // groups.shape[1]
+    logits = np.zeros(experts.shape)
+    for g in range(groups.shape[1]):
+        of_group = slice(g * size, (g + 1) * size)
+        logits[:, of_group] = np.log(groups[:, g : g + 1] * softmax(experts[:, of_group]))
+    return logits
+
+
+def hierarchical(router, logits, mask):
+    """The best groups of each token, one at a time, and the best experts of each group."""
+
+    def divisor(scores, chosen):
+        others = np.delete(scores, chosen)
+        alone = len(chosen) == 1 and router.normalize is None
+        return scores[chosen].sum() + (others.max() if alone else 0.0)
+
+    index = np.zeros((len(logits), router.k), int)
+    weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
+    per_group = router.k // router.groups_kept
+    for n, row in enumerate(logits):
+        joint = np.exp(row).reshape(router.num_groups, -1)
+        of_groups = joint.sum(axis=1)
+        groups = np.argsort(-of_groups, kind="stable")[: router.groups_kept]
+        slot = 0
+        for g in groups:
+            of_experts = joint[g] / of_groups[g]
+            experts = np.argsort(-of_experts, kind="stable")[:per_group]
+            for e in experts:
+                index[n, slot] = g * len(of_experts) + e
+                weight[n, slot] = of_groups[g] * of_experts[e]
+                if router.normalize is not False:
+                    weight[n, slot] /= divisor(of_groups, groups) * divisor(of_experts, experts)
+                slot += 1
+        is_open[n] = mask is None or mask[n]
+        weight[n] *= is_open[n]
     return index, weight, is_open
 
 

@@ -12,6 +12,7 @@ from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.dselect_k import DSelectKRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
 from sparse_keras.layers.routers.hash import HashRouter
+from sparse_keras.layers.routers.hierarchical import HierarchicalRouter
 from sparse_keras.layers.routers.relu import ReLURouter
 from sparse_keras.layers.routers.sinkhorn import SinkhornRouter
 from sparse_keras.layers.routers.threshold import ThresholdRouter
@@ -29,6 +30,7 @@ ROUTERS = Builders(
         "uniform": UniformRouter,
         "expert_choice": ExpertChoiceRouter,
         "dselect_k": DSelectKRouter,
+        "hierarchical": HierarchicalRouter,
         "sinkhorn": SinkhornRouter,
         "balanced": BalancedRouter,
     },
@@ -62,6 +64,7 @@ __all__ = [
     "DenseRouter",
     "ExpertChoiceRouter",
     "HashRouter",
+    "HierarchicalRouter",
     "ReLURouter",
     "Router",
     "SinkhornRouter",

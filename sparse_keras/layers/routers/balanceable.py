@@ -70,8 +70,8 @@ class BalanceableRouter(Router):
             raise ValueError(f"`bias_update_rate` must be at least 0. Received: {rate!r}.")
         if rate is not None and not self.selects_by_bias:
             raise ValueError(
-                "`bias_update_rate` moves the selection bias, which a router has with "
-                f"`select_on='score_plus_bias'` only. Received: bias_update_rate={rate!r}."
+                "`bias_update_rate` moves the selection bias, which a TopKRouter has with "
+                f"`select_on='score_plus_bias'`, and no other. Received: bias_update_rate={rate!r}."
             )
         if self.bias_update_every > 1 and not self.bias_step:
             raise ValueError(

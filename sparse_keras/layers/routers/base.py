@@ -361,6 +361,14 @@ def refuse_what_has_no_effect(router, when="", kept=()):
         )
 
 
+def refuse(router, conflicts):
+    """Raises a ValueError at the first of `(argument, reason)`, as `_token_choice` yields them."""
+    for name, reason in conflicts:
+        raise ValueError(
+            f"`{name}`: {reason}. Received: {name}={getattr(router, name)!r}, k={router.k}."
+        )
+
+
 def _float32_policy(dtype):
     if dtype is None:
         return "float32"

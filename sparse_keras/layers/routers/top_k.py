@@ -6,7 +6,7 @@ from keras import ops
 from sparse_keras import _token_choice, losses
 from sparse_keras.layers.grouped_dense import positive_int
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import loss_weight, share_of
+from sparse_keras.layers.routers.base import loss_weight, refuse, share_of
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 
 _NORMALIZE = (None, True, False, "softmax")
@@ -163,7 +163,7 @@ class TopKRouter(BalanceableRouter):
         self.per_expert_scale = per_expert_scale
         self.noise = noise
         self.load_loss = loss_weight("load_loss", load_loss)
-        self._refuse(_token_choice.conflicts(self))
+        refuse(self, _token_choice.conflicts(self))
         self.check_bias_update()
         self.expert_scale = self.noise_kernel = None
 
@@ -192,13 +192,7 @@ class TopKRouter(BalanceableRouter):
 
     def check_num_experts(self):
         super().check_num_experts()
-        self._refuse(_token_choice.misfits(self, self.num_experts))
-
-    def _refuse(self, conflicts):
-        for name, reason in conflicts:
-            raise ValueError(
-                f"`{name}`: {reason}. Received: {name}={getattr(self, name)!r}, k={self.k}."
-            )
+        refuse(self, _token_choice.misfits(self, self.num_experts))
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -1,0 +1,199 @@
+"""HierarchicalRouter: a gate chooses groups of experts, and a gate in each group its experts."""
+
+import keras
+from keras import ops
+
+from sparse_keras import _token_choice
+from sparse_keras.initializers import for_group
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.balanceable import BalanceableRouter
+from sparse_keras.layers.routers.base import refuse, share_of
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class HierarchicalRouter(BalanceableRouter):
+    """Chooses in two levels: groups of experts, and experts in each of them.
+
+        p(g)     = softmax(x @ group_kernel)                         over groups
+        p(e | g) = softmax(x @ kernel)                               over the experts of each group
+        chosen   = the best groups by p(g), `groups_kept` of them,
+                   and in each the best experts by p(e | g), `k / groups_kept` of them
+        weight   = p(g) / sum of p of the chosen groups
+                   * p(e | g) / sum of p of the experts that are chosen in g
+
+    Neighbouring experts form a group, as they would share a device: experts 0 to E / G - 1 are the
+    first one. What an expert has to be told from are the others of its group; which group suits a
+    token is learned apart. In a flat router with groups (`TopKRouter(num_groups=...)`), a group is
+    as good as its best experts.
+
+    To all else it is one router of E experts: `scores = p(g) * p(e | g)` sum to 1 over them, and
+    `logits` are their logarithms. The balance loss is that of experts. It is 1 only if groups have
+    equal loads as well, and its gradient reaches both gates, so that there is none of groups.
+
+    Where a single group is chosen, p(g) divided by itself would be the constant 1, and no gradient
+    would reach the gate of groups. There the divisor is the sum of the two best, as in
+    `TopKRouter`; and so in a group of which a single expert is chosen.
+
+    Args:
+        k: K, experts per token, as many from each chosen group.
+        num_groups: G, at least 2. It must divide E and leave at least 2 experts to a group.
+        groups_kept: Groups of each token; must divide k.
+        normalize: What makes weights of p(g) and p(e | g). `None`: as above. True divides by the
+            sums of the chosen only, and needs at least two at both levels. False: the weights are
+            the scores.
+        num_experts: E. `None` to learn it from the layer that owns the router.
+        balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
+        importance_loss: Weight of the importance loss.
+        sequence_balance_loss: Weight of the load-balancing loss within each sequence: the mixture
+            that owns the router needs inputs `[batch, time, D]`.
+        mean_entropy_loss: Weight of the loss that balances the mean distribution over experts.
+        token_entropy_loss: Weight of the loss that makes each token's choice more certain.
+        jitter: Width of multiplicative noise on the router's input in training.
+        use_bias: Whether logits of groups and of experts have biases.
+        kernel_initializer: Initializer of the `[D, E]` matrix and of the `[D, G]` matrix.
+        kernel_regularizer: Regularizer of both matrices.
+        seed: Seed of the jitter.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `Router`. Slots are in the order of groups, the best group first.
+
+    Raises:
+        ValueError: If the numbers of experts, groups and choices do not fit, or a gate would get no
+            gradient.
+
+    Example:
+
+    >>> router = sparse_keras.layers.HierarchicalRouter(
+    ...     k=4, num_groups=4, groups_kept=2, num_experts=16
+    ... )
+    >>> routing = router(np.random.normal(size=(5, 16)).astype("float32"))
+    >>> groups = np.array(routing["expert_index"]) // 4
+    >>> bool((groups[:, 0] == groups[:, 1]).all() and (groups[:, 1] != groups[:, 2]).all())
+    True
+
+    Reference:
+        [Hierarchical Mixtures of Experts](https://doi.org/10.1162/neco.1994.6.2.181); [Outrageously
+        Large Neural Networks](https://arxiv.org/abs/1701.06538), appendix B, for sparse gates at
+        both levels.
+    """
+
+    def __init__(
+        self,
+        k=2,
+        num_groups=2,
+        groups_kept=1,
+        normalize=None,
+        num_experts=None,
+        balance_loss=0.01,
+        **kwargs,
+    ):
+        super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
+        self.k = positive_int("k", k)
+        self.num_groups = positive_int("num_groups", num_groups)
+        self.groups_kept = positive_int("groups_kept", groups_kept)
+        if not any(normalize is known for known in (None, True, False)):
+            raise ValueError(
+                f"`normalize` must be None, True or False. Received: normalize={normalize!r}."
+            )
+        self.normalize = normalize
+        refuse(self, _token_choice.hierarchy_conflicts(self))
+        self.check_bias_update()
+
+    def check_num_experts(self):
+        super().check_num_experts()
+        refuse(self, _token_choice.hierarchy_misfits(self, self.num_experts))
+
+    @property
+    def experts_per_token(self):
+        return self.k
+
+    @property
+    def always_open(self):
+        return type(self).route is HierarchicalRouter.route  # A subclass may close what it likes.
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.group_kernel = self.add_weight(
+            name="router_group_kernel",
+            shape=(input_shape[-1], self.num_groups),
+            initializer=for_group(self.kernel_initializer, "router_group_kernel", 0),
+            regularizer=self.kernel_regularizer,
+        )
+        self.group_bias = None
+        if self.use_bias:
+            self.group_bias = self.add_weight(
+                name="router_group_bias", shape=(self.num_groups,), initializer="zeros"
+            )
+
+    def compute_logits(self, inputs):
+        """log p(g) + log p(e | g), `[N, E]`."""
+        groups = ops.matmul(inputs, self.group_kernel)
+        if self.group_bias is not None:
+            groups = groups + self.group_bias
+        experts = self._by_group(super().compute_logits(inputs))
+        logits = ops.log_softmax(groups, axis=-1)[..., None] + ops.log_softmax(experts, axis=-1)
+        return ops.reshape(logits, (-1, self.num_experts))
+
+    def _by_group(self, values):
+        return ops.reshape(values, (-1, self.num_groups, self.num_experts // self.num_groups))
+
+    def route(self, logits):
+        by_group = self._by_group(logits)
+        _, groups = ops.top_k(ops.logsumexp(by_group, axis=-1), self.groups_kept)
+        kept = ops.take_along_axis(by_group, groups[..., None], axis=1)
+        _, experts = ops.top_k(kept, self.k // self.groups_kept)
+        first = ops.cast(groups, "int32")[..., None] * by_group.shape[-1]
+        expert_index = ops.reshape(first + ops.cast(experts, "int32"), (-1, self.k))
+        is_open = ops.ones_like(expert_index, dtype="bool")
+        return {
+            "expert_index": expert_index,
+            "weight": self.weigh(logits, expert_index, is_open),
+            "is_open": is_open,
+            "scores": ops.softmax(logits, axis=-1),
+        }
+
+    def weigh(self, logits, expert_index, is_open):
+        if self.normalize is False:
+            weight = ops.softmax(logits, axis=-1)
+        else:
+            experts = ops.arange(self.num_experts, dtype="int32")
+            chosen = ops.any(ops.equal(expert_index[..., None], experts), axis=1)
+            weight = self._products(self._by_group(logits), self._by_group(chosen))
+        weight = ops.take_along_axis(weight, expert_index, axis=-1)
+        return ops.where(is_open, weight, 0.0)
+
+    def _products(self, logits, chosen):
+        """The weight of each expert `[N, E]`, if those experts `[N, G, E / G]` are chosen."""
+        in_use = ops.any(chosen, axis=-1)
+        of_groups = ops.softmax(ops.logsumexp(logits, axis=-1), axis=-1)
+        of_groups = self._shares(of_groups, in_use, alone=self.groups_kept == 1)
+        of_experts = self._shares(
+            ops.softmax(logits, axis=-1), chosen, alone=self.k == self.groups_kept
+        )
+        # A group that is not in use has no sum to divide by, and no say.
+        of_experts = ops.where(in_use[..., None], of_experts, 0.0)
+        return ops.reshape(of_groups[..., None] * of_experts, (-1, self.num_experts))
+
+    def _shares(self, scores, chosen, alone):
+        """Scores `[..., n]` divided by the sum of those chosen, or of one beside its runner-up."""
+        total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
+        if alone:
+            runner_up = ops.max(ops.where(chosen, 0.0, scores), axis=-1, keepdims=True)
+            total = total + runner_up
+        return share_of(total, scores)
+
+    def matrix_params(self):
+        inputs = self.kernel.shape[0] + self.use_bias
+        return inputs * (self.num_experts + self.num_groups)
+
+    def flops_per_token(self, input_dim):
+        return 2 * input_dim * (self.num_experts + self.num_groups)
+
+    def get_config(self):
+        names = ("k", "num_groups", "groups_kept", "normalize")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
