@@ -51,8 +51,29 @@ TEMPLATES = {
         (6,),
     ),
     "functional model": (functional, (6,)),
+    "einsum of tokens": (lambda: layers.EinsumDense("ab,bc->ac", 3, bias_axes="c"), (6,)),
+    "einsum of positions": (
+        lambda: layers.EinsumDense("abc,cd->abd", (4, 3), activation="tanh", bias_axes="d"),
+        (4, 6),
+    ),
+    "each position": (lambda: layers.TimeDistributed(layers.Dense(3, "tanh")), (4, 2)),
+    "flattened examples": (
+        lambda: keras.Sequential([layers.Flatten(), layers.Dense(3, "tanh")]),
+        (4, 2),
+    ),
+    "tokens as sequences": (
+        lambda: keras.Sequential([layers.Reshape((3, 2)), layers.GRU(4), layers.Dense(3)]),
+        (6,),
+    ),
 }
-QUICK = ("strided convolution", "attention", "last state", "layers on tokens")
+QUICK = (
+    "strided convolution",
+    "attention",
+    "last state",
+    "layers on tokens",
+    "einsum of positions",
+    "flattened examples",
+)
 # Rows, E, K, share of open slots, experts ever chosen.
 ROUTINGS = {
     "many rows": (13, 4, 2, 1.0, 4),
@@ -408,9 +429,13 @@ def test_it_counts_its_operations():
 
 @keras.saving.register_keras_serializable(package="tests")
 class AddsLoss(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(3)
+
     def call(self, inputs):
         self.add_loss(ops.sum(inputs))
-        return inputs
+        return self.dense(inputs)
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -421,6 +446,43 @@ class HasMetric(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs
+
+
+class Plus(keras.layers.Layer):
+    """Something that is done to the output of a Dense, or raised."""
+
+    def __init__(self, change, **kwargs):
+        super().__init__(**kwargs)
+        self.change, self.dense = change, layers.Dense(3)
+
+    def call(self, inputs):
+        return self.change(self.dense(inputs))
+
+    def get_config(self):
+        return {**super().get_config(), "change": self.change}
+
+
+class OfTwo(keras.layers.Layer):
+    def call(self, one, other):
+        return one + other
+
+
+class WithoutConfig(keras.layers.Layer):
+    def __init__(self, units):
+        super().__init__()
+        self.dense = layers.Dense(units)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def raises(outputs):
+    raise RuntimeError("Boom, said the layer.\nAnd more.")
+
+
+def of_seven():
+    a = keras.Input((7,))
+    return keras.Model(a, layers.Dense(2)(a))
 
 
 def two_inputs():
@@ -450,6 +512,55 @@ REFUSED = {
         "activity_regularizer",
     ),
     "adds a loss": (AddsLoss, "adds a loss"),
+    "no weights": (lambda: layers.Dropout(0.5), r"'\w+' \(Dropout\) has no weights: all experts"),
+    "nothing but shapes": (
+        lambda: keras.Sequential([layers.Reshape((2, 3)), layers.Flatten()]),
+        "has no weights",
+    ),
+    "ids": (lambda: layers.Embedding(5, 4), r"An Embedding reads ids.*: use it before the mixture"),
+    "tokens become sequences": (
+        lambda: keras.Sequential([layers.Dense(6), layers.Reshape((3, 2))]),
+        r"turns \(None, 6\) into \(None, 3, 2\). Let a Sequential with a Flatten",
+    ),
+    "Normalization": (layers.Normalization, "Normalise the inputs before the mixture.$"),
+    "a state of its own": (
+        lambda: layers.SpectralNormalization(layers.Dense(3)),
+        "keeps a state.*of no batch there is.$",
+    ),
+    "recurrent on tokens": (
+        lambda: layers.LSTM(3),
+        r"\(LSTM\) needs whole examples, such as \[B, T, D\]. Received inputs of shape \(None, 6\)",
+    ),
+    "attention on tokens": (
+        lambda: layers.MultiHeadAttention(2, 3),
+        r"\(MultiHeadAttention\) needs whole examples",
+    ),
+    "einsum on tokens": (
+        lambda: layers.EinsumDense("abc,cd->abd", (None, 3)),
+        r"\(EinsumDense\) needs whole examples",
+    ),
+    "states as outputs": (lambda: layers.LSTM(3, return_state=True), "returns 3"),
+    "Python code": (
+        lambda: keras.Sequential([layers.Dense(3), layers.Lambda(lambda x: 2 * x)]),
+        r"\(Lambda\) cannot be copied for each expert: it holds Python code",
+    ),
+    "a list of inputs": (layers.Add, r"\(Add\) cannot be called on one input.*list of inputs"),
+    "two arguments": (OfTwo, r"\(OfTwo\) cannot be called on one input.*'other'"),
+    "no layers": (keras.Sequential, "has no layers"),
+    "another width": (of_seven, r"shape=\(None, 7\), found shape=\(None, 6\).$"),
+    "no config": (
+        lambda: WithoutConfig(3),
+        r"\(WithoutConfig\) cannot be made anew from its config.*'trainable'. Write its",
+    ),
+    "raises": (lambda: Plus(raises), r"shape \(None, 6\): Boom, said the layer.$"),
+    # On PyTorch Keras itself stumbles over it.
+    "returns nothing": (lambda: Plus(lambda y: None), "returns nothing|no attribute 'shape'"),
+    "sums": (lambda: Plus(lambda y: ops.sum(y, axis=-1)), r"turns \(None, 6\) into \(None,\)"),
+    "twice as many rows": (
+        lambda: Plus(lambda y: ops.concatenate([y, y])),
+        "turns 7 rows into 14",
+    ),
+    "some of the rows": (lambda: Plus(lambda y: y[:2]), "rows into 2|into \\(2, 3\\)"),
     "has a metric": (HasMetric, "metrics"),
     "two inputs": (two_inputs, "one input"),
     "two outputs": (two_outputs, "one output"),
@@ -463,8 +574,8 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name):
     make, message = REFUSED[name]
-    convolution = name in ("activity regularizer", "built", "channels first", "stateful")
-    shape = (2, 4, 6) if convolution else (2, 6)
+    examples = ("activity regularizer", "built", "channels first", "stateful", "states as outputs")
+    shape = (2, 4, 6) if name in examples else (2, 6)
     with pytest.raises(ValueError, match=message):
         template = make()
         layer = MixtureOfExperts(template, num_experts=2)
@@ -490,6 +601,14 @@ def test_more_refusals():
     bank.build((None, 5, 6))
     with pytest.raises(NotImplementedError, match="cannot be quantized"):
         bank.quantize("int8")
+
+
+def test_what_is_built_when_it_is_made_may_be_a_part():
+    """Layers without weights are: that is no reason to refuse them."""
+    template = keras.Sequential([layers.Activation("tanh"), layers.Dense(3), layers.Dropout(0.5)])
+    assert template.layers[0].built and template.layers[2].built
+    layer = MixtureOfExperts(template, num_experts=2)
+    assert tuple(layer(np.ones((4, 6), "float32"), training=True).shape) == (4, 3)
 
 
 def test_a_dense_template_is_still_a_bank_of_matmuls():

@@ -39,12 +39,12 @@ class LayerExperts(Experts):
 
     Args:
         layer: The template: a Keras layer that is not built, or a Sequential or Functional model,
-            with one input and one output. `MultiHeadAttention` and `GroupQueryAttention` are
-            self-attention. Refused is what keeps state from call to call, as `BatchNormalization`
-            does, adds losses of its outputs, or has metrics.
+            with weights, one input and one output. `MultiHeadAttention` and `GroupQueryAttention`
+            are self-attention. Refused is what keeps state from call to call, as
+            `BatchNormalization` does, adds losses of its outputs, or has metrics.
         num_experts: E.
         route_by: `"token"` or `"example"`. `None`, the default, takes examples where the template
-            asks for inputs of rank 3 or more, and tokens elsewhere.
+            asks for inputs of rank 3 or more or begins with a `Flatten`, and tokens elsewhere.
 
     Call arguments:
         inputs: `[M, D]`, rows sorted by expert; or examples `[M, ..., D]`.
@@ -105,6 +105,7 @@ class LayerExperts(Experts):
             raise ValueError(f"Tokens are rows [M, D]. Received: input_shape={input_shape}.")
         shape = (None, *input_shape[1:])
         template = Template(self.layer, shape)
+        template.check_use(shape, by_token=self.route_by == "token")
         self._template = _Untracked(template)
         draws = _Draws(self.layer, shape)
         self.weights_of_experts = [

@@ -7,6 +7,15 @@ import zlib
 import keras
 
 SELF_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+# What their `input_spec` does not say; a token is flat already.
+_OF_EXAMPLES = (
+    *SELF_ATTENTION,
+    keras.layers.RNN,
+    keras.layers.Bidirectional,
+    keras.layers.TimeDistributed,
+    keras.layers.Flatten,
+)
+_SOME = 7  # rows, to see whether a template returns as many
 
 
 class Template:
@@ -19,24 +28,14 @@ class Template:
         input_shape: Shape of what one expert gets, its first axis None.
 
     Raises:
-        ValueError: If the layer cannot be an expert: it has state besides its weights, metrics, or
-            losses of its outputs; or several inputs or outputs.
+        ValueError: If the layer cannot be an expert: it cannot be copied or called on such inputs;
+            has state besides its weights, metrics, or losses of its outputs; or several inputs or
+            outputs.
     """
 
     def __init__(self, layer, input_shape):
         self.layer = copy_of(layer)
-        # Built as Keras builds a layer in a model: custom ones need not have a `build`.
-        specs = keras.tree.flatten(self._apply(keras.KerasTensor(input_shape)))
-        if len(specs) != 1:
-            raise ValueError(
-                f"An expert has one output. The template {layer.name!r} returns {len(specs)}."
-            )
-        if specs[0].shape[0] is not None or len(specs[0].shape) < 2:
-            raise ValueError(
-                "An expert returns one row for each row that it gets. The template "
-                f"{layer.name!r} turns {tuple(input_shape)} into {tuple(specs[0].shape)}."
-            )
-        self.dtype = specs[0].dtype
+        self.dtype = self._spec(input_shape).dtype
         _check_state(self.layer)
         self.weights = self.layer.weights
         self.names = _names(self.layer, self.weights)
@@ -45,6 +44,71 @@ class Template:
             for part in self.layer._flatten_layers()
             for generator in part._seed_generators
         ]
+
+    def check_use(self, input_shape, by_token):
+        """Raises a ValueError if the template is of no use to experts.
+
+        Args:
+            input_shape: Shape of what one expert gets, its first axis None.
+            by_token: Whether its rows are tokens.
+        """
+        name = told_of(self.layer)
+        if not self.weights:
+            raise ValueError(
+                f"The template {name} has no weights: all experts would be the same. Use it before "
+                "or after the mixture, or in a Sequential with layers that have some."
+            )
+        shape = tuple(self._spec(input_shape).shape)
+        if by_token and len(shape) != 2:
+            hint = (
+                "An Embedding reads ids, and a router needs vectors: use it before the mixture."
+                if isinstance(self.layer, keras.layers.Embedding)
+                else "Let a Sequential with a Flatten at its end be the template, or pass "
+                "LayerExperts(..., route_by='example')."
+            )
+            raise ValueError(
+                f"An expert turns tokens [M, D] into rows [M, width]. The template {name} turns "
+                f"{input_shape} into {shape}. {hint}"
+            )
+        # Whether it keeps to the rows that it gets shows where their number is known.
+        rows = self._spec((_SOME, *input_shape[1:])).shape[0]
+        if rows != _SOME:
+            raise ValueError(
+                f"An expert returns one row for each row that it gets. The template {name} turns "
+                f"{_SOME} rows into {rows}."
+            )
+
+    def _spec(self, input_shape):
+        """The KerasTensor that it makes of such inputs. Builds it, if it is not built yet."""
+        name = told_of(self.layer)
+        attends = isinstance(self.layer, SELF_ATTENTION)
+        try:
+            if attends and len(input_shape) < 3:
+                raise ValueError(f"expected ndim=3, found ndim={len(input_shape)}")
+            # Built as Keras builds a layer in a model: custom ones need not have a `build`.
+            outputs = self._apply(keras.KerasTensor(input_shape))
+        except Exception as error:  # Whatever a layer raises.
+            shape = tuple(input_shape)
+            if len(shape) == 2 and needs_examples(self.layer):
+                raise ValueError(
+                    f"The template {name} needs whole examples, such as [B, T, D]. Received inputs "
+                    f"of shape {shape}: {reason(error)}"
+                ) from error
+            raise ValueError(
+                f"The template {name} cannot be called on one input of shape {shape}: "
+                f"{reason(error)}"
+            ) from error
+        specs = keras.tree.flatten(outputs)
+        if len(specs) != 1 or not hasattr(specs[0], "shape"):
+            what = "nothing" if specs == [None] else len(specs)
+            raise ValueError(f"An expert has one output. The template {name} returns {what}.")
+        batch, *rest = specs[0].shape
+        if not rest or (input_shape[0] is None and batch is not None):
+            raise ValueError(
+                f"An expert returns one row for each row that it gets. The template {name} turns "
+                f"{tuple(input_shape)} into {tuple(specs[0].shape)}."
+            )
+        return specs[0]
 
     def call(self, inputs, weights, random_states, mask=None, training=None):
         """What the expert with these weights makes of `inputs` `[m, ...]`."""
@@ -85,8 +149,40 @@ class Template:
 
 def copy_of(layer, config=None):
     """A new layer, not built, made like `layer`."""
-    # Not `deserialize_keras_object`: a class that is defined in a function has no path.
-    return type(layer).from_config(layer.get_config() if config is None else config)
+    try:
+        # Not `deserialize_keras_object`: a class that is defined in a function has no path.
+        return type(layer).from_config(layer.get_config() if config is None else config)
+    except Exception as error:  # Whatever a layer raises.
+        for part in layer._flatten_layers():
+            if isinstance(part, keras.layers.Lambda):
+                raise ValueError(
+                    f"The template's layer {told_of(part)} cannot be copied for each expert: it "
+                    "holds Python code, which Keras does not load from a config. Write a layer "
+                    "with a `call` in its place, or use keras.layers.Activation."
+                ) from error
+        raise ValueError(
+            f"The template {told_of(layer)} cannot be made anew from its config, as it is for each "
+            f"expert: {reason(error)} Write its `get_config`, and let its `__init__` hand **kwargs "
+            "to that of its base class."
+        ) from error
+
+
+def told_of(layer):
+    """What to call a layer in a sentence."""
+    return f"{layer.name!r} ({type(layer).__name__})"
+
+
+def reason(error):
+    """What a layer's error says, in a line: without where Keras was, and with what."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    for before in ("Exception encountered when calling ", "Arguments received by "):
+        head, found, rest = text.partition(before)
+        if found:
+            text = rest.partition("\n")[2] if not head.strip() else head
+    for before in ("Error encountered:", "Exception encountered:"):
+        text = text.rpartition(before)[2]
+    line = text.strip().partition("\n")[0].strip() or type(error).__name__
+    return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def draw_weights(layer, input_shape, expert):
@@ -118,7 +214,8 @@ def check_template(layer):
     """Raises a ValueError unless a layer, as its user made it, may be a template."""
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"A template must be a Keras layer. Received: {layer!r}.")
-    if layer.built and not isinstance(layer, keras.Model):
+    # What has no weights may be built when it is made.
+    if layer.built and layer.weights and not isinstance(layer, keras.Model):
         raise ValueError(
             f"The template {layer.name!r} is built already; every expert starts from weights of "
             "its own. Pass a new layer."
@@ -127,7 +224,7 @@ def check_template(layer):
     if len(inputs) > 1:
         raise ValueError(f"An expert has one input. The template {layer.name!r} has {len(inputs)}.")
     for part in layer._flatten_layers():
-        name = f"{part.name!r}, a {type(part).__name__},"
+        name = told_of(part)
         if getattr(part, "activity_regularizer", None) is not None:
             raise ValueError(
                 f"The template's layer {name} has an `activity_regularizer`, which would count "
@@ -153,15 +250,13 @@ def check_template(layer):
 
 def _check_state(layer):
     for part in layer._flatten_layers():
-        name = f"{part.name!r}, a {type(part).__name__},"
+        name = told_of(part)
         if part._non_trainable_variables:
             weights = ", ".join(weight.name for weight in part._non_trainable_variables)
             raise ValueError(
                 f"The template's layer {name} keeps a state from call to call ({weights}). An "
                 "expert gets the few rows that the router sends it, in parts and with others to "
-                "fill up, so that such a state would be of no batch there is. In place of "
-                "BatchNormalization use LayerNormalization or GroupNormalization; normalise inputs "
-                "before the mixture."
+                f"fill up, so that such a state would be of no batch there is.{_instead_of(part)}"
             )
         if part._metrics:
             raise ValueError(
@@ -170,10 +265,22 @@ def _check_state(layer):
             )
 
 
+def _instead_of(layer):
+    """What to use in place of a layer that keeps a state, as a sentence after another."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return " Use LayerNormalization or GroupNormalization in its place."
+    if isinstance(layer, keras.layers.Normalization):
+        return " Normalise the inputs before the mixture."
+    return ""
+
+
 def needs_examples(layer):
     """Whether a layer needs whole examples, as convolutions and attention do."""
-    if isinstance(layer, (*SELF_ATTENTION, keras.layers.RNN, keras.layers.Bidirectional)):
+    if isinstance(layer, _OF_EXAMPLES):
         return True
+    if isinstance(layer, keras.layers.EinsumDense):
+        inputs = layer.equation.partition(",")[0]
+        return "..." not in inputs and len(inputs.strip()) > 2
     if isinstance(layer, keras.Model):
         if getattr(layer, "inputs", None):  # A Functional model, or one whose input is known.
             return len(layer.inputs[0].shape) > 2
