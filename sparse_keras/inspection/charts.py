@@ -20,7 +20,8 @@ def load_chart(gate):
         f"Load of {gate.num_experts} experts. The busiest, {gate.expert_names[busiest]}, has "
         f"{percent(load[busiest])}; {percent(even)} were even."
     )
-    step = math.ceil(gate.num_experts / 16)
+    # Numbers of three digits need twice the room.
+    step = math.ceil(gate.num_experts / (16 if gate.num_experts <= 100 else 8))
     axis = "".join(
         f"<span{' class=dead' if e in gate.dead else ''}>{e if e % step == 0 else ''}</span>"
         for e in range(gate.num_experts)
@@ -98,10 +99,16 @@ def pair_chart(gate):
                 f'width="{size - 1}" height="{size - 1}" rx="2" fill-opacity="{opacity:.2f}">'
                 f"<title>{html.escape(names)}: {told}, {tokens:,.0f} tokens</title></rect>"
             )
+    label = f"How often two of {count} experts serve one token, over chance."
+    found = np.nan_to_num(np.tril(gate.coactivation, -1))
+    i, j = np.unravel_index(np.argmax(found), found.shape)
+    if found[i, j] > 1:
+        names = f"{gate.expert_names[j]} and {gate.expert_names[i]}"
+        label += f" Most often, {found[i, j]:.1f} times as often as chance: {names}."
     return (
-        f'<div class="scroll"><svg class="grid" width="{left + edge + 2}" height="{edge + 16}" '
-        f'role="img" aria-label="Which of {count} experts serve the same tokens">'
-        f"{''.join(parts)}</svg></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Pairs of experts">'
+        f'<svg class="grid" width="{left + edge + 2}" height="{edge + 16}" '
+        f'role="img" aria-label="{html.escape(label)}">{"".join(parts)}</svg></div>'
     )
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 import sparse_keras
-from sparse_keras.health import ENOUGH, percent
+from sparse_keras.health import ENOUGH, experts, percent
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
 from sparse_keras.inspection.style import STYLE
@@ -21,6 +21,7 @@ from sparse_keras.inspection.words import (
 MARK = "<!-- written by sparse_keras.inspect -->"
 _MOST_LABELS = 24  # in a table of labels
 _MOST_PAIRED = 48  # experts in a chart of pairs
+_MOST_PAIRS = 10  # in a table
 _MOST_COLUMNS = 64  # experts in a table of labels
 _MOST_NAMED = 4  # labels of an expert
 
@@ -40,7 +41,7 @@ _HEAD = """<!doctype html>
 """  # noqa: E501
 
 _READING = """<footer>
-<h3>How to read this page</h3>
+<h2>How to read this page</h2>
 <p>A <b>token</b> is what is routed by itself: a word of a text, a row of a table.</p>
 <p><b>Load</b> is an expert's share of all assignments of tokens to experts. Violation is the
 largest load over the mean load, minus 1: 0 is even. A dead expert got no token. Padding counts
@@ -68,12 +69,11 @@ def page_of(inspection):
     """The text of the page."""
     title = f"Experts of {inspection.model}"
     gates = inspection.gates
-    heading = re.sub("([/_])", r"\1<wbr>", _text(title))  # Where a long name may break.
     parts = [
-        f"<h1>{heading}</h1>",
+        f"<h1>{_breakable(title)}</h1>",
         f'<p class="muted">What its routers do with {inspection.examples:,} '
         f"{_text(inspection.data)}</p>",
-        f'<section class="card"><h3>In short</h3>{_verdicts(inspection.summary())}</section>',
+        f'<section class="card"><h2>In short</h2>{_verdicts(inspection.summary())}</section>',
     ]
     if len(gates) > 1:
         parts.append(_overview(gates))
@@ -100,14 +100,37 @@ def _text(value):
     return html.escape(str(value))
 
 
+def _breakable(value):
+    """Text whose long names may break where they have parts, before they do anywhere."""
+    return re.sub(r"\S{25,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), _text(value))
+
+
+def _table(head, rows, label, kind="full"):
+    """A table that scrolls sideways by touch and by keyboard where it is too wide.
+
+    Args:
+        head: HTML of the cells of its head.
+        rows: HTML of its rows.
+        label: What a screen reader calls it.
+        kind: Its class.
+    """
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
+        f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _head(*names):
+    return "".join(f'<th scope="col">{_text(name)}</th>' for name in names)
+
+
 def _verdicts(verdicts):
-    items = "".join(f'<li class="{one.kind}">{_text(one.text)}</li>' for one in verdicts)
+    items = "".join(f'<li class="{one.kind}">{_breakable(one.text)}</li>' for one in verdicts)
     return f'<ul class="verdicts">{items}</ul>'
 
 
 def _overview(gates):
     columns = ("experts", "a token", "violation", "dead", "dropped", "decided", "entropy", "bits")
-    head = "".join(f"<th>{name}</th>" for name in ("gate", *columns))
     rows = []
     for n, gate in enumerate(gates):
         cells = (
@@ -121,11 +144,10 @@ def _overview(gates):
             number(gate.mutual_information, ".3f"),
         )
         cells = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-        rows.append(f'<tr><td><a href="#gate-{n}">{_text(gate.name)}</a></td>{cells}</tr>')
-    return (
-        '<section class="card"><h3>Gates</h3><div class="scroll"><table class="full">'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
-    )
+        name = f'<a href="#gate-{n}">{_breakable(gate.name)}</a>'
+        rows.append(f'<tr><td class="text">{name}</td>{cells}</tr>')
+    table = _table(_head("gate", *columns), "".join(rows), "Gates")
+    return f'<section class="card"><h2>Gates</h2>{table}</section>'
 
 
 def _gate(gate, n, label):
@@ -134,7 +156,7 @@ def _gate(gate, n, label):
         f"{gate.router}, {gate.num_experts} experts, {per_token} a token, {gate.tokens:,} tokens"
     )
     parts = [
-        f'<section id="gate-{n}"><h2>{_text(gate.name)}</h2>',
+        f'<section id="gate-{n}"><h2>{_breakable(gate.name)}</h2>',
         f'<p class="muted">{_text(about)}</p>',
         _verdicts(gate.verdicts),
     ]
@@ -164,11 +186,12 @@ def _load_card(gate):
         f"<tr><td>{_text(name)}</td><td>{100 * load:.1f} %</td><td>{100 * weight:.1f} %</td></tr>"
         for name, load, weight in zip(gate.expert_names, gate.load, gate.importance, strict=True)
     )
-    numbers = (
-        '<details><summary>Numbers</summary><div class="scroll"><table><thead><tr><th>expert</th>'
-        f"<th>{what}</th><th>weight</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
-    )
-    return _card("Load", caption, load_chart(gate) + numbers)
+    numbers = _table(_head("expert", what, "weight"), rows, "Load in numbers", kind="few")
+    return _card("Load", caption, load_chart(gate) + _folded(numbers))
+
+
+def _folded(numbers):
+    return f"<details><summary>Numbers</summary>{numbers}</details>"
 
 
 def _decision_card(gate):
@@ -188,22 +211,29 @@ def _pairs_card(gate):
         'style="background:var(--accent)"></span> more, <span class="swatch" '
         'style="background:var(--less)"></span> less than chance.'
     )
+    table = _pairs_table(gate)
     if gate.num_experts <= _MOST_PAIRED:
-        return _card("Who works together", caption, pair_chart(gate))
+        return _card("Who works together", caption, pair_chart(gate) + (table and _folded(table)))
+    told = "The pairs that are furthest above chance, and how many times."
+    if not table:
+        told = f"No two experts share {PAIR_TOKENS} tokens, and more than by chance."
+    return _card("Who works together", told, table)
+
+
+def _pairs_table(gate):
+    """The pairs that are furthest above chance; nothing if none is."""
     ratio = np.nan_to_num(np.triu(gate.coactivation))
     busy = ratio * (np.triu(gate.coactivation_tokens) >= PAIR_TOKENS)
     rows = ""
-    for place in np.argsort(-busy, axis=None)[:10]:
+    for place in np.argsort(-busy, axis=None)[:_MOST_PAIRS]:
         i, j = np.unravel_index(place, busy.shape)
-        if busy[i, j] > 0:
+        if busy[i, j] > 1:
             names = f"{gate.expert_names[i]} and {gate.expert_names[j]}"
-            tokens = f"{gate.coactivation_tokens[i, j]:,.0f}"
-            rows += f"<tr><td>{_text(names)}</td><td>{ratio[i, j]:.1f}</td><td>{tokens}</td></tr>"
-    table = (
-        '<div class="scroll"><table class="full"><thead><tr><th>pair</th><th>times chance</th>'
-        f"<th>tokens</th></tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-    return _card("Who works together", "The pairs that are furthest above chance.", table)
+            if names == f"expert {i} and expert {j}":
+                names = experts([i, j])
+            cells = f"<td>{ratio[i, j]:.1f}</td><td>{gate.coactivation_tokens[i, j]:,.0f}</td>"
+            rows += f'<tr><td class="text">{_text(names)}</td>{cells}</tr>'
+    return rows and _table(_head("pair", "times", "tokens"), rows, "Pairs above chance")
 
 
 def _labels_card(gate, label):
@@ -216,25 +246,29 @@ def _labels_card(gate, label):
     if len(gate.labels) <= _MOST_LABELS:
         shown = gate.labels
     place = {one: n for n, one in enumerate(gate.labels)}
-    experts = _columns_of(gate)
+    columns = _columns_of(gate)
     everything = "".join(
         f'<td style="--v:{min(gate.base_rate[e], 1):.2f}">{100 * gate.base_rate[e]:.0f}</td>'
-        for e in experts
+        for e in columns
     )
-    head = "".join(f'<th title="{_text(gate.expert_names[e])}">{e}</th>' for e in experts)
+    head = "".join(
+        f'<th scope="col" title="{_text(gate.expert_names[e])}">{e}</th>' for e in columns
+    )
     rows = []
     for one in shown:
         cells = []
-        for e in experts:
+        for e in columns:
             rate, lift = gate.rate[place[one], e], gate.lift[place[one], e]
-            kinds = ["high"] * bool(rate > 0.55) + ["named"] * ((one, e) in named)
-            kind = f' class="{" ".join(kinds)}"' if kinds else ""
+            kind = ' class="named"' if (one, e) in named else ""
             title = f"{one}, {gate.expert_names[e]}: {percent(rate)}, {lift:.1f} times its share"
             cells.append(
                 f'<td{kind} style="--v:{min(rate, 1):.2f}" title="{_text(title)}">'
                 f"{100 * rate:.0f}</td>"
             )
-        rows.append(f'<tr><th title="{_text(one)}">{_text(one)}</th>{"".join(cells)}</tr>')
+        rows.append(
+            f'<tr><th scope="row" title="{_text(one)}"><span>{_text(one)}</span></th>'
+            f"{''.join(cells)}</tr>"
+        )
     what = (
         "the experts' shares of its weight" if gate.soft else "its tokens that each expert serves"
     )
@@ -244,12 +278,9 @@ def _labels_card(gate, label):
     caption = _text(
         f"Of each {label}, {what}, in percent; framed what stands out from chance. {bits}.{more}"
     )
-    kind = "heat many" if len(experts) > 16 else "heat"
-    table = (
-        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr><th></th>{head}</tr>'
-        f'</thead><tbody>{"".join(rows)}<tr class="all"><th>all</th>{everything}</tr></tbody>'
-        "</table></div>"
-    )
+    kind = "heat many" if len(columns) > 16 else "heat"
+    rows.append(f'<tr><th scope="row"><span>all</span></th>{everything}</tr>')
+    table = _table(f"<td></td>{head}", "".join(rows), f"Experts by {label}", kind)
     return _card(f"By {label}", caption, table, wide=True)
 
 
@@ -276,11 +307,8 @@ def _experts_card(gate, label):
         rows.append(
             f'<tr><td>{_text(name)}</td><td>{load}</td><td class="text">{_text(told)}</td></tr>'
         )
-    table = (
-        '<div class="scroll"><table class="full"><thead><tr><th>expert</th><th>load</th>'
-        f'<th class="text">stands out for</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        "</div>"
-    )
+    head = f'{_head("expert", "load")}<th scope="col" class="text">stands out for</th>'
+    table = _table(head, "".join(rows), "What each expert is for")
     caption = _text(
         f"The {label} of which an expert serves more than of everything, how many times."
     )

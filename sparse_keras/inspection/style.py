@@ -5,12 +5,12 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --bg: #f6f5f1; --card: #ffffff; --text: #1f2429; --muted: #66707a; --line: #e3e1da;
-  --accent: #22688f; --on-accent: #ffffff; --less: #b4602b; --good: #2c7a4b; --bad: #b3362b;
+  --accent: #22688f; --heat: 70%; --less: #b4602b; --good: #2c7a4b; --bad: #b3362b;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --bg: #14171a; --card: #1d2226; --text: #e6e8ea; --muted: #9aa5ae; --line: #30373d;
-    --accent: #6fb7e0; --on-accent: #0d1317; --less: #e39a63; --good: #74c794; --bad: #f08a7e;
+    --accent: #6fb7e0; --heat: 50%; --less: #e39a63; --good: #74c794; --bad: #f08a7e;
   }
 }
 * { box-sizing: border-box; }
@@ -21,7 +21,7 @@ body {
 main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .25rem; text-wrap: balance; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .1rem; overflow-wrap: anywhere; }
-h3 { font-size: 1rem; margin: 0 0 .15rem; }
+h3, .card > h2, footer > h2 { font-size: 1rem; margin: 0 0 .15rem; }
 p { margin: .25rem 0; }
 .muted, figcaption { color: var(--muted); font-size: .875rem; }
 .card {
@@ -47,7 +47,7 @@ figure { margin: 0; }
 .floor { stroke: var(--line); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .mark { stroke: var(--less); stroke-width: 1.5; stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
 .axis { display: flex; font-size: .72rem; color: var(--muted); font-variant-numeric: tabular-nums; }
-.axis span { flex: 1 1 0; min-width: 0; text-align: center; white-space: nowrap; }
+.axis span { display: flex; justify-content: center; flex: 1 1 0; min-width: 0; white-space: nowrap; }
 .axis .dead { color: var(--bad); font-weight: 700; }
 .axis.ends { justify-content: space-between; }
 .axis.ends span { flex: none; }
@@ -55,25 +55,29 @@ figure { margin: 0; }
 .key { display: inline-block; width: 1rem; border-top: 2px dashed var(--less); vertical-align: middle; }
 .more { fill: var(--accent); } .fewer { fill: var(--less); } .empty { fill: var(--line); }
 .grid text { fill: var(--muted); font-size: 10px; }
+.swatch, table.heat td { forced-color-adjust: none; print-color-adjust: exact; }
 .swatch { display: inline-block; width: .75rem; height: .75rem; border-radius: 2px; vertical-align: -1px; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 table.full { width: 100%; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td.text, th.text { text-align: left; white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
+td.text, th.text { text-align: left; white-space: normal; min-width: 8rem; overflow-wrap: anywhere; }
 tr:last-child td, tr:last-child th { border-bottom: 0; }
 a { color: var(--accent); }
 table.heat { border-collapse: separate; border-spacing: 2px; }
 table.heat th, table.heat td { border: 0; padding: .2rem .3rem; text-align: center; font-size: .75rem; min-width: 2.1rem; }
 table.heat th:first-child {
-  position: sticky; left: 0; background: var(--card); text-align: right; max-width: 9rem; padding-right: .5rem;
-  overflow: hidden; text-overflow: ellipsis;
+  position: sticky; left: 0; background: var(--card); text-align: right; padding-right: .5rem;
 }
-table.heat td { border-radius: 4px; background: color-mix(in srgb, var(--accent) calc(var(--v) * 100%), transparent); }
-table.heat td.high { color: var(--on-accent); }
+table.heat th span {
+  width: max-content; max-width: min(9rem, 32vw); margin-left: auto; white-space: normal; overflow-wrap: anywhere; line-height: 1.25;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; line-clamp: 3; overflow: hidden;
+}
+/* Never so dark, or in the dark so light, that the number in it could not be read. */
+table.heat td { border-radius: 4px; background: color-mix(in srgb, var(--accent) calc(var(--v, 0) * var(--heat)), var(--card)); }
 table.heat td.named { outline: 2px solid var(--less); outline-offset: -1px; font-weight: 700; }
-table.heat tr.all td, table.heat tr.all th { color: var(--muted); }
+table.heat.many { --heat: 100%; }
 table.heat.many td { min-width: 1rem; padding: .2rem 0; color: transparent; }
 table.heat.many th:not(:first-child) { min-width: 1rem; padding: .2rem 0; font-size: .65rem; }
 details { margin-top: .75rem; }

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 import sparse_keras
+from sparse_keras.inspection.style import STYLE
 from sparse_keras.layers import DenseExperts, MixtureOfExperts, MultiGateMixtureOfExperts
 
 NASTY = '<script>alert("&")</script>'
@@ -86,6 +87,95 @@ def test_page(inspection, tmp_path):
     assert any(a.get("name") == "viewport" for _, a in page.tags)
     assert "prefers-color-scheme: dark" in text
     assert all(a.get("aria-label") for tag, a in page.tags if tag == "svg")
+
+
+def test_page_for_keyboards_and_screen_readers(inspection):
+    page = Page(inspection.to_html())
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    # No level is left out on the way down.
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    scrolls = [a for tag, a in page.tags if a.get("class") == "scroll"]
+    assert len(scrolls) > 6
+    for attributes in scrolls:
+        assert attributes["tabindex"] == "0" and attributes["role"] == "region"
+        assert attributes["aria-label"]
+    heads = [a for tag, a in page.tags if tag == "th"]
+    assert {a.get("scope") for a in heads} == {"col", "row"}
+    pairs, *_ = [a["aria-label"] for tag, a in page.tags if a.get("class") == "grid"]
+    gate = inspection["first"]
+    i, j = np.unravel_index(np.nanargmax(np.tril(gate.coactivation, -1)), (6, 6))
+    assert f"{gate.coactivation[i, j]:.1f} times as often as chance: expert {j} and" in pairs
+
+
+def test_long_names_break_where_they_have_parts():
+    name = "a_layer_of_a_very_long_name_in_block_0"
+    x = inputs = keras.Input((3,))
+    for one in (name, "a_layer"):
+        x = MixtureOfExperts(DenseExperts(4, 3), name=one)(x)
+    text = sparse_keras.inspect(keras.Model(inputs, x), np.ones((4, 3), "float32")).to_html()
+    assert f"<h2>{name.replace('_', '_<wbr>')}</h2>" in text
+    assert "<h2>a_layer</h2>" in text  # It fits a line.
+
+
+def test_pairs_are_told_in_numbers():
+    """Experts 0 and 1 serve the same tokens: by chart, and by table where there are too many."""
+    for count in (6, 60):
+        inputs = keras.Input((3,))
+        layer = MixtureOfExperts(DenseExperts(count, 3), k=2)
+        model = keras.Model(inputs, layer(inputs))
+        kernel = np.random.default_rng(1).normal(size=(3, count))
+        kernel[0, :2], kernel[0, 2:] = 30.0, 0.0
+        layer.router.kernel.assign(kernel)
+        x = np.random.default_rng(0).normal(size=(1000, 3)).astype("float32")
+        gate = sparse_keras.inspect(model, x)[0]
+        text = sparse_keras.inspect(model, x).to_html()
+        row = (
+            f'<td class="text">experts 0 and 1</td><td>{gate.coactivation[0, 1]:.1f}</td>'
+            f"<td>{gate.coactivation_tokens[0, 1]:,.0f}</td>"
+        )
+        assert row in text
+        assert ('class="grid"' in text) == (count == 6)
+
+
+def luminance(color):
+    parts = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in color
+    ]
+    return float(np.dot([0.2126, 0.7152, 0.0722], parts))
+
+
+def contrast(one, other):
+    """As WCAG 2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def themes():
+    light, dark = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    pattern = re.compile(r"--([a-z-]+): (#\w{6}|\d+%)")
+    return {"light": dict(pattern.findall(light)), "dark": dict(pattern.findall(dark))}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_can_be_read(theme):
+    """Text has a contrast of 4.5, as WCAG AA asks for, on what it stands on; marks one of 3."""
+    values = themes()[theme]
+    colors = {
+        name: np.array([int(value[n : n + 2], 16) / 255 for n in (1, 3, 5)])
+        for name, value in values.items()
+        if value[0] == "#"
+    }
+    assert themes()["light"].keys() == themes()["dark"].keys() and len(colors) == 9
+    for ground in ("bg", "card"):
+        for name in ("text", "muted", "accent", "good", "bad"):
+            assert contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
+    assert contrast(colors["less"], colors["card"]) >= 3
+    assert contrast(colors["accent"], colors["card"]) >= 3
+    heat = float(values["heat"][:-1]) / 100
+    for rate in np.linspace(0, 1, 21):
+        cell = rate * heat * colors["accent"] + (1 - rate * heat) * colors["card"]
+        assert contrast(colors["text"], cell) >= 4.5, rate
 
 
 def test_page_of_numbers(inspection):
