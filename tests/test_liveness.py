@@ -233,6 +233,7 @@ CASES = {
     "TopKRouter.num_groups": (GROUPS, "6"),
     "TopKRouter.groups_kept": (GROUPS, "3"),
     "TopKRouter.group_score": (GROUPS, "top2_sum"),
+    "CosineRouter.projection_dim": ((), "3"),
     "ThresholdRouter.max_experts": ((), "2"),
     "ReLURouter.max_experts": ((), "3"),
     "ReLURouter.l1_initial": ((), "0.001"),

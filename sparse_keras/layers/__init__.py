@@ -21,6 +21,7 @@ from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.routers import (
     BalancedRouter,
+    CosineRouter,
     DenseRouter,
     DSelectKRouter,
     ExpertChoiceRouter,
@@ -38,6 +39,7 @@ from sparse_keras.layers.sparse_projection import SparseProjection
 
 __all__ = [
     "BalancedRouter",
+    "CosineRouter",
     "CrossMixture",
     "DenseExperts",
     "DSelectKRouter",

@@ -145,6 +145,20 @@ class TopKRouter(_LearnedRouter):
         return found
 
 
+class CosineRouter(TopKRouter):
+    """Each row goes to the k experts whose direction is nearest to its own, in few dimensions."""
+
+    type: Literal["cosine"] = Field("cosine", description="As top_k, by cosines (X-MoE).")
+    projection_dim: Count | None = Field(
+        None,
+        description="Dimensions in which rows and experts are compared. Null: half the number of "
+        "experts, at least 2.",
+    )
+    initial_temperature: Annotated[float, Field(ge=0.01)] = Field(
+        0.07, description="What cosines are divided by at first; it is learned."
+    )
+
+
 class ThresholdRouter(_LearnedRouter):
     """Each row goes to every expert whose sigmoid gate is above a threshold."""
 
@@ -343,6 +357,7 @@ class BalancedRouter(_LearnedRouter):
 ROUTERS = Choice(
     "router",
     TopKRouter,
+    CosineRouter,
     ThresholdRouter,
     ReLURouter,
     DenseRouter,

@@ -8,6 +8,7 @@ from keras import ops
 import sparse_keras
 from sparse_keras.layers import (
     BalancedRouter,
+    CosineRouter,
     DenseExperts,
     DSelectKRouter,
     ExpertChoiceRouter,
@@ -203,6 +204,7 @@ def test_gates_that_open_any_number():
         lambda: ExpertChoiceRouter(),
         lambda: DSelectKRouter(k=2),
         lambda: BalancedRouter(k=2),
+        lambda: CosineRouter(k=2),
         lambda: SinkhornRouter(k=1),
         lambda: HierarchicalRouter(k=1),
         lambda: "qwen3_moe",
@@ -213,6 +215,7 @@ def test_gates_that_open_any_number():
         "expert_choice",
         "dselect_k",
         "balanced",
+        "cosine",
         "sinkhorn",
         "hierarchical",
         "qwen3_moe",

@@ -10,6 +10,7 @@ import pytest
 import sparse_keras
 from sparse_keras.layers import (
     BalancedRouter,
+    CosineRouter,
     CrossMixture,
     DenseExperts,
     DenseRouter,
@@ -152,6 +153,11 @@ SUBJECTS = {
         partial(TopKRouter, num_experts=4, score="identity", use_bias=True, noise=True),
         ROUTER | RANDOM,
     ),
+    "CosineRouter": (partial(CosineRouter, num_experts=4), ROUTER),
+    "CosineRouter with noise": (
+        partial(CosineRouter, num_experts=4, use_bias=True, noise=True),
+        ROUTER | RANDOM,
+    ),
     "ThresholdRouter": (partial(ThresholdRouter, num_experts=4), ROUTER),
     "ReLURouter": (partial(ReLURouter, num_experts=4), ROUTER),
     "DenseRouter": (partial(DenseRouter, num_experts=4), ROUTER),
@@ -207,6 +213,7 @@ SUBJECTS = {
         MASKED,
     ),
     "dense, top k": (partial(mixture, DENSE, TOP_K), MASKED),
+    "dense, cosine": (partial(mixture, DENSE, partial(CosineRouter, z_loss=0.001)), MASKED),
     "dense, threshold": (partial(mixture, DENSE, ThresholdRouter), MASKED),
     "dense, relu": (partial(mixture, DENSE, RELU), MASKED),
     "dense, dense": (

@@ -11,6 +11,7 @@ from sparse_keras import layers
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import (
     BalancedRouter,
+    CosineRouter,
     CrossMixture,
     DenseExperts,
     DenseRouter,
@@ -546,6 +547,11 @@ KNOBS = {
         },
     ),
 }
+KNOBS[CosineRouter] = (
+    *KNOBS[TopKRouter],
+    {"num_experts": 8, "seed": 1},
+    {"projection_dim": 3, "initial_temperature": 0.5},
+)
 # What a router refuses, since it would do nothing.
 REFUSED = {
     DenseRouter: {"balance_loss": 0.1},

@@ -64,6 +64,7 @@ CASES = [
             "dselect k",
             "balanced 3",
             "sinkhorn 2",
+            "top 1 by cosine",
             "1 of 1 group",
         ],
         [None, 0.7],

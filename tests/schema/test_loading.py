@@ -69,8 +69,8 @@ def test_all_errors_come_at_once_with_position_path_line_and_caret(load):
 (did you mean 'relu'?)
             7 |   experts: {type: dense, num_expert: 4, units: 8, activation: rleu}
               |                                                               ^
-        mine.yaml:9:11: model.router.type: expected one of 'top_k', 'threshold', 'relu', \
-'dense', 'uniform', 'expert_choice', 'dselect_k', 'hierarchical', \
+        mine.yaml:9:11: model.router.type: expected one of 'top_k', 'cosine', 'threshold', \
+'relu', 'dense', 'uniform', 'expert_choice', 'dselect_k', 'hierarchical', \
 'sinkhorn', 'balanced', got 'topk' (did you mean 'top_k'?)
             9 |     type: topk
               |           ^
@@ -152,8 +152,8 @@ def test_rules_between_keys_point_at_the_key_that_is_wrong(load):
 def test_a_section_without_its_type_says_which_there_are(load):
     text = BASE.replace("type: top_k, ", "")
     needs = (
-        "needs a type: 'top_k', 'threshold', 'relu', 'dense', 'uniform', 'expert_choice', "
-        "'dselect_k', 'hierarchical', 'sinkhorn', 'balanced'\n"
+        "needs a type: 'top_k', 'cosine', 'threshold', 'relu', 'dense', 'uniform', "
+        "'expert_choice', 'dselect_k', 'hierarchical', 'sinkhorn', 'balanced'\n"
     )
     assert f"mine.yaml:6:11: model.router: {needs}" in errors(load, text)
 

@@ -135,6 +135,14 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         (lambda: routers.TopKRouter(groups_kept=2), "groups_kept: has no effect: num_groups is"),
         (lambda: routers.TopKRouter(num_groups=2), "num_groups: needs groups_kept"),
         (lambda: routers.TopKRouter(load_loss=0.1), "load_loss: needs noise"),
+        (lambda: routers.CosineRouter(k=1, normalize=True), "normalize: true with k: 1"),
+        (
+            lambda: models.SparseMLP(
+                experts=experts.DenseExperts(num_experts=8, units=8),
+                router=routers.CosineRouter(preset="deepseek_v3"),
+            ),
+            "router.num_groups: 8 groups of 8 experts have one expert each",
+        ),
         (
             lambda: routers.TopKRouter(bias_update_rate=0.01),
             "bias_update_rate: has no effect: select_on is not score_plus_bias",

@@ -214,6 +214,8 @@ def route(router, logits, mask=None, weights=None, training=False):
         training: Whether the call is part of training, for a router that chooses otherwise then.
     """
     name = type(router).__name__
+    if name == "CosineRouter":
+        name = "TopKRouter"  # By other logits.
     if name == "ExpertChoiceRouter":
         return expert_choice(logits, mask, router.capacity_factor)
     if name == "DSelectKRouter":
@@ -328,6 +330,17 @@ def sinkhorn(router, logits, mask, training):
             if router.k > 1 and router.normalize:
                 weight[n] /= weight[n].sum()
     return index, weight, is_open
+
+
+def cosine_logits(x, weights):
+    """The cosine between each projected token and each expert's embedding over the temperature."""
+    tokens, experts = x @ weights["router_kernel"], weights["router_embeddings"].T
+    logits = np.zeros((len(tokens), len(experts)))
+    for n, token in enumerate(tokens):
+        for e, expert in enumerate(experts):
+            lengths = np.linalg.norm(token) * np.linalg.norm(expert)
+            logits[n, e] = token @ expert / lengths if lengths > 0 else 0.0
+    return logits / np.exp(weights["router_log_temperature"]) + weights.get("router_bias", 0.0)
 
 
 def two_level_logits(x, weights):

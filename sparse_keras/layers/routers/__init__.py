@@ -8,6 +8,7 @@ from sparse_keras._token_choice import PRESETS
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.routers.balanced import BalancedRouter
 from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.cosine import CosineRouter
 from sparse_keras.layers.routers.dense import DenseRouter
 from sparse_keras.layers.routers.dselect_k import DSelectKRouter
 from sparse_keras.layers.routers.expert_choice import ExpertChoiceRouter
@@ -24,6 +25,7 @@ ROUTERS = Builders(
     "router",
     {
         "top_k": TopKRouter,
+        "cosine": CosineRouter,
         "threshold": ThresholdRouter,
         "relu": ReLURouter,
         "dense": DenseRouter,
@@ -47,12 +49,12 @@ def router_from(identifier, **defaults):
 
     `"deepseek_v3"` is `{"type": "top_k", "preset": "deepseek_v3"}`, and so for each preset.
     """
-    if isinstance(identifier, dict) and identifier.get("type") == "top_k":
+    if isinstance(identifier, dict) and identifier.get("type") in ("top_k", "cosine"):
         identifier = dict(identifier)
         preset = identifier.pop("preset", None)
         if preset is not None:
-            del identifier["type"]
-            return TopKRouter.preset(preset, **defaults | identifier)
+            router = ROUTERS[identifier.pop("type")]
+            return router.preset(preset, **defaults | identifier)
     return identifiers.get(identifier, _NAMES, Router, "a router", **defaults)
 
 
@@ -61,6 +63,7 @@ __all__ = [
     "ROUTERS",
     "DSelectKRouter",
     "BalancedRouter",
+    "CosineRouter",
     "DenseRouter",
     "ExpertChoiceRouter",
     "HashRouter",

@@ -160,18 +160,26 @@ class Router(keras.layers.Layer):
 
     def build(self, input_shape):
         self.check_num_experts()
+        self.add_logit_weights(input_shape[-1])
+        self.built = True
+
+    def add_logit_weights(self, input_dim):
+        """Makes the weights that `compute_logits` needs."""
         self.kernel = self.add_weight(
             name="router_kernel",
-            shape=(input_shape[-1], self.num_experts),
+            shape=(input_dim, self.num_experts),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
         )
+        self.add_bias()
+
+    def add_bias(self):
+        """Makes the bias of the logits, if there is one."""
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
                 name="router_bias", shape=(self.num_experts,), initializer="zeros"
             )
-        self.built = True
 
     def call(self, inputs, mask=None, training=None):
         inputs = self.jittered(inputs, mask, training)
@@ -257,6 +265,10 @@ class Router(keras.layers.Layer):
 
     def matrix_params(self):
         """The number of weights that make routings of inputs."""
+        return self.logit_params()
+
+    def logit_params(self):
+        """The number of weights that make logits of inputs."""
         return (self.kernel.shape[0] + self.use_bias) * self.num_experts
 
     def flops_per_token(self, input_dim):

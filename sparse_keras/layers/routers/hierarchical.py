@@ -116,11 +116,11 @@ class HierarchicalRouter(BalanceableRouter):
     def always_open(self):
         return type(self).route is HierarchicalRouter.route  # A subclass may close what it likes.
 
-    def build(self, input_shape):
-        super().build(input_shape)
+    def add_logit_weights(self, input_dim):
+        super().add_logit_weights(input_dim)
         self.group_kernel = self.add_weight(
             name="router_group_kernel",
-            shape=(input_shape[-1], self.num_groups),
+            shape=(input_dim, self.num_groups),
             initializer=for_group(self.kernel_initializer, "router_group_kernel", 0),
             regularizer=self.kernel_regularizer,
         )
@@ -187,7 +187,7 @@ class HierarchicalRouter(BalanceableRouter):
             total = total + runner_up
         return share_of(total, scores)
 
-    def matrix_params(self):
+    def logit_params(self):
         inputs = self.kernel.shape[0] + self.use_bias
         return inputs * (self.num_experts + self.num_groups)
 

@@ -1,0 +1,137 @@
+"""CosineRouter: a TopKRouter whose logits are cosines between tokens and experts."""
+
+import math
+
+import keras
+from keras import ops
+
+from sparse_keras.initializers import for_group
+from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.routers.top_k import TopKRouter
+
+# A vector shorter than the square root of this has no direction. Its cosines are 0, and so is its
+# gradient, which would else be that much larger than others.
+_NO_LENGTH = 1e-12
+_LOWEST_TEMPERATURE = 0.01
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class CosineRouter(TopKRouter):
+    """Compares tokens with experts by their direction, in a space of few dimensions.
+
+        token  = x @ kernel                               [N, P]
+        logits = cosine(token, embeddings) / temperature  [+ bias]
+
+    The rest is that of a `TopKRouter`, and so are its other arguments. A plain router's logits grow
+    with the lengths of tokens and of experts' vectors, and training pulls tokens towards the
+    vectors of their experts, until they tell little else. Here lengths do not count, and P is small
+    beside D: that much of a token at most has to serve the router.
+
+    The temperature is learned, as its logarithm, and kept at 0.01 or above.
+
+    Args:
+        projection_dim: P. `None` means E / 2, as in the paper, and 2 for fewer than 4 experts: in
+            one dimension there are two directions.
+        initial_temperature: The temperature at first, at least 0.01.
+        k: K, experts per token.
+        use_bias: Whether a bias is added to the cosines divided by the temperature.
+        kernel_initializer: Initializer of the `[D, P]` matrix and of the experts' embeddings
+            `[P, E]`. Not zeros, which have no direction.
+        kernel_regularizer: Regularizer of both matrices.
+        **kwargs: As for `TopKRouter`. Noise is added to the logits, after the division.
+
+    Call arguments:
+        inputs: `[N, D]`.
+        mask: Optional bool `[N]`, False for padding.
+        training: Whether the call is part of training.
+
+    Returns:
+        The routing, a dict; see `TopKRouter`.
+
+    Raises:
+        ValueError: As for `TopKRouter`, or if the initial temperature is too low.
+
+    Example:
+
+    >>> router = sparse_keras.layers.CosineRouter(k=1, num_experts=8)
+    >>> x = np.random.normal(size=(5, 16)).astype("float32")
+    >>> logits = np.array(router(x)["logits"])
+    >>> np.allclose(logits, router(10 * x)["logits"], atol=1e-4)
+    True
+    >>> bool(np.abs(logits).max() < 1 / 0.07 + 1e-3)
+    True
+
+    Reference:
+        [On the Representation Collapse of Sparse Mixture of
+        Experts](https://arxiv.org/abs/2204.09179), section 3.
+    """
+
+    def __init__(self, k=2, projection_dim=None, initial_temperature=0.07, **kwargs):
+        super().__init__(k=k, **kwargs)
+        if projection_dim is not None:
+            positive_int("projection_dim", projection_dim)
+        self.projection_dim = projection_dim
+        if not _LOWEST_TEMPERATURE <= initial_temperature < float("inf"):
+            raise ValueError(
+                f"`initial_temperature` must be at least {_LOWEST_TEMPERATURE}, below which it is "
+                f"not learned. Received: initial_temperature={initial_temperature!r}."
+            )
+        self.initial_temperature = initial_temperature
+
+    @property
+    def _width(self):
+        """P."""
+        return self.projection_dim or max(self.num_experts // 2, 2)
+
+    def add_logit_weights(self, input_dim):
+
+        def matrix(name, shape, initializer):
+            return self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=initializer,
+                regularizer=self.kernel_regularizer,
+            )
+
+        self.kernel = matrix("router_kernel", (input_dim, self._width), self.kernel_initializer)
+        self.embeddings = matrix(
+            "router_embeddings",
+            (self._width, self.num_experts),
+            for_group(self.kernel_initializer, "router_embeddings", 0),
+        )
+        lowest = math.log(_LOWEST_TEMPERATURE)
+        self.log_temperature = self.add_weight(
+            name="router_log_temperature",
+            shape=(),
+            initializer=keras.initializers.Constant(math.log(self.initial_temperature)),
+            constraint=lambda value: ops.maximum(value, lowest),
+        )
+        self.add_bias()
+
+    def compute_logits(self, inputs):
+        tokens = _directions(ops.matmul(inputs, self.kernel), axis=1)
+        cosines = ops.matmul(tokens, _directions(ops.convert_to_tensor(self.embeddings), axis=0))
+        logits = cosines * ops.exp(-ops.convert_to_tensor(self.log_temperature))
+        return logits if self.bias is None else logits + self.bias
+
+    def logit_params(self):
+        rows = self.kernel.shape[0] + self.num_experts
+        return rows * self._width + 1 + self.use_bias * self.num_experts
+
+    def flops_per_token(self, input_dim):
+        return 2 * (input_dim + self.num_experts) * self._width
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "projection_dim": self.projection_dim,
+            "initial_temperature": self.initial_temperature,
+        }
+
+
+def _directions(vectors, axis):
+    """Vectors divided by their lengths; zeros for what has none."""
+    square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
+    has_length = square > _NO_LENGTH
+    # Two `where`s: one alone would leave 0 times infinity in the gradient.
+    return ops.where(has_length, vectors * ops.rsqrt(ops.where(has_length, square, 1.0)), 0.0)
