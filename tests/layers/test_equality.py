@@ -241,10 +241,12 @@ def test_capacity_equals_the_loop(name, capacity_factor):
     x = np.random.default_rng(3).normal(size=(2, 15, WIDTH)).astype("float32")
     mask = np.ones((2, 15), bool)
     mask[1, 9:] = False
-    y, routing = layer(x, mask=mask, training=True, return_routing=True)
     tokens = x.reshape(-1, WIDTH).astype("float64")
+    layer.build(x.shape)
     logits = logits_of(reference.weights_of(router), tokens)
+    # Before the call, which moves the selection bias.
     index, weight, is_open = reference.route(router, logits, mask.ravel(), training=True)
+    y, routing = layer(x, mask=mask, training=True, return_routing=True)
     # An even share of the open assignments; for a top-k router those are K times the 24 tokens that
     # are not padding.
     if name.startswith(("top", "sinkhorn")):
