@@ -47,8 +47,7 @@ class SinkhornRouter(Router):
         k: K, experts per token.
         temperature: What logits are divided by before they are balanced. A lower one brings the
             choice nearer to the even plan, since its rows are nearer to k experts each, and takes
-            more iterations. Megatron-LM has 1; with 64 experts that leaves the busiest four times
-            further from its fair share.
+            more iterations. Megatron-LM has 1, which leaves the load of many experts less even.
         iterations: How often rows and columns are scaled. The more the logits differ, compared to
             the temperature, the more it takes.
         normalize: Whether weights are divided by their sum. For k > 1 only.
