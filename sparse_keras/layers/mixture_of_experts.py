@@ -30,6 +30,8 @@ from sparse_keras.ops.sparse import is_any_sparse
 
 __all__ = ["MixtureOfExperts", "mixtures"]
 
+# Choices of a token of which few are open, as a rule, if any may be closed.
+_MANY_SLOTS = 5
 DROP_ORDERS = ("position", "batch_priority", "score")
 
 
@@ -194,8 +196,9 @@ class MixtureOfExperts(Mixture):
         tokens = as_tokens(self, inputs, token_mask)
 
         routed, routed_mask = self._routed(tokens, token_mask, inputs)
-        routing = self._route(routed, routed_mask, inputs, training, token_ids)
-        routing = shown(self, "", routing, routed_mask, training)
+        own = self._route(routed, routed_mask, inputs, training, token_ids)
+        routing = shown(self, "", own, routed_mask, training)
+        most_open = self.router.most_open(ops.shape(self._seen(routed, inputs)), training)
         capacity = self._capacity(routing["is_open"], training)
         plan = sort_by_expert(
             routing["expert_index"],
@@ -203,6 +206,9 @@ class MixtureOfExperts(Mixture):
             self.num_experts,
             capacity=capacity,
             order=None if capacity is None else self._order(routing),
+            few_open=not self.router.always_open and self.router.slots >= _MANY_SLOTS,
+            # Of a routing that was put in place of its own, the router does not know.
+            most_open=most_open if routing is own else None,
         )
         if self._by_example:
             outputs = self._of_examples(tokens, token_mask, inputs, plan, routing, training)
@@ -236,6 +242,10 @@ class MixtureOfExperts(Mixture):
             return as_examples(tokens, token_mask, ops.shape(inputs))
         return tokens, token_mask
 
+    def _seen(self, routed, inputs):
+        """What the router sees, with the axes of the inputs where tokens are routed."""
+        return routed if self._by_example else inputs
+
     def _route(self, routed, mask, inputs, training=None, token_ids=None):
         given = {}
         if token_ids is not None:
@@ -244,8 +254,7 @@ class MixtureOfExperts(Mixture):
                 raise ValueError(
                     f"A {type(self.router).__name__} uses no `token_ids`. Leave them out."
                 )
-        inputs = routed if self._by_example else inputs
-        arguments = self.router.call_arguments(inputs, **given)
+        arguments = self.router.call_arguments(self._seen(routed, inputs), **given)
         return self.router(routed, mask=mask, training=training, **arguments)
 
     def _of_examples(self, tokens, token_mask, inputs, plan, routing, training):

@@ -3,7 +3,10 @@
 Each `*_backend.py` file beside this one offers the same functions:
 
     group_rows(rows, group_sizes)           GroupedRows
-    truncate(rows, count)                   rows[:count] where shapes may depend on data, else rows
+    shapes_follow_data()                    whether shapes may depend on data here
+    truncate(rows, count, most)             rows[:count] if so; else rows[:most], one at least, or
+                                            all if most is None
+    add_rows(rows, index, count)            [count, ...], the sum of the rows [M, ...] of each index
     sort_groups(group, num_groups)          the rows in the order of their groups (stable), int32
                                             [M], and the size of each group, int32 [num_groups]
     invert_permutation(permutation)         int32 [M]
@@ -37,7 +40,9 @@ else:
     )
 
 group_rows = backend.group_rows
+shapes_follow_data = backend.shapes_follow_data
 truncate = backend.truncate
+add_rows = backend.add_rows
 sort_groups = backend.sort_groups
 invert_permutation = backend.invert_permutation
 concrete = backend.concrete

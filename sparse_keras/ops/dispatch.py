@@ -1,7 +1,9 @@
 """Brings tokens to their experts and back: sort, capacity, dispatch, combine.
 
-Nothing here is dense in E: no one-hot `[N, E, C]` tensor, no scatter-add. Dispatch and combine
-are each other's transpose, so that both gradients are gathers as well.
+Nothing here is dense in E: no one-hot `[N, E, C]` tensor. Dispatch and combine are each other's
+transpose. Where a token has K open assignments, both are gathers, and so are both gradients; a
+scatter-add takes longer. Where most of the K are closed, as in a router that may open any of E
+experts, rows are added up by token instead, and what is closed costs nothing.
 """
 
 from keras import ops
@@ -56,7 +58,15 @@ def order_by_priority(priority, choices):
     return ops.reshape(starts[:, None] + tokens[None], (-1,))
 
 
-def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None):
+def sort_by_expert(
+    expert_index,
+    is_open,
+    num_experts,
+    capacity=None,
+    order=None,
+    few_open=False,
+    most_open=None,
+):
     """Plans the dispatch: sorts all assignments by expert.
 
     Within an expert, first choices come before second choices, and earlier tokens before later
@@ -69,10 +79,13 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None
         capacity: `None` (dropless), or a scalar integer: the most rows of one expert.
         order: Optional int32 `[M]`, the assignments, `choice * N + token`, in the order in which
             they take their places: `order_by_score(...)` or `order_by_priority(...)`.
+        few_open: Whether to expect that few of the N * K assignments are open. It is about speed.
+        most_open: Optional integer (a scalar where only a compiler knows it) that the open
+            assignments certainly do not exceed. It is of use where shapes cannot depend on data.
 
     Returns:
         The plan, a dict. `M'` is the number of rows in use where shapes may depend on data
-        (TensorFlow outside XLA, PyTorch), and M otherwise.
+        (TensorFlow outside XLA, PyTorch), and otherwise M, or `most_open` if that is less.
 
         * `"load"`: int32 `[E]`, open assignments of each expert before any is dropped.
         * `"group_sizes"`: int32 `[E]`, rows of each expert after dropping.
@@ -80,6 +93,7 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None
         * `"row"`: int32 `[K, N]`, the row of each assignment.
         * `"kept"`: bool `[K, N]`, whether the assignment is open and not dropped; `None` if all
           are.
+        * `"adds_rows"`: whether rows are added up by token; else each token gathers its own.
     """
     num_tokens = ops.shape(expert_index)[0]
     choices = expert_index.shape[1]
@@ -115,13 +129,16 @@ def sort_by_expert(expert_index, is_open, num_experts, capacity=None, order=None
         kept = row < total
         row = ops.where(kept, row, 0)
         # At least one row stays, so that a gather always has something to read.
-        assignment = backend.truncate(assignment, ops.maximum(total, 1))
+        assignment = backend.truncate(assignment, ops.maximum(total, 1), most_open)
     return {
         "load": load,
         "group_sizes": group_sizes,
         "assignment": assignment,
         "row": row,
         "kept": kept,
+        "adds_rows": few_open
+        and kept is not None
+        and (backend.shapes_follow_data() or most_open is not None),
     }
 
 
@@ -135,7 +152,7 @@ def dispatch(tokens, plan):
     Returns:
         `[M', D]`, rows sorted by expert; of examples `[M', ..., D]`.
     """
-    return linear_map(_take_tokens, _sum_by_token, tokens, *_indices(plan))
+    return linear_map(_take_tokens, _summing(plan), tokens, *_indices(plan))
 
 
 def collect(rows, plan):
@@ -164,12 +181,16 @@ def combine(rows, plan, weight):
         `[N, B]`, or `[N, ..., B]`, with the dtype of `rows`. A token with no kept assignment gets
         zeros.
     """
-    outputs = collect(rows, plan)
-    weight = ops.cast(ops.transpose(weight), outputs.dtype)
+    weight = ops.cast(ops.transpose(weight), rows.dtype)
     if plan["kept"] is not None:
         # Without it, a dropped assignment would send a gradient into a row of no expert.
         weight = ops.where(plan["kept"], weight, ops.zeros_like(weight))
-    return ops.sum(outputs * _of_rank(weight, outputs), axis=0)
+    if not plan["adds_rows"]:
+        outputs = collect(rows, plan)
+        return ops.sum(outputs * _of_rank(weight, outputs), axis=0)
+    indices = _indices(plan)
+    weight = linear_map(_take_assignments, _take_rows, weight, *indices)
+    return linear_map(_summing(plan), _take_tokens, rows * _of_rank(weight, rows), *indices)
 
 
 # Each of the following pairs is linear, and one the transpose of the other, but for rows that are
@@ -181,9 +202,14 @@ def _indices(plan):
     return (plan["assignment"], plan["row"], *kept)
 
 
+def _summing(plan):
+    return _add_by_token if plan["adds_rows"] else _sum_by_token
+
+
 def _of_rank(values, tensor):
-    """`[K, N]` with axes of 1 behind, to go with a tensor `[K, N, ...]`."""
-    return ops.reshape(values, (*ops.shape(values), *(1 for _ in tensor.shape[2:])))
+    """`[K, N]` or `[M']` with axes of 1 behind, to go with a tensor of more axes."""
+    more = len(tensor.shape) - len(values.shape)
+    return ops.reshape(values, (*ops.shape(values), *(1 for _ in range(more))))
 
 
 def _take_rows(rows, assignment, row, kept=None):
@@ -210,3 +236,11 @@ def _take_tokens(tokens, assignment, row, kept=None):
 def _sum_by_token(rows, assignment, row, kept=None):
     """`[M', D]` to `[N, D]`: each token takes the sum of its rows."""
     return ops.sum(_take_rows(rows, assignment, row, kept), axis=0)
+
+
+def _add_by_token(rows, assignment, row, kept):
+    """The same, row by row: it takes a pass over the rows, however large K is."""
+    in_use = ops.take(ops.reshape(kept, (-1,)), assignment)
+    rows = ops.where(_of_rank(in_use, rows), rows, ops.zeros_like(rows))
+    num_tokens = ops.shape(row)[1]
+    return backend.add_rows(rows, assignment % num_tokens, num_tokens)

@@ -13,9 +13,17 @@ from sparse_keras.ops.padded_rows import PaddedRows
 from sparse_keras.ops.primitives import map_calls
 
 
-def truncate(rows, count):
-    del count  # Under `jit` no shape depends on data.
-    return rows
+def shapes_follow_data():
+    return False  # Not under `jit`.
+
+
+def truncate(rows, count, most=None):
+    del count
+    return rows if most is None else rows[: max(most, 1)]
+
+
+def add_rows(rows, index, count):
+    return jax.ops.segment_sum(rows, index, count)
 
 
 def concrete(tensor):

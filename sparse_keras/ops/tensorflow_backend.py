@@ -20,8 +20,19 @@ def concrete(tensor):
     return tensor.numpy() if hasattr(tensor, "numpy") and tf.executing_eagerly() else None
 
 
-def truncate(rows, count):
-    return rows if in_static_graph() else rows[:count]
+def shapes_follow_data():
+    return not in_static_graph()
+
+
+def truncate(rows, count, most=None):
+    if not in_static_graph():
+        return rows[:count]
+    return rows if most is None else rows[: tf.maximum(most, 1)]
+
+
+def add_rows(rows, index, count):
+    # `unsorted_segment_sum`, which Keras has, takes longer on CPUs.
+    return tf.scatter_nd(index[:, None], rows, tf.concat([[count], tf.shape(rows)[1:]], axis=0))
 
 
 def sort_groups(group, num_groups):

@@ -24,8 +24,16 @@ def concrete(tensor):
     return tensor.detach().cpu().numpy()
 
 
-def truncate(rows, count):
+def shapes_follow_data():
+    return True
+
+
+def truncate(rows, count, most=None):
     return rows[: int(count)]
+
+
+def add_rows(rows, index, count):
+    return rows.new_zeros((count, *rows.shape[1:])).index_add(0, index, rows)
 
 
 class SortedRows(GroupedRows):

@@ -39,6 +39,24 @@ def test_few_tokens_equal_the_loop(tokens, num_experts, factor):
 
 
 @pytest.mark.parametrize("group_by", ["batch", "example"])
+def test_no_more_are_open_than_it_says(group_by):
+    """Else a compiler, which needs the number beforehand, would leave assignments out."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        experts, examples, positions = (int(rng.integers(1, high)) for high in (9, 5, 12))
+        factor = float(rng.choice([1, 1.1, 1.25, experts, rng.uniform(0.05, experts)]))
+        router = ExpertChoiceRouter(min(factor, experts), group_by, num_experts=experts)
+        x = draw(examples, positions, 6)
+        mask = None if rng.random() < 0.5 else rng.random((examples * positions,)) < 0.7
+        found = router(x.reshape(-1, 6), mask=mask, **router.call_arguments(x))
+        most = router.most_open(x.shape)
+        assert opened(found).sum() <= most
+        if mask is None:
+            assert opened(found).sum() == min(most, examples * positions * experts)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="no mixture takes none on JAX")
+@pytest.mark.parametrize("group_by", ["batch", "example"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_batch_of_no_examples(group_by, masked):
     layer = make(group_by=group_by, threshold_decay=0.9)

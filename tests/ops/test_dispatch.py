@@ -6,6 +6,8 @@ from sparse_keras.ops import combine, dispatch, expand_groups, expert_capacity, 
 from tests.support import reference
 from tests.support.gradients import gradients, to_numpy
 
+FORMS = ["gathers", "adds", "adds, with a bound to spare"]
+
 
 def draw(tokens=17, experts=6, k=3, width=4, open_share=0.8, seed=0):
     rng = np.random.default_rng(seed)
@@ -16,17 +18,25 @@ def draw(tokens=17, experts=6, k=3, width=4, open_share=0.8, seed=0):
     return index, is_open, x, weight
 
 
-def plan_of(index, is_open, experts, capacity=None):
-    return sort_by_expert(
-        ops.convert_to_tensor(index), ops.convert_to_tensor(is_open), experts, capacity
+def plan_of(index, is_open, experts, capacity=None, form="gathers"):
+    """The plan; with the other forms rows are added up, from as many as may be open."""
+    more = {}
+    if form != "gathers":
+        spare = 3 if form == "adds, with a bound to spare" else 0
+        more = {"few_open": True, "most_open": int(is_open.sum()) + spare}
+    plan = sort_by_expert(
+        ops.convert_to_tensor(index), ops.convert_to_tensor(is_open), experts, capacity, **more
     )
+    assert plan["adds_rows"] == (form != "gathers")
+    return plan
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("capacity", [None, 1, 3, 100])
 @pytest.mark.parametrize("open_share", [0.0, 0.3, 1.0])
-def test_rows_are_sorted_by_expert(capacity, open_share):
+def test_rows_are_sorted_by_expert(capacity, open_share, form):
     index, is_open, x, _ = draw(open_share=open_share)
-    plan = plan_of(index, is_open, 6, capacity)
+    plan = plan_of(index, is_open, 6, capacity, form)
     limit = np.inf if capacity is None else capacity
     kept = reference.kept_assignments(index, is_open, 6, limit)
     np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan["kept"])).T, kept)
@@ -42,12 +52,13 @@ def test_rows_are_sorted_by_expert(capacity, open_share):
         start += size
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("capacity", [None, 2])
 @pytest.mark.parametrize("open_share", [0.0, 0.5, 1.0])
-def test_dispatch_then_combine(capacity, open_share):
+def test_dispatch_then_combine(capacity, open_share, form):
     """With experts that do nothing, the output is each token times its kept weights."""
     index, is_open, x, weight = draw(open_share=open_share, seed=1)
-    plan = plan_of(index, is_open, 6, capacity)
+    plan = plan_of(index, is_open, 6, capacity, form)
     kept = np.array(ops.convert_to_numpy(plan["kept"])).T
     upstream = np.random.default_rng(2).normal(size=x.shape).astype("float32")
 
@@ -83,10 +94,11 @@ def test_capacity_by_hand():
     np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan["kept"])).T, [[1, 0], [1, 0]])
 
 
-def test_rows_of_no_token_cannot_spoil_outputs():
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_of_no_token_cannot_spoil_outputs(form):
     """What experts write past the last row, NaN included, reaches no token."""
     index, is_open, x, weight = draw(open_share=0.4, seed=3)
-    plan = plan_of(index, is_open, 6)
+    plan = plan_of(index, is_open, 6, form=form)
     total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())
     rows = to_numpy(dispatch(ops.convert_to_tensor(x), plan)).copy()
     rows[total:] = np.nan
@@ -109,10 +121,11 @@ def test_expand_groups():
     np.testing.assert_array_equal(found, [[2, 4], [0, 0], [4, 5]])
 
 
-def test_dropped_assignments_send_no_gradient_to_rows():
+@pytest.mark.parametrize("form", FORMS)
+def test_dropped_assignments_send_no_gradient_to_rows(form):
     """A bank may compute on all rows; what it makes of those that nobody uses has no say."""
     index, is_open, _, weight = draw(open_share=1.0, seed=4)
-    plan = plan_of(index, is_open, 6, 2)
+    plan = plan_of(index, is_open, 6, 2, form)
     total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())
     rows = np.ones((plan["assignment"].shape[0], 4), "float32")
 

@@ -122,6 +122,19 @@ class Router(keras.layers.Layer):
         """Whether a call takes `token_ids`, which the owner's caller then gives."""
         return "token_ids" in inspect.signature(self.call).parameters
 
+    def most_open(self, input_shape, training=None):
+        """The most assignments that can be open, if it is known to be less than N * K.
+
+        Args:
+            input_shape: Shape of the owner's inputs, `[..., D]`, a tuple of integers, or of scalars
+                where only a compiler knows them.
+            training: As in a call.
+
+        Returns:
+            An integer, or such a scalar; or `None`.
+        """
+        return None
+
     def set_num_experts(self, num_experts):
         """Tells the router E, once. The layer that owns it does so before it is built.
 

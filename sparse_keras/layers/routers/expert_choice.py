@@ -1,5 +1,9 @@
 """ExpertChoiceRouter: every expert picks its tokens, so that the load is always balanced."""
 
+import functools
+import math
+import operator
+
 import keras
 from keras import ops
 
@@ -141,10 +145,19 @@ class ExpertChoiceRouter(Router):
         if self.group_by == "batch":
             return {}
         self.check_input_shape(inputs.shape)
-        positions = 1
-        for size in ops.shape(inputs)[1:-1]:
-            positions = positions * size
-        return {"positions": positions}
+        return {"positions": _product(ops.shape(inputs)[1:-1])}
+
+    def most_open(self, input_shape, training=None):
+        if self.threshold_decay is not None and not training:
+            return None
+        groups, tokens = input_shape[0], _product(input_shape[1:-1])
+        if self.group_by == "batch":
+            groups, tokens = 1, groups * tokens
+        if isinstance(tokens, int):
+            capacity = math.ceil(self.capacity_factor * tokens / self.num_experts)
+        else:
+            capacity = expert_capacity(self.capacity_factor, tokens, self.num_experts)
+        return groups * self.num_experts * capacity
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -244,3 +257,8 @@ class ExpertChoiceRouter(Router):
             "group_by": self.group_by,
             "threshold_decay": self.threshold_decay,
         }
+
+
+def _product(sizes):
+    """Of integers, or of scalar tensors among them."""
+    return functools.reduce(operator.mul, sizes, 1)

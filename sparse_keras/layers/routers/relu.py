@@ -38,7 +38,8 @@ class ReLURouter(Router):
     Args:
         k: Target of the experts that a token opens on average.
         max_experts: The most experts of one token. `None` means all. On JAX and under XLA, where
-            shapes are static, memory grows with it.
+            shapes cannot depend on data, memory and time grow with it, whatever is open: set it
+            there.
         l1_initial: The coefficient at the start.
         l1_multiplier: How much one training step changes the coefficient, above 1.
         num_experts: E. `None` to learn it from the layer that owns the router.

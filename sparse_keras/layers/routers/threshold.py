@@ -20,8 +20,8 @@ class ThresholdRouter(Router):
     Args:
         threshold: The gate above which an expert is open, in `[0, 1)`.
         max_experts: The most experts of one token; of more open ones, those with the largest gates
-            stay. `None` means all. On JAX and under XLA, where shapes are static, memory grows with
-            it.
+            stay. `None` means all. On JAX and under XLA, where shapes cannot depend on data,
+            memory and time grow with it, whatever is open: set it there.
         normalize: Whether a token's weights are divided by their sum.
         num_experts: E. `None` to learn it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
