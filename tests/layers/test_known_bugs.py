@@ -21,6 +21,7 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    GatedSharedExpert,
     GLUExperts,
     GroupedDense,
     HashRouter,
@@ -322,18 +323,26 @@ KNOBS = {
     DepthSharedMixtureOfExperts: (
         {
             "experts": lambda: DenseExperts(4, 6),
-            "depth": 2,
+            "num_depths": 2,
             "capacity_factor": 1.0,
         },
         {
             "experts": lambda: DenseExperts(5, 6),
-            "depth": 3,
+            "num_depths": 3,
             "num_experts": 6,
             "router": "threshold",
             "shared_expert": lambda: keras.layers.Dense(6),
             "capacity_factor": 0.5,
             "eval_capacity_factor": 0.5,
             "drop_order": "score",
+        },
+    ),
+    GatedSharedExpert: (
+        {"layer": lambda: keras.layers.Dense(4)},
+        {
+            "layer": lambda: keras.layers.Dense(5),
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
         },
     ),
     LayerExperts: (
