@@ -13,6 +13,8 @@ from sparse_keras.tensorboard_logs import RoutingWriter, check_installed
 
 __all__ = ["ExpertLoad", "RoutingWarning", "TaskWeightLogs"]
 
+# What is logged of all layers together; of each, less is better.
+LOGS = ("load_violation", "dropped", "aux_loss", "task_loss")
 _PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
 
 
@@ -152,7 +154,7 @@ class ExpertLoad(keras.callbacks.Callback):
 
         The entropy, the number of experts and their shares are neither good nor bad by themselves.
         """
-        names = ["load_violation", "dropped", "aux_loss", "task_loss"]
+        names = [*LOGS]
         if self.per_layer:
             for layer in mixtures(model):
                 for path, router, _ in layer.recorded():

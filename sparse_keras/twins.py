@@ -5,6 +5,7 @@ import statistics
 import time
 
 from sparse_keras.building import build_model, build_network
+from sparse_keras.callbacks import LOGS
 from sparse_keras.comparison.sides import TWINS
 from sparse_keras.data import load_data
 from sparse_keras.models import flops_per_example, total_params
@@ -20,8 +21,10 @@ _WARM_UP, _STEPS, _ROUNDS = 3, 10, 5
 def dense_twin(config, data=None, equal="active_flops"):
     """Derives the dense config of equal cost.
 
-    Everything but the blocks stays: data, stem, depth, towers, optimizer, training. The blocks
-    become dense, with the width that brings their cost closest to that of the sparse model:
+    Everything but the blocks stays: data, stem, depth, towers, optimizer, training. (Where that
+    stops early by what routers log, the twin does by `val_loss`, or `loss` without validation.)
+    The blocks become dense, with the width that brings their cost closest to that of the sparse
+    model:
 
     * `"active_flops"`: the floating-point operations of one example, router and shared expert
       included. For a ThresholdRouter, that is the cost of the most experts it may open.
@@ -99,10 +102,20 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
         layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
         dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
     values = {**config.model_dump(), "model": dense}
-    values["training"]["expert_load"] = None  # There are none to tell of.
+    _without_experts(values["training"], bool(config.data and config.data.validation_fraction))
     # Validated afresh: a twin is a config like any other.
     twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")
+
+
+def _without_experts(training, validated):
+    """Makes the section `training` that of a model that logs nothing of experts."""
+    told, stopping = training["expert_load"], training["early_stopping"]
+    training["expert_load"] = None
+    if stopping is not None:
+        of_a_layer = told is not None and told["per_layer"] and "/" in stopping["monitor"]
+        if of_a_layer or stopping["monitor"] in LOGS:
+            stopping["monitor"] = "val_loss" if validated else "loss"
 
 
 def width_of(twin):

@@ -55,6 +55,29 @@ def test_a_twin_has_no_experts_to_tell_of():
     assert config.training.expert_load.per_layer
 
 
+@pytest.mark.parametrize(
+    "monitor, watched",
+    [
+        ("task_loss", "val_loss"),
+        ("load_violation", "val_loss"),
+        ("block_0_mixture/dropped", "val_loss"),
+        ("val_micro_f1", "val_micro_f1"),
+    ],
+)
+def test_a_twin_watches_what_it_logs(monitor, watched):
+    config = sparse_keras.load_config(
+        "tabular/sparse_mlp",
+        [
+            *SMALL,
+            "data.validation_fraction=0.2",
+            "training.expert_load={per_layer: true}",
+            f"training.early_stopping={{monitor: {monitor}, patience: 2}}",
+        ],
+    )
+    stopping = twins.with_hidden_dim(config, 3).training.early_stopping
+    assert (stopping.monitor, stopping.patience) == (watched, 2)
+
+
 def test_owns_as_many_parameters():
     config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "model.depth=2"])
     data = sparse_keras.load_data(config)
