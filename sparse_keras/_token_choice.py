@@ -9,6 +9,9 @@ import difflib
 SCORES = ("softmax", "sigmoid", "sqrt_softplus", "identity")
 SELECT_ON = ("score", "score_plus_bias", "logits")
 GROUP_SCORES = ("max", "top2_sum")
+# Routers with exactly k experts for each token, by the names that configs use: experts can be split
+# into segments, and k multiplied.
+EXACTLY_K = ("top_k", "cosine", "hierarchical", "sinkhorn")
 
 # What each family of models does, as keyword arguments of TopKRouter. "config" is the published
 # configuration of the checkpoint that is named. All equal the modules of Hugging Face's
@@ -164,7 +167,7 @@ def misfits(spec, num_experts):
 def hierarchy_conflicts(spec):
     """The same as `conflicts`, of a HierarchicalRouter."""
     if spec.num_groups == 1:
-        yield "num_groups", "1 leaves the gate of groups no choice. Take more, or type: top_k"
+        yield "num_groups", "1 leaves the gate of groups no choice. Take more, or a top_k router"
         return
     if spec.groups_kept > spec.num_groups:
         yield (
@@ -197,11 +200,11 @@ def hierarchy_misfits(spec, num_experts):
         yield (
             "num_groups",
             f"{spec.num_groups} groups of {num_experts} experts have one expert each, and nothing "
-            "to choose in a group. Take fewer, or type: top_k",
+            "to choose in a group. Take fewer, or a top_k router",
         )
     elif chosen > size:
         yield (
             "k",
-            f"{spec.k} from groups_kept: {spec.groups_kept} are {chosen} of a group, which has "
-            f"{size} experts",
+            f"{spec.k} of {spec.groups_kept} group{'s' * (spec.groups_kept > 1)} are {chosen} of "
+            f"each, which has {size} experts",
         )

@@ -48,6 +48,7 @@ def complaints(
     capacity_name="capacity_factor",
     collapse_above=0.7,
     dropped_above=0.1,
+    training=True,
 ):
     """What is wrong with a gate.
 
@@ -59,6 +60,7 @@ def complaints(
         capacity: The capacity factor in force, if any; `capacity_name`: the argument that it is.
         collapse_above: Concentration from which a gate counts as collapsed. `None`: never.
         dropped_above: Share of dropped assignments from which it is told. `None`: never.
+        training: Whether it was seen in training.
 
     Returns:
         Dict from the kind, `"closed"`, `"collapse"`, `"dead"` or `"dropped"`, to a sentence or two.
@@ -73,9 +75,9 @@ def complaints(
     elif found["assigned"] >= ENOUGH * num_experts:
         near = concentration(load, found["experts_per_token"])
         if collapse_above is not None and near >= collapse_above:
-            told["collapse"] = _collapse(found, router, where, when)
+            told["collapse"] = _collapse(found, router, where, when, training)
         elif found["dead"]:
-            told["dead"] = _dead(found, router, where, when)
+            told["dead"] = _dead(found, router, where, when, training)
     if dropped_above is not None and found["dropped"] > dropped_above:
         limit = "" if capacity is None else f" (now {capacity:g})"
         told["dropped"] = (
@@ -86,7 +88,7 @@ def complaints(
     return told
 
 
-def _collapse(found, router, where, when):
+def _collapse(found, router, where, when, training):
     load, k = found["load"], max(1, round(found["experts_per_token"]))
     num_experts = len(load)
     busiest = np.sort(np.argsort(load, kind="stable")[-k:])
@@ -97,16 +99,16 @@ def _collapse(found, router, where, when):
         f"{where} has collapsed {when}: {experts(busiest)} of {num_experts} "
         f"{'take' if k > 1 else 'takes'} {percent(load[busiest].sum())} of the work, where "
         f"{percent(k / num_experts)} were fair{known}. The other {num_experts - k} hardly learn. "
-        f"{_remedy(router)}"
+        f"{_remedy(router, training)}"
     )
 
 
-def _dead(found, router, where, when):
+def _dead(found, router, where, when, training):
     dead = np.flatnonzero(found["load"] == 0)
     return (
         f"{where} has {len(dead)} dead of {len(found['load'])} experts: no token went to "
         f"{experts(dead)} {when}. What gets no token does not learn, and costs memory. "
-        f"{_remedy(router)} Or use fewer experts."
+        f"{_remedy(router, training)} Or use fewer experts."
     )
 
 
@@ -120,18 +122,16 @@ def _opening(router):
     return f"Look at what keeps its {type(router).__name__} from opening any."
 
 
-def _remedy(router):
+def _remedy(router, training):
     if hasattr(router, "adapt"):  # It looks experts up, and learns nothing.
         return "Deal the experts out by how often tokens occur, with its router's `adapt`."
     if not router.trainable:
         return "Its router is not trained (trainable=False)."
     if getattr(router, "bias_step", 0):
         return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
-    if hasattr(router, "iterations"):
-        return (
-            f"Lower its router's temperature (now {router.temperature:g}), or raise its iterations "
-            f"(now {router.iterations})."
-        )
+    advice = router.balance_advice(training)
+    if advice is not None:
+        return advice
     if not router.takes_balance_loss:
         return "Lower the learning rate, or take a router that has a balance_loss."
     return (

@@ -230,6 +230,8 @@ def test_what_to_do_depends_on_the_router():
     ):
         told = complaints(found, router, "It", "now")["collapse"]
         assert remedy in told and "balance loss is" not in told
+    told = complaints(found, SinkhornRouter(k=1), "It", "here", training=False)["collapse"]
+    assert "balances training alone" in told and "iterations" not in told
 
 
 def test_how_to_open_gates_depends_on_the_router():

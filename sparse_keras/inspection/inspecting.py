@@ -170,7 +170,7 @@ class _Watch:
             if not tally.unfit:
                 continue
             told = f"The scores of {self.name(key)!r} are NaN or infinite"
-            if not tally.tokens:
+            if tally.first_unfit and tally.unfit == examples:
                 raise ValueError(
                     f"{told} for each of {examples} examples: the inputs are, or the model's "
                     "weights are, as after a training that diverged."
@@ -227,6 +227,7 @@ def _inspect_gate(key, vocabulary, num_gates, watch, data):
         router,
         where=name,
         when=f"on these {data}",
+        training=False,
         capacity=getattr(layer, "eval_capacity_factor", None),
         capacity_name="eval_capacity_factor",
     )

@@ -43,14 +43,14 @@ def warn_of_leak(mixture, layers, stacklevel=2):
     causal = causal_layers(layers)
     if causal:
         mixture._warned_of_leak = True
-        when, elsewhere = "", "generation, which has no later tokens, does something else"
+        when, elsewhere = "", "Generation, which has no later tokens, does something else"
         if mixture.predicts_alone:
             when = " in training"
-            elsewhere = "validation and generation, which route each token by itself, are worse"
+            elsewhere = "Validation and generation route each token by itself, and are worse"
         warnings.warn(
             f"The routing of {mixture.name!r} depends on all tokens of a sequence{when}, and "
             f"{causal[0].name!r} is causal: the model sees the future. What a token gets in "
-            "training depends on later tokens, so that the loss looks better than it is, and "
+            "training depends on later tokens, so that the loss looks better than it is. "
             f"{elsewhere}. Use a router that looks at one token at a time, such as TopKRouter.",
             RoutingWarning,
             stacklevel=stacklevel + 1,

@@ -42,8 +42,8 @@ class GatedSharedExpert(keras.layers.Wrapper):
     TensorShape([4, 32])
 
     Reference:
-        The shared expert of
-        [Qwen1.5-MoE](https://qwenlm.github.io/blog/qwen-moe/) and Qwen2-MoE.
+        `shared_expert_gate` of Qwen2-MoE in [Hugging Face's
+        transformers](https://github.com/huggingface/transformers), which a test equals.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GatedSharedExpert(keras.layers.Wrapper):
                 f"{self.layer.name!r}."
             )
         self.kernel = self.add_weight(
-            name="shared_gate_kernel",
+            name="gate_kernel",
             shape=(input_shape[-1], 1),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,

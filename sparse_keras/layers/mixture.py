@@ -32,7 +32,7 @@ class Mixture(keras.layers.Layer):
 
     @property
     def predicts_alone(self):
-        """Whether outside training it does not."""
+        """Whether what a token gets depends on other tokens in training at most."""
         return all(router.predicts_alone for router in self.gates.values())
 
     def __call__(self, inputs, *args, **kwargs):

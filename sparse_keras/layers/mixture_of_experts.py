@@ -55,7 +55,7 @@ class MixtureOfExperts(Mixture):
             `"threshold"`, `"relu"`, ..., or of a family of models, such as `"deepseek_v3"` (see
             `TopKRouter`).
         shared_expert: Optional Keras layer that every token passes through; its output is added.
-            It gets zeros for padding, and the mask if it takes one.
+            It gets zeros for padding, and the mask if it takes one. See `GatedSharedExpert`.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most
             `ceil(capacity_factor * N * K / E)` assignments, N * K being the open assignments of
             all tokens that are not padding. A dropped assignment contributes nothing.

@@ -1,5 +1,7 @@
 """Fine-grained experts: each split into several smaller ones, of which as many more are chosen."""
 
+from sparse_keras._token_choice import EXACTLY_K
+
 
 def split_experts(experts, router, segments):
     """What DeepSeekMoE makes of experts and their router.
@@ -10,7 +12,8 @@ def split_experts(experts, router, segments):
 
     Args:
         experts: Dict of a bank with a `"hidden_dim"`: of the type `"mlp"` or `"glu"`.
-        router: `"top_k"`, or a dict with that under `"type"`.
+        router: `"top_k"`, or another router with exactly k experts for each token, or a dict with
+            its name under `"type"`.
         segments: Into how many each expert is split.
 
     Returns:
@@ -35,10 +38,10 @@ def split_experts(experts, router, segments):
             f"segments={segments}, experts={experts!r}."
         )
     router = {"type": router} if isinstance(router, str) else dict(router)
-    if router["type"] != "top_k" or "preset" in router:
+    if router["type"] not in EXACTLY_K or "preset" in router:
         raise ValueError(
-            "With `segments`, the router must be 'top_k', whose k they multiply. Received: "
-            f"router={router!r}."
+            f"With `segments`, the router must be one of {EXACTLY_K}, whose k they multiply, and "
+            f"no preset. Received: router={router!r}."
         )
     split = {
         "num_experts": segments * experts["num_experts"],

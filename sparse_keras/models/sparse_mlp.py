@@ -91,7 +91,8 @@ def sparse_mlp(
             with a router of its own; see `DepthSharedMixtureOfExperts`.
         segments: Into how many each expert is split, of `hidden_dim / segments` each, of which the
             router chooses as many times more: as many weights and operations of experts, and a
-            finer choice (DeepSeekMoE). Needs the router `"top_k"`.
+            finer choice (DeepSeekMoE). Needs a router with exactly k
+            experts for each row, such as `"top_k"`.
 
     Returns:
         An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],

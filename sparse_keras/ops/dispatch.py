@@ -3,9 +3,11 @@
 Nothing here is dense in E: no one-hot `[N, E, C]` tensor. Dispatch and combine are each other's
 transpose. Where a token has K open assignments, both are gathers, and so are both gradients; a
 scatter-add takes longer. Where most of the K are closed, as in a router that may open any of E
-experts, rows are added up by token instead, and what is closed costs nothing.
+experts, rows are added up by token instead, and what is closed costs nothing. (The order of the
+additions is fixed on CPUs, and on GPUs where the framework is told to be deterministic.)
 """
 
+import keras
 from keras import ops
 
 from sparse_keras.ops import backend, sorting
@@ -241,6 +243,9 @@ def _sum_by_token(rows, assignment, row, kept=None):
 def _add_by_token(rows, assignment, row, kept):
     """The same, row by row: it takes a pass over the rows, however large K is."""
     in_use = ops.take(ops.reshape(kept, (-1,)), assignment)
+    dtype = keras.backend.standardize_dtype(rows.dtype)
+    # Row by row, 16 bits would round the sum as often as there are rows.
+    rows = ops.cast(rows, "float32" if dtype in ("bfloat16", "float16") else dtype)
     rows = ops.where(_of_rank(in_use, rows), rows, ops.zeros_like(rows))
     num_tokens = ops.shape(row)[1]
-    return backend.add_rows(rows, assignment % num_tokens, num_tokens)
+    return ops.cast(backend.add_rows(rows, assignment % num_tokens, num_tokens), dtype)

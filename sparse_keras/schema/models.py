@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras._token_choice import EXACTLY_K
 from sparse_keras.schema.choice import Choice
 from sparse_keras.schema.embeddings import NumericEmbeddingConfig
 from sparse_keras.schema.experts import Activation, CrossExpertsConfig, ExpertsConfig
@@ -31,7 +32,7 @@ class SharedExpert(Section):
     gated: bool = Field(
         False,
         description="Whether a learned sigmoid gate decides how much of its output each row gets, "
-        "as in Qwen2-MoE.",
+        "as in Qwen2-MoE. With share_experts, all blocks have the same gate.",
     )
 
 
@@ -178,8 +179,9 @@ class SparseMLP(SparseInput, _BlockModel):
                 yield "segments", f"experts of the type {self.experts.type} have no hidden_dim"
             elif hidden_dim % self.segments:
                 yield "segments", f"does not divide experts.hidden_dim, which is {hidden_dim}"
-            if self.router.type != "top_k":
-                yield "segments", f"multiplies the k of top_k, and router is {self.router.type}"
+            if self.router.type not in EXACTLY_K:
+                known = ", ".join(EXACTLY_K)
+                yield "segments", f"multiplies the k of {known}, and router is {self.router.type}"
 
     def unused(self):
         found = {}
@@ -287,9 +289,10 @@ def _too_many_for(router, *banks, segments=1):
         if count is not None and count > num_experts:
             yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
     if hasattr(router, "misfits"):  # A plug-in's need not have it.
-        after = router.model_copy(update={"k": segments * router.k})
+        split = segments > 1 and router.type in EXACTLY_K
+        after = router.model_copy(update={"k": segments * router.k}) if split else router
         for key, reason in after.misfits(segments * num_experts):
-            yield f"router.{key}", reason
+            yield f"router.{key}", reason + " (after the split into segments)" * split
 
 
 class DCNMix(_TabularModel):

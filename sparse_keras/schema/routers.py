@@ -308,7 +308,7 @@ class HierarchicalRouter(_LearnedRouter):
 
 
 class SinkhornRouter(_LearnedRouter):
-    """Each row goes to k experts, chosen in training so that all experts get the same load."""
+    """Each row goes to k experts, chosen in training so that experts get nearly the same load."""
 
     type: Literal["sinkhorn"] = Field(
         "sinkhorn", description="The k best, made even over a batch in training (S-BASE)."

@@ -235,7 +235,7 @@ REFUSED = {
     "an uneven choice": ({"k": 3, "groups_kept": 2}, ["`groups_kept`", "does not divide k", "k=3"]),
     "groups of other sizes": ({"num_groups": 5}, ["`num_groups`", "12 experts", "5 groups"]),
     "groups of one": ({"num_groups": 12}, ["`num_groups`", "one expert each"]),
-    "more than a group has": ({"k": 7}, ["`k`", "7 of a group, which has 6"]),
+    "more than a group has": ({"k": 7}, ["`k`", "7 of each, which has 6", "Received: k=7."]),
     "no gradient for groups": ({"k": 2, "normalize": True}, ["`normalize`", "a group", "gradient"]),
     "no gradient for experts": (
         {"k": 2, "groups_kept": 2, "normalize": True},

@@ -235,6 +235,8 @@ def test_the_future_leaks_in_training_only():
         ({"k": 5}, "Received: k=5, num_experts=4"),
         ({"temperature": 0.0}, "`temperature` must be a positive number"),
         ({"temperature": float("nan")}, "`temperature` must be a positive number"),
+        ({"temperature": None}, "`temperature` must be a positive number"),
+        ({"normalize": "softmax"}, "`normalize` must be True or False"),
         ({"iterations": 0}, "`iterations` must be a positive integer"),
         ({"k": 1, "normalize": False}, "`normalize` has no effect with k=1"),
     ],
@@ -242,3 +244,12 @@ def test_the_future_leaks_in_training_only():
 def test_what_makes_no_sense_is_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         SinkhornRouter(num_experts=4, **arguments).build((None, 6))
+
+
+def test_a_subclass_may_close_what_it_likes():
+    class Closing(SinkhornRouter):
+        def route(self, logits):
+            routing = super().route(logits)
+            return {**routing, "is_open": ops.zeros_like(routing["is_open"])}
+
+    assert SinkhornRouter().always_open and not Closing().always_open

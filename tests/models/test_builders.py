@@ -164,6 +164,13 @@ def test_blocks_may_share_their_experts(tmp_path):
         sparse(experts=experts, depth=2, share_experts=True, residual=False)
 
 
+@pytest.mark.parametrize("router", ["cosine", "sinkhorn", {"type": "hierarchical", "k": 2}])
+def test_segments_multiply_the_k_of_any_router_that_has_one(router):
+    experts = {"type": "mlp", "num_experts": 4, "hidden_dim": 8}
+    (mixture,) = mixtures(sparse(experts=experts, router=router, segments=2))
+    assert (mixture.num_experts, mixture.router.k) == (8, 4)
+
+
 def test_experts_split_into_segments():
     """As many weights of matrices and operations of experts, four times as many choices."""
     experts = {"type": "mlp", "num_experts": 6, "hidden_dim": 8}
@@ -194,7 +201,7 @@ def test_probabilities_are_float32(builder, policy):
         ({"numeric_dim": 0}, "needs columns"),
         ({"experts": {"type": "dence", "num_experts": 4, "units": 8}}, "Did you mean 'dense'"),
         ({"segments": 2}, "hidden_dim` that it divides"),
-        ({"segments": 5, "router": "relu"}, "must be 'top_k'"),
+        ({"segments": 5, "router": "relu"}, "must be one of .'top_k', 'cosine'"),
         ({"router": "topk"}, "Did you mean 'top_k'"),
         ({"router": {"type": "top_k", "k": 7}}, "k=7, num_experts=6"),
         ({"experts": {"type": "dense", "num_experts": 4, "units": 9}}, "residual=False"),

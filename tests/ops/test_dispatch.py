@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -132,3 +133,18 @@ def test_dropped_assignments_send_no_gradient_to_rows(form):
     (found,) = gradients(lambda rows: ops.sum(combine(rows, plan, weight)), rows)
     assert np.all(found[total:] == 0)
     assert np.all(found[:total] > 0)
+
+
+def test_sums_of_many_rows_keep_their_bits():
+    """16 bits, added up one after the other, would lose them."""
+    rng = np.random.default_rng(5)
+    index = np.tile(np.arange(64, dtype="int32"), (20, 1))
+    is_open, weight = rng.random((20, 64)) < 0.5, np.ones((20, 64), "float32")
+    plan = sort_by_expert(index, ops.convert_to_tensor(is_open), 64, few_open=True, most_open=1280)
+    x = ops.cast(rng.random((20, 8)).astype("float32"), "bfloat16")
+    rows = dispatch(x, plan)
+    y = combine(rows, plan, weight)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    expected = to_numpy(ops.cast(x, "float32")) * is_open.sum(1, keepdims=True)
+    # Half of the last bit of bfloat16: one rounding, at the end.
+    np.testing.assert_allclose(to_numpy(ops.cast(y, "float32")), expected, rtol=2**-8)

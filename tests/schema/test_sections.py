@@ -194,7 +194,7 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
                 experts=experts.LowRankExperts(num_experts=4, rank=2),
                 router=routers.HierarchicalRouter(k=3),
             ),
-            "router.k: 3 from groups_kept: 1 are 3 of a group, which has 2 experts",
+            "router.k: 3 of 1 group are 3 of each, which has 2 experts",
         ),
         (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
         (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
@@ -232,7 +232,7 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
                 router=routers.ReLURouter(),
                 segments=2,
             ),
-            "segments: multiplies the k of top_k, and router is relu",
+            "segments: multiplies the k of top_k, cosine, hierarchical, sinkhorn, and router is",
         ),
         (
             lambda: models.SparseMLP(

@@ -7,7 +7,8 @@ import zlib
 import keras
 
 SELF_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
-# What their `input_spec` does not say; a token is flat already.
+# Layers of whole examples whose `input_spec` does not say so. (A token is flat already, so that
+# Flatten on tokens would do nothing.)
 _OF_EXAMPLES = (
     *SELF_ATTENTION,
     keras.layers.RNN,

@@ -60,8 +60,8 @@ class Router(keras.layers.Layer):
     subclass with losses of its own names them in `loss_names`, with names that are in
     `statistics.LOSSES`, and the owner refuses others. `takes_balance_loss` is False where a
     `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
-    routing of a token depends on other tokens of its batch or sequence, later ones included, and
-    `predicts_alone` that outside training it does not. `needs_sequences` says that the losses take
+    routing of a token depends on other tokens of its batch or sequence, later ones included;
+    `predicts_alone` that it does so in training only. `needs_sequences` says that the losses take
     `num_sequences`, how many examples the tokens are of.
 
     With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
@@ -132,6 +132,14 @@ class Router(keras.layers.Layer):
 
         Returns:
             An integer, or such a scalar; or `None`.
+        """
+        return None
+
+    def balance_advice(self, training):
+        """What to do about an uneven load: a sentence, or `None` for what helps most routers.
+
+        Args:
+            training: Whether the load is one of training.
         """
         return None
 
@@ -389,9 +397,9 @@ def refuse_what_has_no_effect(router, when="", kept=()):
 def refuse(router, conflicts):
     """Raises a ValueError at the first of `(argument, reason)`, as `_token_choice` yields them."""
     for name, reason in conflicts:
-        raise ValueError(
-            f"`{name}`: {reason}. Received: {name}={getattr(router, name)!r}, k={router.k}."
-        )
+        names = dict.fromkeys((name, "k"))
+        received = ", ".join(f"{one}={getattr(router, one)!r}" for one in names)
+        raise ValueError(f"`{name}`: {reason}. Received: {received}.")
 
 
 def _float32_policy(dtype):

@@ -1,6 +1,7 @@
 """CosineRouter: a TopKRouter whose logits are cosines between tokens and experts."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -32,7 +33,7 @@ class CosineRouter(TopKRouter):
     Args:
         projection_dim: P. `None` means E / 2, as in the paper, and 2 for fewer than 4 experts: in
             one dimension there are two directions.
-        initial_temperature: The temperature at first, at least 0.01.
+        initial_temperature: The temperature at first, at least 0.01. The default is our choice.
         k: K, experts per token.
         use_bias: Whether a bias is added to the cosines divided by the temperature.
         kernel_initializer: Initializer of the `[D, P]` matrix and of the experts' embeddings
@@ -49,7 +50,8 @@ class CosineRouter(TopKRouter):
         The routing, a dict; see `TopKRouter`.
 
     Raises:
-        ValueError: As for `TopKRouter`, or if the initial temperature is too low.
+        ValueError: As for `TopKRouter`, if the initial temperature is too low, or if the
+            initializer is zeros.
 
     Example:
 
@@ -63,7 +65,8 @@ class CosineRouter(TopKRouter):
 
     Reference:
         [On the Representation Collapse of Sparse Mixture of
-        Experts](https://arxiv.org/abs/2204.09179), section 3.
+        Experts](https://arxiv.org/abs/2204.09179), section 3; the floor of the temperature is that
+        of [Tutel](https://github.com/microsoft/Tutel)'s cosine gate.
     """
 
     def __init__(self, k=2, projection_dim=None, initial_temperature=0.07, **kwargs):
@@ -71,10 +74,17 @@ class CosineRouter(TopKRouter):
         if projection_dim is not None:
             positive_int("projection_dim", projection_dim)
         self.projection_dim = projection_dim
-        if not _LOWEST_TEMPERATURE <= initial_temperature < float("inf"):
+        if not isinstance(
+            initial_temperature, numbers.Real
+        ) or not _LOWEST_TEMPERATURE <= initial_temperature < float("inf"):
             raise ValueError(
-                f"`initial_temperature` must be at least {_LOWEST_TEMPERATURE}, below which it is "
-                f"not learned. Received: initial_temperature={initial_temperature!r}."
+                f"`initial_temperature` must be at least {_LOWEST_TEMPERATURE}, where "
+                f"it is kept. Received: initial_temperature={initial_temperature!r}."
+            )
+        if isinstance(self.kernel_initializer, keras.initializers.Zeros):
+            raise ValueError(
+                "Vectors of zeros have no direction, and no gradient gives them one: the router "
+                "would never learn. Received: kernel_initializer='zeros'."
             )
         self.initial_temperature = initial_temperature
 

@@ -1,8 +1,6 @@
 """ExpertChoiceRouter: every expert picks its tokens, so that the load is always balanced."""
 
-import functools
 import math
-import operator
 
 import keras
 from keras import ops
@@ -145,12 +143,12 @@ class ExpertChoiceRouter(Router):
         if self.group_by == "batch":
             return {}
         self.check_input_shape(inputs.shape)
-        return {"positions": _product(ops.shape(inputs)[1:-1])}
+        return {"positions": math.prod(ops.shape(inputs)[1:-1])}
 
     def most_open(self, input_shape, training=None):
         if self.threshold_decay is not None and not training:
             return None
-        groups, tokens = input_shape[0], _product(input_shape[1:-1])
+        groups, tokens = input_shape[0], math.prod(input_shape[1:-1])
         if self.group_by == "batch":
             groups, tokens = 1, groups * tokens
         if isinstance(tokens, int):
@@ -257,8 +255,3 @@ class ExpertChoiceRouter(Router):
             "group_by": self.group_by,
             "threshold_decay": self.threshold_decay,
         }
-
-
-def _product(sizes):
-    """Of integers, or of scalar tensors among them."""
-    return functools.reduce(operator.mul, sizes, 1)

@@ -48,7 +48,7 @@ class HierarchicalRouter(BalanceableRouter):
             that owns the router needs inputs `[batch, time, D]`.
         mean_entropy_loss: Weight of the loss that balances the mean distribution over experts.
         token_entropy_loss: Weight of the loss that makes each token's choice more certain.
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits of groups and of experts have biases.
         kernel_initializer: Initializer of the `[D, E]` matrix and of the `[D, G]` matrix.
         kernel_regularizer: Regularizer of both matrices.

@@ -1,4 +1,6 @@
-"""SinkhornRouter: in training, tokens are shared out so that all experts get the same load."""
+"""SinkhornRouter: in training, tokens are shared out so that experts get nearly the same load."""
+
+import numbers
 
 import keras
 from keras import ops
@@ -53,7 +55,7 @@ class SinkhornRouter(Router):
         normalize: Whether weights are divided by their sum. For k > 1 only.
         num_experts: E. `None` to learn it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be nearly constant.)
-        jitter: Width of multiplicative noise on the router's input in training.
+        jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
@@ -87,7 +89,6 @@ class SinkhornRouter(Router):
         k > 1.
     """
 
-    always_open = True
     sees_other_tokens = True
     predicts_alone = True
     takes_balance_loss = False
@@ -101,9 +102,13 @@ class SinkhornRouter(Router):
                 "A SinkhornRouter balances the load of each training step: a balance loss would be "
                 f"nearly constant. Leave it out. Received: balance_loss={self.balance_loss}."
             )
-        if not 0.0 < temperature < float("inf"):
+        if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < float("inf"):
             raise ValueError(
                 f"`temperature` must be a positive number. Received: temperature={temperature!r}."
+            )
+        if normalize not in (True, False):
+            raise ValueError(
+                f"`normalize` must be True or False. Received: normalize={normalize!r}."
             )
         self.k = positive_int("k", k)
         if self.k == 1 and not normalize:
@@ -118,6 +123,23 @@ class SinkhornRouter(Router):
     @property
     def experts_per_token(self):
         return self.k
+
+    @property
+    def always_open(self):
+        # A subclass may close what it likes.
+        own = (getattr(type(self), name) for name in ("call", "route", "_routing"))
+        return [*own] == [SinkhornRouter.call, SinkhornRouter.route, SinkhornRouter._routing]
+
+    def balance_advice(self, training):
+        if not training:
+            return (
+                "Its router balances training alone: outside, tokens go where they like best. Take "
+                "a router that has a balance_loss to have both."
+            )
+        return (
+            f"Lower its router's temperature (now {self.temperature:g}), or raise its iterations "
+            f"(now {self.iterations})."
+        )
 
     def call(self, inputs, mask=None, training=None):
         logits = self.noisy_logits(inputs, mask, training)
