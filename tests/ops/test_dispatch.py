@@ -7,7 +7,7 @@ from sparse_keras.ops import combine, dispatch, expand_groups, expert_capacity, 
 from tests.support import reference
 from tests.support.gradients import gradients, to_numpy
 
-FORMS = ["gathers", "adds", "adds, with a bound to spare"]
+FORMS = ["gathers", "adds"]
 
 
 def draw(tokens=17, experts=6, k=3, width=4, open_share=0.8, seed=0):
@@ -20,15 +20,13 @@ def draw(tokens=17, experts=6, k=3, width=4, open_share=0.8, seed=0):
 
 
 def plan_of(index, is_open, experts, capacity=None, form="gathers"):
-    """The plan; with the other forms rows are added up, from as many as may be open."""
-    more = {}
-    if form != "gathers":
-        spare = 3 if form == "adds, with a bound to spare" else 0
-        more = {"few_open": True, "most_open": int(is_open.sum()) + spare}
+    """The plan; with the other form rows are added up, with some to spare where it is static."""
+    adds = form == "adds"
+    more = {"few_open": True, "most_open": int(is_open.sum()) + 3} if adds else {}
     plan = sort_by_expert(
         ops.convert_to_tensor(index), ops.convert_to_tensor(is_open), experts, capacity, **more
     )
-    assert plan["adds_rows"] == (form != "gathers")
+    assert plan["adds_rows"] == adds
     return plan
 
 
