@@ -6,6 +6,7 @@ of all experts without a router. Without Keras, as `sides.py`.
 
 from sparse_keras.comparison.sides import REFERENCE, Side, chosen
 from sparse_keras.schema.errors import ConfigError
+from sparse_keras.schema.routers import ROUTERS
 
 EXPERTS = (1, 2, 4, 8, 16, 32)
 # Where a model has its experts: those of a model of several tasks that the tasks share.
@@ -32,7 +33,7 @@ def ablations_of(config, names=None):
     sides += [
         Side(f"experts_{number}", f"E = {number}", _changed(_with_experts, number))
         for number in EXPERTS
-        if number != own
+        if number != own and _fits(config.model, number)
     ]
     router = config.model.router
     if router.kwargs().get("trainable"):
@@ -63,6 +64,13 @@ def _changed(change, *arguments):
     return make
 
 
+def _fits(model, number):
+    """Whether a router that cannot be without its groups can have them of so many experts."""
+    own = getattr(model, "task_experts", None)
+    most = number + (own.num_experts if own else 0)
+    return model.router.type != "hierarchical" or not [*model.router.misfits(most)]
+
+
 def _with_experts(model, number):
     for bank in _BANKS:
         if bank in model:
@@ -70,11 +78,11 @@ def _with_experts(model, number):
     router = model["router"]
     # Experts of a task's own are there beside the shared ones.
     most = number + model.get("task_experts", {}).get("num_experts", 0)
-    for key in ("k", "max_experts"):
+    for key in ("k", "max_experts", "capacity_factor"):
         if router.get(key) is not None:
             router[key] = min(router[key], most)
     # Groups of so many experts do not divide any number of them.
-    if router.get("num_groups") is not None:
+    if router.get("num_groups") is not None and router["type"] != "hierarchical":
         router["num_groups"] = None
         del router["groups_kept"], router["group_score"]
     if router.get("load_loss") and router["k"] == most:
@@ -82,13 +90,19 @@ def _with_experts(model, number):
     # The weight of one expert would be 1, normalised, whatever the router says.
     if 1 in (router.get("k"), router.get("max_experts")) and router.get("normalize"):
         router["normalize"] = None if router["normalize"] == "softmax" else False
+    _leave_out_unused(router)
 
 
 def _with_frozen_router(model):
-    # What else says how a router learns has no effect then, and may not be given.
-    for key in ("l1_multiplier", "use_bias", "per_expert_scale", "bias_update_rate"):
-        model["router"].pop(key, None)
     model["router"]["trainable"] = False
+    _leave_out_unused(model["router"])
+
+
+def _leave_out_unused(router):
+    """Takes out what has no effect beside the changed values, and so may not be given."""
+    section = ROUTERS.sections[router["type"]].model_construct(**router)
+    for key in section.unused():
+        router.pop(key, None)
 
 
 def _with_uniform_router(model):

@@ -41,11 +41,23 @@ def test_one_part_is_changed():
         "{type: threshold, max_experts: 3, normalize: true}",
         "{type: relu, k: 2, max_experts: 4}",
         "{type: dense}",
+        "{type: cosine, k: 4, select_on: score_plus_bias, use_bias: true}",
+        "{type: sinkhorn, k: 2, normalize: false}",
+        "{type: expert_choice, capacity_factor: 3, threshold_decay: 0.9}",
+        "{type: dselect_k, k: 3}",
+        "{type: balanced, k: 3}",
     ],
 )
 def test_every_router(router):
     _, models = made(f"model.router={router}")
     assert {"experts_1", "frozen_router", "uniform"} < set(models)
+
+
+def test_groups_that_a_router_cannot_be_without_stay():
+    _, models = made("model.router={type: hierarchical, num_groups: 2, k: 2, groups_kept: 2}")
+    assert {"moe", "experts_8", "frozen_router"} < set(models)
+    assert not {"experts_1", "experts_2"} & set(models)
+    assert all(one.router.num_groups == 2 for name, one in models.items() if name != "uniform")
 
 
 def test_what_is_not_learned_is_not_frozen():
