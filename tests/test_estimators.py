@@ -79,6 +79,7 @@ def test_cross_validation_search_and_pipeline(table):
     assert set(pipeline.predict(x)) <= {"yes", "no"}
 
 
+@pytest.mark.slow
 def test_clone_and_pickle(table):
     frame, y = table
     model = SparseExpertClassifier(**SMALL).fit(frame, y)

@@ -232,6 +232,7 @@ def test_early_stopping_by_what_is_not_logged(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_told_of_experts(data, tmp_path, recwarn):
     def train(*overrides):
         config = sparse_keras.load_config(

@@ -201,7 +201,13 @@ def test_one_token_and_none():
     assert tuple(router(x[:0], training=True)["weight"].shape) == (0, 4)
 
 
-@pytest.mark.parametrize("compile_arguments", [{}, {"jit_compile": True}], ids=["graph", "jit"])
+@pytest.mark.parametrize(
+    "compile_arguments",
+    [
+        pytest.param({}, id="graph"),
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow, id="jit"),
+    ],
+)
 def test_it_learns_groups_and_experts(compile_arguments):
     """Two groups of inputs, two kinds in each: an expert for each kind, neighbours in a group."""
     if keras.backend.backend() == "torch" and compile_arguments:

@@ -624,7 +624,15 @@ def differ(a, b):
     )
 
 
-@pytest.mark.parametrize("cls", KNOBS, ids=lambda cls: cls.__name__)
+# Routers with so many arguments that they take seconds each.
+_LATER = {CosineRouter, DSelectKRouter, HierarchicalRouter, SinkhornRouter, TopKRouter}
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [pytest.param(cls, marks=[pytest.mark.slow] if cls in _LATER else []) for cls in KNOBS],
+    ids=lambda cls: cls.__name__,
+)
 def test_every_argument_does_something(cls):
     """Seen in dl_techniques, Ludwig and FuxiCTR: knobs that turn nothing."""
     pairs = list(zip(KNOBS[cls][::2], KNOBS[cls][1::2], strict=True))

@@ -172,7 +172,13 @@ def test_a_batch_of_one_kind():
     np.testing.assert_array_equal(experts_of(router(x, training=True)), experts_of(router(x)))
 
 
-@pytest.mark.parametrize("compile_arguments", [{}, {"jit_compile": True}], ids=["graph", "jit"])
+@pytest.mark.parametrize(
+    "compile_arguments",
+    [
+        pytest.param({}, id="graph"),
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow, id="jit"),
+    ],
+)
 def test_a_compiled_training_is_balanced(compile_arguments):
     """Also in its last batch, which is smaller; and nothing is balanced in prediction."""
     if keras.backend.backend() == "torch" and compile_arguments:
