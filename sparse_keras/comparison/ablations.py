@@ -59,6 +59,11 @@ def _changed(change, *arguments):
     def make(config, data, recall):
         values = config.model_dump()
         change(values["model"], *arguments)
+        stopping = values["training"]["early_stopping"]
+        # A router of another type logs other losses than the one that is watched.
+        if stopping and "/" in stopping["monitor"] and change is _with_uniform_router:
+            validated = bool(config.data and config.data.validation_fraction)
+            stopping["monitor"] = "val_loss" if validated else "loss"
         return type(config).model_validate(values).renamed(f"{config.name} (ablation)")
 
     return make
@@ -66,9 +71,12 @@ def _changed(change, *arguments):
 
 def _fits(model, number):
     """Whether a router that cannot be without its groups can have them of so many experts."""
-    own = getattr(model, "task_experts", None)
-    most = number + (own.num_experts if own else 0)
-    return model.router.type != "hierarchical" or not [*model.router.misfits(most)]
+    if model.router.type != "hierarchical":
+        return True
+    own, segments = getattr(model, "task_experts", None), getattr(model, "segments", 1)
+    most = segments * (number + (own.num_experts if own else 0))
+    router = model.router.model_copy(update={"k": segments * model.router.k})
+    return not [*router.misfits(most)]
 
 
 def _with_experts(model, number):
@@ -107,3 +115,6 @@ def _leave_out_unused(router):
 
 def _with_uniform_router(model):
     model["router"] = {"type": "uniform"}
+    # Without a choice, segments of experts are as good as whole ones.
+    if "segments" in model:
+        model["segments"] = 1

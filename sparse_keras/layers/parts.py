@@ -17,6 +17,8 @@ _OWNED = weakref.WeakSet()
 def claim(*parts):
     """Refuses parts that another layer owns: Keras saves such a model, but cannot load it."""
     parts = [part for part in parts if part is not None]
+    # What is in a GatedSharedExpert, or another wrapper, belongs to it.
+    parts += [part.layer for part in parts if isinstance(part, keras.layers.Wrapper)]
     for part in parts:
         if part in _OWNED:
             raise ValueError(

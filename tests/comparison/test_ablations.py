@@ -53,6 +53,20 @@ def test_every_router(router):
     assert {"experts_1", "frozen_router", "uniform"} < set(models)
 
 
+def test_a_uniform_ensemble_of_split_experts_that_stopped_by_a_routers_loss():
+    config = sparse_keras.load_config(
+        CONFIG,
+        [
+            "model.segments=2",
+            "training.expert_load={per_layer: true}",
+            "training.early_stopping={monitor: block_0_mixture/balance_loss}",
+        ],
+    )
+    (side,) = [side for side in ablations_of(config) if side.name == "uniform"]
+    made = side.make(config, None, None)
+    assert made.model.segments == 1 and made.training.early_stopping.monitor == "val_loss"
+
+
 def test_groups_that_a_router_cannot_be_without_stay():
     _, models = made("model.router={type: hierarchical, num_groups: 2, k: 2, groups_kept: 2}")
     assert {"moe", "experts_8", "frozen_router"} < set(models)

@@ -8,6 +8,7 @@ from sparse_keras.layers import (
     CrossMixture,
     DenseExperts,
     FeatureGate,
+    GatedSharedExpert,
     GLUExperts,
     GroupedDense,
     HashRouter,
@@ -109,6 +110,14 @@ MISTAKES = {
     "token ids for a cross layer": (
         lambda: CrossMixture(LowRankExperts(4, 2), router=HashRouter(9)),
         ["CrossMixture", "token ids", "HashRouter"],
+    ),
+    "shared expert used twice, behind gates": (
+        lambda: (
+            (shared := keras.layers.Dense(3)),
+            MixtureOfExperts(bank(), shared_expert=GatedSharedExpert(shared)),
+            MixtureOfExperts(bank(), shared_expert=GatedSharedExpert(shared)),
+        ),
+        ["already part of another"],
     ),
     "shared expert of another width": (
         lambda: MixtureOfExperts(bank(), shared_expert=keras.layers.Dense(7))(X),

@@ -16,7 +16,7 @@ from sparse_keras.layers import (
     TopKRouter,
     UniformRouter,
 )
-from sparse_keras.layers.routers import ROUTERS
+from sparse_keras.layers.routers import ROUTERS, router_from
 from tests.support.gradients import layer_gradients, to_numpy
 
 
@@ -272,3 +272,23 @@ def test_gradients_are_finite_where_all_scores_round_to_zero(cls, arguments):
     dx, found = layer_gradients(router, x, lambda y: keras.ops.sum(keras.ops.square(y["weight"])))
     assert np.isfinite(dx).all()
     assert all(np.isfinite(gradient).all() for gradient in found.values())
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="no mixture takes none on JAX")
+@pytest.mark.parametrize("name", ["top_k", "hierarchical", "sinkhorn", "cosine", "expert_choice"])
+def test_no_tokens(name):
+    layer = MixtureOfExperts(DenseExperts(8, 3), router=name)
+    layer(np.ones((2, 4), "float32"))
+    for training in (False, True):
+        assert tuple(layer(np.ones((0, 4), "float32"), training=training).shape) == (0, 3)
+
+
+@pytest.mark.tensorflow  # Others make float32 of NumPy's float64.
+@pytest.mark.parametrize("name", ["top_k", "hierarchical", "sinkhorn", "cosine", "expert_choice"])
+def test_routers_of_float64(name):
+    more = {"threshold_decay": 0.9} if name == "expert_choice" else {}
+    router = router_from({"type": name, "num_experts": 8, "dtype": "float64", **more})
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    for training in (True, False):
+        routing = router(x, training=training)
+        assert keras.backend.standardize_dtype(routing["weight"].dtype) == "float64"

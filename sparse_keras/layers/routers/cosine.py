@@ -37,7 +37,7 @@ class CosineRouter(TopKRouter):
         k: K, experts per token.
         use_bias: Whether a bias is added to the cosines divided by the temperature.
         kernel_initializer: Initializer of the `[D, P]` matrix and of the experts' embeddings
-            `[P, E]`. Not zeros, which have no direction.
+            `[P, E]`. Not a constant: directions must differ.
         kernel_regularizer: Regularizer of both matrices.
         **kwargs: As for `TopKRouter`. Noise is added to the logits, after the division.
 
@@ -51,7 +51,7 @@ class CosineRouter(TopKRouter):
 
     Raises:
         ValueError: As for `TopKRouter`, if the initial temperature is too low, or if the
-            initializer is zeros.
+            initializer is a constant.
 
     Example:
 
@@ -81,12 +81,14 @@ class CosineRouter(TopKRouter):
                 f"`initial_temperature` must be at least {_LOWEST_TEMPERATURE}, where "
                 f"it is kept. Received: initial_temperature={initial_temperature!r}."
             )
-        if isinstance(self.kernel_initializer, keras.initializers.Zeros):
+        alike = keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant
+        if isinstance(self.kernel_initializer, alike):
             raise ValueError(
-                "Vectors of zeros have no direction, and no gradient gives them one: the router "
-                "would never learn. Received: kernel_initializer='zeros'."
+                "Vectors that are all the same have no direction of their own, and no gradient "
+                "gives them one. Received: "
+                f"kernel_initializer={type(self.kernel_initializer).__name__}."
             )
-        self.initial_temperature = initial_temperature
+        self.initial_temperature = float(initial_temperature)
 
     @property
     def _width(self):

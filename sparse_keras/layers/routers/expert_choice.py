@@ -203,11 +203,11 @@ class ExpertChoiceRouter(Router):
         # One place more, behind every token, is where an expert looks that has no token to pick.
         nobody = -ops.ones_like(ops.sum(grouped, axis=1, keepdims=True))
         if mask is None:
-            counts = ops.ones_like(nobody[..., 0]) * ops.cast(ops.shape(grouped)[1], "float32")
+            counts = ops.ones_like(nobody[..., 0]) * ops.cast(ops.shape(grouped)[1], scores.dtype)
         else:
             mask = ops.reshape(mask, groups)
             grouped = ops.where(mask[..., None], grouped, -1.0)  # Behind every score there is.
-            counts = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)
+            counts = ops.sum(ops.cast(mask, scores.dtype), axis=1, keepdims=True)
         capacity = expert_capacity(self.capacity_factor, counts, self.num_experts)
         capacity = ops.minimum(capacity, ops.cast(counts, "int32"))[..., None]  # [G, 1, 1]
 
@@ -230,9 +230,9 @@ class ExpertChoiceRouter(Router):
     def _remember(self, lowest):
         """Averages the thresholds over the groups of this step that have tokens, and over steps."""
         found = lowest >= 0.0  # Of a group of padding alone, the lowest score is -1.
-        groups = ops.sum(ops.cast(found, "float32"), axis=0)
+        groups = ops.sum(ops.cast(found, lowest.dtype), axis=0)
         mean = ops.sum(ops.where(found, lowest, 0.0), axis=0) / ops.maximum(groups, 1.0)
-        steps = self.threshold_steps + ops.cast(groups[0] > 0, "float32")
+        steps = self.threshold_steps + ops.cast(groups[0] > 0, lowest.dtype)
         kept = ops.minimum(self.threshold_decay, (steps - 1.0) / ops.maximum(steps, 1.0))
         kept = ops.where(groups > 0, kept, 1.0)
         self.thresholds.assign(kept * self.thresholds + (1.0 - kept) * mean)

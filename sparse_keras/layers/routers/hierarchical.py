@@ -144,7 +144,7 @@ class HierarchicalRouter(BalanceableRouter):
 
     def route(self, logits):
         by_group = self._by_group(logits)
-        _, groups = ops.top_k(ops.logsumexp(by_group, axis=-1), self.groups_kept)
+        _, groups = ops.top_k(_logsumexp(by_group), self.groups_kept)
         kept = ops.take_along_axis(by_group, groups[..., None], axis=1)
         _, experts = ops.top_k(kept, self.k // self.groups_kept)
         first = ops.cast(groups, "int32")[..., None] * by_group.shape[-1]
@@ -170,7 +170,7 @@ class HierarchicalRouter(BalanceableRouter):
     def _products(self, logits, chosen):
         """The weight of each expert `[N, E]`, if those experts `[N, G, E / G]` are chosen."""
         in_use = ops.any(chosen, axis=-1)
-        of_groups = ops.softmax(ops.logsumexp(logits, axis=-1), axis=-1)
+        of_groups = ops.softmax(_logsumexp(logits), axis=-1)
         of_groups = self._shares(of_groups, in_use, alone=self.groups_kept == 1)
         of_experts = self._shares(
             ops.softmax(logits, axis=-1), chosen, alone=self.k == self.groups_kept
@@ -183,7 +183,7 @@ class HierarchicalRouter(BalanceableRouter):
         """Scores `[..., n]` divided by the sum of those chosen, or of one beside its runner-up."""
         total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
         if alone:
-            runner_up = ops.max(ops.where(chosen, 0.0, scores), axis=-1, keepdims=True)
+            runner_up, _ = ops.top_k(ops.where(chosen, 0.0, scores), 1)  # As in `_logsumexp`.
             total = total + runner_up
         return share_of(total, scores)
 
@@ -197,3 +197,9 @@ class HierarchicalRouter(BalanceableRouter):
     def get_config(self):
         names = ("k", "num_groups", "groups_kept", "normalize")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _logsumexp(values):
+    """Over the last axis. `ops.logsumexp` and `ops.max` take no empty batch; `ops.top_k` does."""
+    largest = ops.stop_gradient(ops.top_k(values, 1)[0])
+    return ops.log(ops.sum(ops.exp(values - largest), axis=-1)) + largest[..., 0]

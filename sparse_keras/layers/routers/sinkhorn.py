@@ -106,7 +106,7 @@ class SinkhornRouter(Router):
             raise ValueError(
                 f"`temperature` must be a positive number. Received: temperature={temperature!r}."
             )
-        if normalize not in (True, False):
+        if not any(normalize is known for known in (True, False)):
             raise ValueError(
                 f"`normalize` must be True or False. Received: normalize={normalize!r}."
             )
@@ -116,7 +116,7 @@ class SinkhornRouter(Router):
                 "`normalize` has no effect with k=1: the weight is the sigmoid of one logit, which "
                 f"is never divided. Leave it out. Received: normalize={normalize!r}."
             )
-        self.temperature = temperature
+        self.temperature = float(temperature)
         self.iterations = positive_int("iterations", iterations)
         self.normalize = normalize
 
@@ -204,4 +204,4 @@ def even_offsets(logits, iterations, mask=None):
         columns = ops.maximum(ops.sum(plan, axis=0), _TINY)
         return offset + ops.log(ops.mean(columns)) - ops.log(columns)
 
-    return ops.fori_loop(0, iterations, scale, ops.zeros((logits.shape[-1],), "float32"))
+    return ops.fori_loop(0, iterations, scale, ops.zeros((logits.shape[-1],), logits.dtype))
