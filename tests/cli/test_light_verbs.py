@@ -41,13 +41,14 @@ def test_nothing_heavy_is_imported(arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
-def test_it_takes_less_than_a_second(arguments):
+def test_it_takes_less_than_two_seconds(arguments):
     """Half a second is the aim, on a core that does nothing else. Cores that are shared with other
-    machines take up to twice as long, in core seconds too; TensorFlow would take three seconds."""
+    machines took twice as long and more, in core seconds too; with TensorFlow they would take six.
+    """
     seconds = []
     for _ in range(5):
         start = seconds_of_processes()
         command = [sys.executable, "-m", "sparse_keras", *arguments]
         subprocess.run(command, capture_output=True, check=True)
         seconds.append(seconds_of_processes() - start)
-    assert min(seconds) < 1.0
+    assert min(seconds) < 2.0

@@ -183,8 +183,9 @@ class HierarchicalRouter(BalanceableRouter):
         """Scores `[..., n]` divided by the sum of those chosen, or of one beside its runner-up."""
         total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
         if alone:
-            runner_up, _ = ops.top_k(ops.where(chosen, 0.0, scores), 1)  # As in `_logsumexp`.
-            total = total + runner_up
+            others = ops.where(chosen, 0.0, scores)
+            # An initial value, since `ops.max` alone takes no empty batch.
+            total = total + ops.max(others, axis=-1, keepdims=True, initial=0.0)
         return share_of(total, scores)
 
     def logit_params(self):
@@ -200,6 +201,6 @@ class HierarchicalRouter(BalanceableRouter):
 
 
 def _logsumexp(values):
-    """Over the last axis. `ops.logsumexp` and `ops.max` take no empty batch; `ops.top_k` does."""
-    largest = ops.stop_gradient(ops.top_k(values, 1)[0])
+    """Over the last axis; `ops.logsumexp` takes no empty batch."""
+    largest = ops.stop_gradient(ops.max(values, axis=-1, keepdims=True, initial=-1e30))
     return ops.log(ops.sum(ops.exp(values - largest), axis=-1)) + largest[..., 0]
