@@ -6,7 +6,7 @@ import time
 
 from sparse_keras.building import build_model, build_network
 from sparse_keras.callbacks import LOGS
-from sparse_keras.comparison.sides import TWINS
+from sparse_keras.comparison.sides import TWINS, loss_to_watch
 from sparse_keras.data import load_data
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.schema.models import DenseMLP, SharedBottom
@@ -102,20 +102,20 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
         layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
         dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
     values = {**config.model_dump(), "model": dense}
-    _without_experts(values["training"], bool(config.data and config.data.validation_fraction))
+    _without_experts(values["training"], loss_to_watch(config))
     # Validated afresh: a twin is a config like any other.
     twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")
 
 
-def _without_experts(training, validated):
+def _without_experts(training, watched):
     """Makes the section `training` that of a model that logs nothing of experts."""
     told, stopping = training["expert_load"], training["early_stopping"]
     training["expert_load"] = None
     if stopping is not None:
         of_a_layer = told is not None and told["per_layer"] and "/" in stopping["monitor"]
         if of_a_layer or stopping["monitor"] in LOGS:
-            stopping["monitor"] = "val_loss" if validated else "loss"
+            stopping["monitor"] = watched
 
 
 def width_of(twin):

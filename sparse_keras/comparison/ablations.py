@@ -4,7 +4,7 @@ The number of experts at the same k, a router that stays as it was drawn at rand
 of all experts without a router. Without Keras, as `sides.py`.
 """
 
-from sparse_keras.comparison.sides import REFERENCE, Side, chosen
+from sparse_keras.comparison.sides import REFERENCE, Side, chosen, loss_to_watch
 from sparse_keras.schema.errors import ConfigError
 from sparse_keras.schema.routers import ROUTERS
 
@@ -62,8 +62,7 @@ def _changed(change, *arguments):
         stopping = values["training"]["early_stopping"]
         # A router of another type logs other losses than the one that is watched.
         if stopping and "/" in stopping["monitor"] and change is _with_uniform_router:
-            validated = bool(config.data and config.data.validation_fraction)
-            stopping["monitor"] = "val_loss" if validated else "loss"
+            stopping["monitor"] = loss_to_watch(config)
         return type(config).model_validate(values).renamed(f"{config.name} (ablation)")
 
     return make

@@ -155,3 +155,8 @@ _BASELINES = {"hgb": "Boosting", "linear": "Linear"}
 
 def _making(name, tune):
     return _baseline(_BASELINES[name], tune) if name in _BASELINES else _MAKE[name]
+
+
+def loss_to_watch(config):
+    """What stops a side early if what the config watches is a log of routers that it lacks."""
+    return "val_loss" if config.data and config.data.validation_fraction else "loss"

@@ -50,11 +50,13 @@ class Tally:
         """
         kept = np.arange(len(routing["is_open"]))
         kept = kept if mask is None else kept[mask]
-        finite = is_finite({name: values[kept] for name, values in routing.items()})
+        routing = {name: values[kept] for name, values in routing.items()}
+        scores, finite = finite_scores(routing)
         if not finite.all():
             self._add_unfit(kept[~finite], unit)
             kept = kept[finite]
-        routing = {name: values[kept] for name, values in routing.items()}
+            routing = {name: values[finite] for name, values in routing.items()}
+            scores = normalised_scores(routing)
         is_open, weight = by_expert(routing, self.num_experts)
         tokens = len(is_open)
         if not tokens:
@@ -63,7 +65,7 @@ class Tally:
         self.open += is_open.sum(axis=0)
         self.weight += weight.sum(axis=0)
         self.together += is_open.T @ is_open
-        self._add_confidence(normalised_scores(routing))
+        self._add_confidence(scores)
         if codes is not None:
             usage = normalised(weight) if self.soft else is_open
             self.labelled.add(usage, codes[kept], unit[kept])
@@ -160,11 +162,11 @@ def by_expert(routing, num_experts):
     return opened, weight
 
 
-def is_finite(routing):
-    """Whether each token's scores, as shares, and its weights are numbers: bool `[N]`."""
+def finite_scores(routing):
+    """Each token's scores as shares, `[N, E]`; and whether they and its weights are numbers."""
     with np.errstate(invalid="ignore"):
         scores = normalised_scores(routing)
-    return np.isfinite(scores).all(axis=1) & np.isfinite(routing["weight"]).all(axis=1)
+    return scores, np.isfinite(scores).all(axis=1) & np.isfinite(routing["weight"]).all(axis=1)
 
 
 def normalised_scores(routing):
