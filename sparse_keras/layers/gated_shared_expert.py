@@ -1,9 +1,9 @@
 """GatedSharedExpert: a shared expert of which each token takes as much as a gate lets through."""
 
-import inspect
-
 import keras
 from keras import ops
+
+from sparse_keras.layers.parts import call_masked
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -73,11 +73,8 @@ class GatedSharedExpert(keras.layers.Wrapper):
         )
 
     def call(self, inputs, mask=None, training=None):
-        known = inspect.signature(self.layer.call).parameters
-        given = {"mask": mask, "training": training}
-        given = {name: value for name, value in given.items() if name in known}
         gate = ops.sigmoid(ops.matmul(inputs, self.kernel))
-        return gate * ops.cast(self.layer(inputs, **given), self.compute_dtype)
+        return gate * ops.cast(call_masked(self.layer, inputs, mask), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)

@@ -1,6 +1,5 @@
 """MixtureOfExperts: router, dispatch, experts, combine. Nothing else."""
 
-import inspect
 import math
 
 import keras
@@ -16,7 +15,7 @@ from sparse_keras.layers.mixture import (
     mixtures,
     token_mask_of,
 )
-from sparse_keras.layers.parts import bank_of, claim, router_of
+from sparse_keras.layers.parts import bank_of, call_masked, claim, router_of
 from sparse_keras.layers.routing_hooks import shown
 from sparse_keras.ops import (
     combine,
@@ -220,7 +219,7 @@ class MixtureOfExperts(Mixture):
         outputs = ops.cast(outputs, self.compute_dtype)
 
         if self.shared_expert is not None:
-            shared = self._shared(ops.reshape(tokens, ops.shape(inputs)), mask)
+            shared = call_masked(self.shared_expert, ops.reshape(tokens, ops.shape(inputs)), mask)
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             kept, examples = ops.sum(plan["group_sizes"]), ops.shape(inputs)[0]
@@ -281,10 +280,6 @@ class MixtureOfExperts(Mixture):
             return None
         output_shape = self.compute_output_shape(inputs.shape)
         return previous_mask if self._keeps_positions(inputs.shape, output_shape) else None
-
-    def _shared(self, inputs, mask):
-        takes_mask = "mask" in inspect.signature(self.shared_expert.call).parameters
-        return self.shared_expert(inputs, **({"mask": mask} if takes_mask else {}))
 
     def _capacity(self, is_open, training):
         factor = self.capacity_factor if training else self.eval_capacity_factor

@@ -1,5 +1,6 @@
 """What a mixture is made of: banks and routers, from what its user gives."""
 
+import inspect
 import weakref
 import zlib
 
@@ -73,6 +74,12 @@ def refuse_token_ids(layer, *routers):
                 f"{router.name!r}, a {type(router).__name__}, which looks experts up by them. Use "
                 "it in a MixtureOfExperts."
             )
+
+
+def call_masked(layer, inputs, mask):
+    """Calls a layer, with the mask if it takes one."""
+    takes = "mask" in inspect.signature(layer.call).parameters
+    return layer(inputs, **({"mask": mask} if takes else {}))
 
 
 def _bank_of_dense(template, num_experts, dtype):
