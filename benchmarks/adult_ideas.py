@@ -11,7 +11,7 @@ where it was. `python -m benchmarks.render_results` then writes docs/results.md 
 import argparse
 import sys
 
-from sparse_keras.comparison.sides import REFERENCE, Side, chosen
+from sparse_keras.evaluation.contenders import REFERENCE, Side, chosen
 from sparse_keras.schema import load_config
 
 CONFIG = "tabular/sparse_mlp_adult_ensemble"
@@ -60,8 +60,8 @@ def main(arguments=None):
     parser.add_argument("--publish", action="store_true", help="write results/ablations")
     args = parser.parse_args(arguments)
 
-    from sparse_keras.comparison.comparing import measure
-    from sparse_keras.published import publish
+    from sparse_keras.evaluation.compare import measure
+    from sparse_keras.evaluation.published import publish
 
     def progress(seed, side, result, kept):
         print(seed, side.name, result["metrics"], "kept" if kept else "", file=sys.stderr)

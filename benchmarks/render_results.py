@@ -10,7 +10,7 @@ import json
 import pathlib
 import re
 
-from sparse_keras.comparison.tables import (
+from sparse_keras.evaluation.tables import (
     difference,
     differences_table,
     markdown,

@@ -1,8 +1,8 @@
 """Sparse-expert (Mixture-of-Experts) layers and a YAML model zoo for Keras 3.
 
 This file is the public face. It imports nothing heavy: each name below is fetched from its module
-on first use, so `sparse-keras list` answers without starting TensorFlow. `_registration` makes sure
-that our Keras classes are nevertheless known to `keras.models.load_model`.
+on first use, so `sparse-keras list` answers without starting TensorFlow. `_internal/registration`
+makes sure that our Keras classes are nevertheless known to `keras.models.load_model`.
 
 Example:
 
@@ -14,7 +14,7 @@ Example:
 
 import importlib
 
-from sparse_keras import _registration
+from sparse_keras._internal import registration
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,6 @@ _MODULES = (
     "callbacks",
     "data",
     "feature_selection",
-    "initializers",
     "layers",
     "losses",
     "models",
@@ -30,6 +29,7 @@ _MODULES = (
     "optimizers",
     "routing",
     "schema",
+    "tasks",
 )
 _FUNCTIONS = {
     "list_configs": "schema",
@@ -39,15 +39,15 @@ _FUNCTIONS = {
     "register_model": "schema.plugins",
     "register_router": "schema.plugins",
     "load_data": "data",
-    "build_model": "building",
-    "compare": "comparison.comparing",
-    "Comparison": "comparison.comparison",
-    "dense_twin": "twins",
+    "build_model": "training.building",
+    "compare": "evaluation.compare",
+    "Comparison": "evaluation.result",
+    "dense_twin": "evaluation.dense_baselines",
     "inspect": "inspection",
     "Inspection": "inspection",
-    "Run": "training",
-    "load_model": "training",
-    "train": "training",
+    "Run": "training.train",
+    "load_model": "training.train",
+    "train": "training.train",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }
@@ -69,4 +69,4 @@ def __dir__():
     return sorted(__all__)
 
 
-_registration.install()
+registration.install()

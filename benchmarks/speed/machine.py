@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 
-from sparse_keras.comparison.machine import cores, cpu_model
+from sparse_keras.evaluation.machine import cores, cpu_model
 
 PACKAGES = (
     "sparse-keras",

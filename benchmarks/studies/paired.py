@@ -9,7 +9,7 @@ import math
 import numpy as np
 from scipy import integrate, optimize, stats
 
-from sparse_keras.comparison.statistics import CONFIDENCE, paired_difference
+from sparse_keras.evaluation.statistics import CONFIDENCE, paired_difference
 
 
 def interval(ours, theirs=None):

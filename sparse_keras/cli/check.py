@@ -11,7 +11,7 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_overrides, overrides_of
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError, load_config
-from sparse_keras.schema.errors import Problem
+from sparse_keras.schema.core.errors import Problem
 from sparse_keras.schema.zoo import config_names
 
 _EXAMPLES = """examples:
@@ -97,10 +97,10 @@ def _built(config):
     with quiet_start():
         import numpy as np
 
-        from sparse_keras.building import build_model
         from sparse_keras.data import load_data
         from sparse_keras.models import total_params
-        from sparse_keras.training import callbacks_of
+        from sparse_keras.training.building import build_model
+        from sparse_keras.training.train import callbacks_of
 
         data = load_data(config)
         model = build_model(config, data)

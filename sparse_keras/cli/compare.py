@@ -11,10 +11,10 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_config, add_set, check_output
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
-from sparse_keras.comparison.ablations import ablations_of
-from sparse_keras.comparison.sides import sides_of
-from sparse_keras.comparison.tables import note, number, tables_of
-from sparse_keras.published import check_publishable, publish
+from sparse_keras.evaluation.ablations import ablations_of
+from sparse_keras.evaluation.contenders import sides_of
+from sparse_keras.evaluation.published import check_publishable, publish
+from sparse_keras.evaluation.tables import note, number, tables_of
 from sparse_keras.schema import load_config
 
 _EXAMPLES = """examples:
@@ -92,7 +92,7 @@ def run(args):
         check_output(args.output)
 
     start_backend()
-    from sparse_keras.comparison.comparing import check, measure
+    from sparse_keras.evaluation.compare import check, measure
 
     check(config)
     # TensorFlow holds it to be strange that there are so many models.

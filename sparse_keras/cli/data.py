@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.schema.data import DATASETS
 from sparse_keras.schema.plugins import load_installed
+from sparse_keras.schema.sections.data import DATASETS
 
 _EXAMPLES = """examples:
   sparse-keras data list
@@ -36,8 +36,8 @@ def run(args):
     load_installed()
     with quiet_start():
         # They are in a package that brings Keras along.
-        from sparse_keras.data.sources import source_of
-        from sparse_keras.data.suggest import did_you_mean
+        from sparse_keras._internal.suggest import did_you_mean
+        from sparse_keras.data.download.sources import source_of
 
     names = list(DATASETS.sections)
     if args.name not in names and (args.name or args.action == "fetch"):
@@ -56,7 +56,7 @@ def run(args):
 
 
 def _fetch(name, source):
-    from sparse_keras.data.progress import download_bar
+    from sparse_keras.data.download.progress import download_bar
 
     with download_bar(name) as progress:
         try:

@@ -180,9 +180,9 @@ def short_training():
     import keras
     import numpy as np
 
-    from sparse_keras.building import build_model
     from sparse_keras.data import load_data
     from sparse_keras.models import TabularModel
+    from sparse_keras.training.building import build_model
 
     config = load_config(
         "tabular/sparse_mlp_article",

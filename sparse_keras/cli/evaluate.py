@@ -46,8 +46,8 @@ def add_parser(subparsers):
 def run(args):
     config, model = trained_run(args)
     from sparse_keras.data import ArrayBatches, load_data
-    from sparse_keras.data.sparse.files import with_target_of
-    from sparse_keras.data.table_files import read_table
+    from sparse_keras.data.tabular.csr.files import with_target_of
+    from sparse_keras.data.tabular.table_files import read_table
 
     if args.data and is_of_matrix(model.features):
         frame, name = read_matrix_of(args, args.data, config, model.features), args.data

@@ -86,9 +86,9 @@ def largest_difference(model, exported, rows):
     import numpy as np
     import tensorflow as tf
 
-    from sparse_keras.data.sparse import SparseTable
-    from sparse_keras.models.tensorflow_export import raw_tensors
-    from sparse_keras.models.tensorflow_sparse_export import csr_tensors
+    from sparse_keras.data.tabular.csr import SparseTable
+    from sparse_keras.data.tabular.tensorflow_csr_export import csr_tensors
+    from sparse_keras.data.tabular.tensorflow_export import raw_tensors
 
     loaded = tf.saved_model.load(exported)
     target = model.features.target

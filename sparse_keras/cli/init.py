@@ -88,11 +88,16 @@ def run(args):
 def _look_at(path, target):
     """Reads a table: `(keys of the data section, number of rows, TableDescription)`."""
     with quiet_start():
-        from sparse_keras.data.formats import CSVFile, NPZFile, ParquetFile
-        from sparse_keras.data.infer import describe_table
-        from sparse_keras.data.sniffing import sniff_csv
-        from sparse_keras.data.sparse.files import is_matrix_file
-        from sparse_keras.data.table_files import fits_memory, open_table, read_rows, sample_rows
+        from sparse_keras.data.tabular.csr.files import is_matrix_file
+        from sparse_keras.data.tabular.formats import CSVFile, NPZFile, ParquetFile
+        from sparse_keras.data.tabular.infer import describe_table
+        from sparse_keras.data.tabular.sniffing import sniff_csv
+        from sparse_keras.data.tabular.table_files import (
+            fits_memory,
+            open_table,
+            read_rows,
+            sample_rows,
+        )
 
     if is_matrix_file(path):
         raise ConfigError(_no_table(path, target))

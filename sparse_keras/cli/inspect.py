@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sparse_keras.cli.arguments import add_run, check_output, trained_run
-from sparse_keras.runs.folder import environment_of
+from sparse_keras.training.runs.folder import environment_of
 
 _EXAMPLES = """examples:
   sparse-keras inspect runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
@@ -92,7 +92,7 @@ def _check_page(page):
 
 def _labels(name, frame, target):
     """What to call the labels, and the labels of the rows."""
-    from sparse_keras.data.suggest import did_you_mean, listing
+    from sparse_keras._internal.suggest import did_you_mean, listing
 
     # The columns of a sparse matrix are too many to ask for.
     table = getattr(frame, "targets", frame) if hasattr(frame, "matrix") else frame

@@ -53,9 +53,9 @@ def run(args):
     if args.overwrite and not args.output:
         raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)
-    from sparse_keras.data.columns import as_frame, numeric_values
-    from sparse_keras.data.table_files import iter_table
-    from sparse_keras.data.writing import TableWriter
+    from sparse_keras.data.tabular.columns import as_frame, numeric_values
+    from sparse_keras.data.tabular.table_files import iter_table
+    from sparse_keras.data.tabular.writing import TableWriter
 
     if is_of_matrix(model.features):
         return _predict_matrix(args, config, model)
@@ -81,7 +81,7 @@ def run(args):
 
 
 def _predict_matrix(args, config, model):
-    from sparse_keras.data.writing import TableWriter
+    from sparse_keras.data.tabular.writing import TableWriter
 
     if args.keep:
         raise ValueError(f"--keep {args.keep[0]}: a file of a matrix has no other columns.")

@@ -7,7 +7,7 @@ import warnings
 @contextlib.contextmanager
 def routing_warnings(tell):
     """Hands each `RoutingWarning` to `tell`, as its sentence; other warnings go their way."""
-    from sparse_keras.health import RoutingWarning  # Imports NumPy.
+    from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning  # Imports NumPy.
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", RoutingWarning)

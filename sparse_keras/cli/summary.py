@@ -32,9 +32,9 @@ def add_parser(subparsers):
 def run(args):
     config = config_of(args)
     start_backend()
-    from sparse_keras.building import build_model
     from sparse_keras.data import load_data
     from sparse_keras.models import layer_costs
+    from sparse_keras.training.building import build_model
 
     data = load_data(config)
     model = build_model(config, data)

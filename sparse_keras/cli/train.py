@@ -9,15 +9,15 @@ from rich.table import Table
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
-from sparse_keras.published import published_result
-from sparse_keras.runs.folder import (
+from sparse_keras.evaluation.published import published_result
+from sparse_keras.schema import load_config
+from sparse_keras.training.runs.folder import (
     check_resumable,
     config_to_resume,
     environment_of,
     newest_unfinished,
     resuming_command,
 )
-from sparse_keras.schema import load_config
 
 _EXAMPLES = """examples:
   sparse-keras train tabular/sparse_mlp_adult
@@ -63,7 +63,7 @@ def run(args):
     start_backend()
     import sparse_keras
     from sparse_keras.cli.progress import EpochTable
-    from sparse_keras.training import Interrupted
+    from sparse_keras.training.train import Interrupted
 
     console = Console(highlight=False)
     data = sparse_keras.load_data(config)

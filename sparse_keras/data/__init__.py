@@ -7,15 +7,15 @@ takes these).
 """
 
 from sparse_keras.data.batches import ArrayBatches
-from sparse_keras.data.features import CategoricalColumn, Features, NumericColumn
-from sparse_keras.data.fitting import fit_features
-from sparse_keras.data.multi_target import MultiTarget
-from sparse_keras.data.readers import READERS, RawTable
-from sparse_keras.data.sparse import SparseColumns, SparseTable, TextColumn
-from sparse_keras.data.sparse.fitting import fit_sparse, fit_texts
-from sparse_keras.data.table_files import iter_table, read_table
-from sparse_keras.data.tabular import TabularData, load_data
-from sparse_keras.data.targets import Target, infer_target
+from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn
+from sparse_keras.data.tabular.csr.fitting import fit_sparse, fit_texts
+from sparse_keras.data.tabular.features import CategoricalColumn, Features, NumericColumn
+from sparse_keras.data.tabular.fitting import fit_features
+from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.readers import READERS, RawTable
+from sparse_keras.data.tabular.table import TabularData, load_data
+from sparse_keras.data.tabular.table_files import iter_table, read_table
+from sparse_keras.data.tabular.targets import Target, infer_target
 
 __all__ = [
     "READERS",

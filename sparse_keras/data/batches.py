@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from sparse_keras.data.sparse import is_matrix
-from sparse_keras.ops.sparse import sparse_tensor
+from sparse_keras.data.tabular.csr import is_matrix
+from sparse_keras.ops.csr import sparse_tensor
 
 
 class ArrayBatches(keras.utils.PyDataset):

@@ -5,7 +5,7 @@
 `words.py` puts them into sentences, and `tables.py`, `plots.py` and `page.py` show them.
 """
 
-from sparse_keras.inspection.inspecting import inspect
-from sparse_keras.inspection.inspection import Finding, GateInspection, Inspection
+from sparse_keras.inspection.inspect_model import inspect
+from sparse_keras.inspection.result import Finding, GateInspection, Inspection
 
 __all__ = ["Finding", "GateInspection", "Inspection", "inspect"]

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from sparse_keras.data.batches import ArrayBatches
-from sparse_keras.data.sparse import is_matrix
-from sparse_keras.ops.sparse import sparse_tensor
+from sparse_keras.data.tabular.csr import is_matrix
+from sparse_keras.ops.csr import sparse_tensor
 
 
 def batches_of(model, x, batch_size):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from sparse_keras.health import percent
+from sparse_keras.layers.mixtures.routing_warnings import percent
 
 
 def load_chart(gate):

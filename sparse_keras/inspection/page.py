@@ -6,7 +6,6 @@ import re
 import numpy as np
 
 import sparse_keras
-from sparse_keras.health import ENOUGH, experts, percent
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
 from sparse_keras.inspection.style import STYLE
@@ -17,6 +16,7 @@ from sparse_keras.inspection.words import (
     number,
     share,
 )
+from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, experts, percent
 
 MARK = "<!-- written by sparse_keras.inspect -->"
 _MOST_LABELS = 24  # in a table of labels

@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sparse_keras.health import percent
 from sparse_keras.inspection.words import number, share
+from sparse_keras.layers.mixtures.routing_warnings import percent
 
 _MOST_FINDINGS = 12
 _SIGNS = {"good": ("✓", "green"), "bad": ("!", "bold red"), "so": ("·", "dim")}

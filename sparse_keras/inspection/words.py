@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_keras.health import percent
+from sparse_keras.layers.mixtures.routing_warnings import percent
 
 UNEVEN = 0.3  # Concentration from which a load is called uneven;
 MOST_OF_ONE = 1.0  # and load violation: one expert with twice its even share.

@@ -1,8 +1,5 @@
 """Keras layers of sparse experts."""
 
-from sparse_keras.layers.cross_mixture import CrossMixture
-from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
-from sparse_keras.layers.expert_ensemble import EnsembleHead, ExpertEnsemble
 from sparse_keras.layers.experts import (
     DenseExperts,
     Experts,
@@ -12,13 +9,14 @@ from sparse_keras.layers.experts import (
     MLPExperts,
     TiedExperts,
 )
-from sparse_keras.layers.feature_gate import FeatureGate
-from sparse_keras.layers.gated_shared_expert import GatedSharedExpert
-from sparse_keras.layers.grouped_dense import GroupedDense
-from sparse_keras.layers.mixture_of_experts import MixtureOfExperts
-from sparse_keras.layers.multi_gate_mixture import MultiGateMixtureOfExperts
-from sparse_keras.layers.periodic_embedding import PeriodicEmbedding
-from sparse_keras.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from sparse_keras.layers.experts.expert_ensemble import EnsembleHead, ExpertEnsemble
+from sparse_keras.layers.experts.gated_shared_expert import GatedSharedExpert
+from sparse_keras.layers.experts.grouped_dense import GroupedDense
+from sparse_keras.layers.mixtures.cross_mixture import CrossMixture
+from sparse_keras.layers.mixtures.depth_shared_mixture import DepthSharedMixtureOfExperts
+from sparse_keras.layers.mixtures.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.mixtures.multi_gate_mixture import MultiGateMixtureOfExperts
+from sparse_keras.layers.mixtures.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.layers.routers import (
     BalancedRouter,
     CosineRouter,
@@ -34,8 +32,10 @@ from sparse_keras.layers.routers import (
     TopKRouter,
     UniformRouter,
 )
-from sparse_keras.layers.soft_mixture import SoftMixtureOfExperts
-from sparse_keras.layers.sparse_projection import SparseProjection
+from sparse_keras.layers.tabular.feature_gate import FeatureGate
+from sparse_keras.layers.tabular.periodic_embedding import PeriodicEmbedding
+from sparse_keras.layers.tabular.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from sparse_keras.layers.tabular.sparse_projection import SparseProjection
 
 __all__ = [
     "BalancedRouter",

@@ -4,25 +4,25 @@ A builder takes keyword arguments, those of a config's `model` section among the
 uncompiled `keras.Model`.
 """
 
-from sparse_keras._plugin_builders import Builders
-from sparse_keras.models.cgc import cgc
+from sparse_keras._internal.builders import Builders
 from sparse_keras.models.cost import (
     active_params,
     flops_per_example,
     layer_costs,
     total_params,
 )
-from sparse_keras.models.dcn_mix import dcn_mix
-from sparse_keras.models.dense_mlp import dense_mlp
-from sparse_keras.models.gates import gate_weights
-from sparse_keras.models.mmoe import mmoe
-from sparse_keras.models.multi_task_model import MultiTaskModel
-from sparse_keras.models.omoe import omoe
-from sparse_keras.models.ple import ple
-from sparse_keras.models.shared_bottom import shared_bottom
-from sparse_keras.models.sparse_mlp import sparse_mlp
-from sparse_keras.models.tabular_model import TabularModel
-from sparse_keras.models.task_weights import GradNormWeights, UncertaintyWeights
+from sparse_keras.models.multi_task.gate_weights import gate_weights
+from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
+from sparse_keras.models.multi_task.task_weights import GradNormWeights, UncertaintyWeights
+from sparse_keras.models.preprocessed_model import TabularModel
+from sparse_keras.models.tabular.cgc import cgc
+from sparse_keras.models.tabular.dcn_mix import dcn_mix
+from sparse_keras.models.tabular.dense_mlp import dense_mlp
+from sparse_keras.models.tabular.mmoe import mmoe
+from sparse_keras.models.tabular.omoe import omoe
+from sparse_keras.models.tabular.ple import ple
+from sparse_keras.models.tabular.shared_bottom import shared_bottom
+from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 
 # The names that configs use.
 MODELS = Builders(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import keras
 
-from sparse_keras.layers.depth_shared_mixture import DepthSharedMixtureOfExperts
-from sparse_keras.layers.gated_shared_expert import GatedSharedExpert
-from sparse_keras.layers.mixture import Mixture, mixtures
-from sparse_keras.layers.sparse_projection import SparseProjection
+from sparse_keras.layers.experts.gated_shared_expert import GatedSharedExpert
+from sparse_keras.layers.mixtures.depth_shared_mixture import DepthSharedMixtureOfExperts
+from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
+from sparse_keras.layers.tabular.sparse_projection import SparseProjection
 
 
 @dataclass(frozen=True)

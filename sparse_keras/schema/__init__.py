@@ -17,11 +17,11 @@ in a fraction of a second. The files, from the bottom up:
 """
 
 from sparse_keras.schema.config import Config
-from sparse_keras.schema.errors import ConfigError
-from sparse_keras.schema.experts import ExpertsSection
+from sparse_keras.schema.core.errors import ConfigError
+from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.loading import ConfigEntry, list_configs, load_config
-from sparse_keras.schema.section import Section
-from sparse_keras.schema.tables import TableSection
+from sparse_keras.schema.sections.experts import ExpertsSection
+from sparse_keras.schema.sections.tabular.table import TableSection
 from sparse_keras.schema.zoo import find_configs
 
 __all__ = [

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
-from sparse_keras.schema.data import DataConfig
-from sparse_keras.schema.models import DenseMLP, ModelConfig, SharedBottom
-from sparse_keras.schema.optimizers import OptimizerConfig
-from sparse_keras.schema.section import Exactly1, Section
-from sparse_keras.schema.training import TrainingConfig
+from sparse_keras.schema.core.section import Exactly1, Section
+from sparse_keras.schema.sections.data import DataConfig
+from sparse_keras.schema.sections.models import DenseMLP, ModelConfig, SharedBottom
+from sparse_keras.schema.sections.optimizers import OptimizerConfig
+from sparse_keras.schema.sections.training import TrainingConfig
 
 
 class Config(Section):

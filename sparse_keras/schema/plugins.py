@@ -47,13 +47,13 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
-from sparse_keras import _plugin_builders
-from sparse_keras.schema.choice import rebuild, tag
+from sparse_keras._internal import builders
 from sparse_keras.schema.config import Config
-from sparse_keras.schema.data import DATASETS
-from sparse_keras.schema.experts import EXPERTS
-from sparse_keras.schema.models import MODELS
-from sparse_keras.schema.routers import ROUTERS
+from sparse_keras.schema.core.choice import rebuild, tag
+from sparse_keras.schema.sections.data import DATASETS
+from sparse_keras.schema.sections.experts import EXPERTS
+from sparse_keras.schema.sections.models import MODELS
+from sparse_keras.schema.sections.routers import ROUTERS
 
 PLUGINS = "sparse_keras.plugins"
 _imported = []
@@ -169,7 +169,7 @@ def load_installed():
 def _register(choice, kind, section, builder):
     _check(choice, section, builder)
     choice.add(section)
-    _plugin_builders.add(kind, tag(section), builder)
+    builders.add(kind, tag(section), builder)
     rebuild(Config)
 
 

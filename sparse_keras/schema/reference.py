@@ -2,8 +2,8 @@
 
 from pydantic.json_schema import models_json_schema
 
-from sparse_keras.schema.choice import sections_of
 from sparse_keras.schema.config import Config
+from sparse_keras.schema.core.choice import sections_of
 
 _BOUNDS = {
     "minimum": "≥ {}",

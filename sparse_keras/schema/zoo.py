@@ -13,8 +13,8 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
-from sparse_keras._shipped import shipped_folder
-from sparse_keras.schema.errors import ConfigError
+from sparse_keras._internal.shipped import shipped_folder
+from sparse_keras.schema.core.errors import ConfigError
 
 CONFIGS = "sparse_keras.configs"
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sparse_keras.cli import main
-from sparse_keras.comparison import measuring
+from sparse_keras.evaluation import measure as measuring
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 SMALL = ["--set", "training.epochs=1", "--set", "model.experts.hidden_dim=4"]
@@ -58,7 +58,7 @@ def test_mistakes_are_told(arguments, told, capsys):
 
 
 def test_an_interruption_is_told(monkeypatch, capsys):
-    from sparse_keras.comparison import comparing
+    from sparse_keras.evaluation import compare as comparing
 
     def interrupted(*args):
         raise KeyboardInterrupt

@@ -6,9 +6,9 @@ import lzma
 import pytest
 
 from sparse_keras.cli import main
-from sparse_keras.data import sources
-from sparse_keras.data.sources import SOURCES, Download, Package, source_of
-from sparse_keras.schema.data import DATASETS
+from sparse_keras.data.download import sources
+from sparse_keras.data.download.sources import SOURCES, Download, Package, source_of
+from sparse_keras.schema.sections.data import DATASETS
 
 OFFLINE = tuple(name for name, source in SOURCES.items() if source.kind != "fetched")
 

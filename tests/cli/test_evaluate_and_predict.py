@@ -8,7 +8,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.cli import main
-from sparse_keras.data.table_files import read_table
+from sparse_keras.data.tabular.table_files import read_table
 
 
 def people(rows, seed):
@@ -90,7 +90,7 @@ def test_predict_writes_what_the_model_says(name, run, here, capsys):
 @pytest.mark.slow
 def test_predictions_do_not_depend_on_the_parts_a_file_is_read_in(run, here, monkeypatch, capsys):
     """ "2024" is a plan in a column of text: alone in a part, it must not turn into a number."""
-    from sparse_keras.data import table_files
+    from sparse_keras.data.tabular import table_files
 
     assert main(["predict", run, "new.csv"]) == 0
     whole = capsys.readouterr().out
@@ -154,7 +154,7 @@ def test_a_damaged_model(run, here, tmp_path, capsys):
 
 
 def test_a_kept_number_has_one_type_in_all_parts(run, here, monkeypatch, capsys):
-    from sparse_keras.data import table_files
+    from sparse_keras.data.tabular import table_files
 
     frame = people(4, seed=5)
     frame["spent"] = [1.0, 2.0, 2.5, 3.0]

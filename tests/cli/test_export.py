@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.building import build_network
 from sparse_keras.cli import main
 from sparse_keras.models import TabularModel
-from sparse_keras.runs.folder import write_inputs
+from sparse_keras.training.building import build_network
+from sparse_keras.training.runs.folder import write_inputs
 
 pytestmark = pytest.mark.tensorflow
 

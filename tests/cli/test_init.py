@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from sparse_keras.cli import main
-from sparse_keras.data import load_data, table_files
+from sparse_keras.data import load_data
+from sparse_keras.data.tabular import table_files
 from sparse_keras.schema import load_config
 from sparse_keras.schema.json_schema import modeline
 

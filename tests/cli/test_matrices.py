@@ -11,10 +11,10 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
-from sparse_keras.building import build_network
 from sparse_keras.cli import main
 from sparse_keras.models import TabularModel
-from sparse_keras.runs.folder import write_inputs
+from sparse_keras.training.building import build_network
+from sparse_keras.training.runs.folder import write_inputs
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,7 +38,7 @@ def run_folder(tmp_path_factory):
     run.mkdir(parents=True)
     write_inputs(run, config, keras.backend.backend(), data.digest())
     model = TabularModel(build_network(config, data.features), data.features)
-    sparse_keras.building.compile_model(model, config, data)
+    sparse_keras.training.building.compile_model(model, config, data)
     model.save(run / "model.keras")
     return run
 

@@ -6,7 +6,7 @@ import pytest
 
 from sparse_keras.cli.compare import _Progress
 from sparse_keras.cli.routing_warnings import routing_warnings
-from sparse_keras.health import RoutingWarning, warn
+from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning, warn
 
 
 def test_only_those_about_routings_are_handed_on():

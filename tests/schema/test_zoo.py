@@ -7,8 +7,8 @@ import pytest
 import sparse_keras
 from sparse_keras.cli import build_parser
 from sparse_keras.schema import ConfigError, find_configs, list_configs, load_config
-from sparse_keras.schema.errors import Source
-from sparse_keras.schema.text import parse
+from sparse_keras.schema.core.errors import Source
+from sparse_keras.schema.core.text import parse
 from sparse_keras.schema.zoo import config_names
 
 NAMES = config_names()

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 import sparse_keras
-from sparse_keras import atomic
+from sparse_keras._internal import atomic
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 # All that draws at random, and all that has a state.

@@ -14,7 +14,7 @@ import numpy as np
 
 from sparse_keras.layers.routers import PRESETS
 
-EXPECTED = Path(__file__).parents[1] / "layers" / "hugging_face_routers.json"
+EXPECTED = Path(__file__).parents[1] / "layers" / "routers" / "hugging_face_routers.json"
 # Of each preset: transformers' folder, the class of the router and of its configuration, and the
 # names there of what the preset sets beside k and E.
 MODULES = {

@@ -1,6 +1,6 @@
 """Expert banks: what is computed, one bank a file."""
 
-from sparse_keras._plugin_builders import Builders
+from sparse_keras._internal.builders import Builders
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.dense import DenseExperts
 from sparse_keras.layers.experts.glu import GLUExperts

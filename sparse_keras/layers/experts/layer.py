@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from sparse_keras.layers.experts.base import Experts
+from sparse_keras.layers.experts.grouped_dense import EachGroup
 from sparse_keras.layers.experts.template import (
     Template,
     check_template,
@@ -12,7 +13,6 @@ from sparse_keras.layers.experts.template import (
     needs_examples,
 )
 from sparse_keras.layers.experts.template_flops import template_flops
-from sparse_keras.layers.grouped_dense import EachGroup
 from sparse_keras.ops.backend import map_groups
 
 

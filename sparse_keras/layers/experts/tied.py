@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from sparse_keras.initializers import per_group
 from sparse_keras.layers.experts.base import Experts
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.initializers import per_group
 from sparse_keras.ops import expand_groups
 
 

@@ -3,8 +3,8 @@
 import collections
 import functools
 
-from sparse_keras._plugin_builders import Builders
-from sparse_keras._token_choice import PRESETS
+from sparse_keras._internal.builders import Builders
+from sparse_keras._internal.token_choice import PRESETS
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.routers.balanced import BalancedRouter
 from sparse_keras.layers.routers.base import Router

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import (
     Router,
     closed_to_padding,

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
 
 # Arguments that change nothing in a router without weights and losses.
 _OF_WEIGHTS_OR_LOSSES = (
@@ -395,7 +395,7 @@ def refuse_what_has_no_effect(router, when="", kept=()):
 
 
 def refuse(router, conflicts):
-    """Raises a ValueError at the first of `(argument, reason)`, as `_token_choice` yields them."""
+    """Raises a ValueError at the first of `(argument, reason)`, as `token_choice` yields them."""
     for name, reason in conflicts:
         names = dict.fromkeys((name, "k"))
         received = ", ".join(f"{one}={getattr(router, one)!r}" for one in names)

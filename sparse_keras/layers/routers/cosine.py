@@ -6,8 +6,8 @@ import numbers
 import keras
 from keras import ops
 
-from sparse_keras.initializers import for_group
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.top_k import TopKRouter
 
 # A vector shorter than the square root of this has no direction. Its cosines are 0, and so is its

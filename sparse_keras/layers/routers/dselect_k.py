@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, every_slot, loss_weight
 from sparse_keras.layers.routers.steps import first_call_of_step
 

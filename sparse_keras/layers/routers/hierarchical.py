@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from sparse_keras import _token_choice
-from sparse_keras.initializers import for_group
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras._internal import token_choice
+from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
 from sparse_keras.layers.routers.base import refuse, share_of
 
@@ -101,12 +101,12 @@ class HierarchicalRouter(BalanceableRouter):
                 f"`normalize` must be None, True or False. Received: normalize={normalize!r}."
             )
         self.normalize = normalize
-        refuse(self, _token_choice.hierarchy_conflicts(self))
+        refuse(self, token_choice.hierarchy_conflicts(self))
         self.check_bias_update()
 
     def check_num_experts(self):
         super().check_num_experts()
-        refuse(self, _token_choice.hierarchy_misfits(self, self.num_experts))
+        refuse(self, token_choice.hierarchy_misfits(self, self.num_experts))
 
     @property
     def experts_per_token(self):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, open_slots
 
 # What one step adds to the average of open experts, and by how many steps its trend is continued.

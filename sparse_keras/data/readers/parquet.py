@@ -1,9 +1,0 @@
-"""The user's own Parquet file."""
-
-from sparse_keras.data.formats import ParquetFile
-from sparse_keras.data.readers.files import read_file
-
-
-def read(options):
-    """Returns a Parquet file as a `RawTable`: see `read_file`, whose options these are."""
-    return read_file(ParquetFile(options.path), options)

@@ -1,0 +1,159 @@
+"""What a raw value means: the one place that says which values are missing or equal.
+
+Readers, fitting, encoding and predicting from a raw row all pass through here, so a value
+means the same in training and afterwards, whatever container or type it arrives in.
+"""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sparse_keras._internal.suggest import did_you_mean, listing
+
+# A cell holding one of these is missing, in files and in raw rows alike.
+MISSING_STRINGS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
+
+# Whole numbers as files hold them among other numbers: "1.0".
+_WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
+
+
+def as_frame(table, names):
+    """Returns the columns `names` of a raw table as a DataFrame.
+
+    Args:
+        table: A DataFrame, a dict of equally long columns, or a dict of scalars (one row).
+        names: The columns that must be there; other columns are ignored.
+
+    Returns:
+        A DataFrame with the columns `names`, in that order, and a `RangeIndex`.
+
+    Raises:
+        ValueError: If columns are missing, doubled, or of different lengths.
+    """
+    if not isinstance(table, (pd.DataFrame, Mapping)):
+        raise ValueError(
+            "Expected a DataFrame, a dict of columns or a dict of scalars (one row). "
+            f"Received: {type(table).__name__}. For a list of rows, pass pandas.DataFrame(rows)."
+        )
+    received = list(table.keys())
+    missing = [name for name in names if name not in table]
+    if missing:
+        hints = "".join(did_you_mean(name, received) for name in missing[:3])
+        raise ValueError(
+            f"{len(missing)} of {len(names)} needed columns are missing: "
+            f"{listing(missing, limit=len(missing))}.{hints} "
+            f"Received columns: {listing(received) or 'none'}."
+        )
+    if isinstance(table, pd.DataFrame):
+        doubled = table.columns[table.columns.duplicated()]
+        doubled = [name for name in names if name in doubled]
+        if doubled:
+            raise ValueError(f"Column names must be distinct. Received twice: {listing(doubled)}.")
+        frame = table[list(names)]
+        # The index of a part of a file says where its rows are in it, which messages tell.
+        return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(drop=True)
+
+    columns = {name: table[name] for name in names}
+    scalars = [name for name, values in columns.items() if _is_scalar(values)]
+    if scalars and len(scalars) < len(columns):
+        other = next(name for name in columns if name not in scalars)
+        raise ValueError(
+            "A dict must hold either scalars (one row) or columns (many rows). Received a scalar "
+            f"for {scalars[0]!r} and a column for {other!r}."
+        )
+    if scalars:
+        columns = {name: [value] for name, value in columns.items()}
+    columns = {name: _as_series(values) for name, values in columns.items()}
+    lengths = {name: len(series) for name, series in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shortest, longest = min(lengths, key=lengths.get), max(lengths, key=lengths.get)
+        raise ValueError(
+            f"Columns must be equally long. Received {lengths[shortest]} values for {shortest!r} "
+            f"and {lengths[longest]} for {longest!r}."
+        )
+    return pd.DataFrame(columns)
+
+
+def is_categorical(series):
+    """Whether a column is one of categories: text, bool, category; numbers are numeric."""
+    return pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(
+        series.dtype
+    )
+
+
+def numeric_values(series):
+    """Returns a column as float64 with NaN where missing.
+
+    Numbers written as text (`"39"`, as in a raw row read from a form) are read as numbers.
+
+    Raises:
+        ValueError: If a value is neither a number nor missing.
+    """
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series):
+        return series.to_numpy(dtype="float64", na_value=np.nan)
+    values = np.empty(len(series), "float64")
+    for row, value in enumerate(series):
+        try:
+            values[row] = np.nan if is_missing(value) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
+                f"{row_number(series, row)}."
+            ) from None
+    return values
+
+
+def category_keys(series):
+    """Returns a column as an object array of strings, None where missing.
+
+    Two values are the same category when their keys are equal: text without surrounding
+    blanks; whole numbers as integers, so that 1, 1.0 and "1" agree (pandas turns a column of
+    integers into floats as soon as one is missing); true and false in any case.
+    """
+    # Distinct values only, for speed. pandas holds 1, 1.0 and True to be equal, so columns that
+    # mix types go value by value: a row must not depend on the rows beside it.
+    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string":
+        return np.array([_key(value) for value in series] + [None], dtype=object)[:-1]
+    codes, distinct = pd.factorize(series)
+    keys = np.array([_key(value) for value in distinct] + [None], dtype=object)
+    return keys[codes]  # a missing value has code -1: the None at the end
+
+
+def row_number(series, position):
+    """What messages call a row: the first row of data is 1, in its file where it has one."""
+    label = series.index[position]
+    return int(label if isinstance(label, (int, np.integer)) else position) + 1
+
+
+def is_missing(value):
+    """Whether a raw scalar counts as missing."""
+    if isinstance(value, str):
+        return value.strip() in MISSING_STRINGS
+    return bool(pd.isna(value)) if _is_scalar(value) else False
+
+
+def _key(value):
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    if is_missing(value):
+        return None
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    if whole := _WHOLE.fullmatch(text):
+        return whole[1]
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _is_scalar(value):
+    return pd.api.types.is_scalar(value) or (isinstance(value, np.ndarray) and value.ndim == 0)
+
+
+def _as_series(values):
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    if isinstance(values, np.ndarray):
+        return pd.Series(values)
+    return pd.Series(list(values), dtype=object)  # object: NumPy would turn [1, "a"] into text

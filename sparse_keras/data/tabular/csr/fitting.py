@@ -1,0 +1,28 @@
+"""Learns `Features` from training rows that are mostly zeros, or texts."""
+
+from sparse_keras.data.tabular.csr.columns import SparseColumns
+from sparse_keras.data.tabular.csr.text import TextColumn
+from sparse_keras.data.tabular.features import Features
+
+
+def fit_sparse(table, target):
+    """Returns the `Features` of a `SparseTable` of training rows, for a `Target`."""
+    return Features(_fitted(target, table.targets), sparse=SparseColumns.fit(table))
+
+
+def fit_texts(frame, target, column, **options):
+    """Returns the `Features` of a column of texts.
+
+    Args:
+        frame: DataFrame of the training rows.
+        target: A `Target`.
+        column: The column of texts; other columns are left out.
+        **options: Of `TextColumn.fit`.
+    """
+    return Features(_fitted(target, frame), sparse=TextColumn.fit(frame[column], **options))
+
+
+def _fitted(target, frame):
+    if target.task == "multitask":
+        return target.fitted(frame)
+    return target.with_statistics(target.encode(frame))

@@ -1,0 +1,375 @@
+"""How raw columns become the arrays a model takes.
+
+`Features` holds everything learned from the training rows. It is stored with a run as JSON, so
+that a saved model reads raw rows the way it was trained. `fitting.py` makes one, `encode` uses it.
+
+Axis letters: N rows, C categorical columns, L labels.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.columns import as_frame, category_keys, numeric_values
+from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn, is_matrix
+from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.selection import Selection
+from sparse_keras.data.tabular.targets import Target
+from sparse_keras.data.tabular.weights import row_weights
+
+MISSING_CODE = 0
+UNSEEN_CODE = 1
+# Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
+# float16 arithmetic further on. A hundred standard deviations are as good as a million.
+MAX_STANDARDISED = 100.0
+_SPARSE_TYPES = {"matrix": SparseColumns, "text": TextColumn}
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, as it was in the training rows.
+
+    Args:
+        name: The column.
+        mean: Mean of the values that are there.
+        std: Their standard deviation; 0 for a constant column, which is encoded as 0.
+        boundaries: Edges of the bins, ascending, the lowest and the highest value included;
+            empty for no bins.
+        has_missing: Whether values were missing, which gives the column a missing indicator.
+    """
+
+    name: str
+    mean: float
+    std: float
+    boundaries: tuple = ()
+    has_missing: bool = False
+
+    kind = "numeric"
+
+    @property
+    def num_bins(self):
+        return max(len(self.boundaries) - 1, 0)
+
+    @property
+    def detail(self):
+        """What there is to say about the column."""
+        if self.std == 0.0:
+            return "constant"
+        return f"{self.num_bins} bins" if self.num_bins else ""
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return np.isnan(numeric_values(series))
+
+    def standardise(self, values):
+        """Returns `(values - mean) / std`, clipped to +-100; 0 for a constant column."""
+        if self.std == 0.0:
+            return np.zeros_like(values)
+        with np.errstate(over="ignore"):
+            standardised = (values - self.mean) / self.std
+        return np.clip(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories: `vocabulary` holds those of the training rows, as strings."""
+
+    name: str
+    vocabulary: tuple
+
+    kind = "categorical"
+
+    @property
+    def cardinality(self):
+        """Number of codes: the vocabulary, missing (0) and unseen (1)."""
+        return len(self.vocabulary) + 2
+
+    @property
+    def detail(self):
+        """What there is to say about the column."""
+        return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+
+    @cached_property
+    def _codes(self):
+        first = UNSEEN_CODE + 1
+        return {None: MISSING_CODE} | {key: first + i for i, key in enumerate(self.vocabulary)}
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return np.equal(category_keys(series), None)
+
+    def encode(self, series):
+        """Returns int32 codes `[N]`: 0 missing, 1 unseen in training, 2.. the vocabulary."""
+        codes = self._codes
+        return np.array([codes.get(key, UNSEEN_CODE) for key in category_keys(series)], "int32")
+
+
+@dataclass(frozen=True, repr=False)
+class Features:
+    """The columns of a data set and the statistics of its training rows.
+
+    Args:
+        target: A `Target`, or a `MultiTarget` for several.
+        numeric: Tuple of `NumericColumn`.
+        categorical: Tuple of `CategoricalColumn`.
+        weight: The column that says what each row counts in losses and metrics, or None.
+        sparse: What is mostly zeros: `SparseColumns` or a `TextColumn`. None: nothing.
+        selection: The `Selection` by which these columns were chosen among others, or None.
+
+    Example:
+
+    ```python
+    data = sparse_keras.load_data(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    data.features.encode({"age": 39, "workclass": "State-gov", ...})  # one raw row
+    ```
+    """
+
+    target: Target | MultiTarget
+    numeric: tuple = field(default=())
+    categorical: tuple = field(default=())
+    weight: str | None = None
+    sparse: SparseColumns | TextColumn | None = None
+    selection: Selection | None = None
+
+    def __repr__(self):
+        if self.sparse is not None:
+            name, kind, detail = self.sparse.kinds()
+            return f"{name} ({kind}, {detail}); {self._told_target()}"
+        selected = f" ({self.selection})" if self.selection is not None else ""
+        return (
+            f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns"
+            f"{selected}; {self._told_target()}"
+        )
+
+    def _told_target(self):
+        targets = getattr(self.target, "targets", (self.target,))
+        told = ", ".join(f"{one.name} ({one.task})" for one in targets)
+        weight = "" if self.weight is None else f"; weights {self.weight}"
+        return f"target{'s' * (len(targets) > 1)} {told}{weight}"
+
+    @property
+    def columns(self):
+        """Names of the raw columns `encode` needs: the numeric ones, then the categorical."""
+        names = tuple(column.name for column in self.numeric + self.categorical)
+        return names if self.sparse is None else names + self.sparse.columns
+
+    @property
+    def numeric_sources(self):
+        """Raw column behind each of the `numeric_dim` positions of the numeric encoding."""
+        return (
+            *(column.name for column in self.numeric),
+            *(column.name for column in self.numeric for _ in range(column.num_bins)),
+            *(column.name for column in self.numeric if column.has_missing),
+        )
+
+    @property
+    def numeric_kinds(self):
+        """What each position of the numeric encoding is: a "value", a "bin" or "missing"."""
+        return (
+            *("value" for _ in self.numeric),
+            *("bin" for column in self.numeric for _ in range(column.num_bins)),
+            *("missing" for column in self.numeric if column.has_missing),
+        )
+
+    @property
+    def numeric_dim(self):
+        """Width of the numeric encoding."""
+        return len(self.numeric_sources)
+
+    @property
+    def sparse_dim(self):
+        """Width of what is mostly zeros, 0 for none."""
+        return 0 if self.sparse is None else self.sparse.width
+
+    @property
+    def cardinalities(self):
+        """Number of codes of each categorical column."""
+        return tuple(column.cardinality for column in self.categorical)
+
+    def kinds(self, frame=None):
+        """Returns what became of each column, for people.
+
+        Args:
+            frame: The DataFrame of the training rows, for the share of missing values. Without
+                it, only whether numbers were missing is known.
+
+        Returns:
+            A list of `(name, kind, detail)`, the inputs first. `kind` is "numeric", "categorical",
+            "left out" (a column that was not selected), "target" or "weight"; `detail` is such as
+            "32 bins; missing 3.1 %" or "12 categories; score 0.31".
+        """
+        shown = []
+        for column in self.numeric + self.categorical:
+            details = [column.detail]
+            if frame is None:
+                details += ["some missing"] if getattr(column, "has_missing", False) else []
+            elif missing := column.missing(frame[column.name]).mean():
+                details.append(f"missing {missing:.1%}")
+            if self.selection is not None:
+                details.append(f"score {self.selection.scores[column.name]:.3g}")
+            shown.append((column.name, column.kind, "; ".join(filter(None, details))))
+        if self.sparse is not None:
+            shown.append(self.sparse.kinds())
+        if self.selection is not None:
+            shown += self.selection.kinds()
+        for target in getattr(self.target, "targets", [self.target]):
+            classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
+            shown.append((target.name, "target", f"{target.task}{classes}"))
+        return shown if self.weight is None else [*shown, (self.weight, "weight", "")]
+
+    def encode(self, table):
+        """Encodes raw columns for a model.
+
+        The numeric array holds three blocks: every column standardised; the piecewise-linear
+        encoding of every column's bins; one indicator (1 = missing) for each column that had
+        missing values in training. A missing value is 0 in the first two. Values beyond those
+        seen in training count as the outermost bin; standardised, they are clipped to +-100,
+        infinite ones included.
+
+        Args:
+            table: A DataFrame, a dict of columns, or a dict of scalars (one row). Columns that
+                are not needed are ignored. For sparse columns, a matrix of `scipy.sparse` or a
+                `SparseTable`; for a column of texts, also the texts alone.
+
+        Returns:
+            A dict: "numeric", float32 `[N, numeric_dim]`, never NaN; "categorical", int32
+            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary; "sparse",
+            float32 CSR. A key is left out when there is no such column.
+
+        Raises:
+            ValueError: If columns are missing, or a numeric one holds something else.
+
+        Reference:
+            [Gorishniy et al., 2022, On Embeddings for Numerical Features in Tabular Deep
+            Learning](https://arxiv.org/abs/2203.05556), equation 1.
+        """
+        if self.sparse is not None:
+            return {"sparse": self.sparse.encode(table)}
+        if isinstance(table, SparseTable) or is_matrix(table):
+            raise ValueError(
+                "Expected a table with named columns, as in training. Received a sparse matrix of "
+                f"shape {(table.matrix if isinstance(table, SparseTable) else table).shape}. A "
+                "model learns to take matrices from a data.SparseTable."
+            )
+        frame = as_frame(table, self.columns)
+        encoded = {}
+        if self.numeric:
+            encoded["numeric"] = self._encode_numeric(frame)
+        if self.categorical:
+            codes = [column.encode(frame[column.name]) for column in self.categorical]
+            encoded["categorical"] = np.stack(codes, axis=1)
+        return encoded
+
+    def _encode_numeric(self, frame):
+        encoded = np.zeros((len(frame), self.numeric_dim), "float32")
+        bin_at = len(self.numeric)
+        indicator_at = bin_at + sum(column.num_bins for column in self.numeric)
+        for position, column in enumerate(self.numeric):
+            values = numeric_values(frame[column.name])
+            missing = np.isnan(values)
+            # Any number will do, these rows are zeroed below. A copy: the table is the caller's.
+            values = np.where(missing, column.mean, values)
+            bins = slice(bin_at, bin_at + column.num_bins)
+            encoded[:, position] = column.standardise(values)
+            encoded[:, bins] = piecewise_linear(values, column.boundaries)
+            if missing.any():
+                encoded[missing, position] = 0.0
+                encoded[missing, bins] = 0.0
+            if column.has_missing:
+                encoded[:, indicator_at] = missing
+                indicator_at += 1
+            bin_at += column.num_bins
+        return encoded
+
+    def encode_target(self, values):
+        """Encodes raw target values for `fit`: see `Target.encode` and `MultiTarget.encode`."""
+        if isinstance(values, SparseTable):
+            values = values.targets
+        return self.target.encode(values)
+
+    def sample_weight(self, table):
+        """What each row counts for each target, as `fit` and `evaluate` take it.
+
+        Args:
+            table: A table with the columns of the target and, if there is one, that of the weights.
+
+        Returns:
+            For one target, float32 `[N]`, or None where all rows count alike. For several, a dict
+            of such arrays: the row's weight, or 0 where the label is missing.
+
+        Raises:
+            ValueError: If a weight is missing, negative or infinite, or all are 0.
+        """
+        if isinstance(table, SparseTable):
+            table = table.targets
+        weights = None if self.weight is None else row_weights(table, self.weight)
+        if not isinstance(self.target, MultiTarget):
+            return weights
+        one = np.float32(1) if weights is None else weights
+        return {name: there * one for name, there in self.target.present(table).items()}
+
+    def decode_target(self, predictions):
+        """Turns predictions into raw target values: see `decode` of the target."""
+        return self.target.decode(predictions)
+
+    def to_dict(self):
+        """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
+        weight = {} if self.weight is None else {"weight": self.weight}
+        content = weight | {
+            "target": _target_to_dict(self.target),
+            "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
+            "categorical": [
+                {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
+            ],
+        }
+        # Left out where there is none: the encodings of older models stay what they were.
+        if self.selection is not None:
+            content["selection"] = self.selection.to_dict()
+        return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}
+
+    @classmethod
+    def from_dict(cls, content):
+        """Makes a `Features` from what `to_dict` returned."""
+        numeric = (NumericColumn(**column) for column in content["numeric"])
+        categorical = (CategoricalColumn(**column) for column in content["categorical"])
+        sparse = content.get("sparse")
+        return cls(
+            target=_target_from_dict(content["target"]),
+            numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
+            categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
+            weight=content.get("weight"),
+            sparse=sparse and _SPARSE_TYPES[sparse["type"]].from_dict(sparse),
+            selection=Selection.from_dict(content["selection"]) if "selection" in content else None,
+        )
+
+
+def _target_to_dict(target):
+    if isinstance(target, MultiTarget):
+        return {"name": target.name, "targets": [_target_to_dict(one) for one in target.targets]}
+    return asdict(target) | {"classes": list(target.classes)}
+
+
+def _target_from_dict(content):
+    if "targets" in content:
+        return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
+    return Target(**content | {"classes": tuple(content["classes"])})
+
+
+def piecewise_linear(values, boundaries):
+    """Encodes numbers `[N]` by bins: bins below the value are 1, above it 0, its own in between.
+
+    Bin t from `b[t]` to `b[t+1]` is `clip((x - b[t]) / (b[t+1] - b[t]), 0, 1)`.
+
+    Args:
+        values: float64 `[N]`, not NaN; infinite values are allowed.
+        boundaries: The T+1 ascending edges of T bins, or none.
+
+    Returns:
+        float64 `[N, T]` with values in [0, 1].
+    """
+    edges = np.asarray(boundaries, "float64")
+    low, width = edges[:-1], np.diff(edges)
+    with np.errstate(over="ignore"):
+        return np.clip((values[:, None] - low) / width, 0.0, 1.0)

@@ -1,0 +1,83 @@
+"""What all formats of table files share."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.columns import MISSING_STRINGS
+
+
+class TableFile:
+    """A file that holds a table: named columns and rows.
+
+    A frame's index counts the rows of the file from 0, so that a message can name a row, whatever
+    part of the file the frame is.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If there is no such file. Reading raises it if the file is damaged.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            folder = self.path.parent
+            siblings = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+            raise ValueError(
+                f"Data file {self.path} does not exist.{did_you_mean(self.path.name, siblings)}"
+                + ("" if siblings else f" Nor is there anything in its folder {folder}.")
+            )
+
+    def read(self):
+        """Returns the whole table as a DataFrame."""
+        raise NotImplementedError
+
+    def raw_chunks(self, num_rows):
+        """Yields DataFrames of at most `num_rows` rows, in order; `typed` completes them."""
+        raise NotImplementedError
+
+    def chunks(self, num_rows):
+        """Yields DataFrames of at most `num_rows` rows, in order."""
+        return self.raw_chunks(num_rows)
+
+    def typed(self, raw):
+        """Gives rows gathered from `raw_chunks` the types that `read` would give them."""
+        return raw
+
+    def nbytes(self):
+        """Size of the uncompressed content, in bytes."""
+        return self.path.stat().st_size
+
+    def doubt(self, frame):
+        """What may be wrong with the reading of `frame`, which lacks a column: a sentence or ""."""
+        del frame
+        return ""
+
+    def named(self, frame, start=0):
+        """Checks the names of the columns, and numbers the rows from `start`."""
+        names = pd.Series(frame.columns, dtype=object).str.strip()
+        if names.duplicated().any():
+            raise ValueError(
+                f"{self.path}: column names must be distinct. Received twice: "
+                f"{listing(names[names.duplicated()].unique())}."
+            )
+        frame.columns = names.tolist()
+        frame.index = pd.RangeIndex(start, start + len(frame))
+        return frame
+
+
+def without_missing_strings(frame):
+    """Text cells that mean "missing" become missing, as a CSV file's do.
+
+    A column that holds nothing but numbers then is one of numbers.
+    """
+    for name in frame.columns:
+        if not pd.api.types.is_string_dtype(frame[name].dtype):  # objects among them
+            continue
+        missing = frame[name].isin(MISSING_STRINGS)
+        if missing.any():
+            frame[name] = frame[name].mask(missing).infer_objects()
+    return frame

@@ -1,0 +1,15 @@
+"""The user's own CSV file."""
+
+from sparse_keras.data.tabular.formats import CSVFile
+from sparse_keras.data.tabular.readers.files import read_file
+
+
+def read(options):
+    """Returns a CSV file as a `RawTable`: see `read_file`.
+
+    Args:
+        options: What `read_file` takes, and `path`, `separator` and `decimal`.
+    """
+    # "007" is a category of its own only as long as it is text.
+    text = [name for name, kind in options.columns.items() if kind == "categorical"]
+    return read_file(CSVFile(options.path, options.separator, options.decimal, text), options)

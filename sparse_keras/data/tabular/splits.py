@@ -1,0 +1,73 @@
+"""Holds out rows for testing or validation: seeded, and stratified for classification."""
+
+import numpy as np
+
+from sparse_keras.data.tabular.csr import SparseTable
+
+_CLASSES = ("binary", "multiclass")
+
+
+def hold_out(frame, target, fraction, seed, name="fraction"):
+    """Splits a table in two.
+
+    For "binary" and "multiclass" targets each class gives the same fraction of its rows, and
+    keeps at least one. Of several targets each combination of classes does, a missing label being a
+    class of its own; combinations of too few rows for that are taken together.
+
+    Args:
+        frame: A DataFrame or a `SparseTable`.
+        target: The `Target` or `MultiTarget` to stratify by.
+        fraction: Part of the rows to hold out, between 0 and 1.
+        seed: Integer; the same seed holds out the same rows.
+        name: What an error calls `fraction`.
+
+    Returns:
+        `(kept, held_out)`, two tables whose rows keep their order.
+    """
+    sparse = isinstance(frame, SparseTable)
+    strata = _strata(frame.targets if sparse else frame, target, fraction)
+    held = held_out_rows(strata, fraction, seed)
+    if not held.any() or held.all():
+        raise ValueError(
+            f"{name}: {fraction} of {len(frame)} rows leaves {int(held.sum())} rows held out and "
+            f"{int((~held).sum())} to train on. Both need at least one."
+        )
+    if sparse:
+        return frame[~held], frame[held]
+    return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
+
+
+def _strata(frame, target, fraction):
+    """The groups of rows that give the same fraction each, as numbers `[N]`."""
+    if target.task in _CLASSES:
+        return target.encode(frame)
+    if target.task != "multitask":
+        return np.zeros(len(frame))
+    present = target.present(frame)
+    # What is encoded is 0 where a label is missing, and so is every number.
+    strata = [np.where(present[one.name], 0, -1) for one in target.targets]
+    encoded = target.encode(frame)
+    strata += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
+    _, group, sizes = np.unique(
+        np.stack(strata, axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    group = group.reshape(-1)
+    return np.where(sizes[group] * fraction < 1, -1, group)
+
+
+def held_out_rows(classes, fraction, seed):
+    """Returns a bool array `[N]` that marks the rows held out, given the class of each row."""
+    _, class_of_row, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    quotas = np.minimum(np.floor(sizes * fraction).astype(int), sizes - 1)
+    # Rounding down leaves some rows short of the fraction: the largest remainders give one more.
+    remainders = np.where(quotas < sizes - 1, sizes * fraction - quotas, -1.0)
+    short = round(len(classes) * fraction) - quotas.sum()
+    givers = np.argsort(-remainders, kind="stable")[: max(short, 0)]
+    quotas[givers[remainders[givers] >= 0]] += 1
+
+    order = np.random.default_rng(seed).permutation(len(classes))
+    by_class = order[np.argsort(class_of_row[order], kind="stable")]
+    place_in_class = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    held = np.zeros(len(classes), bool)
+    held[by_class[place_in_class < np.repeat(quotas, sizes)]] = True
+    return held

@@ -1,0 +1,170 @@
+"""Table files of any format: whole, in chunks, or as a random sample of their rows."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
+
+CHUNK_ROWS = 50_000
+_FORMATS = {
+    ".csv": CSVFile,
+    ".tsv": CSVFile,
+    ".txt": CSVFile,
+    ".jsonl": JSONLinesFile,
+    ".ndjson": JSONLinesFile,
+    ".parquet": ParquetFile,
+    ".pq": ParquetFile,
+    ".npz": NPZFile,
+}
+
+
+def is_csv(path):
+    """Whether a file is read as CSV, and so has a separator and a decimal point."""
+    return _FORMATS.get(Path(path).suffix.lower()) is CSVFile
+
+
+def open_table(path, separator=None, decimal=".", text=()):
+    """Returns the `TableFile` for a path; its suffix says which format.
+
+    Args:
+        path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz.
+        separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
+        decimal: CSV only: the decimal point.
+        text: CSV only: columns to keep as text, whatever they hold.
+
+    Raises:
+        ValueError: If the file does not exist, or its format is unknown.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise ValueError(
+            f"{path}: expected a table that ends in one of {listing(_FORMATS, limit=99)}."
+        )
+    if not is_csv(path):
+        return _FORMATS[suffix](path)
+    return CSVFile(path, separator or ("\t" if suffix == ".tsv" else ","), decimal, text)
+
+
+def read_table(path, **options):
+    """Returns a table file as a DataFrame.
+
+    Args:
+        path: The file, as for `open_table`.
+        **options: Of `open_table`.
+
+    Raises:
+        ValueError: If the file is empty, has no rows, or cannot be read as a table.
+    """
+    return read_rows(open_table(path, **options))
+
+
+def iter_table(path, chunk_rows=CHUNK_ROWS, **options):
+    """Yields a table file as DataFrames, in order, without holding all of it (but for NPZ).
+
+    The types of columns are those of a chunk. Give `text` the columns that are categories
+    (`Features.categorical`), so that these do not depend on the chunk.
+
+    Args:
+        path: The file, as for `open_table`.
+        chunk_rows: Most rows of a DataFrame. The index counts the rows of the file from 0.
+        **options: Of `open_table`.
+
+    Raises:
+        ValueError: As `read_table`.
+    """
+    file = open_table(path, **options)
+    rows = 0
+    for chunk in file.chunks(chunk_rows):
+        rows += len(chunk)
+        yield chunk
+    _refuse_no_rows(file, rows)
+
+
+def read_rows(file):
+    """Returns all rows of a `TableFile`."""
+    frame = file.read()
+    _refuse_no_rows(file, len(frame))
+    return frame
+
+
+def sample_rows(file, max_rows, seed, chunk_rows=CHUNK_ROWS):
+    """Returns `max_rows` rows of a `TableFile`, or all if there are fewer.
+
+    Each row of the file draws a number, and those with the smallest stay: every set of rows is
+    equally likely, and which are drawn depends on the seed and the number of rows alone.
+
+    Args:
+        file: A `TableFile`.
+        max_rows: Most rows.
+        seed: Non-negative integer.
+        chunk_rows: Rows read at a time: memory holds these and up to twice `max_rows`.
+
+    Returns:
+        A DataFrame in the order of the file, whose index is the position in the file.
+    """
+    rng = np.random.default_rng([seed, 1])  # Not the stream that splits the rows.
+    kept, keys = [], np.empty(0)
+    limit = 1.0  # No row with a larger number can be among the smallest.
+    for chunk in file.raw_chunks(chunk_rows):
+        drawn = rng.random(len(chunk))
+        near = drawn < limit
+        kept.append(chunk[near])
+        keys = np.concatenate([keys, drawn[near]])
+        if len(keys) > 2 * max_rows:  # Not at each chunk, since it copies all rows.
+            kept, keys = _smallest(kept, keys, max_rows)
+            limit = keys.max()
+    _refuse_no_rows(file, len(keys))
+    (frame,), _ = _smallest(kept, keys, max_rows)
+    return file.typed(frame)
+
+
+def _smallest(frames, keys, count):
+    """The rows of the `count` smallest keys, in their order: `([frame], keys)`."""
+    frame = pd.concat(frames)
+    if len(keys) > count:
+        chosen = np.sort(np.argpartition(keys, count)[:count])
+        frame, keys = frame.iloc[chosen], keys[chosen]
+    return [frame], keys
+
+
+def fits_memory(file):
+    """Whether there is memory for twice the content, the least that reading and encoding takes."""
+    free = free_memory()
+    return free is None or 2 * file.nbytes() <= free
+
+
+def refuse_beyond_memory(file):
+    """Refuses a file that clearly leaves no room for the table that it holds.
+
+    Raises:
+        ValueError: If it does not fit.
+    """
+    if not fits_memory(file):
+        raise ValueError(
+            f"{file.path} holds {file.nbytes() / 1e9:.1f} GB, too much for the "
+            f"{free_memory() / 1e9:.1f} GB of memory that are free. Set data.max_rows, such as "
+            "1000000, to use a random sample of its rows."
+        )
+
+
+def free_memory():
+    """Bytes of memory that a process may still take, or None where that is unknown."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            amounts = dict(line.split(":") for line in lines)
+        return int(amounts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        pass
+    try:  # macOS tells the total alone.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _refuse_no_rows(file, rows):
+    if not rows:
+        raise ValueError(f"{file.path} has no rows.")

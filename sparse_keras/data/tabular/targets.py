@@ -1,0 +1,294 @@
+"""What is predicted: the target column, its task and classes, and its encoding.
+
+`Target` is stored with a run; `infer_target` finds it from a column of a user's own file, and
+`infer_labels` from several. Several targets at once are a `MultiTarget`, in a file of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.columns import (
+    as_frame,
+    category_keys,
+    is_categorical,
+    numeric_values,
+    row_number,
+)
+
+TASKS = ("binary", "multiclass", "multilabel", "regression")
+MAX_CLASSES = 1000
+# An integer column with more distinct values than this is a quantity, not a class.
+MAX_INTEGER_CLASSES = 50
+# By their keys as categories: whole numbers and bools, also as text.
+_LABELS = {"0": 0, "1": 1, "false": 0, "true": 1}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model predicts.
+
+    Args:
+        name: The target's column; for "multilabel" the name of the group of label columns.
+        task: One of "binary", "multiclass", "multilabel", "regression".
+        classes: The classes, the positive one last for "binary"; for "multilabel" the
+            label columns; empty for "regression".
+        mean: Mean over the training rows ("regression" only). Targets are not standardised;
+            a head may start from these.
+        std: Standard deviation over the training rows ("regression" only).
+    """
+
+    name: str
+    task: str
+    classes: tuple = ()
+    mean: float | None = None
+    std: float | None = None
+
+    def __post_init__(self):
+        if self.task not in TASKS:
+            raise ValueError(
+                f"task must be one of {listing(TASKS)}. Received: {self.task!r}."
+                f"{did_you_mean(self.task, TASKS)}"
+            )
+
+    @property
+    def outputs(self):
+        """Width of the model's output: one unit per class or label, else one."""
+        return len(self.classes) if self.task in ("multiclass", "multilabel") else 1
+
+    @property
+    def columns(self):
+        """The raw columns that hold the target, which are therefore no inputs."""
+        return self.classes if self.task == "multilabel" else (self.name,)
+
+    def encode(self, values):
+        """Encodes raw target values for `fit`.
+
+        Args:
+            values: A column of raw values, or a table (DataFrame, dict) that holds it. For
+                "multilabel" a table with the label columns, or an array `[N, L]`.
+
+        Returns:
+            "binary": float32 `[N]`, 1 for the last class. "multiclass": int32 `[N]`.
+            "multilabel": float32 `[N, L]`. "regression": float32 `[N]`.
+
+        Raises:
+            ValueError: If a value is missing or is none of the classes.
+        """
+        if isinstance(values, (pd.DataFrame, Mapping)):
+            values = as_frame(values, self.columns)
+        if self.task == "multilabel":
+            return self._encode_labels(values)
+        if isinstance(values, pd.DataFrame):
+            values = values[self.name]
+        elif not isinstance(values, pd.Series):
+            values = pd.Series(values, name=self.name)
+        if self.task == "regression":
+            with np.errstate(over="ignore"):
+                numbers = numeric_values(values).astype("float32")
+            _refuse(~np.isfinite(numbers), values, "missing or infinite in float32")
+            return numbers
+
+        keys = category_keys(values)
+        _refuse(np.equal(keys, None), values, "missing")
+        codes = {key: code for code, key in enumerate(category_keys(pd.Series(self.classes)))}
+        encoded = np.array([codes.get(key, -1) for key in keys], "int32")
+        if (encoded < 0).any():
+            unknown = keys[encoded < 0]
+            raise ValueError(
+                f"Target {self.name!r} must be one of {listing(self.classes)}. Received: "
+                f"{unknown[0]!r} ({len(unknown)} rows hold none of them)."
+                f"{did_you_mean(unknown[0], self.classes)}"
+            )
+        return encoded.astype("float32") if self.task == "binary" else encoded
+
+    def missing(self, frame):
+        """Says which rows have no value of the target.
+
+        Args:
+            frame: A table with the target's columns.
+
+        Returns:
+            Bool `[N]`: whether all of the target's columns are missing.
+        """
+        frame = as_frame(frame, self.columns)
+        missing = [np.equal(category_keys(frame[name]), None) for name in self.columns]
+        return np.all(missing, axis=0)
+
+    def encode_present(self, frame):
+        """`encode` of a table in which the target is missing in some rows.
+
+        Returns:
+            `(y, present)`: what `encode` gives, 0 in the rows without; and bool `[N]`.
+        """
+        frame = as_frame(frame, self.columns)
+        present = ~self.missing(frame)
+        # By labels of the index, so that messages know the rows.
+        there = frame[present]
+        if self.task == "multilabel":
+            encoded = self._encode_labels(there)
+        else:
+            encoded = self.encode(there[self.name])
+        y = np.zeros((len(frame), *encoded.shape[1:]), encoded.dtype)
+        y[present] = encoded
+        return y, present
+
+    def with_statistics(self, y):
+        """The same with the mean and the deviation of encoded values, for "regression"."""
+        if self.task != "regression":
+            return self
+        return replace(self, mean=float(y.mean(dtype="f8")), std=float(y.std(dtype="f8")))
+
+    def _encode_labels(self, values):
+        if isinstance(values, pd.DataFrame):
+            return np.stack([_label_values(values[name]) for name in self.classes], axis=1)
+        labels = np.asarray(values, "float64")
+        if labels.ndim != 2 or labels.shape[1] != self.outputs:
+            raise ValueError(
+                f"Target {self.name!r} expects an array of shape [N, {self.outputs}]. "
+                f"Received shape: {list(labels.shape)}."
+            )
+        if not np.isin(labels, (0, 1)).all():
+            raise ValueError(f"The labels of target {self.name!r} must all be 0 or 1.")
+        return labels.astype("float32")
+
+    def decode(self, predictions):
+        """Turns a model's predictions into raw target values.
+
+        Args:
+            predictions: Probabilities `[N, outputs]` (binary also `[N]`); regression: values.
+
+        Returns:
+            An object array `[N]` of classes; float32 `[N]` for "regression"; a bool DataFrame
+            with one column per label for "multilabel". Probabilities of 0.5 and more count.
+        """
+        predictions = np.asarray(predictions, "float32").reshape(-1, self.outputs)
+        if self.task == "regression":
+            return predictions[:, 0]
+        if self.task == "multilabel":
+            return pd.DataFrame(predictions >= 0.5, columns=list(self.classes))
+        classes = np.array(self.classes, dtype=object)
+        if self.task == "binary":
+            return classes[(predictions[:, 0] >= 0.5).astype(int)]
+        return classes[predictions.argmax(axis=1)]
+
+
+def infer_target(values, task="auto"):
+    """Finds the task and the classes of a target column.
+
+    "auto" reads two distinct values as "binary", text or at most 50 distinct integers as
+    "multiclass", any other numbers as "regression". Classes are sorted; of two, the second
+    ("yes", 1, True) is the positive one.
+
+    Args:
+        values: The target column of all rows, a named Series.
+        task: "auto", "binary", "multiclass" or "regression".
+
+    Returns:
+        A `Target`.
+
+    Raises:
+        ValueError: If rows have no target, there is only one class, or the task does not fit.
+    """
+    keys = category_keys(values)
+    _refuse(np.equal(keys, None), values, "missing")
+    _, first_rows = np.unique(keys.astype(str), return_index=True)
+    classes = _sorted_classes(values.iloc[first_rows])
+    is_text = is_categorical(values)
+    shown = f"{len(classes)} distinct value{'s' * (len(classes) != 1)}: {listing(classes)}"
+
+    if task == "auto":
+        if len(classes) <= 2:
+            task = "binary"
+        elif is_text:
+            task = "multiclass"
+        elif pd.api.types.is_integer_dtype(values.dtype) and len(classes) <= MAX_INTEGER_CLASSES:
+            task = "multiclass"
+        else:
+            task = "regression"
+    if len(classes) < 2:
+        raise ValueError(f"Target {values.name!r} must take at least two values. Received {shown}.")
+    if task == "regression":
+        if is_text:
+            raise ValueError(
+                f"Target {values.name!r} must hold numbers for task 'regression'. Received {shown}."
+            )
+        return Target(values.name, task)
+    if task == "binary" and len(classes) != 2:
+        raise ValueError(
+            f"Target {values.name!r} must take exactly two values for task 'binary'. "
+            f"Received {shown}. Did you mean task 'multiclass'?"
+        )
+    if len(classes) > MAX_CLASSES:
+        hint = "Is this a column of text or identifiers?" if is_text else "Use task 'regression'."
+        raise ValueError(
+            f"Target {values.name!r} may have at most {MAX_CLASSES} classes. "
+            f"Received {shown}. {hint}"
+        )
+    return Target(values.name, task, classes)
+
+
+def infer_labels(frame, names, name="labels"):
+    """Makes the "multilabel" target of label columns.
+
+    Args:
+        frame: DataFrame of all rows.
+        names: The label columns, each 0 or 1, or bool.
+        name: What to call them together.
+
+    Returns:
+        A `Target`.
+
+    Raises:
+        ValueError: If a label is neither 0 nor 1, or the same in every row.
+    """
+    for label in names:
+        values = _label_values(frame[label])
+        if (values == values[0]).all():
+            raise ValueError(
+                f"Label {label!r} must be 0 in some rows and 1 in others. Received "
+                f"{int(values[0])} in all {len(values)} rows. Remove it from data.target, and "
+                f"ignore the column: data.columns: {{{label}: ignore}}."
+            )
+    return Target(name, "multilabel", tuple(names))
+
+
+def _label_values(values):
+    """A label column as float32 `[N]` of 0 and 1."""
+    keys = category_keys(values)
+    numbers = np.array([_LABELS.get(key, -1) for key in keys], "float32")
+    bad = numbers < 0
+    if bad.any():
+        first = int(bad.argmax())
+        raise ValueError(
+            f"Label {values.name!r} must be 0 or 1 (or True or False) in every row. Received: "
+            f"{keys[first] or 'nothing'} in row {row_number(values, first)} (the first row of "
+            f"data is 1), and {int(bad.sum()) - 1} more."
+        )
+    return numbers
+
+
+def _sorted_classes(values):
+    classes = []
+    for value in values:
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        is_number = isinstance(value, (bool, int, float))
+        classes.append(value if is_number else str(value).strip())
+    try:
+        return tuple(sorted(classes))
+    except TypeError:  # numbers and text in one column
+        return tuple(sorted(classes, key=str))
+
+
+def _refuse(bad, values, what):
+    if bad.any():
+        raise ValueError(
+            f"Target {values.name!r} is {what} in {int(bad.sum())} of {len(bad)} rows, first in "
+            f"row {row_number(values, bad.argmax())} (the first row of data is 1). "
+            "Remove those rows."
+        )

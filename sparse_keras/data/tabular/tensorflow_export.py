@@ -1,0 +1,247 @@
+"""A TabularModel as a SavedModel that takes raw rows: the encoding of `data.features` as a graph.
+
+Whoever serves it needs TensorFlow and nothing of ours. The graph encodes numbers in float64, as
+pandas holds them, and reads text as `data.columns` does, so that a row means the same in both.
+
+Axis letters: N rows, n numeric columns, T bins of all columns.
+"""
+
+import json
+import keyword
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sparse_keras.data.tabular.columns import (
+    MISSING_STRINGS,
+    as_frame,
+    category_keys,
+    numeric_values,
+)
+from sparse_keras.data.tabular.features import MAX_STANDARDISED, MISSING_CODE, UNSEEN_CODE
+
+# What Python's `str.strip` removes; `tf.strings.strip` knows ASCII only.
+_BLANKS = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
+
+
+def export_raw(model, filepath, verbose=False):
+    """Writes a SavedModel whose inputs are raw columns.
+
+    What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
+    does. It takes a dict with a tensor `[N]` for each column: float64 for a numeric one (NaN:
+    missing), string for a categorical one ("" or another of `data.columns.MISSING_STRINGS`:
+    missing). The signature "serving_default" takes the same by tensor names, which are the columns'
+    own where TensorFlow allows them; `assets.extra/columns.json` lists them.
+
+    Both return a dict: "prediction", float32 `[N, outputs]`, as `model.predict` returns it; and for
+    a target of classes "class", string `[N]`. For several targets, each has its own: `<target>` and
+    `<target>_class`.
+
+    What a graph cannot know is the type that a value had: whoever sends a category that is no text
+    writes it as text, and a number in a numeric column as a number. `raw_tensors` does so.
+
+    Args:
+        model: A `TabularModel`.
+        filepath: The new folder.
+        verbose: Whether Keras prints the endpoint.
+    """
+    features = model.features
+    encode = Encoder(features)
+    names = tensor_names(features.columns)
+
+    def serve(columns):
+        predictions = model.core(encode(columns), training=False)
+        if features.target.task != "multitask":
+            return served_outputs(features.target, predictions, "prediction", "class")
+        outputs = {}
+        for target in features.target.targets:
+            name = target.name
+            outputs |= served_outputs(target, predictions[name], name, f"{name}_class")
+        return outputs
+
+    signature = {
+        column: tf.TensorSpec([None], dtype, name=names[column])
+        for column, dtype in _dtypes(features).items()
+    }
+    archive = keras.export.ExportArchive()
+    for table in encode.tables:
+        archive.track(table)
+    archive.add_endpoint("serve", serve, input_signature=[signature])
+    archive.write_out(filepath, verbose=verbose)
+    _write_columns(Path(filepath), features, signature)
+
+
+class Encoder:
+    """`Features.encode` as TensorFlow operations.
+
+    Args:
+        features: A `data.Features`.
+
+    Call arguments:
+        columns: Dict from each column to its tensor `[N]`, float64 or string.
+
+    Returns:
+        What the network takes: a dict of "numeric", float32 `[N, numeric_dim]`, and "categorical",
+        int32 `[N, C]`; or the bare tensor where there is only one of them.
+    """
+
+    def __init__(self, features):
+        self.features = features
+        self.tables = [_table(column) for column in features.categorical]
+
+    def __call__(self, columns):
+        encoded = {}
+        if self.features.numeric:
+            names = [column.name for column in self.features.numeric]
+            encoded["numeric"] = self._numeric(tf.stack([columns[name] for name in names], axis=1))
+        if self.features.categorical:
+            codes = [
+                table.lookup(_keys(columns[column.name]))
+                for table, column in zip(self.tables, self.features.categorical, strict=True)
+            ]
+            encoded["categorical"] = tf.stack(codes, axis=1)
+        return encoded if len(encoded) > 1 else next(iter(encoded.values()))
+
+    def _numeric(self, values):
+        """float64 `[N, n]`, NaN where missing -> float32 `[N, numeric_dim]`."""
+        columns = self.features.numeric
+        mean = np.array([column.mean for column in columns])
+        std = np.array([column.std for column in columns])
+        missing = tf.math.is_nan(values)
+        values = tf.where(missing, mean, values)
+
+        # A constant column is 0, whatever its value is now.
+        standardised = (values - mean) / np.where(std == 0.0, 1.0, std)
+        present = tf.logical_and(~missing, std != 0.0)
+        standardised = tf.clip_by_value(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
+        zero = tf.constant(0.0, "float64")
+        blocks = [tf.where(present, standardised, zero)]
+
+        edges = [np.asarray(column.boundaries, "float64") for column in columns]
+        column_of_bin = np.repeat(np.arange(len(columns)), [column.num_bins for column in columns])
+        if len(column_of_bin):
+            low = np.concatenate([edge[:-1] for edge in edges])
+            width = np.concatenate([np.diff(edge) for edge in edges])
+            filled = (tf.gather(values, column_of_bin, axis=1) - low) / width  # [N, T]
+            absent = tf.gather(missing, column_of_bin, axis=1)
+            blocks.append(tf.where(absent, zero, tf.clip_by_value(filled, 0.0, 1.0)))
+
+        indicated = [number for number, column in enumerate(columns) if column.has_missing]
+        if indicated:
+            blocks.append(tf.cast(tf.gather(missing, indicated, axis=1), "float64"))
+        return tf.cast(tf.concat(blocks, axis=1), "float32")
+
+
+def tensor_names(columns):
+    """A name for each column's tensor: its own where TensorFlow takes it as an argument's name.
+
+    Args:
+        columns: Names of columns.
+
+    Returns:
+        Dict from column to name. Names are distinct in any case, and with "_" for "-" and ".".
+    """
+    names, taken = {}, {"self"}
+    for column in columns:
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)
+        if not stem[:1].isalpha() or keyword.iskeyword(stem):
+            stem = f"column_{stem}"
+        name, number = stem, 1
+        while (argument := re.sub(r"\W", "_", name).lower()) in taken:
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(argument)
+        names[column] = name
+    return names
+
+
+def raw_tensors(features, table):
+    """Raw columns as the exported model takes them.
+
+    Args:
+        features: The model's `data.Features`.
+        table: A DataFrame, a dict of columns, or a dict of scalars (one row).
+
+    Returns:
+        Dict from each column to a NumPy array `[N]`: float64, or object for text.
+    """
+    frame = as_frame(table, features.columns)
+    tensors = {c.name: numeric_values(frame[c.name]) for c in features.numeric}
+    for column in features.categorical:
+        series = frame[column.name]
+        # Text goes as it is, blanks and all; the rest has no other form than its key.
+        tensors[column.name] = np.array(
+            [
+                value if isinstance(value, str) else key or ""
+                for value, key in zip(series, category_keys(series), strict=True)
+            ],
+            dtype=object,
+        )
+    return tensors
+
+
+def _dtypes(features):
+    dtypes = dict.fromkeys((column.name for column in features.numeric), tf.float64)
+    return dtypes | dict.fromkeys((column.name for column in features.categorical), tf.string)
+
+
+def _table(column):
+    """The codes of a column's keys, those that mean "missing" among them."""
+    first = UNSEEN_CODE + 1
+    codes = dict.fromkeys(MISSING_STRINGS, MISSING_CODE)
+    codes |= {key: first + number for number, key in enumerate(column.vocabulary)}
+    initializer = tf.lookup.KeyValueTensorInitializer(
+        tf.constant(list(codes), tf.string), tf.constant(list(codes.values()), tf.int32)
+    )
+    return tf.lookup.StaticHashTable(initializer, default_value=UNSEEN_CODE)
+
+
+def _keys(text):
+    """What `data.columns.category_keys` makes of text, string `[N]`."""
+    text = tf.strings.regex_replace(text, f"^{_BLANKS}+", "")
+    text = tf.strings.regex_replace(text, f"{_BLANKS}+$", "")
+    text = tf.strings.regex_replace(text, r"^([-+]?[0-9]+)\.0+$", r"\1")
+    is_bool = tf.strings.regex_full_match(text, "(?i)true|false")
+    return tf.where(is_bool, tf.strings.lower(text), text)
+
+
+def served_outputs(target, prediction, name, class_name):
+    """What is served of one target."""
+    outputs = {name: prediction}
+    if target.task in ("binary", "multiclass"):
+        outputs[class_name] = _decode(prediction, target)
+    return outputs
+
+
+def _decode(prediction, target):
+    """The class of each row, as `data.Target.decode` finds it."""
+    classes = tf.constant([str(one) for one in target.classes])
+    if target.task == "binary":
+        return tf.gather(classes, tf.cast(prediction[:, 0] >= 0.5, "int32"))
+    return tf.gather(classes, tf.argmax(prediction, axis=1))
+
+
+def _described(target):
+    classes = [str(one) for one in target.classes]
+    return {"target": target.name, "task": target.task, "classes": classes}
+
+
+def _write_columns(folder, features, signature):
+    """Says beside the model what its tensors are, for whoever writes a client."""
+    content = {
+        "inputs": {
+            column: {"tensor": spec.name, "dtype": spec.dtype.name}
+            for column, spec in signature.items()
+        }
+    }
+    if features.target.task == "multitask":
+        content["targets"] = [_described(target) for target in features.target.targets]
+    else:
+        content |= _described(features.target)
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    (extra / "columns.json").write_text(text, encoding="utf-8")

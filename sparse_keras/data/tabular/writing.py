@@ -1,0 +1,96 @@
+"""Writes tables part by part: CSV, JSON lines, Parquet."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from sparse_keras._internal.atomic import replacing
+from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.formats.parquet import pyarrow_for
+
+_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+class TableWriter:
+    """A context in which DataFrames of the same columns are written to a file, one after another.
+
+    The file appears when the context ends, whole; after an error there is none, and one that was
+    there before is still there.
+
+    Args:
+        path: A file that ends in .csv, .tsv, .jsonl or .parquet. None: CSV to standard output.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ValueError: If the file is there already, or has another suffix.
+    """
+
+    def __init__(self, path=None, overwrite=False):
+        self._path = path and Path(path)
+        self._exits = contextlib.ExitStack()
+        self._file = None
+        self._parquet = None
+        self._empty = True
+        if self._path is None:
+            return
+        if self._path.suffix not in _FORMATS:
+            raise ValueError(
+                f"{path}: expected a file that ends in one of {listing(_FORMATS)}, which says how "
+                "it is written."
+            )
+        if self._path.exists() and not overwrite:
+            raise ValueError(f"{path} is there already; --overwrite replaces it.")
+        if not self._path.parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {self._path.parent}.")
+
+    def __enter__(self):
+        if self._path is None:
+            self._file = sys.stdout
+            return self
+        partial = self._exits.enter_context(replacing(self._path))
+        if self._path.suffix == ".parquet":
+            self._parquet = self._exits.enter_context(_ParquetParts(partial))
+        else:
+            file = open(partial, "w", encoding="utf-8", newline="")
+            self._file = self._exits.enter_context(file)
+        return self
+
+    def write(self, frame):
+        """Writes the rows of a DataFrame."""
+        suffix = ".csv" if self._path is None else self._path.suffix
+        if suffix == ".parquet":
+            self._parquet.write(frame)
+        elif suffix == ".jsonl":
+            frame.to_json(self._file, orient="records", lines=True, force_ascii=False)
+        else:
+            separator = "\t" if suffix == ".tsv" else ","
+            frame.to_csv(self._file, sep=separator, index=False, header=self._empty)
+        self._empty = False
+
+    def __exit__(self, *error):
+        if self._path is None:
+            sys.stdout.flush()
+        return self._exits.__exit__(*error)
+
+
+class _ParquetParts:
+    """A Parquet file that is written part by part; the first decides the types."""
+
+    def __init__(self, path):
+        self._pyarrow = pyarrow_for(path)
+        self._path = path
+        self._writer = None
+
+    def __enter__(self):
+        return self
+
+    def write(self, frame):
+        schema = self._writer.schema if self._writer else None
+        table = self._pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._writer is None:
+            self._writer = self._pyarrow.parquet.ParquetWriter(self._path, table.schema)
+        self._writer.write_table(table)
+
+    def __exit__(self, *error):
+        if self._writer is not None:
+            self._writer.close()

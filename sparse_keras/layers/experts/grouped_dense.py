@@ -1,0 +1,143 @@
+"""GroupedDense: to `grouped_matmul` what `keras.layers.Dense` is to `matmul`."""
+
+import numbers
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.initializers import per_group
+from sparse_keras.ops import group_rows
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class GroupedDense(keras.layers.Layer):
+    """A densely connected layer for each group of rows.
+
+        y[i] = activation(x[i] @ kernel[g] + bias[g])    for the group g that row i is in
+
+    Args:
+        num_groups: E, the number of groups.
+        units: Width of the output.
+        activation: Activation function, as in `keras.layers.Dense`.
+        use_bias: Whether each group adds a bias.
+        kernel_initializer: Initializer of one group's `[D, units]` matrix. Every group's matrix is
+            drawn on its own, also when the initializer has an integer seed.
+        bias_initializer: Initializer of one group's bias.
+        kernel_regularizer: Regularizer of one group's matrix; the losses are summed.
+        bias_regularizer: Regularizer of one group's bias; the losses are summed.
+        kernel_constraint: Constraint on one group's matrix.
+        bias_constraint: Constraint on one group's bias.
+        role: Optional string, what the weights are for. It prefixes their names (role
+            `"expert_up"` gives `expert_up_kernel`) and is part of each group's seed.
+
+    Call arguments:
+        inputs: `[M, D]`, rows sorted by group.
+        group_sizes: Int `[E]`, rows of each group; the sum is at most M.
+
+    Output shape:
+        `[M, units]`. Rows past the sum of `group_sizes` hold nothing of use.
+
+    Example:
+
+    >>> layer = sparse_keras.layers.GroupedDense(num_groups=3, units=4)
+    >>> layer(np.ones((5, 2), "float32"), np.array([2, 0, 3])).shape
+    TensorShape([5, 4])
+    """
+
+    def __init__(
+        self,
+        num_groups,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        role=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_groups = positive_int("num_groups", num_groups)
+        self.units = positive_int("units", units)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.role = role
+
+    def build(self, input_shape):
+        self.kernel = self._add_bank("kernel", (input_shape[-1], self.units))
+        self.bias = self._add_bank("bias", (self.units,)) if self.use_bias else None
+        self.built = True
+
+    def _add_bank(self, kind, shape):
+        """Adds the weight `kind` with one slice of `shape` for each group."""
+        name = f"{self.role}_{kind}" if self.role else kind
+        regularizer = getattr(self, f"{kind}_regularizer")
+        constraint = getattr(self, f"{kind}_constraint")
+        return self.add_weight(
+            name=name,
+            shape=(self.num_groups, *shape),
+            initializer=per_group(getattr(self, f"{kind}_initializer"), name),
+            regularizer=regularizer and EachGroup(regularizer, reduce=ops.sum),
+            constraint=constraint and EachGroup(constraint),
+        )
+
+    def call(self, inputs, group_sizes):
+        return self.call_grouped(group_rows(inputs, group_sizes)).join()
+
+    def call_grouped(self, rows):
+        """What `call` computes, from grouped rows to grouped rows (see `ops.group_rows`).
+
+        A bank of several layers calls this, so that a group's rows stay apart from its first layer
+        to its last.
+        """
+        rows = rows.matmul(self.kernel)
+        if self.bias is not None:
+            rows = rows.add(self.bias)
+        return rows.map(self.activation)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_groups": self.num_groups,
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+            "role": self.role,
+        }
+
+
+class EachGroup:
+    """Applies a regularizer or constraint, written for one group's weight, to each of a bank."""
+
+    def __init__(self, function, reduce=None):
+        self.function = function
+        self.reduce = reduce
+
+    def __call__(self, bank):
+        values = ops.vectorized_map(self.function, ops.convert_to_tensor(bank))
+        return self.reduce(values) if self.reduce else values
+
+
+def positive_int(name, value):
+    """Checks an argument that counts something."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Layers in which routers send tokens to experts."""

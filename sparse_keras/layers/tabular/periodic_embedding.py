@@ -1,0 +1,141 @@
+"""PeriodicEmbedding: a number as sines and cosines of learned frequencies."""
+
+import math
+
+import keras
+from keras import ops
+
+from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, Padded
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class PeriodicEmbedding(NumericEmbedding):
+    """Embeds each numeric column by waves of its value: "PLR" (periodic, linear, ReLU).
+
+        p_c = concatenate(sin(2 pi f_c x_c), cos(2 pi f_c x_c))
+        e_c = activation(p_c @ kernel_c + missing_c * m_c + bias_c)
+
+    The frequencies `f_c` are learned, and start from a normal distribution.
+
+    Args:
+        dim: Width of one column's embedding.
+        groups: Optional list of F integers, the column of each feature, numbered from 0. `None`
+            for one column a feature.
+        kinds: Optional list of F strings, what each feature is: `"value"`, of which each column has
+            one, `"missing"`, of which it has at most one, or `"bin"`: bins are not used. `None` for
+            values only.
+        frequencies: k, the number of frequencies of each column.
+        sigma: Standard deviation of the frequencies at the start. It decides how fine the
+            differences are that the embedding can tell, and is worth tuning.
+        shared: Whether all columns share one `kernel` and bias ("PLR lite").
+        activation: Activation function of the embeddings.
+        kernel_initializer: Initializer of one column's matrix; every column is drawn on its own.
+
+    Call arguments:
+        inputs: `[..., F]`.
+
+    Output shape:
+        `[..., C * dim]`, column after column. A mask is passed on.
+
+    Raises:
+        ValueError: If `groups` or `kinds` do not fit the input, or a column has not one value.
+
+    Example:
+
+    >>> layer = sparse_keras.layers.PeriodicEmbedding(dim=8)
+    >>> layer(np.ones((2, 5), "float32")).shape
+    TensorShape([2, 40])
+
+    Reference:
+        [Gorishniy et al., 2022](https://arxiv.org/abs/2203.05556), section 3.3.
+    """
+
+    def __init__(
+        self,
+        dim,
+        groups=None,
+        kinds=None,
+        frequencies=16,
+        sigma=0.1,
+        shared=False,
+        activation="relu",
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(
+            dim,
+            groups=groups,
+            kinds=kinds,
+            activation=activation,
+            kernel_initializer=kernel_initializer,
+            **kwargs,
+        )
+        self.frequencies = positive_int("frequencies", frequencies)
+        if not 0.0 < sigma < float("inf"):
+            raise ValueError(f"`sigma` must be a positive number. Received: sigma={sigma!r}.")
+        self.sigma = sigma
+        self.shared = shared
+
+    def build(self, input_shape):
+        columns = self.columns(input_shape[-1])
+        for number, column in enumerate(columns):
+            if len(column["value"]) != 1 or len(column["missing"]) > 1:
+                raise ValueError(
+                    "A periodic embedding needs one value of each column, and at most one "
+                    f"indicator of missing values. Received for column {number}: the features "
+                    f"{column['value']} as values, {column['missing']} as indicators."
+                )
+        self._values = Padded([column["value"] for column in columns])
+        missing = [column["missing"] for column in columns]
+        self.frequency = self.add_weight(
+            name="frequency",
+            shape=(len(columns), self.frequencies),
+            initializer=keras.initializers.RandomNormal(stddev=self.sigma),
+        )
+        kernels = 1 if self.shared else len(columns)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(kernels, 2 * self.frequencies, self.dim),
+            initializer=per_group(self.kernel_initializer, "kernel"),
+        )
+        self.bias = self.add_weight(name="bias", shape=(kernels, self.dim), initializer="zeros")
+        self.missing = None
+        if any(missing):
+            rows = iter(range(len(columns)))
+            self._indicators = Padded(missing)
+            self._rows = Padded([[next(rows) for _ in one] for one in missing])
+            self.missing = self.add_weight(
+                name="missing",
+                shape=(sum(map(len, missing)), self.dim),
+                initializer=self.kernel_initializer,
+            )
+        self.built = True
+
+    def call(self, inputs, training=None):
+        # Angles of many turns would lose their fraction in less precision.
+        values = ops.cast(self._values.features(inputs), "float32")
+        angles = 2.0 * math.pi * values * ops.cast(self.frequency, "float32")
+        waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+        waves = ops.cast(waves, self.compute_dtype)
+        if self.shared:
+            outputs = ops.matmul(waves, self.kernel[0])
+        else:
+            outputs = ops.einsum("...ct,ctd->...cd", waves, self.kernel)
+        if self.missing is not None:
+            vectors = self._rows.weights(self.missing)[:, 0]
+            outputs = outputs + self._indicators.features(inputs) * vectors
+        return self._embed(outputs + self.bias)
+
+    def flops_per_token(self, input_dim):
+        """Multiplications and additions of the matmuls for one example."""
+        return 2 * self.num_columns(input_dim) * 2 * self.frequencies * self.dim
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "frequencies": self.frequencies,
+            "sigma": self.sigma,
+            "shared": self.shared,
+        }

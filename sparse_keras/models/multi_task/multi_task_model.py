@@ -1,0 +1,170 @@
+"""Training on several targets: the loss of each, and how they become one."""
+
+import keras
+from keras import ops
+
+from sparse_keras.models.multi_task.task_weights import GradNormWeights, TaskWeights
+
+
+class TaskLosses:
+    """The losses of several tasks, which remembers their means since the last reset.
+
+    Stands where Keras has its own `CompileLoss`, which returns the sum only, and knows nothing of
+    how many labels a batch has.
+
+    Args:
+        losses: Dict from target name to a `keras.losses.Loss`.
+        weights: Optional dict from target name to the factor of its loss; 1 by default.
+    """
+
+    built = True
+
+    def __init__(self, losses, weights=None):
+        self.losses = losses
+        self.weights = {name: (weights or {}).get(name, 1.0) for name in losses}
+        self.metrics = [keras.metrics.Mean(name=f"{name}_loss") for name in losses]
+
+    def __call__(self, y, y_pred, sample_weight=None):
+        """Computes the losses, and remembers them.
+
+        Returns:
+            `(losses, counts)`: dicts from target name to a scalar, the mean over the labels that
+            are there, and to the sum of their weights.
+        """
+        losses, counts = {}, {}
+        for (name, loss), metric in zip(self.losses.items(), self.metrics, strict=True):
+            weight = sample_weight[name] if isinstance(sample_weight, dict) else sample_weight
+            losses[name] = ops.cast(loss(y[name], y_pred[name], weight), "float32")
+            if weight is None:
+                counts[name] = ops.cast(ops.shape(y_pred[name])[0], "float32")
+            else:
+                counts[name] = ops.sum(ops.cast(weight, "float32"))
+            metric.update_state(losses[name], sample_weight=counts[name])
+        return losses, counts
+
+    def sum(self, losses):
+        return sum(self.weights[name] * loss for name, loss in losses.items())
+
+
+class MultiTaskTraining:
+    """What a `keras.Model` needs to be trained on several targets; others it leaves alone.
+
+    With `compile(loss={target name: loss}, loss_weights={target name: factor})`, each loss an
+    object, the logs have each task's loss, `<name>_loss`, a mean over the labels that are there.
+    `loss` is their weighted sum.
+    Where a `TaskWeights` layer has the weights instead, that is so in training; outside of it, the
+    weights all count 1, so that `val_loss` means the same in every epoch.
+    """
+
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, **kwargs):
+        super().compile(optimizer, loss=loss, loss_weights=loss_weights, **kwargs)
+        losses = loss.values() if isinstance(loss, dict) else [None]
+        if all(isinstance(one, keras.losses.Loss) for one in losses):
+            self._compile_loss = TaskLosses(loss, loss_weights)
+        elif self.task_weights_layer is not None:
+            raise ValueError(
+                "Weights that are learned need compile(loss={target name: loss}) with a "
+                f"keras.losses.Loss object for each target. Received: loss={loss!r}."
+            )
+
+    def compile_from_config(self, config):
+        # As Keras does it for models whose `compile` is its own.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def task_weights_layer(self):
+        """The `TaskWeights` of the model; None where the weights are fixed."""
+        network = getattr(self, "core", self)
+        found = (layer for layer in network.layers if isinstance(layer, TaskWeights))
+        return next(found, None)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if not isinstance(self._compile_loss, TaskLosses):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        losses, _ = self._compile_loss(y, y_pred, sample_weight)
+        return self.total_loss(losses, training)
+
+    def total_loss(self, losses, training):
+        """The tasks' losses, weighted and summed, and what layers add to the loss."""
+        layer = self.task_weights_layer if training else None
+        total = self._compile_loss.sum(losses) if layer is None else layer.combine(losses)
+        for loss in self.losses:
+            total = total + ops.sum(ops.cast(loss, "float32"))
+        return total
+
+    def make_train_function(self, force=False):
+        layer = self.task_weights_layer
+        if isinstance(layer, GradNormWeights):
+            refuse_other_backends()
+        return super().make_train_function(force)
+
+    def train_step(self, *args):
+        layer = self.task_weights_layer
+        if not isinstance(layer, GradNormWeights):
+            return super().train_step(*args)
+        from sparse_keras.models.multi_task.gradnorm_tensorflow_backend import gradnorm_step
+
+        return gradnorm_step(self, layer, *args)
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class MultiTaskModel(MultiTaskTraining, keras.Model):
+    """A functional model of several targets, whose outputs are a dict `{target name: tensor}`.
+
+    Args:
+        inputs: As for `keras.Model`.
+        outputs: Dict from target name to a tensor.
+        name: Name of the model.
+    """
+
+
+def refuse_other_backends():
+    """GradNorm differentiates within a step, which Keras has no word for.
+
+    Raises:
+        ValueError: If the backend is not TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "GradNorm is trained on the TensorFlow backend. Received: "
+            f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow, or choose "
+            "training.task_weights: {type: uncertainty}."
+        )
+
+
+def last_shared_layer(network):
+    """The layer with trainable weights, nearest to the outputs, on which all outputs depend.
+
+    Args:
+        network: A functional model whose outputs are a dict.
+
+    Raises:
+        ValueError: If the tasks share no such layer.
+    """
+    layer = next((one for one in network.layers if isinstance(one, TaskWeights)), network)
+    # What comes out of the weights depends on all tasks, what goes in does not.
+    outputs = keras.tree.flatten(network.output if layer is network else layer.input)
+    shared = set.intersection(*map(_behind, outputs))
+    found = [one for one in network.layers if id(one) in shared and one.trainable_weights]
+    if not found:
+        raise ValueError(
+            f"GradNorm compares the tasks' gradients on the last layer that they share. The tasks "
+            f"of {network.name!r} share no layer with trainable weights."
+        )
+    return found[-1]
+
+
+def _behind(tensor):
+    """The ids of the layers that a symbolic tensor was made by, directly or not."""
+    found, waiting, seen = set(), [tensor], set()
+    while waiting:
+        history = waiting.pop()._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        found.add(id(history.operation))
+        waiting += node.input_tensors
+    return found

@@ -1,0 +1,116 @@
+"""dcn_mix: DCN-V2 on a table, its cross layers made of low-rank experts."""
+
+import keras
+
+from sparse_keras.layers import CrossMixture
+from sparse_keras.models.tabular.trunk import table_features, task_head
+
+STRUCTURES = ("stacked", "parallel")
+
+
+def dcn_mix(
+    *,
+    experts,
+    router="dense",
+    numeric_dim=0,
+    cardinalities=(),
+    numeric_groups=None,
+    numeric_kinds=None,
+    outputs=1,
+    task="binary",
+    target_mean=0.0,
+    target_std=1.0,
+    embedding_dim=8,
+    numeric_embedding=None,
+    feature_gate=None,
+    cross_layers=2,
+    hidden_dims=(128, 64),
+    structure="stacked",
+    dropout=0.0,
+    capacity_factor=None,
+    eval_capacity_factor=None,
+    name="dcn_mix",
+):
+    """Builds a network that multiplies features with each other, and a deep network with it.
+
+        stacked:   columns --> [feature gate] --> cross layers --> dense layers --> head
+
+        parallel:  columns --> [feature gate] -+-> cross layers -+--> head
+                                               +-> dense layers -+
+
+    Args:
+        experts: What each expert of a cross layer computes: a dict with a bank's registered name
+            under `"type"` and its arguments, such as `{"type": "low_rank", "num_experts": 4,
+            "rank": 32}`. Its output has the width of its input.
+        router: Who goes where: a router's registered name, or a dict with it under `"type"`.
+            `"dense"`, DCN-V2's own, uses all experts; a sparse router those that it chooses.
+        numeric_dim: Width of the numeric input, 0 for none.
+        cardinalities: Number of codes of each categorical column.
+        numeric_groups: Optional list with the raw column behind each numeric feature.
+        numeric_kinds: Optional list with what each numeric feature is; see `sparse_mlp`.
+        outputs: Width of the output.
+        task: `"binary"`, `"multilabel"`, `"multiclass"` or `"regression"`.
+        target_mean: Mean of the target, for regression.
+        target_std: Standard deviation of the target, for regression.
+        embedding_dim: Width of each categorical column's embedding.
+        numeric_embedding: Optional dict, an embedding of each numeric column; see `sparse_mlp`.
+        feature_gate: Optional dict of `FeatureGate`'s arguments.
+        cross_layers: Number of cross layers: they reach products of up to one feature more.
+        hidden_dims: Width of each dense ReLU layer; may be empty.
+        structure: `"stacked"` or `"parallel"`: where the dense layers are.
+        dropout: Rate of dropout on the output of each dense layer.
+        capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
+        eval_capacity_factor: The same outside training.
+        name: Name of the model.
+
+    Returns:
+        An uncompiled `keras.Model` with the inputs of `sparse_mlp`.
+
+    Raises:
+        ValueError: If a name is unknown, widths do not fit or there are no columns.
+
+    Example:
+
+    >>> model = sparse_keras.models.dcn_mix(
+    ...     experts={"type": "low_rank", "num_experts": 4, "rank": 8}, numeric_dim=30
+    ... )
+    >>> model(np.zeros((2, 30), "float32")).shape
+    TensorShape([2, 1])
+
+    Reference:
+        [DCN V2](https://arxiv.org/abs/2008.13535), figure 1 and section 3.3.
+    """
+    if structure not in STRUCTURES:
+        raise ValueError(
+            f"`structure` must be one of {STRUCTURES}. Received: structure={structure!r}."
+        )
+    inputs, features = table_features(
+        numeric_dim=numeric_dim,
+        cardinalities=cardinalities,
+        numeric_groups=numeric_groups,
+        embedding_dim=embedding_dim,
+        feature_gate=feature_gate,
+        numeric_kinds=numeric_kinds,
+        numeric_embedding=numeric_embedding,
+    )
+    crossed = features
+    for number in range(cross_layers):
+        layer = CrossMixture(
+            experts,
+            router=router,
+            capacity_factor=capacity_factor,
+            eval_capacity_factor=eval_capacity_factor,
+            name=f"cross_{number}",
+        )
+        crossed = layer(crossed, x0=features)
+    x = crossed if structure == "stacked" else features
+    for number, units in enumerate(hidden_dims):
+        x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"dense_{number}_dropout")(x)
+    if structure == "parallel" and hidden_dims:
+        x = keras.layers.Concatenate(name="crossed_and_deep")([crossed, x])
+    elif not hidden_dims:
+        x = crossed
+    x = task_head(x, outputs, task, target_mean, target_std)
+    return keras.Model(inputs, x, name=name)

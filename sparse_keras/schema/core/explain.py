@@ -1,0 +1,147 @@
+"""pydantic's findings -> problems with a position in the YAML text and, if possible, a suggestion.
+
+pydantic's location of an error holds the `type` of each section on the way
+(`model.sparse_mlp.router.top_k.k`), so it is walked along the schema's classes to find both the
+path the user wrote and the valid keys there.
+"""
+
+from typing import Literal, get_args, get_origin
+
+from sparse_keras._internal.builders import KINDS
+from sparse_keras.schema.config import Config
+from sparse_keras.schema.core.choice import sections_of, tag
+from sparse_keras.schema.core.errors import Problem, closest, did_you_mean, dotted
+from sparse_keras.schema.sections.losses import EACH, ONE
+
+
+def explain(error, root):
+    """Turns a `pydantic.ValidationError` into problems.
+
+    Args:
+        error: the error raised by `Config.model_validate`.
+        root: the `Node` that was validated.
+
+    Returns:
+        A list of `Problem`.
+    """
+    problems, meant, missing = [], set(), []
+    for finding in error.errors(include_url=False):
+        path, sections = _walk(finding["loc"])
+        kind = finding["type"]
+        if kind == "extra_forbidden":
+            *parent, key = path
+            problem, suggestion = _unknown_key(root, parent, key, _walk(finding["loc"][:-1])[1])
+            problems.append(problem)
+            meant.add((*parent, suggestion))
+        elif kind == "missing":
+            missing.append(path)
+        elif kind == "broken_rules":
+            for key, message in finding["ctx"]["broken"]:
+                problems.append(_at_value(root, (*path, *key.split(".")), message))
+        elif kind == "union_tag_not_found":
+            tags = [tag(section) for section in sections]
+            wrong = closest("type", [key for key in root.nearest(path).value if key != "type"])
+            if wrong:
+                problems.append(_unknown_key(root, path, wrong, sections)[0])
+            else:
+                problems.append(_at_value(root, path, f"needs a type: {_list(tags)}"))
+        elif kind == "union_tag_invalid":
+            tags = [tag(section) for section in sections]
+            hint = "; that of a plug-in needs --import MODULE" if path[-1] in KINDS else ""
+            wrong = finding["input"]["type"]
+            problems.append(_not_a_choice(root, (*path, "type"), tags, wrong, hint))
+        elif kind == "literal_error":
+            problems.append(_not_a_choice(root, path, _allowed(finding["loc"]), finding["input"]))
+        else:
+            problems.append(_at_value(root, path, _expectation(finding)))
+    # `unit: 4` is one mistake, not an unknown `unit` and a missing `units`.
+    for path in missing:
+        if path not in meant:
+            problems.append(_at_value(root, path, "required key is missing"))
+    return problems
+
+
+def _walk(location):
+    """pydantic's location -> (the path in the YAML, the sections that may stand there)."""
+    path, sections = [], [Config]
+    is_name = False  # The next part is a key that the user made up.
+    for part in location:
+        if is_name or part in (ONE, EACH):
+            path += [part] if is_name else []
+            is_name = part == EACH
+            continue
+        if len(sections) > 1:  # a choice: the location goes on with the type that was chosen
+            sections = [section for section in sections if tag(section) == part]
+            continue
+        path.append(part)
+        field = sections[0].model_fields.get(part) if sections else None
+        sections = sections_of(field) if field else []
+    return tuple(path), sections
+
+
+def _allowed(location):
+    """The values that may stand at a location."""
+    *parent, key = location
+    sections = _walk(parent)[1]
+    if not sections:  # a value of a mapping with free keys, such as `data.columns`
+        *parent, key = parent
+        sections = _walk(parent)[1]
+    return _choices(sections[0].model_fields[key].annotation)
+
+
+def _choices(annotation):
+    """The values that a `Literal`, alone or in a union or mapping, allows."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for member in get_args(annotation) for choice in _choices(member)]
+
+
+def _unknown_key(root, parent, key, sections):
+    valid = list(dict.fromkeys(name for section in sections for name in section.model_fields))
+    valid.sort(key=lambda name: name != "type")
+    if not parent:
+        valid.append("extends")
+    suggestion = closest(key, valid)
+    hint = f" (did you mean {suggestion!r}?)" if suggestion else f"; valid keys: {', '.join(valid)}"
+    node = root.nearest((*parent, key))
+    return Problem(node.key, dotted((*parent, key)), f"unknown key{hint}"), suggestion
+
+
+def _not_a_choice(root, path, choices, value, otherwise=""):
+    suggestion = did_you_mean(value, [str(choice) for choice in choices]) or otherwise
+    one_of = "one of " if len(choices) > 1 else ""
+    return _at_value(
+        root, path, f"expected {one_of}{_list(choices)}, got {_show(value)}{suggestion}"
+    )
+
+
+def _at_value(root, path, message):
+    return Problem(root.nearest(path).mark, dotted(path), message)
+
+
+def _expectation(finding):
+    """`Input should be greater than 0` -> `expected a number greater than 0, got -1`."""
+    if finding["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        message = "expected a mapping"
+    else:
+        message = finding["msg"].replace("Input should be ", "expected ", 1)
+        message = message.replace("a valid integer", "an integer").replace("a valid ", "a ")
+        for comparison in ("greater", "less"):
+            message = message.replace(f"expected {comparison}", f"expected a number {comparison}")
+    return f"{message}, got {_show(finding['input'])}"
+
+
+def _show(value):
+    """A value as it would stand in YAML, kept short."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _list(values):
+    return ", ".join(_show(value) for value in values)

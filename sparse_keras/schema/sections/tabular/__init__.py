@@ -1,0 +1,1 @@
+"""The sections of tables: their data sets, columns and models."""

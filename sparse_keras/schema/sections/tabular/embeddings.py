@@ -1,0 +1,43 @@
+"""`model.numeric_embedding`: how each numeric column becomes a vector."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.core.choice import Choice
+from sparse_keras.schema.core.section import Count, Positive, Section
+from sparse_keras.schema.sections.experts import Activation
+
+
+class PiecewiseLinear(Section):
+    """A curve of the value with corners at the edges of the column's bins."""
+
+    type: Literal["piecewise_linear"] = Field(
+        "piecewise_linear", description="A linear map of each column's bins."
+    )
+    dim: Count = Field(8, description="Width of a column's embedding.")
+    linear: bool = Field(
+        True,
+        description="Whether a column with bins also has a term of its value; the bins then start "
+        "at 0 (TabM).",
+    )
+    activation: Activation = Field("linear", description="Activation of the embeddings.")
+
+
+class Periodic(Section):
+    """Sines and cosines of the value, of learned frequencies. Bins stay beside them."""
+
+    type: Literal["periodic"] = Field(
+        "periodic", description="Sines and cosines of learned frequencies."
+    )
+    dim: Count = Field(16, description="Width of a column's embedding.")
+    frequencies: Count = Field(16, description="Frequencies of each column.")
+    sigma: Positive = Field(
+        0.1, description="Standard deviation of the frequencies at the start. Worth tuning."
+    )
+    shared: bool = Field(False, description="Whether all columns share one matrix.")
+    activation: Activation = Field("relu", description="Activation of the embeddings.")
+
+
+NUMERIC_EMBEDDINGS = Choice("numeric embedding", PiecewiseLinear, Periodic)
+NumericEmbeddingConfig = Annotated[Section, NUMERIC_EMBEDDINGS]

@@ -1,0 +1,45 @@
+"""`training.task_weights`: how much each of several targets counts in the loss."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.core.choice import Choice
+from sparse_keras.schema.core.section import NotNegative, Positive, Section, Text
+
+
+class FixedWeights(Section):
+    """The factors of the targets' losses, as given."""
+
+    type: Literal["fixed"] = Field("fixed", description="Given by hand.")
+    weights: dict[Text, NotNegative] = Field(
+        description="The factor of each target's loss; 1 for targets that are not named."
+    )
+
+    def rules(self):
+        if not self.weights:
+            yield "weights", "names no target"
+
+
+class UncertaintyWeights(Section):
+    """Learned with the model: the noise of each target (Kendall et al., 2018)."""
+
+    type: Literal["uncertainty"] = Field(
+        "uncertainty", description="Learned: the less certain a target, the less it counts."
+    )
+
+
+class GradNormWeights(Section):
+    """Learned so that all targets train at a similar rate (Chen et al., 2018); on TensorFlow."""
+
+    type: Literal["gradnorm"] = Field(
+        "gradnorm", description="Learned: the gradients of all targets get similar norms."
+    )
+    alpha: NotNegative = Field(
+        1.5, description="How strongly targets that train slowly are pulled; 0: equal norms."
+    )
+    learning_rate: Positive = Field(0.025, description="Size of the steps of the weights.")
+
+
+TASK_WEIGHTS = Choice("task weights", FixedWeights, UncertaintyWeights, GradNormWeights)
+TaskWeightsConfig = Annotated[Section, TASK_WEIGHTS]

@@ -1,0 +1,1 @@
+"""From a config to a trained model, and the folder of its run."""

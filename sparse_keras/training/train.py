@@ -1,0 +1,311 @@
+"""train, Run and load_model: from a config to a folder that holds everything about the run."""
+
+import pathlib
+import shutil
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from sparse_keras._internal import builders
+from sparse_keras._internal.atomic import replacing
+from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
+from sparse_keras.callbacks.tensorboard import check_installed
+from sparse_keras.data import load_data
+from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
+from sparse_keras.models import TabularModel
+from sparse_keras.schema.plugins import load_installed
+from sparse_keras.tasks.losses_and_metrics import HIGHER_IS_BETTER, metrics_of
+from sparse_keras.training.building import build_network, compile_model
+from sparse_keras.training.runs.best_weights import KeptWeights
+from sparse_keras.training.runs.folder import (
+    CHECKPOINTS,
+    MODEL_FILE,
+    check_resumable,
+    new_folder,
+    write_inputs,
+    write_metrics,
+)
+from sparse_keras.training.runs.lock import only_process
+from sparse_keras.training.runs.resuming import Checkpoints
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        path: The run's folder, a `pathlib.Path`.
+        config: The `Config` it was trained from.
+        model: The trained `TabularModel`; its `core` is what `build_model` built.
+        history: Dict from each log's name to its values, one for each epoch.
+        metrics: Dict with the test metrics.
+        seconds: Seconds that `fit` took.
+    """
+
+    path: pathlib.Path
+    config: object = field(repr=False)
+    model: keras.Model = field(repr=False)
+    history: dict = field(repr=False)
+    metrics: dict
+    seconds: float
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a training. `folder` is the run's, in which it can be resumed."""
+
+    def __init__(self, folder):
+        super().__init__(f"Go on with train(config, resume={str(folder)!r}).")
+        self.folder = folder
+
+
+def train(
+    config,
+    data=None,
+    output="runs",
+    callbacks=(),
+    verbose="auto",
+    resume=None,
+    tensorboard=False,
+):
+    """Trains a config, tests it, and writes everything about the run to a folder.
+
+    The folder is `<output>/<config name>/<time>` and holds
+
+    * `config.yaml`, the config as given, and `resolved.yaml`, with every value in force;
+    * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
+    * `history.csv`: the logs of each epoch, from its end on;
+    * `checkpoints`, until the run is finished: the state after the last two epochs;
+    * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
+    * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
+    * `last.keras`, if early stopping went back to other weights than the last epoch's; or
+      `best.keras`, if it does not go back and an earlier epoch was best, by
+      `training.early_stopping.monitor` or else by `val_loss`;
+    * `metrics.json`: the test metrics and the seconds of training. Written last: a folder without
+      it is of a run that is not finished.
+
+    A training that was killed, at any moment, goes on with `resume` from its last finished epoch,
+    on the CPU to the same weights, bit for bit, as without the break.
+
+    Args:
+        config: A `Config` from `load_config`.
+        data: What `load_data(config)` returned. `None` to load it here.
+        output: Folder in which the run's own folder is made. Unused with `resume`.
+        callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them. With
+            `resume`, the same ones: what training changed of their attributes is put back, as far
+            as it is numbers, strings, arrays, or lists, tuples and dicts of these. A callback with
+            other state has a `state_dict()` and a `load_state_dict(state)`.
+        verbose: As in `keras.Model.fit`.
+        resume: Folder of an unfinished run of the same config, to go on with it there. `None` to
+            start a new run.
+        tensorboard: Whether to write logs for TensorBoard to `tensorboard` in the run's folder.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        ValueError: If the config has no data or no optimizer, stops early by a value that is not
+            logged, or has `training.expert_load` and a model without experts; if `resume` is no
+            unfinished run of this config; if `tensorboard` is not installed. Nothing is written
+            then.
+        FloatingPointError: If the loss becomes NaN or infinite.
+        Interrupted: A `KeyboardInterrupt` with the run's `folder`, if one comes while training.
+
+    Example:
+
+    ```python
+    run = sparse_keras.train(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    run.metrics["auc"]
+    ```
+    """
+    if config.optimizer is None:
+        raise ValueError(
+            f"The config {config.name!r} has no optimizer section, which training needs, such as "
+            "optimizer: {type: adam}."
+        )
+    if tensorboard:
+        check_installed()
+    if resume is not None:
+        resume = pathlib.Path(resume)
+        check_resumable(resume, config, backend=keras.backend.backend())
+    data = load_data(config) if data is None else data
+    keras.utils.set_random_seed(config.training.seed)
+    core = build_network(config, data.features)
+    model = TabularModel(core, data.features, name=f"{core.name}_of_table")
+    compile_model(model, config, data)
+    own, kept = callbacks_of(config, model, data)
+    if resume is None:
+        folder = new_folder(pathlib.Path(output) / config.name)
+        write_inputs(folder, config, keras.backend.backend(), data.digest())
+    else:
+        folder = resume
+    if tensorboard:
+        for callback in own:
+            if isinstance(callback, ExpertLoad):
+                callback.log_dir = str(folder / "tensorboard")
+        # Its graph is that of a model that Keras can take apart, which a TabularModel is not.
+        own.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+
+    (folder / CHECKPOINTS).mkdir(exist_ok=True)
+    try:
+        with only_process(folder / CHECKPOINTS):
+            if resume is not None:  # Once more: another process may have finished it meanwhile.
+                check_resumable(folder, config, data.digest())
+            state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
+            metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+            _save_models(folder, model, kept)
+            write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
+        shutil.rmtree(folder / CHECKPOINTS)
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
+    return Run(folder, config, model, state.history, metrics, state.seconds)
+
+
+def load_model(path):
+    """Loads what `train` saved.
+
+    Args:
+        path: A run's folder, or a `.keras` file.
+
+    Returns:
+        The Keras model. A `TabularModel`, as `train` saves it, predicts from raw columns: a
+        DataFrame, a dict of columns, or a dict of one row's values.
+
+    Raises:
+        ValueError: If there is no such file, or it is not a Keras model.
+
+    Example:
+
+    ```python
+    model = sparse_keras.load_model("runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00")
+    model.predict({"age": 39, "workclass": "State-gov", ...})
+    ```
+    """
+    path = pathlib.Path(path)
+    file = path / MODEL_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(
+            f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."
+        )
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{str(file)!r} is no .keras file, or only a part of one.")
+    # A model of plug-ins is made of classes that Keras knows once they are imported.
+    load_installed()
+    builders.import_all()
+    try:
+        return keras.models.load_model(file)
+    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
+            f"{error}"
+        ) from error
+    except (ValueError, TypeError) as error:  # A class that is not known, for example.
+        # Keras tells of each thing around the one that is wrong, with all that is in it.
+        innermost = str(error).rpartition("Exception encountered: ")[2]
+        first = innermost.strip().partition("\n")[0]
+        raise ValueError(f"Keras could not load {str(file)!r}: {first}") from error
+
+
+def _fit(folder, config, model, data, callbacks, verbose):
+    """Trains what is left to train; returns the `Checkpoints`, which know all epochs."""
+    state = Checkpoints(folder, config, model, callbacks)
+    # The same rows in the same order, whatever `data` was used for before. An interrupted `fit`
+    # left an epoch open, which would otherwise end, and count, when the next `fit` starts.
+    data.train.on_epoch_end()
+    data.train.epoch = state.epoch
+    model.fit(
+        data.train,
+        validation_data=data.validation,
+        initial_epoch=config.training.epochs if state.stopped else state.epoch,
+        epochs=config.training.epochs,
+        callbacks=[*callbacks, state],
+        verbose=verbose,
+        shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
+    )
+    losses = state.history["loss"]
+    if not np.isfinite(losses).all():
+        raise FloatingPointError(
+            f"The loss became NaN or infinite in epoch {len(losses)}. A smaller "
+            f"optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
+            f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}."
+        )
+    return state
+
+
+def _save_models(folder, model, kept):
+    _save(model, folder / MODEL_FILE)
+    final = model.get_weights()
+    for name, weights in kept.others(final).items():
+        model.set_weights(weights)
+        _save(model, folder / name)
+    model.set_weights(final)
+
+
+def _save(model, path):
+    with replacing(path) as partial:
+        model.save(partial)
+
+
+def callbacks_of(config, model, data):
+    """The callbacks of a config, for its model and its data.
+
+    Returns:
+        `(callbacks, kept)`: the callbacks in their order, and which of them is the `KeptWeights`.
+
+    Raises:
+        ValueError: If the training would stop early by a value that is not logged, or should tell
+            of the experts of a model that has none.
+    """
+    sparse, validated = bool(mixtures(model)), data.validation is not None
+    expert_load = config.training.expert_load
+    if expert_load is not None and not sparse:
+        raise ValueError(
+            "training.expert_load says what to tell of experts, and the model of type "
+            f"{config.model.type!r} has no mixture of experts. Leave it out."
+        )
+    callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if sparse else []
+    if getattr(model, "task_weights_layer", None) is not None:
+        callbacks.append(TaskWeightLogs())
+    callbacks.append(keras.callbacks.TerminateOnNaN())
+    directions = _logs(data.features.target, validated)
+    if sparse:
+        directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
+    stopping = config.training.early_stopping
+    if stopping is None:
+        kept = KeptWeights("val_loss" if validated else None)
+        return [*callbacks, kept], kept
+    if stopping.monitor not in directions:
+        raise ValueError(
+            "training.early_stopping.monitor must be one of the values that this training logs and "
+            f"that can improve: {', '.join(directions)}. Received: {stopping.monitor!r}."
+            f"{did_you_mean(stopping.monitor, directions)}"
+        )
+    mode = directions[stopping.monitor]
+    # The model ends with the best weights, if early stopping goes back to them.
+    kept = KeptWeights(None if stopping.restore_best else stopping.monitor, mode)
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor=stopping.monitor,
+        patience=stopping.patience,
+        restore_best_weights=stopping.restore_best,
+        mode=mode,
+    )
+    return [*callbacks, kept, early_stopping], kept
+
+
+def _logs(target, validated):
+    """What a training logs, and whether the best value is the "min" or the "max"."""
+    names = {"loss": "min"}
+    several = target.task == "multitask"
+    for one in target.targets if several else [target]:
+        prefix = f"{one.name}_" if several else ""
+        if several:
+            names[f"{prefix}loss"] = "min"
+        for metric in metrics_of(one.task, one.outputs):
+            better = "max" if metric.name in HIGHER_IS_BETTER else "min"
+            names[f"{prefix}{metric.name}"] = better
+    if validated:
+        names |= {f"val_{name}": direction for name, direction in names.items()}
+    return names

@@ -1,0 +1,229 @@
+"""Sparse data from configs: matrices of one's own and texts, from file to trained, saved model."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.datasets import dump_svmlight_file
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+import sparse_keras
+from sparse_keras.data import Features, SparseTable, Target, TextColumn, fit_texts
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras has no sparse tensors on PyTorch"
+)
+MODEL = """
+model:
+  type: sparse_mlp
+  stem: null
+  sparse_projection: {units: 8}
+  experts: {type: mlp, num_experts: 4, hidden_dim: 8}
+optimizer: {type: adam, learning_rate: 0.01}
+training: {epochs: 3, batch_size: 32}
+"""
+
+
+@pytest.fixture
+def matrix():
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(120, 300)) * (rng.random((120, 300)) < 0.05)
+    dense[:, -1] = 1.0
+    dense[::10, :-1] = 0.0
+    y = np.where(dense[:, :50].sum(axis=1) > 0, 1, 0)
+    return scipy.sparse.csr_matrix(dense.astype("float32")), y
+
+
+def config_of(folder, data):
+    (folder / "config.yaml").write_text(f"version: 1\ndescription: Sparse.\ndata: {data}{MODEL}")
+    return sparse_keras.load_config(folder / "config.yaml")
+
+
+def write(matrix, y, folder):
+    dump_svmlight_file(matrix, y, str(folder / "x.svm"), zero_based=False)
+    scipy.sparse.save_npz(folder / "x.npz", matrix)
+    pd.DataFrame({"y": np.where(y == 1, "yes", "no")}).to_csv(folder / "y.csv", index=False)
+
+
+SVMLIGHT = "{type: svmlight, path: x.svm}"
+NPZ = "{type: sparse_npz, path: x.npz, targets: y.csv, target: y}"
+
+
+@pytest.mark.parametrize("data", [SVMLIGHT, NPZ])
+def test_rows_are_those_of_the_file(matrix, tmp_path, data):
+    csr, y = matrix
+    write(csr, y, tmp_path)
+    config = config_of(tmp_path, data)
+    data = sparse_keras.load_data(config)
+    assert {part: len(rows) for part, rows in data.frames.items()} == {
+        "train": 86,
+        "validation": 10,
+        "test": 24,
+    }
+    assert data.features.sparse_dim == 300 and data.features.target.task == "binary"
+    both = scipy.sparse.vstack([rows.matrix for rows in data.frames.values()])
+    assert both.nnz == csr.nnz
+    assert sorted(both.sum(axis=1).A1) == pytest.approx(sorted(csr.sum(axis=1).A1), rel=1e-3)
+    assert data.digest() == sparse_keras.load_data(config).digest()
+    data.train.x.data[0] += 1.0
+    assert data.digest() != sparse_keras.load_data(config).digest()
+
+
+def test_train_resume_save_and_predict(matrix, tmp_path):
+    csr, y = matrix
+    write(csr, y, tmp_path)
+    config = config_of(tmp_path, NPZ)
+    run = sparse_keras.train(config, output=tmp_path / "runs", verbose=0)
+    assert set(run.metrics) >= {"auc", "accuracy"}
+    model = sparse_keras.load_model(run.path)
+    expected = run.model.predict(csr, verbose=0)
+    np.testing.assert_array_equal(model.predict(csr, verbose=0), expected)
+    for form in (csr.tocsc(), csr.tocoo(), scipy.sparse.csr_array(csr), SparseTable(csr)):
+        np.testing.assert_allclose(model.predict(form, verbose=0), expected, atol=1e-6)
+    np.testing.assert_allclose(model.predict(csr[5:6], verbose=0), expected[5:6], atol=1e-6)
+    assert set(model.predict_target(csr, verbose=0)) <= {"yes", "no"}
+    assert list(model.predict_frame(csr, verbose=0)) == ["prediction", "probability_yes"]
+    assert model.predict(csr[:0], verbose=0).shape == (0, 1)
+    with pytest.raises(ValueError, match="300 columns.*Received: 299"):
+        model.predict(csr[:, :-1])
+    twin = sparse_keras.dense_twin(config)
+    assert twin.model.sparse_projection.units == 8
+
+
+@pytest.mark.tensorflow
+def test_export(matrix, tmp_path):
+    import tensorflow as tf
+
+    from sparse_keras.data.tabular.tensorflow_csr_export import csr_tensors
+
+    csr, y = matrix
+    write(csr, y, tmp_path)
+    config = config_of(tmp_path, NPZ)
+    data = sparse_keras.load_data(config)
+    model = sparse_keras.models.TabularModel(
+        sparse_keras.training.building.build_network(config, data.features), data.features
+    )
+    model.export(tmp_path / "saved")
+    loaded = tf.saved_model.load(tmp_path / "saved")
+    for rows in (csr, csr[:1], csr[:0]):
+        served = loaded.serve({k: tf.constant(v) for k, v in csr_tensors(rows).items()})
+        np.testing.assert_allclose(
+            served["prediction"], model.predict(rows, verbose=0).reshape(-1, 1), atol=1e-6
+        )
+    assert set(served) == {"prediction", "class"}
+
+
+@pytest.mark.tensorflow
+def test_a_step_is_not_compiled(matrix, tmp_path):
+    write(*matrix, tmp_path)
+    config_of(tmp_path, SVMLIGHT)
+    config = sparse_keras.load_config(tmp_path / "config.yaml", ["training.jit_compile=true"])
+    with pytest.raises(ValueError, match="training.jit_compile.*optimizer.fused"):
+        sparse_keras.build_model(config)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{type: svmlight, path: none.svm}", "no file .*none.svm"),
+        ("{type: svmlight, path: zero.svm}", "counts columns from 1.*zero_based"),
+        ("{type: sparse_npz, path: y.csv, targets: y.csv, target: y}", "no matrix of scipy"),
+        ("{type: sparse_npz, path: x.npz, targets: y.csv, target: z}", "column 'z'.*y"),
+        ("{type: sparse_npz, path: x.npz, targets: short.csv, target: y}", "120 rows.*3 targets"),
+    ],
+)
+def test_files_that_cannot_be_read_are_told(matrix, tmp_path, data, message):
+    csr, y = matrix
+    write(csr, y, tmp_path)
+    (tmp_path / "zero.svm").write_text("1 0:1.5\n0 1:1\n")
+    (tmp_path / "short.csv").write_text("y\n1\n0\n1\n")
+    with pytest.raises(ValueError, match=message):
+        sparse_keras.load_data(config_of(tmp_path, data))
+
+
+TEXTS = ["the cat sat", "a Dog sat down", "the the dog ran", "cats and dogs", "sat", "ran ran cat"]
+
+
+def test_texts_are_encoded_as_by_scikit_learn():
+    column = TextColumn.fit(pd.Series(TEXTS, name="text"), sublinear_tf=True, ngram_max=2)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)).fit(TEXTS)
+    new = ["the dog sat sat", "nothing known", ""]
+    again = TextColumn.from_dict(json.loads(json.dumps(column.to_dict())))
+    assert again == column
+    for one in (column, again):
+        expected = vectorizer.transform(new).toarray()
+        np.testing.assert_allclose(one.encode(new).toarray(), expected, atol=1e-6)
+    for table in (pd.DataFrame({"text": new, "other": 1}), {"text": new}, pd.Series(new)):
+        np.testing.assert_array_equal(column.encode(table).toarray(), column.encode(new).toarray())
+    assert column.encode({"text": new[0]}).shape == (1, column.width)
+    encoded = column.encode(new)
+    np.testing.assert_array_equal(column.encode(encoded).toarray(), encoded.toarray())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame({"words": TEXTS}), "'text'"),
+        (pd.DataFrame({"text": ["a cat", None]}), "'text'.*row 2"),
+        ("one text", r"Pass \[text\]"),
+    ],
+)
+def test_what_is_no_text_is_told(table, message):
+    column = TextColumn.fit(pd.Series(TEXTS, name="text"))
+    with pytest.raises(ValueError, match=message):
+        column.encode(table)
+
+
+def test_texts_without_words_are_told():
+    with pytest.raises(ValueError, match="'text' has no words"):
+        TextColumn.fit(pd.Series(["", "!"], name="text"))
+
+
+def test_a_model_of_texts_is_saved_with_its_words(tmp_path):
+    frame = pd.DataFrame({"text": TEXTS, "y": [1, 0, 0, 1, 0, 1]})
+    features = fit_texts(frame, Target("y", "binary", (0, 1)), "text", min_df=1)
+    assert Features.from_dict(json.loads(json.dumps(features.to_dict()))) == features
+    assert features.columns == ("text",) and features.kinds()[0][1] == "text"
+    core = sparse_keras.models.dense_mlp(hidden_dim=4, sparse_dim=features.sparse_dim)
+    model = sparse_keras.models.TabularModel(core, features)
+    model.save(tmp_path / "model.keras")
+    loaded = sparse_keras.load_model(tmp_path / "model.keras")
+    expected = model.predict(features.encode(frame)["sparse"], verbose=0)
+    for texts in (TEXTS, frame, {"text": TEXTS}):
+        np.testing.assert_allclose(loaded.predict(texts, verbose=0), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="texts"):
+        loaded.export(tmp_path / "saved")
+
+
+@pytest.fixture
+def newsgroups(monkeypatch):
+    """A few texts in place of those that are downloaded."""
+    texts, labels = TEXTS * 4, ["sci", "rec"] * 12
+    found = (texts, labels, TEXTS[:4], labels[:4], ("rec", "sci"))
+    monkeypatch.setattr(
+        sparse_keras.data.tabular.readers.newsgroups, "newsgroups_texts", lambda: found
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("sublinear_tf", "false"), ("min_df", "5"), ("ngram_max", "2"), ("max_features", "3")],
+)
+def test_each_key_of_texts_changes_something(newsgroups, tmp_path, key, value):
+    config_of(tmp_path, "{type: newsgroups}")
+    path = tmp_path / "config.yaml"
+    data = sparse_keras.load_data(sparse_keras.load_config(path))
+    changed = sparse_keras.load_data(sparse_keras.load_config(path, [f"data.{key}={value}"]))
+    assert data.digest() != changed.digest()
+
+
+def test_words_are_those_of_the_training_rows(newsgroups, tmp_path):
+    config = config_of(tmp_path, "{type: newsgroups, min_df: 1, validation_fraction: 0.9}")
+    data = sparse_keras.load_data(config)
+    seen = " ".join(data.frames["train"]["text"]).lower().split()
+    assert set(data.features.sparse.vocabulary) <= set(seen)
+    assert data.features.sparse_dim < len({w for t in TEXTS for w in t.lower().split()})
+    assert data.features.target.classes == ("rec", "sci")

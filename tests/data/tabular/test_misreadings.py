@@ -1,0 +1,50 @@
+"""Columns of text that hold something else."""
+
+import pandas as pd
+import pytest
+
+from sparse_keras.data.tabular.misreadings import misreading
+
+
+@pytest.mark.parametrize(
+    "kind, values",
+    [
+        ("dates", ["2024-01-31", "2023-12-01 10:30:00", "?"]),
+        ("dates", ["31.12.2024", "1.1.99"]),
+        ("dates", ["12/31/2024", "1/15/2024"]),
+        ("dates", pd.to_datetime(["2024-01-31", None])),
+        ("signs", ["$1,200.50", "€3", "$4"]),
+        ("signs", ["1 %", "2%", "3.5%"]),
+        ("signs", ["1 USD", "2.5 USD", "7 USD"]),
+        ("decimal comma", ["1,5", "2", "-0,25"]),
+        ("decimal comma", ["1,5", "1,125", "1,25"]),
+        ("thousands", ["1,200", "950", "2,400,000"]),
+        ("thousands", ["1.200,50", "3.000.000,00", "2,5"]),
+        ("thousands", ["1 200", "2 500", "3 000"]),
+        ("text numbers", ["1.5", "2.5", "3"]),
+        ("stray words", [*map(str, range(60)), "n.k."]),
+        ("distinct text", [f"name {i}" for i in range(51)]),
+        (None, [f"name {i}" for i in range(50)]),
+        (None, [f"name {i % 40}" for i in range(60)]),
+        (None, ["01234", "04107", "99999"]),  # zip codes
+        (None, ["18-24", "25-34", "35-44"]),
+        (None, ["1.2.3", "1.3.0", "14.0.1"]),  # versions
+        (None, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+        (None, ["S", "M", "L"]),
+        (None, []),
+        (None, [None, None]),
+        (None, [1.0, 2.0]),
+        (None, [True, False]),
+        (None, pd.Categorical([f"name {i}" for i in range(51)])),
+    ],
+)
+def test_misreading(kind, values):
+    found = misreading(pd.Series(values, name="x"))
+    assert (found and found.kind) == kind
+
+
+def test_a_few_odd_cells_hide_nothing():
+    # 1 of 20 distinct values is no date: 95 %. 2 of 21 are too many.
+    days = [f"2024-01-{day:02d}" for day in range(1, 20)]
+    assert misreading(pd.Series([*days, "unknown"])).kind == "dates"
+    assert misreading(pd.Series([*days, "unknown", "never"])) is None

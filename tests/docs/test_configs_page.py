@@ -1,0 +1,37 @@
+"""docs/configs.md: its keys are those of the schema, and its examples are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sparse_keras.schema import load_config
+from sparse_keras.schema.reference import reference
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configs.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def test_the_keys_are_those_of_the_schema():
+    """Else run `python tests/test_configs_page.py`."""
+    assert written() == TEXT
+
+
+def written():
+    head, _, rest = TEXT.partition("--markdown` -->\n")
+    return f"{head}--markdown` -->\n{reference()}{rest[rest.index('<!-- end of keys') :]}"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+def test_its_configs_are_right(text, tmp_path):
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    load_config(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+def test_its_code_runs(code):
+    exec(code, {})
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(), encoding="utf-8")

@@ -1,0 +1,47 @@
+"""Settings of the baselines, found by validation rows."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import sparse_keras
+from sparse_keras.evaluation import sklearn_baselines as baselines
+from sparse_keras.evaluation import tuning
+
+
+@pytest.mark.parametrize("kind", [baselines.Boosting, baselines.Linear])
+def test_the_best_settings_by_validation_rows_are_taken(kind):
+    config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer")
+    data = sparse_keras.load_data(config)
+    made = []
+
+    class Recorded(kind):
+        def __init__(self, settings):
+            super().__init__(data.features, 0, settings)
+            made.append(self)
+
+        def predict(self, frame):
+            assert frame is data.frames["validation"]
+            return super().predict(frame)
+
+    best = tuning.tuned_settings(Recorded, data, trials=3)
+    tried = [one for one in made if hasattr(one, "models")]
+    assert [one.settings == {} for one in tried] == [True, False, False]
+    aucs = [
+        roc_auc_score(data.validation.y, one.predict(data.frames["validation"])) for one in tried
+    ]
+    assert best == tried[int(np.argmax(aucs))].settings
+    drawn = tried[1].settings
+    assert drawn == kind(data.features).draw_settings(np.random.default_rng(0))
+    assert drawn != tried[2].settings
+    model = tried[1].models[0]
+    for name, value in drawn.items():
+        assert getattr(model, name) == value
+
+
+def test_tuning_needs_validation_rows():
+    overrides = ["data.validation_fraction=0", "training.early_stopping=null"]
+    config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer", overrides)
+    data = sparse_keras.load_data(config)
+    with pytest.raises(ValueError, match="--tune"):
+        tuning.tuned_settings(lambda settings: None, data, 2)
