@@ -1,9 +1,9 @@
 """Initial values of banks: one independent draw for each expert, with the expert's own fan."""
 
-import zlib
-
 import keras
 from keras import ops
+
+from sparse_keras._internal.seeds import derived_seed
 
 
 def per_group(initializer, role):
@@ -41,5 +41,5 @@ def for_group(initializer, role, group):
     config = initializer.get_config()
     if "seed" not in config:
         return initializer
-    derived = zlib.crc32(f"{seed}/{role}/{group}".encode())
+    derived = derived_seed(seed, role, group)
     return initializer.__class__.from_config({**config, "seed": derived})

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.validation import positive_int
 
 
 class Experts(keras.layers.Layer):

@@ -3,7 +3,8 @@
 import keras
 
 from sparse_keras.layers.experts.base import Experts
-from sparse_keras.layers.experts.grouped_dense import GroupedDense, positive_int
+from sparse_keras.layers.experts.grouped_dense import GroupedDense
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

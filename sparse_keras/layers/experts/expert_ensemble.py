@@ -10,9 +10,9 @@ from keras import ops
 
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, Experts
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.mixtures.arguments import claim, token_bank_of
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

@@ -3,7 +3,8 @@
 import keras
 
 from sparse_keras.layers.experts.base import Experts
-from sparse_keras.layers.experts.grouped_dense import GroupedDense, positive_int
+from sparse_keras.layers.experts.grouped_dense import GroupedDense
+from sparse_keras.layers.validation import optional_positive_int, positive_int
 from sparse_keras.ops import group_rows
 
 
@@ -32,7 +33,7 @@ class FeedForwardExperts(Experts):
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
-        self.output_dim = None if output_dim is None else positive_int("output_dim", output_dim)
+        self.output_dim = optional_positive_int("output_dim", output_dim)
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

@@ -1,11 +1,10 @@
 """GroupedDense: to `grouped_matmul` what `keras.layers.Dense` is to `matmul`."""
 
-import numbers
-
 import keras
 from keras import ops
 
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.validation import positive_int
 from sparse_keras.ops import group_rows
 
 
@@ -134,10 +133,3 @@ class EachGroup:
     def __call__(self, bank):
         values = ops.vectorized_map(self.function, ops.convert_to_tensor(bank))
         return self.reduce(values) if self.reduce else values
-
-
-def positive_int(name, value):
-    """Checks an argument that counts something."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
-    return int(value)

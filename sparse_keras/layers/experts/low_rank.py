@@ -3,7 +3,8 @@
 import keras
 
 from sparse_keras.layers.experts.base import Experts
-from sparse_keras.layers.experts.grouped_dense import GroupedDense, positive_int
+from sparse_keras.layers.experts.grouped_dense import GroupedDense
+from sparse_keras.layers.validation import optional_positive_int, positive_int
 from sparse_keras.ops import group_rows
 
 
@@ -55,7 +56,7 @@ class LowRankExperts(Experts):
         super().__init__(num_experts, **kwargs)
         self.rank = positive_int("rank", rank)
         self.activation = keras.activations.get(activation)
-        self.output_dim = None if output_dim is None else positive_int("output_dim", output_dim)
+        self.output_dim = optional_positive_int("output_dim", output_dim)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.reduce = self._grouped("reduce", self.rank, self.activation)

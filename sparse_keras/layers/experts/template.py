@@ -2,9 +2,10 @@
 
 import inspect
 import re
-import zlib
 
 import keras
+
+from sparse_keras._internal.seeds import derived_seed
 
 SELF_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
 # Layers of whole examples whose `input_spec` does not say so. (A token is flat already, so that
@@ -200,7 +201,7 @@ def _with_own_seeds(config, expert, path=""):
     """
     if isinstance(config, dict):
         return {
-            key: zlib.crc32(f"{value}/{path}/{expert}".encode()) % 2**31  # int32 on PyTorch
+            key: derived_seed(value, path, expert) % 2**31  # int32 on PyTorch
             if key == "seed" and isinstance(value, int)
             else _with_own_seeds(value, expert, f"{path}/{key}")
             for key, value in config.items()

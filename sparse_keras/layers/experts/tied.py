@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from sparse_keras.layers.experts.base import Experts
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.validation import positive_int
 from sparse_keras.ops import expand_groups
 
 

@@ -2,10 +2,10 @@
 
 import inspect
 import weakref
-import zlib
 
 import keras
 
+from sparse_keras._internal.seeds import derived_seed
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts, LayerExperts
 from sparse_keras.layers.initializers import for_group
@@ -136,7 +136,7 @@ def with_own_seeds(identifier, role):
     own = dict(identifier)
     for key, value in own.items():
         if key == "seed" and isinstance(value, int):
-            own[key] = zlib.crc32(f"{value}/{role}".encode())
+            own[key] = derived_seed(value, role)
         elif key.endswith("_initializer") and not isinstance(value, str):
             own[key] = for_group(keras.initializers.get(value), role, 0)
     return own

@@ -2,9 +2,9 @@
 
 import keras
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.mixtures.arguments import bank_of, claim, router_of, with_own_seeds
 from sparse_keras.layers.mixtures.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

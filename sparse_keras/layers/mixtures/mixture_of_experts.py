@@ -17,6 +17,7 @@ from sparse_keras.layers.mixtures.mixture import (
     token_mask_of,
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
+from sparse_keras.layers.validation import optional_positive
 from sparse_keras.ops import (
     combine,
     dispatch,
@@ -135,8 +136,8 @@ class MixtureOfExperts(Mixture):
         if shared_expert is not None and not isinstance(shared_expert, keras.layers.Layer):
             raise ValueError(f"`shared_expert` must be a Keras layer. Received: {shared_expert!r}.")
         self.shared_expert = shared_expert
-        self.capacity_factor = _capacity_factor("capacity_factor", capacity_factor)
-        self.eval_capacity_factor = _capacity_factor("eval_capacity_factor", eval_capacity_factor)
+        self.capacity_factor = optional_positive("capacity_factor", capacity_factor)
+        self.eval_capacity_factor = optional_positive("eval_capacity_factor", eval_capacity_factor)
         self.drop_order = self._checked_drop_order(drop_order)
         self.supports_masking = True
         claim(*self.own_parts())
@@ -407,9 +408,3 @@ class MixtureOfExperts(Mixture):
         for name in ("experts", "router", "shared_expert"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return super().from_config(config)
-
-
-def _capacity_factor(name, value):
-    if value is not None and not 0.0 < value < float("inf"):
-        raise ValueError(f"`{name}` must be None or a positive number. Received: {value!r}.")
-    return value

@@ -5,7 +5,6 @@ import math
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.mixtures.arguments import bank_of, claim, token_bank_of
 from sparse_keras.layers.mixtures.mixture import (
     Mixture,
@@ -15,6 +14,7 @@ from sparse_keras.layers.mixtures.mixture import (
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.routers.base import Router, closed_to_padding, every_slot
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

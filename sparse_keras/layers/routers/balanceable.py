@@ -3,8 +3,8 @@
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.experts.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, loss_weight
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.validation import loss_weight, positive_int
 
 UPDATE_RATE = 0.001  # Of the paper: 1e-4 is slow, 1e-2 swings.
 

@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import (
     Router,
     closed_to_padding,
+    divide_by_total,
     refuse_what_has_no_effect,
-    share_of,
 )
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -149,7 +149,7 @@ class BalancedRouter(Router):
         if self.k == 1 and self.num_experts > 1:
             given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
             total = total + ops.max(ops.where(given, 0.0, scores), axis=-1, keepdims=True)
-        return ops.where(is_open, share_of(total, weight), 0.0)
+        return ops.where(is_open, divide_by_total(weight, total), 0.0)
 
     def matrix_params(self):
         return 0 if self.equal_weights else super().matrix_params()

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.validation import loss_weight, positive_int
 
 # Arguments that change nothing in a router without weights and losses.
 _OF_WEIGHTS_OR_LOSSES = (
@@ -352,7 +352,7 @@ def open_slots(gates, is_open, max_experts):
     return every_slot(gates)["expert_index"], gates, is_open
 
 
-def share_of(total, weight):
+def divide_by_total(weight, total):
     """The weights `[N, K]` divided by a total `[N, 1]` that may have rounded to 0.
 
     It has where something else than the scores has chosen. The gradient divides by the square of
@@ -412,10 +412,3 @@ def _float32_policy(dtype):
             f"Received: dtype={policy.name!r}."
         )
     return policy
-
-
-def loss_weight(name, value):
-    """Checks the weight of a loss."""
-    if not 0.0 <= value < float("inf"):
-        raise ValueError(f"`{name}` must be a weight of at least 0. Received: {name}={value!r}.")
-    return value

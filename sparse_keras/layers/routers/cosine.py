@@ -6,9 +6,9 @@ import numbers
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.top_k import TopKRouter
+from sparse_keras.layers.validation import optional_positive_int
 
 # A vector shorter than the square root of this has no direction. Its cosines are 0, and so is its
 # gradient, which would else be that much larger than others.
@@ -71,9 +71,7 @@ class CosineRouter(TopKRouter):
 
     def __init__(self, k=2, projection_dim=None, initial_temperature=0.07, **kwargs):
         super().__init__(k=k, **kwargs)
-        if projection_dim is not None:
-            positive_int("projection_dim", projection_dim)
-        self.projection_dim = projection_dim
+        self.projection_dim = optional_positive_int("projection_dim", projection_dim)
         if not isinstance(
             initial_temperature, numbers.Real
         ) or not _LOWEST_TEMPERATURE <= initial_temperature < float("inf"):

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.experts.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, every_slot, loss_weight
+from sparse_keras.layers.routers.base import Router, every_slot
 from sparse_keras.layers.routers.steps import first_call_of_step
+from sparse_keras.layers.validation import loss_weight, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

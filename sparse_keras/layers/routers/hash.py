@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, closed_to_padding, refuse_what_has_no_effect
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from sparse_keras._internal import token_choice
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import refuse, share_of
+from sparse_keras.layers.routers.base import divide_by_total, refuse
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -186,7 +186,7 @@ class HierarchicalRouter(BalanceableRouter):
             others = ops.where(chosen, 0.0, scores)
             # An initial value, since `ops.max` alone takes no empty batch.
             total = total + ops.max(others, axis=-1, keepdims=True, initial=0.0)
-        return share_of(total, scores)
+        return divide_by_total(scores, total)
 
     def logit_params(self):
         inputs = self.kernel.shape[0] + self.use_bias

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.base import Router, open_slots
+from sparse_keras.layers.validation import optional_positive_int, positive_int
 
 # What one step adds to the average of open experts, and by how many steps its trend is continued.
 _AVERAGING, _LOOK_AHEAD = 0.1, 50.0
@@ -86,7 +86,7 @@ class ReLURouter(Router):
     ):
         super().__init__(num_experts=num_experts, use_bias=use_bias, **kwargs)
         self.k = positive_int("k", k)
-        self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
+        self.max_experts = optional_positive_int("max_experts", max_experts)
         if max_experts is not None and max_experts < k:
             raise ValueError(
                 "`max_experts` must leave room for the target k. Received: "

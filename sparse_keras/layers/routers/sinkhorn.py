@@ -5,8 +5,8 @@ import numbers
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, closed_to_padding, share_of
+from sparse_keras.layers.routers.base import Router, closed_to_padding, divide_by_total
+from sparse_keras.layers.validation import positive_int
 
 # Far below any sum of shares, and a normal number of float32.
 _TINY = 1e-30
@@ -169,7 +169,7 @@ class SinkhornRouter(Router):
     def weigh(self, logits, expert_index, is_open):
         weight = ops.take_along_axis(self._scores(logits), expert_index, axis=-1)
         if self.k > 1 and self.normalize:
-            weight = share_of(ops.sum(weight, axis=-1, keepdims=True), weight)
+            weight = divide_by_total(weight, ops.sum(weight, axis=-1, keepdims=True))
         return ops.where(is_open, weight, 0.0)
 
     def get_config(self):

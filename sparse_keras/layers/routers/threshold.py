@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
-from sparse_keras.layers.routers.base import Router, open_slots, share_of
+from sparse_keras.layers.routers.base import Router, divide_by_total, open_slots
+from sparse_keras.layers.validation import optional_positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -69,7 +69,7 @@ class ThresholdRouter(Router):
                 f"threshold={threshold!r}."
             )
         self.threshold = threshold
-        self.max_experts = None if max_experts is None else positive_int("max_experts", max_experts)
+        self.max_experts = optional_positive_int("max_experts", max_experts)
         if normalize and max_experts == 1:
             raise ValueError(
                 "With max_experts=1, `normalize=True` makes every weight the constant 1, and no "
@@ -104,7 +104,7 @@ class ThresholdRouter(Router):
     def _normalized(self, weight):
         if not self.normalize:
             return weight
-        return share_of(ops.sum(weight, axis=-1, keepdims=True), weight)
+        return divide_by_total(weight, ops.sum(weight, axis=-1, keepdims=True))
 
     def get_config(self):
         return {

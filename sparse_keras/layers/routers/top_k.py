@@ -5,10 +5,15 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import token_choice
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import loss_weight, refuse, share_of
+from sparse_keras.layers.routers.base import divide_by_total, refuse
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
+from sparse_keras.layers.validation import (
+    loss_weight,
+    one_of,
+    optional_positive_int,
+    positive_int,
+)
 
 _NORMALIZE = (None, True, False, "softmax")
 
@@ -152,12 +157,12 @@ class TopKRouter(BalanceableRouter):
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
         self.z_loss = loss_weight("z_loss", z_loss)
         self.k = positive_int("k", k)
-        self.normalize = _one_of("normalize", normalize, _NORMALIZE)
-        self.select_on = _one_of("select_on", select_on, token_choice.SELECT_ON)
-        self.score = _one_of("score", score, token_choice.SCORES)
-        for name, value in (("num_groups", num_groups), ("groups_kept", groups_kept)):
-            setattr(self, name, None if value is None else positive_int(name, value))
-        self.group_score = _one_of("group_score", group_score, token_choice.GROUP_SCORES)
+        self.normalize = one_of("normalize", normalize, _NORMALIZE)
+        self.select_on = one_of("select_on", select_on, token_choice.SELECT_ON)
+        self.score = one_of("score", score, token_choice.SCORES)
+        self.num_groups = optional_positive_int("num_groups", num_groups)
+        self.groups_kept = optional_positive_int("groups_kept", groups_kept)
+        self.group_score = one_of("group_score", group_score, token_choice.GROUP_SCORES)
         if not 0.0 < scale < float("inf"):
             raise ValueError(f"`scale` must be a factor above 0. Received: scale={scale!r}.")
         self.scale = scale
@@ -288,7 +293,7 @@ class TopKRouter(BalanceableRouter):
         if self.normalize == "softmax" or self.score == "identity":
             chosen = ops.softmax(chosen, axis=-1)
         elif self.normalize is not False:
-            chosen = share_of(ops.sum(chosen, axis=-1, keepdims=True), chosen)
+            chosen = divide_by_total(chosen, ops.sum(chosen, axis=-1, keepdims=True))
         weight = chosen[:, : self.k]
         if self.scale != 1.0:
             weight = weight * self.scale
@@ -330,10 +335,3 @@ class TopKRouter(BalanceableRouter):
         names = ("k", "normalize", "z_loss", "select_on", "score", "num_groups", "groups_kept")
         names += ("group_score", "scale", "per_expert_scale", "noise", "load_loss")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def _one_of(name, value, known):
-    # `1 == True`, but it is not what was meant.
-    if not any(value is one or (isinstance(one, str) and value == one) for one in known):
-        raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}.")
-    return value

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
+from sparse_keras.layers.validation import positive_int
 
 KINDS = ("value", "bin", "missing")
 

@@ -5,9 +5,9 @@ import math
 import keras
 from keras import ops
 
-from sparse_keras.layers.experts.grouped_dense import positive_int
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, Padded
+from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
