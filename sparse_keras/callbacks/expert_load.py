@@ -9,7 +9,7 @@ import numpy as np
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
 from sparse_keras.layers.mixtures.mixture import mixtures
-from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning, complaints, warn
+from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning, routing_problems, warn
 
 __all__ = ["ExpertLoad", "RoutingWarning", "TaskWeightLogs"]
 
@@ -164,16 +164,16 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def _judge(self, layer, path, router, found, epoch):
         """Warns of what is wrong with a gate, unless that was said before."""
-        told = complaints(
+        problems = routing_problems(
             found,
             router,
-            where=f"The mixture of experts {path!r}",
+            gate=f"The mixture of experts {path!r}",
             when=f"in epoch {epoch + 1}",
             capacity=getattr(layer, "capacity_factor", None),
             collapse_above=self.collapse_above,
             dropped_above=self.dropped_above,
         )
-        for kind, sentence in told.items():
+        for kind, sentence in problems.items():
             # A list of strings: a resumed run keeps of a callback what is plain, and a set is not.
             if f"{path}: {kind}" not in self._told:
                 self._told = [*self._told, f"{path}: {kind}"]

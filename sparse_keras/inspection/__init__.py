@@ -1,8 +1,8 @@
-"""Seeing what routers do: `inspect(model, x, labels)`.
+"""`inspect(model, x, labels)`: what the routers of a model do, and what each expert is for.
 
-`inspecting.py` runs the model and shows its routings to a `tally.py` for each gate;
-`association.py` says what of the sums is more than chance; `inspection.py` holds the results,
-`words.py` puts them into sentences, and `tables.py`, `plots.py` and `page.py` show them.
+`inspect_model.py` runs the model and adds up the routings of each gate in a `tally.py`;
+`association.py` tests which of the sums are beyond chance; `result.py` holds the results;
+`words.py` describes them in sentences; `tables.py`, `plots.py` and `page.py` display them.
 """
 
 from sparse_keras.inspection.inspect_model import inspect

@@ -1,15 +1,19 @@
-"""What of a gate's sums is more than chance: labels with experts, and experts with each other."""
+"""Associations beyond chance: of labels with experts, and of experts with each other."""
+
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-ALPHA = 0.01  # The chance that an inspection names anything at all where there is nothing.
-MIN_LIFT = 1.2  # What is smaller may be real, but is not worth a name.
-MIN_EXAMPLES = 10  # With fewer examples of a label, its tokens prove nothing.
+from sparse_keras.inspection.tally import LabelTally
+
+ALPHA = 0.01  # Probability of reporting any pair at all if labels and experts are independent.
+MIN_LIFT = 1.2  # A smaller effect may be real, but is too small to report.
+MIN_EXAMPLES = 10  # A label with fewer examples is not tested.
 
 
-def associate(tally):
-    """How labels and experts go together.
+def associate(tally: LabelTally) -> dict[str, Any]:
+    """Measures how labels and experts are associated.
 
     Args:
         tally: A `LabelTally`.
@@ -17,17 +21,17 @@ def associate(tally):
     Returns:
         A dict:
 
-        * `"rate"`: `[L, E]`, the share of a label's tokens that use an expert;
-          `"base_rate"`: `[E]`, of all tokens with a label.
-        * `"lift"`: `[L, E]`, their ratio.
-        * `"share"`: `[L, E]`, a label's distribution over experts: rows sum to 1.
-        * `"z"`: `[L, E]`, how many standard deviations above chance the rate is. The deviation is
-          one over examples: tokens of one example are not independent of each other.
-        * `"p_value"`: `[L, E]`, one-sided, of the t distribution; 1 where a label has fewer than
+        * `"rate"`: `[L, E]`, the share of a label's tokens that use an expert.
+        * `"base_rate"`: `[E]`, the share of all labelled tokens that use an expert.
+        * `"lift"`: `[L, E]`, `rate / base_rate`.
+        * `"share"`: `[L, E]`, a label's distribution over experts; rows sum to 1.
+        * `"z"`: `[L, E]`, how many standard deviations the rate is above the base rate. The
+          deviation is estimated over examples, because tokens of one example are not independent.
+        * `"p_value"`: `[L, E]`, one-sided, from the t distribution; 1 where a label has fewer than
           `MIN_EXAMPLES` examples.
-        * `"mutual_information"`: of a token's label and expert, in bits, and
-          `"mutual_information_by_chance"`: what to expect of it were they independent.
-        * `"tokens"`, `"examples"`: `[L]`.
+        * `"mutual_information"`: of a token's label and expert, in bits.
+        * `"mutual_information_by_chance"`: its expected value if they were independent.
+        * `"tokens"`, `"examples"`: `[L]`, the numbers of each label's tokens and examples.
     """
     n, a = tally.by_label["n"], tally.by_both["a"]
     rate = a / np.maximum(n, 1)[:, None]
@@ -35,14 +39,14 @@ def associate(tally):
     lift = rate / np.maximum(base_rate, 1e-20)
     variance = _variance(tally, base_rate)
     deviation = a - n[:, None] * base_rate
-    # Where nothing varies, as with uniform weights, rounding is all there is.
+    # Where nothing varies, as with uniform weights, the variance is rounding error alone.
     floor = 1e-9 * np.maximum(a, 1e-9)
     z = np.where(variance > floor, deviation / np.sqrt(np.maximum(variance, floor)), 0.0)
     examples = tally.by_label["examples"]
     enough = examples >= MIN_EXAMPLES
     freedom = np.maximum(examples - 1, 1)[:, None]
     p_value = np.where(enough[:, None], stats.t.sf(z, freedom), 1.0)
-    found, by_chance = _mutual_information(a, n, base_rate, variance)
+    information, by_chance = _mutual_information(a, n, base_rate, variance)
     return {
         "rate": rate,
         "base_rate": base_rate,
@@ -50,7 +54,7 @@ def associate(tally):
         "share": a / np.maximum(a.sum(axis=1, keepdims=True), 1e-20),
         "z": z,
         "p_value": p_value,
-        "mutual_information": found,
+        "mutual_information": information,
         "mutual_information_by_chance": by_chance,
         "tokens": n.astype("int64"),
         "examples": examples.astype("int64"),
@@ -60,11 +64,11 @@ def associate(tally):
 def _variance(tally, r):
     """The variance of `a - n * base_rate` by label and expert, `[L, E]`, from sums over examples.
 
-    Of one example that is the square of
+    Each example contributes the square of
 
         (a_le - r_e n_l) - s_l (a_e - r_e n)
 
-    s being a label's share of all tokens. The second part is there because the base rate is
+    where s is the label's share of all tokens. The second term corrects for the base rate, which is
     estimated from the same tokens.
     """
     both, label, expert = tally.by_both, tally.by_label, tally.by_expert
@@ -77,53 +81,57 @@ def _variance(tally, r):
 
 
 def _mutual_information(a, n, base_rate, variance):
-    """In bits; and by chance: half the chi-square of cells that vary as these were seen to."""
+    """Mutual information in bits, and its expectation by chance.
+
+    The expectation is half the chi-square statistic (in bits) of cells with the measured variance.
+    """
     total = a.sum()
     if total <= 0:
         return np.nan, np.nan
     joint = a / total
     expected = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    there = joint > 0
-    found = float((joint[there] * np.log2(joint[there] / expected[there])).sum())
+    positive = joint > 0
+    information = float((joint[positive] * np.log2(joint[positive] / expected[positive])).sum())
     cells = n[:, None] * base_rate
     chi_square = np.divide(variance, cells, out=np.zeros_like(cells), where=cells > 0).sum()
-    return max(found, 0.0), float(chi_square / (2 * total * np.log(2)))
+    return max(information, 0.0), float(chi_square / (2 * total * np.log(2)))
 
 
-def named(found, num_gates):
-    """The pairs of label and expert that stand out: indices, the strongest first.
+def significant_pairs(associations: dict[str, Any], num_gates: int) -> list[tuple[int, int, float]]:
+    """Selects the pairs of a label and an expert that are significantly associated.
 
-    A pair stands out if its rate is above chance, by a test at `ALPHA` that counts all pairs of all
-    gates (Bonferroni), and at least `MIN_LIFT` times the base rate.
+    A pair is significant if its rate is above the base rate by a test at level `ALPHA` with a
+    Bonferroni correction for all pairs of all gates, and at least `MIN_LIFT` times the base rate.
 
     Args:
-        found: What `associate` returned.
-        num_gates: Gates that are looked at together.
+        associations: What `associate` returned.
+        num_gates: Number of gates that are tested together.
 
     Returns:
-        List of `(label, expert, adjusted p-value)`.
+        List of `(label, expert, adjusted p-value)`, the strongest association first.
     """
-    tests = max(found["p_value"].size * num_gates, 1)
-    adjusted = np.minimum(found["p_value"] * tests, 1.0)
-    good = (adjusted < ALPHA) & (found["lift"] >= MIN_LIFT)
-    # By what a pair adds to the information that the expert gives of the label.
-    strength = found["rate"] * np.log(np.maximum(found["lift"], 1e-20))
-    pairs = sorted(zip(*np.nonzero(good), strict=True), key=lambda pair: -strength[pair])
+    tests = max(associations["p_value"].size * num_gates, 1)
+    adjusted = np.minimum(associations["p_value"] * tests, 1.0)
+    significant = (adjusted < ALPHA) & (associations["lift"] >= MIN_LIFT)
+    # What the pair contributes to the mutual information of label and expert.
+    strength = associations["rate"] * np.log(np.maximum(associations["lift"], 1e-20))
+    pairs = sorted(zip(*np.nonzero(significant), strict=True), key=lambda pair: -strength[pair])
     return [(int(label), int(expert), float(adjusted[label, expert])) for label, expert in pairs]
 
 
-def coactivation(together):
-    """How often two experts serve the same token, over how often chance would have it.
+def coactivation(together: np.ndarray) -> np.ndarray:
+    """Computes how often two experts are chosen together, relative to chance given their loads.
 
-    Chance is quasi-independence: `expected[i, j] = c_i c_j` for i != j, with the c for which each
-    expert has as many partners in all as it was seen to have. So 1.0 means: no more often than the
-    loads of the two make it, whether routers open exactly k experts or any number.
+    The expectation is quasi-independence: `expected[i, j] = c_i c_j` for i != j, with c such that
+    each expert has as many partners in total as was counted. A ratio of 1.0 therefore means that
+    two experts are chosen together as often as their loads imply, for routers that open exactly k
+    experts as well as for those that open any number.
 
     Args:
-        together: `[E, E]`, tokens that have both; the diagonal is ignored.
+        together: `[E, E]`, number of tokens that use both experts; the diagonal is ignored.
 
     Returns:
-        `[E, E]`; NaN on the diagonal, and where no pair is expected.
+        `[E, E]`; NaN on the diagonal, and where the expected number is 0.
     """
     together = np.array(together, "float64")
     np.fill_diagonal(together, 0.0)
@@ -135,12 +143,12 @@ def coactivation(together):
     for _ in range(1000):
         others = np.maximum(c.sum() - c, 1e-300)
         new = np.where(partners > 0, np.sqrt(c * partners / others), 0.0)
-        done = np.abs(new - c).max() <= 1e-10 * c.max()
+        converged = np.abs(new - c).max() <= 1e-10 * c.max()
         c = new
-        if done:
+        if converged:
             break
     expected = np.outer(c, c)
     np.fill_diagonal(expected, 0.0)
-    there = expected > 1e-9 * partners.sum()
-    ratio[there] = together[there] / expected[there]
+    defined = expected > 1e-9 * partners.sum()
+    ratio[defined] = together[defined] / expected[defined]
     return ratio

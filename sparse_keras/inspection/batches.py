@@ -1,4 +1,7 @@
-"""Whatever holds examples, in batches: arrays, tables, datasets."""
+"""Batches of examples from arrays, tables and data sets."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,18 +11,18 @@ from sparse_keras.data.tabular.csr import is_matrix
 from sparse_keras.ops.csr import sparse_tensor
 
 
-def batches_of(model, x, batch_size):
-    """Yields `(inputs, targets)`; the targets are `None` but from datasets that have them.
+def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
+    """Yields `(inputs, targets)`, where targets is `None` unless `x` is a data set with targets.
 
     Args:
         model: The model that takes the inputs.
-        x: As `inspect` takes it.
-        batch_size: Rows in a batch, of what is not in batches yet.
+        x: As for `inspect`.
+        batch_size: Examples per batch, if `x` does not come in batches.
     """
     if hasattr(model, "_is_raw") and not _is_dataset(x) and model._is_raw(x):
         x = model.encode(x)
     if isinstance(x, ArrayBatches):
-        yield from _rows(x.x, x.y, batch_size)  # In row order, shuffled or not.
+        yield from _rows(x.x, x.y, batch_size)  # In row order, even if the batches are shuffled.
     elif isinstance(x, keras.utils.PyDataset):
         for index in range(len(x)):
             yield _inputs_and_targets(x[index])
@@ -31,8 +34,8 @@ def batches_of(model, x, batch_size):
         yield from _rows(x, None, batch_size)
 
 
-def num_rows(inputs):
-    """Rows of a batch."""
+def num_rows(inputs: Any) -> int:
+    """Number of examples in a batch."""
     return keras.tree.flatten(inputs)[0].shape[0]
 
 
@@ -51,7 +54,7 @@ def _inputs_and_targets(batch):
 
 
 def _native(tensor):
-    """A tensor of another framework as an array, which every backend takes."""
+    """Converts a tensor of another framework to an array, which every backend accepts."""
     if keras.ops.is_tensor(tensor) or not hasattr(tensor, "numpy"):
         return tensor
     return tensor.numpy()
@@ -62,14 +65,16 @@ def _rows(x, y, batch_size):
         x = np.asarray(x)
     rows = {array.shape[0] for array in _flat(x)}
     if len(rows) != 1:
-        raise ValueError(f"Inputs must have as many rows each. Received: {sorted(rows)} rows.")
+        raise ValueError(
+            f"All inputs must have the same number of rows. Received: {sorted(rows)} rows."
+        )
     for start in range(0, rows.pop(), batch_size):
-        here = slice(start, start + batch_size)
-        yield _take(x, here), None if y is None else _take(y, here)
+        batch = slice(start, start + batch_size)
+        yield _take(x, batch), None if y is None else _take(y, batch)
 
 
 def _flat(x):
-    # A matrix of SciPy's is one leaf; `keras.tree` would not know what to do with it.
+    # `keras.tree` does not know matrices of SciPy, which are leaves.
     if isinstance(x, dict):
         return [leaf for value in x.values() for leaf in _flat(value)]
     if isinstance(x, (list, tuple)):

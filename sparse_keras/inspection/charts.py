@@ -1,15 +1,21 @@
-"""Charts of the page: SVG whose shapes stretch, with text in HTML, which does not."""
+"""Charts of the page: SVG shapes that stretch with the page, beside HTML text that does not."""
+
+from __future__ import annotations
 
 import html
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparse_keras.layers.mixtures.routing_warnings import percent
 
+if TYPE_CHECKING:
+    from sparse_keras.inspection.result import GateInspection
 
-def load_chart(gate):
-    """A column for each expert's share, and a line where an even share were."""
+
+def load_chart(gate: GateInspection) -> str:
+    """Draws a column for each expert's load, and a line at an even share."""
     load = np.nan_to_num(gate.load)
     even, top = 1 / gate.num_experts, max(float(load.max()), 1.3 / gate.num_experts)
     titles = [
@@ -18,9 +24,9 @@ def load_chart(gate):
     busiest = int(np.argmax(load))
     label = (
         f"Load of {gate.num_experts} experts. The busiest, {gate.expert_names[busiest]}, has "
-        f"{percent(load[busiest])}; {percent(even)} were even."
+        f"{percent(load[busiest])}; an even share is {percent(even)}."
     )
-    # Numbers of three digits need twice the room.
+    # Numbers of three digits need twice the space.
     step = math.ceil(gate.num_experts / (16 if gate.num_experts <= 100 else 8))
     axis = "".join(
         f"<span{' class=dead' if e in gate.dead else ''}>{e if e % step == 0 else ''}</span>"
@@ -32,8 +38,8 @@ def load_chart(gate):
     )
 
 
-def share_chart(histogram, what, mark):
-    """A histogram over [0, 1], with a line at `mark`."""
+def share_chart(histogram: np.ndarray, what: str, mark: float) -> str:
+    """Draws a histogram over [0, 1] with a line at `mark`. `what` names its quantity."""
     bins = len(histogram)
     titles = [
         f"{what} {100 * b / bins:.0f} to {100 * (b + 1) / bins:.0f} %: {percent(count)} of tokens"
@@ -50,7 +56,7 @@ def share_chart(histogram, what, mark):
 
 
 def _columns(heights, titles, label, mark, gap=1.5):
-    """Columns of heights in [0, 1], each with a title, and a dashed line."""
+    """Draws columns of heights in [0, 1], each with a title, and a dashed line."""
     width = 10 * len(heights)
     parts = [
         f'<rect class="bar" x="{10 * n + gap / 2:g}" y="{100 * (1 - height):.2f}" '
@@ -73,8 +79,8 @@ def _columns(heights, titles, label, mark, gap=1.5):
     )
 
 
-def pair_chart(gate):
-    """A triangle of cells: how often two experts serve one token, over chance."""
+def pair_chart(gate: GateInspection) -> str:
+    """Draws a triangle of cells: how often two experts are chosen together, relative to chance."""
     count = gate.num_experts
     size = min(24, max(240 // count, 10))  # As large as fits, unless that is too small.
     step = 1 if count <= 16 else 4
@@ -91,20 +97,22 @@ def pair_chart(gate):
             ratio, tokens = gate.coactivation[i, j], gate.coactivation_tokens[i, j]
             kind, opacity = _shade(ratio)
             names = f"{gate.expert_names[j]} and {gate.expert_names[i]}"
-            told = (
-                "never expected" if math.isnan(ratio) else f"{ratio:.2f} times as often as chance"
+            frequency = (
+                "never expected"
+                if math.isnan(ratio)
+                else f"{ratio:.2f} times as often as by chance"
             )
             parts.append(
                 f'<rect class="cell {kind}" x="{left + j * size}" y="{i * size}" '
                 f'width="{size - 1}" height="{size - 1}" rx="2" fill-opacity="{opacity:.2f}">'
-                f"<title>{html.escape(names)}: {told}, {tokens:,.0f} tokens</title></rect>"
+                f"<title>{html.escape(names)}: {frequency}, {tokens:,.0f} tokens</title></rect>"
             )
-    label = f"How often two of {count} experts serve one token, over chance."
-    found = np.nan_to_num(np.tril(gate.coactivation, -1))
-    i, j = np.unravel_index(np.argmax(found), found.shape)
-    if found[i, j] > 1:
+    label = f"How often two of {count} experts are chosen together, relative to chance."
+    ratios = np.nan_to_num(np.tril(gate.coactivation, -1))
+    i, j = np.unravel_index(np.argmax(ratios), ratios.shape)
+    if ratios[i, j] > 1:
         names = f"{gate.expert_names[j]} and {gate.expert_names[i]}"
-        label += f" Most often, {found[i, j]:.1f} times as often as chance: {names}."
+        label += f" Most often, {ratios[i, j]:.1f} times as often as by chance: {names}."
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Pairs of experts">'
         f'<svg class="grid" width="{left + edge + 2}" height="{edge + 16}" '
@@ -113,7 +121,7 @@ def pair_chart(gate):
 
 
 def _shade(ratio):
-    """The class of a cell, and its opacity: full at four times, or a quarter of, chance."""
+    """A cell's CSS class and opacity, which is full at 4 times chance and at a quarter of it."""
     if math.isnan(ratio):
         return "empty", 0.4
     strength = math.log2(max(ratio, 1 / 4)) / 2

@@ -1,4 +1,6 @@
-"""inspect: runs a model on examples, and looks at what its routers decide."""
+"""inspect: runs a model on examples, and measures what its routers decide."""
+
+from typing import Any
 
 import numpy as np
 
@@ -7,31 +9,39 @@ from sparse_keras.inspection.batches import batches_of, num_rows
 from sparse_keras.inspection.labels import Vocabulary, plain
 from sparse_keras.inspection.result import Finding, GateInspection, Inspection
 from sparse_keras.inspection.tally import Tally
-from sparse_keras.layers.mixtures import routing_warnings as health
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.layers.mixtures.routing_hooks import hooked, values_of
+from sparse_keras.layers.mixtures.routing_warnings import concentration, listed, routing_problems
 from sparse_keras.layers.mixtures.soft_mixture import SoftMixtureOfExperts
 from sparse_keras.ops import expert_capacity
 
 
-def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="label"):
-    """Runs a model on examples, and tells what its routers do with them.
+def inspect(
+    model,
+    x: Any,
+    labels: Any = None,
+    *,
+    batch_size: int = 256,
+    data: str = "examples",
+    label: str = "label",
+) -> Inspection:
+    """Runs a model on examples and measures how its routers distribute them over experts.
 
-    The model runs eagerly and outside training, batch by batch; its compiled functions stay as they
-    are. Padding counts nowhere. What is kept are sums, so that any number of examples fits.
+    The model runs eagerly and in inference mode, batch by batch; its compiled functions are not
+    touched. Padding is ignored. Only sums are stored, so the number of examples is not limited.
 
     Args:
-        model: Any Keras model, or what `load_model` returns, with a mixture of experts of any kind
-            somewhere in it.
-        x: Examples: what `model.predict` takes (arrays, a dict of them; raw rows, for a model that
-            encodes them), or a dataset: `tf.data.Dataset`, `keras.utils.PyDataset`, or anything
-            that yields batches `inputs` or `(inputs, targets)`.
-        labels: What to tell specialisation by, strings or whole numbers: an array `[B]`, a label
-            for each example; or one with as many axes as the tokens have, such as `[B, T]`, a label
-            for each token (`labels=x` for models that read token numbers). `None` and NaN are no
-            label. Of a dataset, `"targets"` takes the targets that it yields.
-        batch_size: Rows in a batch, of what is not in batches yet.
-        data: What to call the examples, in tables and pages.
+        model: A Keras model with at least one mixture of experts, at any depth; or what
+            `load_model` returns.
+        x: Examples: what `model.predict` takes (arrays, a dict of arrays, or raw data for a model
+            with preprocessing), or a dataset: `tf.data.Dataset`, `keras.utils.PyDataset`, or an
+            iterable of batches `inputs` or `(inputs, targets)`.
+        labels: Classes in which experts may specialise, strings or whole numbers: an array `[B]`
+            with a label for each example; or one with as many axes as the tokens have, such as
+            `[B, T]`, with a label for each token (`labels=x` for models that read token numbers).
+            `None` and NaN mean "no label". For a dataset, `"targets"` uses the targets it yields.
+        batch_size: Examples per batch, if `x` does not come in batches.
+        data: What to call the examples in tables and pages.
         label: What to call the labels.
 
     Returns:
@@ -39,8 +49,9 @@ def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="la
 
     Raises:
         ValueError: If the model has no mixture of experts, or runs one inside a compiled function;
-            if there are no examples, or not as many labels as examples or tokens; or if a router's
-            scores are NaN or infinite, as those of NaN inputs are. Padding may hold anything.
+            if there are no examples, or the number of labels fits neither examples nor tokens; or
+            if a router's scores are NaN or infinite, for instance because the inputs are. Padding
+            may hold any value.
 
     Example:
 
@@ -56,64 +67,68 @@ def inspect(model, x, labels=None, *, batch_size=256, data="examples", label="la
     layers = mixtures(model)
     if not layers:
         raise ValueError(f"The model {model.name!r} has no mixture of experts to look at.")
-    targets = isinstance(labels, str) and labels == "targets"
-    if isinstance(labels, str) and not targets:
+    use_targets = isinstance(labels, str) and labels == "targets"
+    if isinstance(labels, str) and not use_targets:
         raise ValueError(
             f"`labels` must be an array, or 'targets' of a dataset. Received: {labels!r}."
         )
-    given = None if labels is None or targets else plain(labels)
+    label_array = None if labels is None or use_targets else plain(labels)
     vocabulary = Vocabulary()
-    watch = _Watch(layers)
+    recorder = _Recorder(layers)
     examples = 0
-    with hooked(watch):
-        for inputs, target in batches_of(model, x, batch_size):
+    with hooked(recorder):
+        for inputs, targets in batches_of(model, x, batch_size):
             rows = num_rows(inputs)
             if not rows:
                 continue
             codes = None
-            if given is not None:
-                codes = vocabulary.encode(_rows_of(given, examples, rows))
-            elif targets:
-                codes = vocabulary.encode(_rows_of(_labels_of(target), 0, rows))
-            watch.start_batch(rows, codes, examples)
+            if label_array is not None:
+                codes = vocabulary.encode(_rows_of(label_array, examples, rows))
+            elif use_targets:
+                codes = vocabulary.encode(_rows_of(_labels_of(targets), 0, rows))
+            recorder.start_batch(rows, codes, examples)
             model(inputs, training=False)
             examples += rows
     if not examples:
         raise ValueError("Expected at least one example. Received none.")
-    if given is not None and len(given) != examples:
+    if label_array is not None and len(label_array) != examples:
         raise ValueError(
             f"Expected a label for each of {examples} examples. Received: `labels` of shape "
-            f"{given.shape}."
+            f"{label_array.shape}."
         )
-    gates = watch.gates()
+    gates = recorder.gates()
     if not gates:
         raise ValueError(f"The model {model.name!r} called none of its mixtures of experts.")
-    watch.check_finite(examples)
-    label = None if labels is None else label
-    found = [_inspect_gate(key, vocabulary, len(gates), watch, data) for key in gates]
-    return Inspection(model.name, data, examples, label, found)
+    recorder.check_finite(examples)
+    return Inspection(
+        model.name,
+        data,
+        examples,
+        None if labels is None else label,
+        [_inspect_gate(key, vocabulary, len(gates), recorder, data) for key in gates],
+    )
 
 
 def _rows_of(labels, start, rows):
     if not labels.ndim or len(labels) < start + rows:
         raise ValueError(
-            f"Expected a label for each example, of which there are at least {start + rows}. "
+            f"Expected a label for each example, and there are at least {start + rows} examples. "
             f"Received: `labels` of shape {labels.shape}."
         )
     return labels[start : start + rows]
 
 
-def _labels_of(target):
-    if target is None or isinstance(target, (dict, list, tuple)):
+def _labels_of(targets):
+    if targets is None or isinstance(targets, (dict, list, tuple)):
         raise ValueError(
             "labels='targets' needs a dataset that yields pairs (inputs, targets) with one array "
-            f"of targets. Received: targets of type {type(target).__name__}."
+            f"of targets. Received: targets of type {type(targets).__name__}."
         )
-    return plain(target)
+    return plain(targets)
 
 
-class _Watch:
-    """A hook that adds up routings, for each gate and each of its layer's calls in a batch."""
+class _Recorder:
+    """A hook that adds up routings, by gate and, within a batch, by the number of the call."""
 
     def __init__(self, layers):
         self.layers = {id(layer): layer for layer in layers}
@@ -139,13 +154,13 @@ class _Watch:
             router.always_open and router.slots == router.num_experts
         )
         tally = self.tallies.setdefault(key, Tally(router.num_experts, soft))
-        unit = self._examples_of_tokens(len(routing["is_open"]))
+        example = self._examples_of_tokens(len(routing["is_open"]))
         codes = self._codes_of_tokens(key, len(routing["is_open"]))
-        tally.add(routing, mask, codes, unit)
+        tally.add(routing, mask, codes, example)
         tally.dropped += _dropped(layer, routing, router.num_experts)
 
     def _examples_of_tokens(self, tokens):
-        """The example that each token is of, or `None` if there are no equal numbers of them."""
+        """The example each token belongs to; `None` if examples do not have equally many tokens."""
         if tokens % self.rows:
             return None
         return self.first + np.repeat(np.arange(self.rows), tokens // self.rows)
@@ -155,33 +170,33 @@ class _Watch:
         if self.codes is None:
             return None
         labels = self.codes.size
-        # Tokens are in the order of the flattened input, whose first axis are the examples.
+        # Tokens are in the order of the flattened input, whose first axis is the examples.
         if tokens % self.rows or labels not in (self.rows, tokens):
             self.notes[key] = (
-                f"The labels do not fit the tokens here: {labels} labels, {tokens} tokens in a "
-                "batch."
+                f"The labels do not fit the tokens of this layer: {labels} labels and {tokens} "
+                "tokens in a batch."
             )
             return None
         return np.repeat(self.codes.reshape(-1), tokens // labels)
 
     def check_finite(self, examples):
-        """Raises a ValueError if a gate had NaN or infinite scores, of the first such gate."""
+        """Raises a ValueError about the first gate with NaN or infinite scores, if there is one."""
         for key, tally in self.tallies.items():
-            if not tally.unfit:
+            if not tally.not_finite:
                 continue
-            told = f"The scores of {self.name(key)!r} are NaN or infinite"
-            if tally.first_unfit and tally.unfit == examples:
+            problem = f"The scores of {self.name(key)!r} are NaN or infinite"
+            if tally.first_not_finite and tally.not_finite == examples:
                 raise ValueError(
-                    f"{told} for each of {examples} examples: the inputs are, or the model's "
-                    "weights are, as after a training that diverged."
+                    f"{problem} for each of {examples} examples: the inputs are, or the model's "
+                    "weights are, for instance because training diverged."
                 )
-            which = f"{tally.unfit} tokens"
-            if tally.first_unfit:
-                first = health.listed(tally.first_unfit, tally.unfit)
-                which = f"{tally.unfit} of {examples} examples (counted from 0: {first})"
+            which = f"{tally.not_finite} tokens"
+            if tally.first_not_finite:
+                first = listed(tally.first_not_finite, tally.not_finite)
+                which = f"{tally.not_finite} of {examples} examples (counted from 0: {first})"
             raise ValueError(
-                f"{told} for {which}: their inputs are, or become so on the way there. Leave such "
-                "examples out, or mend them."
+                f"{problem} for {which}: their inputs are, or an earlier layer's output is. Remove "
+                "these examples, or correct them."
             )
 
     def gates(self):
@@ -195,7 +210,7 @@ class _Watch:
 
 
 def _dropped(layer, routing, num_experts):
-    """Assignments that are dropped for want of capacity, outside training."""
+    """Assignments dropped for lack of capacity, in inference."""
     factor = getattr(layer, "eval_capacity_factor", None)
     if factor is None:
         return 0.0
@@ -205,27 +220,27 @@ def _dropped(layer, routing, num_experts):
     return float(np.maximum(load - capacity, 0).sum())
 
 
-def _inspect_gate(key, vocabulary, num_gates, watch, data):
-    layer, gate = watch.layers[key[0]], key[1]
-    tally, router = watch.tallies[key], layer.gates[gate]
+def _inspect_gate(key, vocabulary, num_gates, recorder, data):
+    layer, gate = recorder.layers[key[0]], key[1]
+    tally, router = recorder.tallies[key], layer.gates[gate]
     num_experts, tokens = tally.num_experts, tally.tokens
     assigned = tally.open.sum()
     used = tally.weight if tally.soft else tally.open
     load = used / used.sum() if assigned else np.full(num_experts, np.nan)
     per_token = assigned / tokens if tokens else np.nan
     dead = np.flatnonzero(tally.open == 0).tolist() if assigned else list(range(num_experts))
-    found = {
+    statistics = {
         "load": tally.open / assigned if assigned else load,
         "assigned": assigned,
         "experts_per_token": per_token,
         "dead": len(dead) if assigned else 0,
         "dropped": tally.dropped / assigned if assigned else np.nan,
     }
-    name = watch.name(key)
-    problems = health.complaints(
-        found,
+    name = recorder.name(key)
+    problems = routing_problems(
+        statistics,
         router,
-        where=name,
+        gate=name,
         when=f"on these {data}",
         training=False,
         capacity=getattr(layer, "eval_capacity_factor", None),
@@ -234,70 +249,70 @@ def _inspect_gate(key, vocabulary, num_gates, watch, data):
     together = tally.together.copy()
     np.fill_diagonal(together, 0.0)
     names = layer.expert_names(gate) if hasattr(layer, "expert_names") else range(num_experts)
-    per = max(tokens, 1)
-    uniform = np.log(max(num_experts, 2))
+    count = max(tokens, 1)
+    uniform_entropy = np.log(max(num_experts, 2))
     return GateInspection(
         name=name,
         router=type(router).__name__,
         num_experts=num_experts,
-        expert_names=[one if isinstance(one, str) else f"expert {one}" for one in names],
+        expert_names=[name if isinstance(name, str) else f"expert {name}" for name in names],
         tokens=tokens,
         experts_per_token=per_token,
         soft=tally.soft,
         load=load,
         importance=tally.weight / max(tally.weight.sum(), 1e-20),
         load_violation=float(load.max() * num_experts - 1),
-        concentration=health.concentration(load, 1 if tally.soft else per_token),
+        concentration=concentration(load, 1 if tally.soft else per_token),
         dead=dead,
-        dropped=found["dropped"],
-        entropy=tally.entropy / per / uniform,
-        confidence=tally.top_sum / per,
-        confidence_histogram=tally.top / per,
-        margin=tally.margin_sum / per,
+        dropped=statistics["dropped"],
+        entropy=tally.entropy / count / uniform_entropy,
+        confidence=tally.top_sum / count,
+        confidence_histogram=tally.top / count,
+        margin=tally.margin_sum / count,
         coactivation=(
             np.full(together.shape, np.nan) if tally.soft else association.coactivation(together)
         ),
         coactivation_tokens=together,
         problems=problems,
-        **_by_label(tally.labelled, vocabulary, num_gates, watch.notes.get(key)),
+        **_by_label(tally.labelled, vocabulary, num_gates, recorder.notes.get(key)),
     )
 
 
 def _by_label(tally, vocabulary, num_gates, note):
     if note is not None or not tally.n:
         return {"note": note}
-    found = association.associate(tally)
-    # In the order of the labels, not of their first appearance; without those of padding alone.
-    codes = np.flatnonzero(found["tokens"])
+    associations = association.associate(tally)
+    # Labels in their own order, not that of their first appearance; without those of padding only.
+    codes = np.flatnonzero(associations["tokens"])
     order = sorted(codes.tolist(), key=lambda code: _order(vocabulary.names[code]))
     findings = [
         Finding(
             label=vocabulary.names[code],
             expert=expert,
-            share=float(found["rate"][code, expert]),
-            base_share=float(found["base_rate"][expert]),
-            lift=float(found["lift"][code, expert]),
-            tokens=int(found["tokens"][code]),
-            examples=int(found["examples"][code]),
+            share=float(associations["rate"][code, expert]),
+            base_share=float(associations["base_rate"][expert]),
+            lift=float(associations["lift"][code, expert]),
+            tokens=int(associations["tokens"][code]),
+            examples=int(associations["examples"][code]),
             p_value=p_value,
         )
-        for code, expert, p_value in association.named(found, num_gates)
+        for code, expert, p_value in association.significant_pairs(associations, num_gates)
     ]
     return {
         "labels": [vocabulary.names[code] for code in order],
-        "label_tokens": found["tokens"][order],
-        "rate": found["rate"][order],
-        "base_rate": found["base_rate"],
-        "share": found["share"][order],
-        "lift": found["lift"][order],
-        "mutual_information": found["mutual_information"],
-        "mutual_information_by_chance": found["mutual_information_by_chance"],
+        "label_tokens": associations["tokens"][order],
+        "rate": associations["rate"][order],
+        "base_rate": associations["base_rate"],
+        "share": associations["share"][order],
+        "lift": associations["lift"][order],
+        "mutual_information": associations["mutual_information"],
+        "mutual_information_by_chance": associations["mutual_information_by_chance"],
         "findings": findings,
     }
 
 
 def _order(label):
-    """Numbers by size, before strings by letter."""
+    """Sorts numbers by size, before strings by letter."""
     if isinstance(label, (int, float)):
         return (0, label, "")
     return (1, 0, str(label))

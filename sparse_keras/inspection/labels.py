@@ -1,31 +1,34 @@
-"""Labels of examples or tokens, as codes 0, 1, ... in the order in which they first appear."""
+"""Labels of examples or tokens, encoded as 0, 1, ... in the order of first appearance."""
+
+from typing import Any
 
 import numpy as np
 
-MOST = 50_000
+MAX_LABELS = 50_000
 
 
 class Vocabulary:
-    """Gives codes to labels; a label that is `None` or NaN gets -1: it has none.
+    """Encodes labels as integers. `None` and NaN mean "no label" and become -1.
 
     Attributes:
         names: The labels in the order of their codes.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.names = []
         self._codes = {}
 
-    def encode(self, labels):
-        """The codes of an array of labels, int64 of the same shape.
+    def encode(self, labels: Any) -> np.ndarray:
+        """Encodes an array of labels as int64 of the same shape. New labels get new codes.
 
         Raises:
-            ValueError: If labels are numbers that are not whole, or there are too many different.
+            ValueError: If labels are numbers that are not whole, or there are more than
+                `MAX_LABELS` different ones.
         """
         labels = plain(labels)
-        distinct, places = _distinct(labels)
+        distinct, indices = _distinct(labels)
         codes = np.array([self._code(label) for label in distinct], "int64")
-        return codes[places].reshape(labels.shape)
+        return codes[indices].reshape(labels.shape)
 
     def _code(self, label):
         if label is None or label != label:
@@ -33,21 +36,23 @@ class Vocabulary:
         if isinstance(label, float):
             if not label.is_integer():
                 raise ValueError(
-                    "Labels name classes: strings or whole numbers. Received: the number "
-                    f"{label!r}. Numbers are cut into classes first, for instance by "
+                    "Labels must be strings or whole numbers, which name classes. Received: the "
+                    f"number {label!r}. Numbers must be cut into classes first, for instance with "
                     "pandas.qcut(values, 5).astype(str)."
                 )
             label = int(label)
         if label not in self._codes:
-            if len(self.names) == MOST:
-                raise ValueError(f"Expected at most {MOST:,} different labels. Received more.")
+            if len(self.names) == MAX_LABELS:
+                raise ValueError(
+                    f"Expected at most {MAX_LABELS:,} different labels. Received more."
+                )
             self._codes[label] = len(self.names)
             self.names.append(label)
         return self._codes[label]
 
 
-def plain(labels):
-    """Labels as an array of numbers, strings or objects; a last axis of 1 is dropped."""
+def plain(labels: Any) -> np.ndarray:
+    """Converts labels to an array of numbers, strings or objects; a last axis of 1 is dropped."""
     if hasattr(labels, "to_numpy"):
         labels = labels.to_numpy(dtype=object)
     elif hasattr(labels, "numpy"):
@@ -59,15 +64,15 @@ def plain(labels):
 
 
 def _distinct(labels):
-    """The different values, as Python's own, and for each label which of them it is."""
+    """The distinct labels as Python values, and the index of each label among them."""
     flat = labels.reshape(-1)
     if flat.dtype.kind != "O":
-        distinct, places = np.unique(flat, return_inverse=True)
-        return distinct.tolist(), places
-    found, places = {}, np.empty(len(flat), "int64")
+        distinct, indices = np.unique(flat, return_inverse=True)
+        return distinct.tolist(), indices
+    distinct, indices = {}, np.empty(len(flat), "int64")
     for n, label in enumerate(flat):
         label = label.item() if isinstance(label, np.generic) else label
         label = label.decode() if isinstance(label, bytes) else label
         label = None if label is None or label != label else label
-        places[n] = found.setdefault(label, len(found))
-    return list(found), places
+        indices[n] = distinct.setdefault(label, len(distinct))
+    return list(distinct), indices

@@ -1,7 +1,10 @@
-"""An inspection as one page of HTML that needs nothing else: no network, no scripts."""
+"""An inspection as one self-contained page of HTML: no network, no scripts."""
+
+from __future__ import annotations
 
 import html
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +20,9 @@ from sparse_keras.inspection.words import (
     share,
 )
 from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, experts, percent
+
+if TYPE_CHECKING:
+    from sparse_keras.inspection.result import Inspection
 
 MARK = "<!-- written by sparse_keras.inspect -->"
 _MOST_LABELS = 24  # in a table of labels
@@ -42,38 +48,39 @@ _HEAD = """<!doctype html>
 
 _READING = """<footer>
 <h2>How to read this page</h2>
-<p>A <b>token</b> is what is routed by itself: a word of a text, a row of a table.</p>
+<p>A <b>token</b> is the unit that a router assigns: a word of a text, a row of a table.</p>
 <p><b>Load</b> is an expert's share of all assignments of tokens to experts. Violation is the
-largest load over the mean load, minus 1: 0 is even. A dead expert got no token. Padding counts
-nowhere.</p>
-<p><b>Decided</b> is the largest of a token's scores, as a share of their sum, on average; entropy
-is that of the scores over that of a uniform choice: 100&nbsp;% means that a router does not prefer
-anything.</p>
-<p><b>Together</b>: how often two experts serve the same token, over how often they would if each
-found its partners by chance and had as many as it has (quasi-independence). 1 is chance.
-Two are said to work together if that is at least {ratio:g}, at least {deviations} standard
-deviations of a count above chance, and of at least {tokens} tokens.</p>
-<p>A gate with fewer than {enough} assignments for each expert is not called collapsed, nor its
-experts dead: that may be chance.</p>
-<p><b>Labels</b>: a pair of a label and an expert is named if the share of the label's tokens that
-the expert serves is above its share of everything by a test at {alpha:g}&nbsp;%, which counts all
-pairs of all gates (Bonferroni) and takes an example, not a token, as one draw; and at least
-{lift:g} times as large. At least {examples} examples of a label are needed. Bits are the mutual
-information of a token's label and expert; in brackets what to expect of it by chance.</p>
+largest load over the mean load, minus 1; 0 is perfect balance. A dead expert got no token. Padding
+is ignored.</p>
+<p><b>Top score</b> is a token's largest score as a share of the sum of its scores, on average.
+Entropy is that of the scores relative to that of a uniform choice: 100&nbsp;% means that a router
+does not prefer any expert.</p>
+<p><b>Together</b>: how often two experts are chosen together, relative to chance given their loads
+(quasi-independence). Two experts are reported if this ratio is at least {ratio:g}, the number of
+tokens is at least {deviations} standard deviations above chance, and they share at least {tokens}
+tokens.</p>
+<p>A gate with fewer than {enough} assignments per expert is not called collapsed, nor its experts
+dead: this may be chance.</p>
+<p><b>Labels</b>: a pair of a label and an expert is significant if the expert serves a larger share
+of the label's tokens than of all tokens, by a test at {alpha:g}&nbsp;% with a Bonferroni correction
+for all pairs of all gates, in which an example, not a token, is one draw; and if this share is at
+least {lift:g} times as large. Labels with fewer than {examples} examples are not tested. Bits are
+the mutual information of a token's label and expert, with its expected value by chance in
+brackets.</p>
 <p>Written by sparse_keras {version}.</p>
 </footer>
 """
 
 
-def page_of(inspection):
-    """The text of the page."""
+def page_of(inspection: Inspection) -> str:
+    """Renders the page."""
     title = f"Experts of {inspection.model}"
     gates = inspection.gates
     parts = [
         f"<h1>{_breakable(title)}</h1>",
-        f'<p class="muted">What its routers do with {inspection.examples:,} '
-        f"{_text(inspection.data)}</p>",
-        f'<section class="card"><h2>In short</h2>{_verdicts(inspection.summary())}</section>',
+        f'<p class="muted">How its routers distribute {inspection.examples:,} '
+        f"{_text(inspection.data)} over experts</p>",
+        f'<section class="card"><h2>Summary</h2>{_verdicts(inspection.summary())}</section>',
     ]
     if len(gates) > 1:
         parts.append(_overview(gates))
@@ -101,18 +108,18 @@ def _text(value):
 
 
 def _breakable(value):
-    """Text whose long names may break where they have parts, before they do anywhere."""
+    """Text in which long names break at slashes and underscores."""
     return re.sub(r"\S{25,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), _text(value))
 
 
 def _table(head, rows, label, kind="full"):
-    """A table that scrolls sideways by touch and by keyboard where it is too wide.
+    """A table that scrolls sideways, by touch and by keyboard, where it is too wide.
 
     Args:
-        head: HTML of the cells of its head.
-        rows: HTML of its rows.
-        label: What a screen reader calls it.
-        kind: Its class.
+        head: HTML of the header cells.
+        rows: HTML of the rows.
+        label: Its name for screen readers.
+        kind: Its CSS class.
     """
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
@@ -125,12 +132,23 @@ def _head(*names):
 
 
 def _verdicts(verdicts):
-    items = "".join(f'<li class="{one.kind}">{_breakable(one.text)}</li>' for one in verdicts)
+    items = "".join(
+        f'<li class="{verdict.kind}">{_breakable(verdict.text)}</li>' for verdict in verdicts
+    )
     return f'<ul class="verdicts">{items}</ul>'
 
 
 def _overview(gates):
-    columns = ("experts", "a token", "violation", "dead", "dropped", "decided", "entropy", "bits")
+    columns = (
+        "experts",
+        "per token",
+        "violation",
+        "dead",
+        "dropped",
+        "top score",
+        "entropy",
+        "bits",
+    )
     rows = []
     for n, gate in enumerate(gates):
         cells = (
@@ -153,7 +171,7 @@ def _overview(gates):
 def _gate(gate, n, label):
     per_token = number(gate.experts_per_token, ".3g")
     about = (
-        f"{gate.router}, {gate.num_experts} experts, {per_token} a token, {gate.tokens:,} tokens"
+        f"{gate.router}, {gate.num_experts} experts, {per_token} per token, {gate.tokens:,} tokens"
     )
     parts = [
         f'<section id="gate-{n}"><h2>{_breakable(gate.name)}</h2>',
@@ -179,8 +197,8 @@ def _load_card(gate):
     even = f"{100 / gate.num_experts:.3g} %"
     what = "weight" if gate.soft else "assignments"
     caption = (
-        f"Share of {what} of each expert, at most {percent(gate.load.max())}. "
-        f'<span class="key"></span> even: {even}'
+        f"Each expert's share of the {what}, at most {percent(gate.load.max())}. "
+        f'<span class="key"></span> even share: {even}'
     )
     rows = "".join(
         f"<tr><td>{_text(name)}</td><td>{100 * load:.1f} %</td><td>{100 * weight:.1f} %</td></tr>"
@@ -197,36 +215,38 @@ def _folded(numbers):
 def _decision_card(gate):
     caption = (
         f"The first choice's share of a token's scores, on average {percent(gate.confidence)}. "
-        f'<span class="key"></span> no choice at all: {100 / gate.num_experts:.3g} %'
+        f'<span class="key"></span> uniform scores: {100 / gate.num_experts:.3g} %'
     )
     chart = share_chart(gate.confidence_histogram, "first choice's share", 1 / gate.num_experts)
-    return _card("How decided it is", caption, chart)
+    return _card("Top score", caption, chart)
 
 
 def _pairs_card(gate):
     if not np.isfinite(gate.coactivation).any():
         return ""
     caption = (
-        'How often two experts serve one token: <span class="swatch" '
+        'How often two experts are chosen together: <span class="swatch" '
         'style="background:var(--accent)"></span> more, <span class="swatch" '
-        'style="background:var(--less)"></span> less than chance.'
+        'style="background:var(--less)"></span> less often than by chance.'
     )
     table = _pairs_table(gate)
     if gate.num_experts <= _MOST_PAIRED:
-        return _card("Who works together", caption, pair_chart(gate) + (table and _folded(table)))
-    told = "The pairs that are furthest above chance, and how many times."
+        return _card(
+            "Experts chosen together", caption, pair_chart(gate) + (table and _folded(table))
+        )
+    caption = "The pairs furthest above chance, and the ratio to chance."
     if not table:
-        told = f"No two experts share {PAIR_TOKENS} tokens, and more than by chance."
-    return _card("Who works together", told, table)
+        caption = f"No two experts share {PAIR_TOKENS} tokens, and more than by chance."
+    return _card("Experts chosen together", caption, table)
 
 
 def _pairs_table(gate):
-    """The pairs that are furthest above chance; nothing if none is."""
+    """The pairs furthest above chance; an empty string if there are none."""
     ratio = np.nan_to_num(np.triu(gate.coactivation))
     busy = ratio * (np.triu(gate.coactivation_tokens) >= PAIR_TOKENS)
     rows = ""
-    for place in np.argsort(-busy, axis=None)[:_MOST_PAIRS]:
-        i, j = np.unravel_index(place, busy.shape)
+    for index in np.argsort(-busy, axis=None)[:_MOST_PAIRS]:
+        i, j = np.unravel_index(index, busy.shape)
         if busy[i, j] > 1:
             names = f"{gate.expert_names[i]} and {gate.expert_names[j]}"
             if names == f"expert {i} and expert {j}":
@@ -239,13 +259,13 @@ def _pairs_table(gate):
 def _labels_card(gate, label):
     if not gate.labels:
         return ""
-    named = {(one.label, one.expert) for one in gate.findings}
-    shown = list(dict.fromkeys([one.label for one in gate.findings]))
+    significant = {(finding.label, finding.expert) for finding in gate.findings}
     by_tokens = [gate.labels[n] for n in np.argsort(-gate.label_tokens, kind="stable")]
-    shown = list(dict.fromkeys([*shown, *by_tokens]))[:_MOST_LABELS]
-    if len(gate.labels) <= _MOST_LABELS:
-        shown = gate.labels
-    place = {one: n for n, one in enumerate(gate.labels)}
+    labels = gate.labels
+    if len(labels) > _MOST_LABELS:
+        with_findings = [finding.label for finding in gate.findings]
+        labels = list(dict.fromkeys([*with_findings, *by_tokens]))[:_MOST_LABELS]
+    row_of = {name: row for row, name in enumerate(gate.labels)}
     columns = _columns_of(gate)
     everything = "".join(
         f'<td style="--v:{min(gate.base_rate[e], 1):.2f}">{100 * gate.base_rate[e]:.0f}</td>'
@@ -255,28 +275,27 @@ def _labels_card(gate, label):
         f'<th scope="col" title="{_text(gate.expert_names[e])}">{e}</th>' for e in columns
     )
     rows = []
-    for one in shown:
+    for name in labels:
         cells = []
         for e in columns:
-            rate, lift = gate.rate[place[one], e], gate.lift[place[one], e]
-            kind = ' class="named"' if (one, e) in named else ""
-            title = f"{one}, {gate.expert_names[e]}: {percent(rate)}, {lift:.1f} times its share"
+            rate, lift = gate.rate[row_of[name], e], gate.lift[row_of[name], e]
+            kind = ' class="named"' if (name, e) in significant else ""
+            title = f"{name}, {gate.expert_names[e]}: {percent(rate)}, {lift:.1f} times its share"
             cells.append(
                 f'<td{kind} style="--v:{min(rate, 1):.2f}" title="{_text(title)}">'
                 f"{100 * rate:.0f}</td>"
             )
         rows.append(
-            f'<tr><th scope="row" title="{_text(one)}"><span>{_text(one)}</span></th>'
+            f'<tr><th scope="row" title="{_text(name)}"><span>{_text(name)}</span></th>'
             f"{''.join(cells)}</tr>"
         )
-    what = (
-        "the experts' shares of its weight" if gate.soft else "its tokens that each expert serves"
-    )
-    left_out = len(gate.labels) - len(shown)
+    what = "weight" if gate.soft else "tokens"
+    left_out = len(gate.labels) - len(labels)
     more = f" {left_out:,} more {'is' if left_out == 1 else 'are'} not shown." if left_out else ""
     bits = f"{gate.mutual_information:.3f} bits ({gate.mutual_information_by_chance:.3f} by chance)"
     caption = _text(
-        f"Of each {label}, {what}, in percent; framed what stands out from chance. {bits}.{more}"
+        f"Each expert's share of the {what} of each {label}, in percent; significant pairs are "
+        f"framed. {bits}.{more}"
     )
     kind = "heat many" if len(columns) > 16 else "heat"
     rows.append(f'<tr><th scope="row"><span>all</span></th>{everything}</tr>')
@@ -285,10 +304,10 @@ def _labels_card(gate, label):
 
 
 def _columns_of(gate):
-    """The experts to show: all, or those with the clearest labels and the most load."""
+    """The experts to show: all, or those with findings and then those with the largest load."""
     if gate.num_experts <= _MOST_COLUMNS:
         return range(gate.num_experts)
-    first = dict.fromkeys(one.expert for one in gate.findings)
+    first = dict.fromkeys(finding.expert for finding in gate.findings)
     order = [*first, *np.argsort(-gate.load, kind="stable").tolist()]
     return sorted(list(dict.fromkeys(order))[:_MOST_COLUMNS])
 
@@ -298,18 +317,23 @@ def _experts_card(gate, label):
         return ""
     rows = []
     for e, name in enumerate(gate.expert_names):
-        found = [one for one in gate.findings if one.expert == e]
-        if not found:
+        findings = [finding for finding in gate.findings if finding.expert == e]
+        if not findings:
             continue
-        told = ", ".join(f"{one.label} ({one.lift:.1f}×)" for one in found[:_MOST_NAMED])
-        told += f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        specialities = ", ".join(
+            f"{finding.label} ({finding.lift:.1f}×)" for finding in findings[:_MOST_NAMED]
+        )
+        if len(findings) > _MOST_NAMED:
+            specialities += f" and {len(findings) - _MOST_NAMED} more"
         load = percent(gate.load[e])
         rows.append(
-            f'<tr><td>{_text(name)}</td><td>{load}</td><td class="text">{_text(told)}</td></tr>'
+            f"<tr><td>{_text(name)}</td><td>{load}</td>"
+            f'<td class="text">{_text(specialities)}</td></tr>'
         )
-    head = f'{_head("expert", "load")}<th scope="col" class="text">stands out for</th>'
-    table = _table(head, "".join(rows), "What each expert is for")
+    head = f'{_head("expert", "load")}<th scope="col" class="text">specialises in</th>'
+    table = _table(head, "".join(rows), "Specialities of experts")
     caption = _text(
-        f"The {label} of which an expert serves more than of everything, how many times."
+        f"Values of {label} of which an expert serves a significantly larger share than of all "
+        "tokens, and the ratio of the two shares."
     )
-    return _card("What each expert is for", caption, table, wide=True)
+    return _card("Specialities of experts", caption, table, wide=True)

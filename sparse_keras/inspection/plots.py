@@ -1,30 +1,39 @@
-"""An inspection drawn with matplotlib, which is imported here alone."""
+"""An inspection as plots. The only module that imports matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sparse_keras.inspection.result import GateInspection, Inspection
 
 _ACCENT, _LESS, _BAD = "#22688f", "#b4602b", "#b3362b"
 _MOST_LABELS = 20
 
 
-def draw(inspection, gates):
-    """A figure with a row for each gate: load, confidence, pairs, labels.
+def draw(inspection: Inspection, gates: list[GateInspection]) -> Figure:
+    """Draws a row of plots for each gate: load, confidence, pairs, labels.
 
     Args:
         inspection: The `Inspection`.
-        gates: Those of its gates to draw.
+        gates: The gates to draw.
 
     Returns:
-        A `matplotlib.figure.Figure`, which belongs to no window: it is shown where it is the value
-        of a notebook's cell, and written by `savefig`.
+        A `matplotlib.figure.Figure` without a window: a notebook displays it as the value of a
+        cell, and `savefig` writes it to a file.
 
     Raises:
         ValueError: If matplotlib is not installed.
     """
     try:
-        import matplotlib.pyplot  # noqa: F401  It is what has notebooks show figures.
+        import matplotlib.pyplot  # noqa: F401  Makes notebooks display figures.
         from matplotlib.figure import Figure
     except ImportError:
-        raise ValueError("Plots need another package: pip install matplotlib") from None
+        raise ValueError("Plots need matplotlib: pip install matplotlib") from None
     panels = [_load, _confidence]
     if any(np.isfinite(gate.coactivation).any() for gate in gates):
         panels.append(_pairs)
@@ -45,7 +54,7 @@ def draw(inspection, gates):
 
 
 def _height(gate, with_labels):
-    """Inches: room for a line for each label."""
+    """Height in inches, with space for a line per label."""
     return max(3.0, 1.2 + 0.22 * min(len(gate.labels), _MOST_LABELS)) if with_labels else 3.0
 
 
@@ -67,7 +76,7 @@ def _confidence(axis, gate, label):
     axis.stairs(100 * gate.confidence_histogram, edges, fill=True, color=_ACCENT)
     axis.axvline(100 / gate.num_experts, color=_LESS, linestyle="--", linewidth=1)
     axis.set_xlim(0, 100)
-    axis.set_title("tokens, % (dashed: no choice)", fontsize=10)
+    axis.set_title("tokens, % (dashed: uniform)", fontsize=10)
     axis.set_xlabel("first choice's share of the scores, %")
 
 
@@ -91,16 +100,16 @@ def _labels(axis, gate, label):
     if not gate.labels:
         axis.set_axis_off()
         return
-    place = {one: n for n, one in enumerate(gate.labels)}
-    first = [place[one.label] for one in gate.findings]
+    code_of = {label: code for code, label in enumerate(gate.labels)}
+    first = [code_of[finding.label] for finding in gate.findings]
     order = list(dict.fromkeys([*first, *np.argsort(-gate.label_tokens, kind="stable").tolist()]))
-    shown = range(len(order)) if len(order) <= _MOST_LABELS else order[:_MOST_LABELS]
-    axis.imshow(100 * gate.rate[list(shown)], cmap=_sequential(), vmin=0, vmax=100, aspect="auto")
-    named = {(place[one.label], one.expert) for one in gate.findings}
-    for row, code in enumerate(shown):
+    codes = range(len(order)) if len(order) <= _MOST_LABELS else order[:_MOST_LABELS]
+    axis.imshow(100 * gate.rate[list(codes)], cmap=_sequential(), vmin=0, vmax=100, aspect="auto")
+    significant = {(code_of[finding.label], finding.expert) for finding in gate.findings}
+    for row, code in enumerate(codes):
         for expert in range(gate.num_experts):
             rate = 100 * gate.rate[code, expert]
-            strong = (code, expert) in named
+            strong = (code, expert) in significant
             if gate.num_experts <= 12 or strong:
                 axis.text(
                     expert,
@@ -112,9 +121,9 @@ def _labels(axis, gate, label):
                     color="white" if rate > 55 else "black",
                     fontweight="bold" if strong else "normal",
                 )
-    axis.set_yticks(range(len(shown)), [str(gate.labels[code]) for code in shown], fontsize=8)
+    axis.set_yticks(range(len(codes)), [str(gate.labels[code]) for code in codes], fontsize=8)
     _ticks(axis.xaxis, gate.num_experts)
-    axis.set_title(f"tokens by {label}, % (bold: not by chance)", fontsize=10)
+    axis.set_title(f"tokens by {label}, % (bold: significant)", fontsize=10)
     axis.set_xlabel("expert")
 
 

@@ -1,27 +1,33 @@
-"""Inspection: what `inspect` found, as arrays, as a table, as pictures and as a page."""
+"""Inspection: the result of `inspect`, as arrays, tables, plots and a page."""
 
 import io
+import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparse_keras._internal.atomic import write_text
 from sparse_keras.inspection import words
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A label that goes to an expert more often than chance has it.
+    """A label whose tokens use an expert significantly more often than tokens in general.
 
     Attributes:
         label: The label.
         expert: The expert's number.
-        share: The share of the label's tokens that use the expert; where every token uses every
-            expert, the expert's share of the weight.
-        base_share: The same over all tokens that have a label.
-        lift: Their ratio.
-        tokens: The label's tokens; `examples`: the examples that they are in.
-        p_value: By chance, counting all pairs that were looked at.
+        share: Share of the label's tokens that use the expert; if every token uses every expert,
+            the expert's share of the weight.
+        base_share: The same over all labelled tokens.
+        lift: `share / base_share`.
+        tokens: Number of the label's tokens.
+        examples: Number of examples that contain them.
+        p_value: Of a one-sided t test over examples, with a Bonferroni correction for all pairs.
     """
 
     label: object
@@ -36,50 +42,52 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class GateInspection:
-    """What one gate did: of a mixture that is called more than once, in one of its calls.
+    """The routing of one gate. A mixture that is called several times has one for each call.
 
-    E experts, L labels in the order of `labels`. Padding counts nowhere.
+    E experts, L labels in the order of `labels`. Padding is ignored.
 
     Attributes:
-        name: The path of the mixture, with the gate's name if it has several, and the call's number
-            if it is called several times.
-        router: The class of its router.
+        name: The path of the mixture, with the gate's name if it has several, and the number of the
+            call if it is called several times.
+        router: The name of its router's class.
         num_experts: E.
         expert_names: E names.
-        tokens: Tokens that it routed.
-        experts_per_token: Mean number of open experts.
-        soft: Whether every token has every expert. Then `load` is of weights, and there is no
-            `coactivation`.
+        tokens: Number of routed tokens.
+        experts_per_token: Mean number of open experts per token.
+        soft: Whether every token uses every expert. Then `load` is measured in weights, and there
+            is no `coactivation`.
         load: `[E]`, each expert's share of the assignments.
         importance: `[E]`, each expert's share of the weights.
-        load_violation: Largest load over mean load, minus 1.
-        concentration: 0 for an even load, 1 if K experts take everything. See `routing_warnings`.
+        load_violation: Largest load over mean load, minus 1. 0 is perfect balance.
+        concentration: 0 for an even load, 1 if K experts take everything.
         dead: Numbers of the experts that got no token.
-        dropped: Share of assignments dropped for want of capacity.
+        dropped: Share of assignments dropped for lack of capacity.
         entropy: Mean entropy of a token's scores over that of a uniform choice, in [0, 1].
-        confidence: Mean of a token's largest normalised score; `confidence_histogram`: its
-            distribution, 50 bins from 0 to 1, that sum to 1.
-        margin: Mean distance of the largest normalised score from the second.
-        coactivation: `[E, E]`, how often two experts serve the same token, over how often chance
-            has it given how many partners each has (quasi-independence). NaN on the diagonal, and
-            everywhere where tokens have one expert. `coactivation_tokens`: the tokens, `[E, E]`.
-        labels: List of L labels, empty without labels.
-        label_tokens: `[L]`.
+        confidence: Mean of a token's largest normalised score.
+        confidence_histogram: Its distribution: 50 bins from 0 to 1 that sum to 1.
+        margin: Mean difference between the largest normalised score and the second.
+        coactivation: `[E, E]`, how often two experts are chosen together, relative to chance given
+            their loads (quasi-independence). NaN on the diagonal, and everywhere if each token uses
+            one expert.
+        coactivation_tokens: `[E, E]`, number of tokens that use both experts.
+        labels: List of L labels; empty without labels.
+        label_tokens: `[L]`, number of each label's tokens.
         rate: `[L, E]`, the share of a label's tokens that use an expert.
-        base_rate: `[E]`, the same of all tokens that have a label.
+        base_rate: `[E]`, the share of all labelled tokens that use an expert.
         share: `[L, E]`, a label's distribution over experts; rows sum to 1.
-        lift: `[L, E]`, `rate` over `base_rate`.
-        mutual_information: Of a token's label and expert, in bits; `mutual_information_by_chance`:
-            what it would be about were they independent.
+        lift: `[L, E]`, `rate / base_rate`.
+        mutual_information: Of a token's label and expert, in bits.
+        mutual_information_by_chance: Its expected value if they were independent.
         findings: List of `Finding`s, the strongest first.
-        problems: Dict from kind to sentence; see `health.complaints`.
-        note: Why there is no word on labels, or `None`.
+        problems: Dict from the kind of a problem to sentences about it, as
+            `callbacks.ExpertLoad` warns of.
+        note: Why the labels could not be used, or `None`.
     """
 
     name: str
     router: str
     num_experts: int
-    expert_names: list
+    expert_names: list[str]
     tokens: int
     experts_per_token: float
     soft: bool
@@ -87,7 +95,7 @@ class GateInspection:
     importance: np.ndarray = field(repr=False)
     load_violation: float
     concentration: float
-    dead: list
+    dead: list[int]
     dropped: float
     entropy: float
     confidence: float
@@ -95,36 +103,36 @@ class GateInspection:
     margin: float
     coactivation: np.ndarray = field(repr=False)
     coactivation_tokens: np.ndarray = field(repr=False)
-    problems: dict = field(repr=False)
+    problems: dict[str, str] = field(repr=False)
     labels: list = field(default_factory=list, repr=False)
-    label_tokens: np.ndarray = field(default=None, repr=False)
-    rate: np.ndarray = field(default=None, repr=False)
-    base_rate: np.ndarray = field(default=None, repr=False)
-    share: np.ndarray = field(default=None, repr=False)
-    lift: np.ndarray = field(default=None, repr=False)
+    label_tokens: np.ndarray | None = field(default=None, repr=False)
+    rate: np.ndarray | None = field(default=None, repr=False)
+    base_rate: np.ndarray | None = field(default=None, repr=False)
+    share: np.ndarray | None = field(default=None, repr=False)
+    lift: np.ndarray | None = field(default=None, repr=False)
     mutual_information: float = np.nan
     mutual_information_by_chance: float = np.nan
-    findings: list = field(default_factory=list, repr=False)
+    findings: list[Finding] = field(default_factory=list, repr=False)
     note: str | None = None
 
     @property
-    def verdicts(self):
-        """What to think of it: a list of `words.Verdict`s."""
+    def verdicts(self) -> list[words.Verdict]:
+        """The gate in sentences, each marked as good, bad or neutral."""
         return words.verdicts(self)
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What `sparse_keras.inspect` found.
+    """The result of `sparse_keras.inspect`.
 
-    `print` shows it as tables, `plot()` draws it, `to_html(path)` writes a page. `inspection[name]`
-    is the gate of a name, or of a number.
+    `print` displays it as tables, `plot()` draws it, and `to_html(path)` writes a page.
+    `inspection[gate]` returns a gate by its name or number.
 
     Attributes:
         model: The model's name.
-        data: What to call the examples.
-        examples: Their number.
-        label: What to call the labels, or `None` without labels.
+        data: What the examples are called.
+        examples: Number of examples.
+        label: What the labels are called, or `None` without labels.
         gates: List of `GateInspection`s, in the order in which the model calls them.
     """
 
@@ -132,31 +140,31 @@ class Inspection:
     data: str
     examples: int
     label: str | None
-    gates: list = field(repr=False)
+    gates: list[GateInspection] = field(repr=False)
 
     @property
-    def findings(self):
+    def findings(self) -> list[tuple[str, Finding]]:
         """Pairs of a gate's name and a `Finding`, the strongest of each gate first."""
         return [(gate.name, finding) for gate in self.gates for finding in gate.findings]
 
     @property
-    def healthy(self):
-        """Whether nothing is wrong with any gate."""
+    def healthy(self) -> bool:
+        """Whether no gate has a problem."""
         return not any(gate.problems for gate in self.gates)
 
-    def summary(self):
-        """What was found, in sentences: a list of `words.Verdict`s."""
+    def summary(self) -> list[words.Verdict]:
+        """The model in sentences, each marked as good, bad or neutral."""
         return words.summary(self)
 
-    def __getitem__(self, name):
-        if isinstance(name, int):
-            return self.gates[name]
-        found = {gate.name: gate for gate in self.gates}
-        if name not in found:
-            raise KeyError(f"{name!r}. The gates are {', '.join(map(repr, found))}.")
-        return found[name]
+    def __getitem__(self, gate: str | int) -> GateInspection:
+        if isinstance(gate, int):
+            return self.gates[gate]
+        by_name = {gate.name: gate for gate in self.gates}
+        if gate not in by_name:
+            raise KeyError(f"{gate!r}. The gates are {', '.join(map(repr, by_name))}.")
+        return by_name[gate]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.gates)
 
     def __rich__(self):
@@ -164,18 +172,18 @@ class Inspection:
 
         return as_tables(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         from rich.console import Console
 
         stream = io.StringIO()
         Console(file=stream, width=100, color_system=None).print(self)
         return stream.getvalue().rstrip("\n")
 
-    def plot(self, gate=None):
-        """Draws it with matplotlib.
+    def plot(self, gate: str | int | None = None) -> "Figure":
+        """Plots the gates with matplotlib.
 
         Args:
-            gate: Name or number of a gate. `None` for all of them, a row for each.
+            gate: Name or number of a gate. `None` for all gates, one row each.
 
         Returns:
             A `matplotlib.figure.Figure`.
@@ -187,14 +195,14 @@ class Inspection:
 
         return draw(self, self.gates if gate is None else [self[gate]])
 
-    def to_html(self, path=None):
-        """Writes one page of HTML that needs nothing else: no network, no scripts.
+    def to_html(self, path: str | os.PathLike | None = None) -> str | os.PathLike:
+        """Writes a self-contained page of HTML: no network, no scripts.
 
         Args:
-            path: Where to write it. `None` to get its text.
+            path: The file to write. `None` to return the text instead.
 
         Returns:
-            The path as given; or the text.
+            The path as given, or the text.
         """
         from sparse_keras.inspection.page import page_of
 

@@ -1,4 +1,4 @@
-"""The look of the page: light or dark as the reader's system is, from a phone's width up."""
+"""The style sheet of the page: light or dark like the reader's system, for phones and larger."""
 # ruff: noqa: E501
 
 STYLE = """

@@ -1,5 +1,9 @@
 """An inspection as `rich` tables."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from rich.console import Group
 from rich.markup import escape
@@ -9,13 +13,16 @@ from rich.text import Text
 from sparse_keras.inspection.words import number, share
 from sparse_keras.layers.mixtures.routing_warnings import percent
 
+if TYPE_CHECKING:
+    from sparse_keras.inspection.result import Inspection
+
 _MOST_FINDINGS = 12
 _SIGNS = {"good": ("✓", "green"), "bad": ("!", "bold red"), "so": ("·", "dim")}
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def as_tables(inspection):
-    """A `rich.console.Group`: the summary in words, a table of gates, and one of findings."""
+def as_tables(inspection: Inspection) -> Group:
+    """Renders the summary in sentences, a table of gates, and a table of findings."""
     parts = [
         Text(f"{inspection.model} on {inspection.examples:,} {inspection.data}\n", style="bold"),
         *(_line(verdict) for verdict in inspection.summary()),
@@ -38,7 +45,7 @@ def _gates(gates):
     table = Table(box=None, pad_edge=False)
     table.add_column("gate", overflow="fold")
     table.add_column("load, from expert 0 on", no_wrap=True)
-    for name in ("experts", "a token", "violation", "dead", "decided", "entropy", "label bits"):
+    for name in ("experts", "per token", "violation", "dead", "top score", "entropy", "label bits"):
         table.add_column(name, justify="right")
     for gate in gates:
         table.add_row(
@@ -58,8 +65,8 @@ def _gates(gates):
 def _findings(inspection):
     several = len(inspection.gates) > 1
     most = max(3, _MOST_FINDINGS // len(inspection.gates))
-    found = [(gate.name, one) for gate in inspection.gates for one in gate.findings[:most]]
-    left_out = len(inspection.findings) - len(found)
+    listed = [(gate, finding) for gate in inspection.gates for finding in gate.findings[:most]]
+    left_out = len(inspection.findings) - len(listed)
     table = Table(box=None, pad_edge=False, caption_justify="left")
     if several:
         table.add_column("gate", overflow="fold")
@@ -67,25 +74,24 @@ def _findings(inspection):
     table.add_column("expert")
     for name in ("share", "of all", "times", "tokens"):
         table.add_column(name, justify="right")
-    by_name = {gate.name: gate for gate in inspection.gates}
-    for name, one in found:
-        row = [escape(name)] if several else []
+    for gate, finding in listed:
+        row = [escape(gate.name)] if several else []
         table.add_row(
             *row,
-            escape(str(one.label)),
-            escape(by_name[name].expert_names[one.expert]),
-            percent(one.share),
-            percent(one.base_share),
-            f"{one.lift:.1f}",
-            f"{one.tokens:,}",
+            escape(str(finding.label)),
+            escape(gate.expert_names[finding.expert]),
+            percent(finding.share),
+            percent(finding.base_share),
+            f"{finding.lift:.1f}",
+            f"{finding.tokens:,}",
         )
     if left_out:
         table.caption = f"and {left_out} more"
     return table
 
 
-def bars(load, most=32):
-    """Loads as one character each; of many experts, the means of neighbours."""
+def bars(load: np.ndarray, most: int = 32) -> str:
+    """Draws loads as a character each; more than `most` experts are averaged in groups."""
     if not np.isfinite(load).all():
         return ""
     if len(load) > most:

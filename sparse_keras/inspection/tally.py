@@ -1,32 +1,35 @@
-"""Sums over the routings of one gate, batch by batch, so that any number of tokens fits."""
+"""Sums over the routings of one gate, batch by batch, so that memory does not grow with tokens."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
 
-BINS = 50  # of a distribution over [0, 1]
-MOST_NAMED = 5  # of the examples that are told as unfit
+BINS = 50  # of a histogram over [0, 1]
+MOST_NAMED = 5  # examples that an error about NaN or infinite scores lists
 
 
 class Tally:
-    """Adds up what one gate did.
+    """Adds up the routings of one gate.
 
     Args:
         num_experts: E.
-        soft: Whether every token has every expert, so that weights tell what choices do not.
+        soft: Whether every token uses every expert, so that only the weights differ.
 
     Attributes:
-        tokens: Tokens that are not padding.
+        tokens: Number of tokens that are not padding.
         open: `[E]`, assignments of each expert.
-        weight: `[E]`, the sum of its weights.
-        together: `[E, E]`, tokens that have both.
+        weight: `[E]`, the sum of each expert's weights.
+        together: `[E, E]`, number of tokens that use both experts.
         top: `[BINS]`, a histogram of the largest normalised score.
         labelled: The `LabelTally`.
-        unfit: Examples with a token whose scores or weights are NaN or infinite, which counts
-            nowhere else; where the example of a token is unknown, such tokens. `first_unfit`: the
-            first of the examples.
+        not_finite: Number of examples with a token whose scores or weights are NaN or infinite;
+            these tokens count nowhere else. Where it is not known to which example a token
+            belongs, the number of such tokens.
+        first_not_finite: The first of these examples.
     """
 
-    def __init__(self, num_experts, soft):
+    def __init__(self, num_experts: int, soft: bool):
         self.num_experts = num_experts
         self.soft = soft
         self.tokens = 0
@@ -37,46 +40,51 @@ class Tally:
         self.entropy = self.top_sum = self.margin_sum = 0.0
         self.top = np.zeros(BINS)
         self.labelled = LabelTally(num_experts)
-        self.unfit, self.first_unfit = 0, []
+        self.not_finite, self.first_not_finite = 0, []
 
-    def add(self, routing, mask, codes=None, unit=None):
+    def add(
+        self,
+        routing: Mapping[str, np.ndarray],
+        mask: np.ndarray | None,
+        codes: np.ndarray | None = None,
+        example: np.ndarray | None = None,
+    ) -> None:
         """Adds a batch.
 
         Args:
-            routing: The routing, of NumPy arrays.
+            routing: The routing as NumPy arrays.
             mask: Bool `[N]`, False for padding; or `None`.
             codes: Int `[N]`, each token's label, -1 for none; or `None`.
-            unit: Int `[N]`, the example that each token is of; or `None`, where that is unknown.
+            example: Int `[N]`, the example each token belongs to; `None` if unknown.
         """
-        kept = np.arange(len(routing["is_open"]))
-        kept = kept if mask is None else kept[mask]
-        routing = {name: values[kept] for name, values in routing.items()}
+        tokens = np.arange(len(routing["is_open"]))
+        tokens = tokens if mask is None else tokens[mask]
+        routing = {name: values[tokens] for name, values in routing.items()}
         scores, finite = finite_scores(routing)
         if not finite.all():
-            self._add_unfit(kept[~finite], unit)
-            kept = kept[finite]
+            self._add_not_finite(tokens[~finite], example)
+            tokens = tokens[finite]
             routing = {name: values[finite] for name, values in routing.items()}
             scores = normalised_scores(routing)
         is_open, weight = by_expert(routing, self.num_experts)
-        tokens = len(is_open)
-        if not tokens:
+        if not len(tokens):
             return
-        self.tokens += tokens
+        self.tokens += len(tokens)
         self.open += is_open.sum(axis=0)
         self.weight += weight.sum(axis=0)
         self.together += is_open.T @ is_open
         self._add_confidence(scores)
         if codes is not None:
             usage = normalised(weight) if self.soft else is_open
-            self.labelled.add(usage, codes[kept], unit[kept])
+            self.labelled.add(usage, codes[tokens], example[tokens])
 
-    def _add_unfit(self, tokens, unit):
-        if unit is None:
-            self.unfit += len(tokens)
+    def _add_not_finite(self, tokens, example):
+        if example is None:
+            self.not_finite += len(tokens)
             return
-        examples = np.unique(unit[tokens])
-        self.unfit += len(examples)
-        self.first_unfit += examples[: MOST_NAMED - len(self.first_unfit)].tolist()
+        examples = np.unique(example[tokens])
+        self.not_finite += len(examples)
+        self.first_not_finite += examples[: MOST_NAMED - len(self.first_not_finite)].tolist()
 
     def _add_confidence(self, scores):
         self.entropy += float(-(scores * np.log(np.maximum(scores, 1e-20))).sum())
@@ -89,14 +97,15 @@ class Tally:
 
 
 class LabelTally:
-    """What `association.associate` needs: sums over examples, by label and expert.
+    """Sums over examples, by label and expert, from which `association.associate` computes.
 
-    Tokens of one example are alike, and prove less than so many independent ones. So an example
-    counts as one draw: beside the sums of its usage a (tokens that use an expert) and its tokens n,
-    those of their squares and products are kept, by label l and over all labels.
+    Tokens of one example resemble each other and carry less evidence than independent ones. So an
+    example counts as one draw: beside the sums of its usage a (number of tokens that use an expert)
+    and of its number of tokens n, the sums of their squares and products are stored, by label and
+    over all labels.
     """
 
-    def __init__(self, num_experts):
+    def __init__(self, num_experts: int):
         self.num_experts = num_experts
         self.by_label = {name: np.zeros(0) for name in ("n", "nn", "n_all", "examples")}
         self.by_both = {
@@ -106,33 +115,39 @@ class LabelTally:
         self.n = self.nn = 0.0
         self.examples = 0
 
-    def add(self, usage, codes, unit):
-        """Adds tokens: usage `[N, E]`, labels `[N]` (-1: left out), examples `[N]`."""
-        kept = codes >= 0
-        usage, codes, unit = usage[kept], codes[kept], unit[kept]
+    def add(self, usage: np.ndarray, codes: np.ndarray, example: np.ndarray) -> None:
+        """Adds tokens.
+
+        Args:
+            usage: `[N, E]`, how much each token uses each expert: 0 or 1, or the expert's share.
+            codes: Int `[N]`, labels; tokens with label -1 are left out.
+            example: Int `[N]`, the example each token belongs to.
+        """
+        labelled = codes >= 0
+        usage, codes, example = usage[labelled], codes[labelled], example[labelled]
         if not len(codes):
             return
         self._make_room(int(codes.max()) + 1)
-        _, unit = np.unique(unit, return_inverse=True)
-        a_all, n_all = _sum_by(unit, usage), np.bincount(unit).astype("float64")
-        # One row for each example and each label that is in it.
-        pairs, place = np.unique(np.stack([unit, codes]), axis=1, return_inverse=True)
-        place = place.reshape(-1)
-        unit, codes = pairs
-        a, n = _sum_by(place, usage), np.bincount(place).astype("float64")
+        _, example = np.unique(example, return_inverse=True)
+        a_all, n_all = _sum_by(example, usage), np.bincount(example).astype("float64")
+        # A row for each pair of an example and a label that occurs in it.
+        pairs, pair = np.unique(np.stack([example, codes]), axis=1, return_inverse=True)
+        pair = pair.reshape(-1)
+        example, codes = pairs
+        a, n = _sum_by(pair, usage), np.bincount(pair).astype("float64")
 
         labels = len(self.by_label["n"])
         for name, values in (
-            ("n", n), ("nn", n * n), ("n_all", n * n_all[unit]), ("examples", np.ones_like(n))
+            ("n", n), ("nn", n * n), ("n_all", n * n_all[example]), ("examples", np.ones_like(n))
         ):  # fmt: skip
             self.by_label[name] += np.bincount(codes, values, minlength=labels)
         for name, values in (
             ("a", a),
             ("aa", a * a),
             ("an", a * n[:, None]),
-            ("a_all", a * a_all[unit]),
-            ("a_n", a * n_all[unit][:, None]),
-            ("n_a", n[:, None] * a_all[unit]),
+            ("a_all", a * a_all[example]),
+            ("a_n", a * n_all[example][:, None]),
+            ("n_a", n[:, None] * a_all[example]),
         ):
             self.by_both[name] += _sum_by(codes, values, labels)
         self.by_expert["a"] += a_all.sum(axis=0)
@@ -150,8 +165,8 @@ class LabelTally:
                     sums[name] = np.concatenate([values, more])
 
 
-def by_expert(routing, num_experts):
-    """Whether each expert is open, and its weight: two float64 `[N, E]`."""
+def by_expert(routing: Mapping[str, np.ndarray], num_experts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns whether each expert is open (1 or 0) and its weight: two float64 `[N, E]`."""
     is_open = routing["is_open"].astype(bool)
     rows = np.broadcast_to(np.arange(len(is_open))[:, None], is_open.shape)[is_open]
     experts = routing["expert_index"][is_open]
@@ -162,27 +177,28 @@ def by_expert(routing, num_experts):
     return opened, weight
 
 
-def finite_scores(routing):
-    """Each token's scores as shares, `[N, E]`; and whether they and its weights are numbers."""
+def finite_scores(routing: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns normalised scores `[N, E]`, and bool `[N]`: scores and weights are all finite."""
     with np.errstate(invalid="ignore"):
         scores = normalised_scores(routing)
     return scores, np.isfinite(scores).all(axis=1) & np.isfinite(routing["weight"]).all(axis=1)
 
 
-def normalised_scores(routing):
-    """What the choice was made by, as shares of a token: `[N, E]`."""
+def normalised_scores(routing: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns each token's scores, by which experts are chosen, divided by their sum: `[N, E]`."""
     scores = routing["scores"].astype("float64")
     if (scores < 0).any():  # Raw logits, for instance.
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return normalised(scores)
 
 
-def normalised(values):
+def normalised(values: np.ndarray) -> np.ndarray:
+    """Divides each row of `[N, E]` by its sum."""
     return values / np.maximum(values.sum(axis=1, keepdims=True), 1e-20)
 
 
 def _sum_by(groups, values, num_groups=None):
-    """Sums of the rows of `values` `[N, E]` by group: `[G, E]`."""
+    """Sums the rows of `values` `[N, E]` by group: `[G, E]`."""
     num_groups = int(groups.max()) + 1 if num_groups is None else num_groups
     rows = np.arange(len(groups))
     ones = np.ones(len(groups))

@@ -1,60 +1,78 @@
-"""What an inspection found, in sentences."""
+"""An inspection in sentences."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from sparse_keras.layers.mixtures.routing_warnings import percent
 
-UNEVEN = 0.3  # Concentration from which a load is called uneven;
-MOST_OF_ONE = 1.0  # and load violation: one expert with twice its even share.
-UNDECIDED = 0.97  # Entropy above which a router hardly decides anything,
-DECIDED = 0.9  # and below which it is good at it.
+if TYPE_CHECKING:
+    from sparse_keras.inspection.result import Finding, GateInspection, Inspection
 
-# Two experts are said to work together if the tokens that they share are
-PAIR_RATIO = 1.5  # this many times what chance has,
-PAIR_DEVIATIONS = 6  # this many deviations of a count above it, since there are many pairs,
-PAIR_TOKENS = 50  # and this many at least: a pair that ten tokens make says nothing.
+# A load is called uneven if
+UNEVEN = 0.3  # its concentration is above this,
+MOST_OF_ONE = 1.0  # or its load violation is: one expert has twice its even share.
+
+# By the entropy of its scores, a router
+UNDECIDED = 0.97  # above this, hardly prefers any expert,
+DECIDED = 0.9  # below this, clearly does.
+
+# Two experts are reported as chosen together if the number of tokens that use both is
+PAIR_RATIO = 1.5  # this many times the number expected by chance,
+PAIR_DEVIATIONS = 6  # this many standard deviations above it, because there are many pairs,
+PAIR_TOKENS = 50  # and at least this.
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence, and whether it tells something `"good"`, something `"bad"`, or just `"so"`."""
+    """A sentence about a gate or a model.
 
-    kind: str
+    Attributes:
+        kind: `"good"`, `"bad"`, or `"so"` for a neutral one.
+        text: The sentence.
+    """
+
+    kind: Literal["good", "bad", "so"]
     text: str
 
 
-def verdicts(gate):
-    """What to think of a gate."""
+def verdicts(gate: GateInspection) -> list[Verdict]:
+    """Describes a gate: problems first, then load, decisions, pairs and labels."""
     if not gate.tokens:
-        return [Verdict("bad", "No token came here.")]
-    told = [Verdict("bad", sentence) for sentence in gate.problems.values()]
-    told += [one for one in (_load(gate), _decision(gate), _pairs(gate)) if one is not None]
-    return told + _labels(gate)
+        return [Verdict("bad", "No token reached this gate.")]
+    problems = [Verdict("bad", sentence) for sentence in gate.problems.values()]
+    measured = [_load(gate), _decision(gate), _pairs(gate)]
+    return [*problems, *filter(None, measured), *_labels(gate)]
 
 
-def summary(inspection):
-    """What to think of a model: first what is wrong, gate by gate, then what is not."""
+def summary(inspection: Inspection) -> list[Verdict]:
+    """Describes a model: first what is wrong, gate by gate, then what is not."""
     gates = inspection.gates
-    told = [Verdict("bad", sentence) for gate in gates for sentence in gate.problems.values()]
-    well = [gate for gate in gates if not gate.problems]
-    if len(well) == len(gates):
+    sentences = [Verdict("bad", sentence) for gate in gates for sentence in gate.problems.values()]
+    healthy = [gate for gate in gates if not gate.problems]
+    if len(healthy) == len(gates):
         subject = "The gate uses" if len(gates) == 1 else f"All {len(gates)} gates use"
-        told.append(Verdict("good", f"{subject} every expert: none is dead, nothing collapsed."))
-    elif well:
-        verb = "uses" if len(well) == 1 else "use"
-        told.append(Verdict("good", f"{_gates(len(well))} of {len(gates)} {verb} every expert."))
-    uneven = [gate for gate in well if _is_uneven(gate)]
+        sentences.append(
+            Verdict("good", f"{subject} every expert: none is dead, nothing collapsed.")
+        )
+    elif healthy:
+        verb = "uses" if len(healthy) == 1 else "use"
+        text = f"{_gates(len(healthy))} of {len(gates)} {verb} every expert."
+        sentences.append(Verdict("good", text))
+    uneven = [gate for gate in healthy if _is_uneven(gate)]
     if uneven:
         worst = max(uneven, key=lambda gate: gate.concentration)
-        told.append(Verdict("so", f"{_load(worst).text[:-1]}, in {worst.name}."))
+        sentences.append(Verdict("so", f"{_load(worst).text[:-1]}, in {worst.name}."))
     undecided = [gate.name for gate in gates if _is_undecided(gate)]
     if undecided:
-        verb = "decides" if len(undecided) == 1 else "decide"
-        text = f"{_gates(len(undecided))} hardly {verb}, with nearly uniform scores: "
-        told.append(Verdict("so", f"{text}{_listing(undecided)}."))
-    return told + _labels_of_all(inspection)
+        verb = "prefers" if len(undecided) == 1 else "prefer"
+        text = f"{_gates(len(undecided))} hardly {verb} any expert, with nearly uniform scores: "
+        text += f"{_listing(undecided)}."
+        sentences.append(Verdict("so", text))
+    return sentences + _labels_of_all(inspection)
 
 
 def _listing(names, most=3):
@@ -80,8 +98,8 @@ def _load(gate):
     busiest = int(np.argmax(gate.load))
     what = "of the weight" if gate.soft else "of the assignments"
     shares = (
-        f"the busiest, {gate.expert_names[busiest]}, has {percent(gate.load[busiest])} {what}, "
-        f"where {100 / gate.num_experts:.3g} % were even"
+        f"the busiest expert, {gate.expert_names[busiest]}, has {percent(gate.load[busiest])} "
+        f"{what}, where an even share is {100 / gate.num_experts:.3g} %"
     )
     if _is_uneven(gate):
         return Verdict("so", f"The load is uneven: {shares}.")
@@ -94,23 +112,23 @@ def _decision(gate):
     if _is_undecided(gate):
         return Verdict(
             "so",
-            f"The router hardly decides: the entropy of its scores is {percent(gate.entropy)} of "
-            "that of a uniform choice.",
+            f"The router hardly prefers any expert: the entropy of its scores is "
+            f"{percent(gate.entropy)} of that of a uniform choice.",
         )
     return Verdict(
         "good" if gate.entropy < DECIDED else "so",
-        f"The router decides: its first choice has {percent(gate.confidence)} of the scores on "
-        f"average, its second {percent(gate.confidence - gate.margin)}.",
+        f"The router's first choice has {percent(gate.confidence)} of a token's scores on average, "
+        f"its second {percent(gate.confidence - gate.margin)}.",
     )
 
 
 def _pairs(gate):
-    """The two experts that go together most, if they do clearly."""
-    found = np.where(np.isfinite(gate.coactivation), gate.coactivation, 0.0)
-    if not found.any():
+    """The two experts chosen together most often, if that is clearly more than chance."""
+    ratios = np.where(np.isfinite(gate.coactivation), gate.coactivation, 0.0)
+    if not ratios.any():
         return None
-    first, second = map(int, np.unravel_index(np.argmax(np.triu(found)), found.shape))
-    ratio, tokens = found[first, second], gate.coactivation_tokens[first, second]
+    first, second = map(int, np.unravel_index(np.argmax(np.triu(ratios)), ratios.shape))
+    ratio, tokens = ratios[first, second], gate.coactivation_tokens[first, second]
     expected = tokens / ratio if ratio else 0.0
     deviations = (tokens - expected) / np.sqrt(max(expected, 1.0))
     if ratio < PAIR_RATIO or deviations < PAIR_DEVIATIONS or tokens < PAIR_TOKENS:
@@ -118,7 +136,8 @@ def _pairs(gate):
     pair = f"{gate.expert_names[first]} and {gate.expert_names[second]}"
     share = percent(tokens / gate.tokens)
     text = (
-        f"{pair} serve the same token {ratio:.1f} times as often as chance has it ({share} of all)"
+        f"{pair} are chosen together {ratio:.1f} times as often as expected by chance, for {share} "
+        "of the tokens"
     )
     return Verdict("so", _sentence(text))
 
@@ -129,22 +148,22 @@ def _labels(gate):
     if not gate.labels:
         return []
     if not gate.findings:
-        return [Verdict("so", "No label goes to an expert more often than chance has it.")]
-    shown = gate.findings if len(gate.findings) <= 3 else gate.findings[:1]
-    told = [Verdict("good", _sentence(finding_in_words(gate, one))) for one in shown]
-    if len(gate.findings) > len(shown):
-        count = len(gate.findings)
-        told.append(Verdict("good", f"{count} pairs of a label and an expert stand out in all."))
-    return told
+        return [Verdict("so", "No label is significantly associated with an expert.")]
+    listed = gate.findings if len(gate.findings) <= 3 else gate.findings[:1]
+    sentences = [Verdict("good", _sentence(finding_in_words(gate, finding))) for finding in listed]
+    if len(gate.findings) > len(listed):
+        text = f"{len(gate.findings)} pairs of a label and an expert are significant in total."
+        sentences.append(Verdict("good", text))
+    return sentences
 
 
-def number(value, form):
-    """A number in a table; a dash where there is none."""
+def number(value: float, form: str) -> str:
+    """Formats a number for a table; a dash for NaN."""
     return "-" if not np.isfinite(value) else format(value, form)
 
 
-def share(value):
-    """A share in a table; a dash where there is none."""
+def share(value: float) -> str:
+    """Formats a share for a table, in percent; a dash for NaN."""
     return "-" if not np.isfinite(value) else percent(value)
 
 
@@ -152,14 +171,16 @@ def _sentence(text):
     return f"{text[0].upper()}{text[1:]}."
 
 
-def finding_in_words(gate, finding):
-    """A finding as half a sentence."""
+def finding_in_words(gate: GateInspection, finding: Finding) -> str:
+    """Describes a finding, without a capital letter and full stop."""
     name = gate.expert_names[finding.expert]
     if gate.soft:
-        text = f"{name} has {percent(finding.share)} of the weight for {finding.label!r}"
+        text = f"{name} has {percent(finding.share)} of the weight for {finding.label!r}, and "
+        text += f"{percent(finding.base_share)} for all tokens"
     else:
-        text = f"{name} serves {percent(finding.share)} of {finding.label!r}"
-    return f"{text}, and {percent(finding.base_share)} of everything ({finding.lift:.1f} times)"
+        text = f"{name} serves {percent(finding.share)} of {finding.label!r}, and "
+        text += f"{percent(finding.base_share)} of all tokens"
+    return f"{text} ({finding.lift:.1f} times)"
 
 
 def _labels_of_all(inspection):
@@ -168,15 +189,16 @@ def _labels_of_all(inspection):
     notes = [gate.note for gate in inspection.gates if gate.note is not None]
     if len(notes) == len(inspection.gates):
         return [Verdict("so", notes[0])]
-    found = inspection.findings
-    what = inspection.label
-    if not found:
-        text = f"No expert specialises by {what}: no pair of the two stands out from chance."
+    label = inspection.label
+    if not inspection.findings:
+        text = f"No expert specialises by {label}: no pair of the two is significant."
         return [Verdict("so", text)]
     by_name = {gate.name: gate for gate in inspection.gates}
-    name, strongest = max(found, key=lambda pair: pair[1].share * np.log(pair[1].lift))
-    special = len({(name, finding.expert) for name, finding in found})
-    subject = "One expert specialises" if special == 1 else f"{special} experts specialise"
+    name, strongest = max(
+        inspection.findings, key=lambda pair: pair[1].share * np.log(pair[1].lift)
+    )
+    count = len({(name, finding.expert) for name, finding in inspection.findings})
+    subject = "One expert specialises" if count == 1 else f"{count} experts specialise"
     where = f" in {name}" if len(by_name) > 1 else ""
     clearest = finding_in_words(by_name[name], strongest)
-    return [Verdict("good", f"{subject} by {what}. Most clearly{where}: {clearest}.")]
+    return [Verdict("good", f"{subject} by {label}. Most clearly{where}: {clearest}.")]

@@ -1,6 +1,6 @@
-"""docs/inspect.md: what its example prints is what stands there, and its limits are the code's.
+"""docs/inspect.md: the printed output of its example and its limits are those of the code.
 
-`python tests/test_inspect_page.py` writes it anew.
+`python -m tests.docs.test_inspect_page` writes the output anew.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.cli.inspect import _MOST_CLASSES, _PARTS
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.words import PAIR_DEVIATIONS, PAIR_RATIO, PAIR_TOKENS
-from sparse_keras.layers.mixtures import routing_warnings as health
+from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, routing_problems
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inspect.md"
 EXAMPLE = re.compile(
@@ -32,19 +32,19 @@ def printed(code):
 
 
 @pytest.mark.tensorflow
-def test_the_example_prints_what_stands_there():
-    found = EXAMPLE.search(PAGE.read_text(encoding="utf-8"))
-    assert printed(found["code"]) == found["printed"]
-    assert "expert 1 serves 100 % of 'noun'" in " ".join(found["printed"].split())
+def test_the_example_prints_what_the_page_shows():
+    example = EXAMPLE.search(PAGE.read_text(encoding="utf-8"))
+    assert printed(example["code"]) == example["printed"]
+    assert "expert 1 serves 100 % of 'noun'" in " ".join(example["printed"].split())
 
 
 WORDS = {5: "five", 6: "six", 10: "ten"}
-WATCHING = (
+TRAINING = (
     f"`collapse_above={ExpertLoad().collapse_above:g}`",
     f"`dropped_above={ExpertLoad().dropped_above:g}`",
-    f"fewer than {WORDS[health.ENOUGH]} assignments for each expert",
+    f"fewer than {WORDS[ENOUGH]} assignments per expert",
 )
-OF_A_RUN = (
+RUN = (
     f"cut into {WORDS[_PARTS]} parts",
     f"whole numbers of at most {_MOST_CLASSES} values",
 )
@@ -58,13 +58,17 @@ CHANCE = (
     f"at least {PAIR_TOKENS} tokens",
 )
 # What a number means, not where a limit is.
-MEANINGS = ("0 is an even load, 1 the worst", "It is 1 by chance", "dropped_above: 0.02")
+MEANINGS = (
+    "0 is an even load, 1 the worst",
+    "The ratio is 1 by chance",
+    "dropped_above: 0.02",
+)
 NUMBER = re.compile(r"\b(\d+(\.\d+)?|two|three|five|six|seven|eight|nine|ten|twelve|twenty)\b")
 
 
 @pytest.mark.parametrize(
     "title, limits",
-    [("While it trains", WATCHING), ("A trained run", OF_A_RUN), ("What is chance", CHANCE)],
+    [("While it trains", TRAINING), ("A trained run", RUN), ("What is chance", CHANCE)],
 )
 def test_its_limits_are_those_of_the_code(title, limits):
     text = PAGE.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
@@ -74,20 +78,20 @@ def test_its_limits_are_those_of_the_code(title, limits):
         text = text.replace(limit, "")
     for meaning in (*MEANINGS, "two experts", "Two experts"):
         text = text.replace(meaning, "")
-    # Else a limit stands there that nobody looks after.
+    # Otherwise the page states a limit that no test compares with the code.
     assert not NUMBER.search(text), NUMBER.search(text)
 
 
 def test_inspect_and_training_judge_alike():
-    parameters = inspect.signature(health.complaints).parameters
+    parameters = inspect.signature(routing_problems).parameters
     for name in ("collapse_above", "dropped_above"):
         assert parameters[name].default == getattr(ExpertLoad(), name)
-    assert f"fewer than {WORDS[health.ENOUGH]} assignments" in ExpertLoad.__doc__
+    assert f"fewer than {WORDS[ENOUGH]} assignments" in ExpertLoad.__doc__
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     text = PAGE.read_text(encoding="utf-8")
-    found = EXAMPLE.search(text)
-    start, end = found.span("printed")
-    PAGE.write_text(text[:start] + printed(found["code"]) + text[end:], encoding="utf-8")
+    example = EXAMPLE.search(text)
+    start, end = example.span("printed")
+    PAGE.write_text(text[:start] + printed(example["code"]) + text[end:], encoding="utf-8")

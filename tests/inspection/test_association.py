@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparse_keras.inspection.association import associate, coactivation, named
+from sparse_keras.inspection.association import associate, coactivation, significant_pairs
 from sparse_keras.inspection.tally import LabelTally
 
 
@@ -67,12 +67,12 @@ def test_against_brute_force(per_example):
 
 
 @pytest.mark.parametrize("per_example", [False, True])
-def test_chance_is_not_named(per_example):
+def test_chance_is_not_significant_pairs(per_example):
     """A test at 1 % over all pairs: among 200 draws, two are expected to name something."""
     wrong, information, by_chance = 0, [], []
     for seed in range(200):
         found = associate(tally_of(*draw(seed, per_example=per_example), parts=1))
-        wrong += bool(named(found, num_gates=1))
+        wrong += bool(significant_pairs(found, num_gates=1))
         information.append(found["mutual_information"])
         by_chance.append(found["mutual_information_by_chance"])
     assert wrong <= 8  # More than that has a probability of 0.02 %.
@@ -85,7 +85,7 @@ def test_tokens_of_an_example_are_not_independent():
     found = [
         associate(tally_of(*draw(seed, tokens=40, per_example=True), parts=1)) for seed in seeds
     ]
-    assert sum(bool(named(one, num_gates=1)) for one in found) <= 5
+    assert sum(bool(significant_pairs(one, num_gates=1)) for one in found) <= 5
     # By the binomial variance of tokens, with which each would be a draw of its own:
     naive = [
         (one["rate"] - one["base_rate"])
@@ -100,7 +100,7 @@ def test_a_planted_pair_is_named_first():
     planted = labels == 2
     usage[planted] = [0, 1, 0, 1]
     found = associate(tally_of(usage, labels, unit))
-    pairs = named(found, num_gates=1)
+    pairs = significant_pairs(found, num_gates=1)
     assert {pair[:2] for pair in pairs[:2]} == {(2, 1), (2, 3)}
     assert all(p_value < 1e-3 for *_, p_value in pairs[:2])
     # The others have more of the experts that this label leaves alone. That is no chance either.
@@ -111,10 +111,10 @@ def test_few_examples_prove_nothing():
     labels = np.repeat([0, 1], [9, 91])
     found = associate(tally_of(np.eye(2)[labels], labels, np.arange(100)))
     assert found["p_value"][0, 0] == 1.0
-    assert named(found, 1) == []  # The other label is nearly everything.
+    assert significant_pairs(found, 1) == []  # The other label is nearly everything.
     labels = np.repeat([0, 1], [16, 84])
     found = associate(tally_of(np.eye(2)[labels], labels, np.arange(100)))
-    assert [pair[:2] for pair in named(found, 1)] == [(0, 0)]
+    assert [pair[:2] for pair in significant_pairs(found, 1)] == [(0, 0)]
 
 
 def test_uniform_weights_say_nothing():
@@ -123,7 +123,7 @@ def test_uniform_weights_say_nothing():
     found = associate(tally_of(usage, labels, np.arange(500)))
     np.testing.assert_array_equal(found["z"], 0.0)
     assert found["mutual_information"] == pytest.approx(0.0, abs=1e-12)
-    assert named(found, 1) == []
+    assert significant_pairs(found, 1) == []
 
 
 def test_pairs_by_chance_are_1():

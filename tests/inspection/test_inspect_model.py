@@ -70,7 +70,7 @@ def test_a_planted_specialisation_is_found_and_named():
     assert first.tokens == np.isin(x, [1, 4, 7]).sum() and first.p_value < 1e-12
     assert [one.label for one in gate.findings if one.expert == 1] == ["noun"]
     share = f"{100 * base:.0f} %"
-    sentence = f"expert 1 serves 100 % of 'noun', and {share} of everything"
+    sentence = f"expert 1 serves 100 % of 'noun', and {share} of all tokens"
     for text in (str(inspection), *(verdict.text for verdict in inspection.summary())):
         if "specialise" in text:
             assert sentence in " ".join(text.split())
@@ -89,7 +89,7 @@ def test_random_labels_name_nothing(per_token):
     assert inspection.findings == []
     for gate in inspection.gates:
         assert gate.mutual_information < 3 * gate.mutual_information_by_chance
-        assert gate.verdicts[-1].text == "No label goes to an expert more often than chance has it."
+        assert gate.verdicts[-1].text == "No label is significantly associated with an expert."
     assert "No expert specialises by label" in str(inspection)
 
 
@@ -334,7 +334,7 @@ def test_a_layer_inside_a_compiled_function_is_told():
         (np.zeros(11), "Expected a label for each of 10 examples"),
         ("income", "'targets' of a dataset"),
         ("targets", "needs a dataset"),
-        (np.linspace(0, 1, 10), "cut into classes first"),
+        (np.linspace(0, 1, 10), "must be cut into classes first"),
     ],
 )
 def test_wrong_labels(labels, message):

@@ -105,7 +105,7 @@ def test_page_for_keyboards_and_screen_readers(inspection):
     pairs, *_ = [a["aria-label"] for tag, a in page.tags if a.get("class") == "grid"]
     gate = inspection["first"]
     i, j = np.unravel_index(np.nanargmax(np.tril(gate.coactivation, -1)), (6, 6))
-    assert f"{gate.coactivation[i, j]:.1f} times as often as chance: expert {j} and" in pairs
+    assert f"{gate.coactivation[i, j]:.1f} times as often as by chance: expert {j} and" in pairs
 
 
 def test_long_names_break_where_they_have_parts():
@@ -228,5 +228,5 @@ def test_a_gate_without_tokens():
     model = keras.Model(inputs, MixtureOfExperts(DenseExperts(3, 2), k=1, name="moe")(x))
     inspection = sparse_keras.inspect(model, np.zeros((2, 4, 3), "float32"), [1, 2])
     assert inspection["moe"].tokens == 0
-    assert "No token came here." in inspection.to_html() and str(inspection)
+    assert "No token reached this gate." in inspection.to_html() and str(inspection)
     inspection.plot()

@@ -25,10 +25,10 @@ from sparse_keras.layers import (
 )
 from sparse_keras.layers.mixtures import statistics
 from sparse_keras.layers.mixtures.routing_warnings import (
-    complaints,
     concentration,
     experts,
     percent,
+    routing_problems,
 )
 
 ROWS = 96
@@ -229,13 +229,13 @@ def test_what_to_do_depends_on_the_router():
         (biased, "bias_update_rate (now 0.002)"),
         (frozen, "not trained"),
         (SinkhornRouter(k=1), "temperature (now 0.3), or raise its iterations (now 20)"),
-        (DSelectKRouter(k=1), "take a router that has a balance_loss"),
-        (Own(), "take a router that has a balance_loss"),
+        (DSelectKRouter(k=1), "use a router that has a balance_loss"),
+        (Own(), "use a router that has a balance_loss"),
         (HashRouter(vocabulary_size=9), "with its router's `adapt`"),
     ):
-        told = complaints(found, router, "It", "now")["collapse"]
+        told = routing_problems(found, router, "It", "now")["collapse"]
         assert remedy in told and "balance loss is" not in told
-    told = complaints(found, SinkhornRouter(k=1), "It", "here", training=False)["collapse"]
+    told = routing_problems(found, SinkhornRouter(k=1), "It", "here", training=False)["collapse"]
     assert "balances training alone" in told and "iterations" not in told
 
 
@@ -252,13 +252,13 @@ def test_how_to_open_gates_depends_on_the_router():
         (ExpertChoiceRouter(capacity_factor=1.5), "Raise its router's capacity_factor (now 1.5)."),
         (Own(), "what keeps its Own from opening any"),
     ):
-        assert remedy in complaints(found, router, "It", "now")["closed"]
+        assert remedy in routing_problems(found, router, "It", "now")["closed"]
 
 
 def test_the_capacity_factor_is_named():
     found = statistics.summarize(np.zeros(statistics.width(4), "float32")) | {"dropped": 0.5}
     options = {"capacity": 1.25, "capacity_name": "eval_capacity_factor"}
-    told = complaints(found, TopKRouter(), "It", "now", **options)["dropped"]
+    told = routing_problems(found, TopKRouter(), "It", "now", **options)["dropped"]
     assert "Raise eval_capacity_factor (now 1.25), leave it out" in told
 
 
@@ -289,7 +289,7 @@ def test_losses_of_unknown_names_are_refused():
 
 def test_a_layer_without_tokens_is_not_judged():
     found = statistics.summarize(np.zeros(statistics.width(4), "float32"))
-    assert complaints(found, TopKRouter(), "It", "now") == {}
+    assert routing_problems(found, TopKRouter(), "It", "now") == {}
 
 
 def test_words():
