@@ -21,8 +21,8 @@ from sparse_keras.data import load_data
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of
 from sparse_keras.schema.core.section import Section
-from sparse_keras.schema.sections.data import CSV
-from sparse_keras.schema.sections.models import _MultiTaskModel
+from sparse_keras.schema.sections.tabular.files import CSV
+from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
 from sparse_keras.training.building import build_network, compile_model
 
 DATA = {
@@ -175,8 +175,8 @@ CASES = {
     "GLUExperts.limit": ((), "0.01"),
     "GLUExperts.alpha": ((), "1.702"),
     "TiedExperts.units": (("model.residual=false",), "9"),
-    "MultiTaskModel.stem": ((), "4"),
-    "MultiTaskModel.tower": ((), "{dropout: 0.5}"),
+    "MultiTaskModelSection.stem": ((), "4"),
+    "MultiTaskModelSection.tower": ((), "{dropout: 0.5}"),
     "Tower.hidden_dims": ((), "[5, 4]"),
     "SharedBottom.hidden_dims": ((), "[8, 4]"),
     "OneBank.experts": ((), EXPERTS["glu"]),
@@ -199,11 +199,11 @@ CASES = {
     "SparseMLP.capacity_factor": ((), "0.5"),
     "SparseMLP.drop_order": (("model.capacity_factor=0.5",), "score"),
     "SparseMLP.eval_capacity_factor": ((), "0.5"),
-    "BlockModel.stem": ((), "4"),
-    "TabularModel.embedding_dim": (("data.columns={grade: categorical}",), "3"),
-    "TabularModel.numeric_embedding": ((), "{type: periodic}"),
-    "BlockModel.ensemble": ((), "3"),
-    "TabularModel.feature_gate": ((), "{}"),
+    "BlockModelSection.stem": ((), "4"),
+    "TabularModelSection.embedding_dim": (("data.columns={grade: categorical}",), "3"),
+    "TabularModelSection.numeric_embedding": ((), "{type: periodic}"),
+    "BlockModelSection.ensemble": ((), "3"),
+    "TabularModelSection.feature_gate": ((), "{}"),
     "SparseInput.sparse_projection": (SPARSE_DATA, "{units: 9}"),
     "SparseProjection.units": ((*SPARSE_DATA, "model.sparse_projection={}"), "9"),
     "SparseProjection.activation": ((*SPARSE_DATA, "model.sparse_projection={}"), "tanh"),
@@ -298,7 +298,7 @@ def fields(section=Config, path=(), before=()):
         if key == "features" and section is not CSV:
             continue  # They are the same for all data sets.
         # What all models of tables may hold is looked at inside one of them.
-        alone = issubclass(section, _MultiTaskModel) and key != "tower"
+        alone = issubclass(section, MultiTaskModelSection) and key != "tower"
         for inner in () if alone else sections_of(field):
             if len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default

@@ -8,7 +8,8 @@ from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
 from sparse_keras.evaluation.contenders import TWINS, loss_to_watch
 from sparse_keras.models import flops_per_example, total_params
-from sparse_keras.schema.sections.models import DenseMLP, SharedBottom
+from sparse_keras.schema.sections.tabular.models import DenseMLP
+from sparse_keras.schema.sections.tabular.multi_task_models import SharedBottom
 from sparse_keras.training.building import build_model, build_network
 
 EQUAL = ("active_flops", "total_params", "seconds")

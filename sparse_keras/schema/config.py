@@ -11,8 +11,10 @@ from ruamel.yaml import YAML
 
 from sparse_keras.schema.core.section import Exactly1, Section
 from sparse_keras.schema.sections.data import DataConfig
-from sparse_keras.schema.sections.models import DenseMLP, ModelConfig, SharedBottom
+from sparse_keras.schema.sections.models import ModelConfig
 from sparse_keras.schema.sections.optimizers import OptimizerConfig
+from sparse_keras.schema.sections.tabular.models import DenseMLP
+from sparse_keras.schema.sections.tabular.multi_task_models import SharedBottom
 from sparse_keras.schema.sections.training import TrainingConfig
 
 

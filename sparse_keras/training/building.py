@@ -16,8 +16,8 @@ from sparse_keras.models.multi_task.task_weights import (
 from sparse_keras.ops import csr
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema.sections.models import MODELS as SECTIONS
-from sparse_keras.schema.sections.models import SparseInput
-from sparse_keras.schema.sections.models import _MultiTaskModel as MultiTaskSection
+from sparse_keras.schema.sections.tabular.models import SparseInput
+from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
 from sparse_keras.tasks.losses_and_metrics import losses_and_metrics
 
 
@@ -133,7 +133,7 @@ def _refuse_compiling(jit_compile, features):
 
 def _target_arguments(section, target):
     """What a builder gets to know of the target or targets."""
-    if isinstance(section, MultiTaskSection):
+    if isinstance(section, MultiTaskModelSection):
         targets = target.targets if target.task == "multitask" else (target,)
         return {"tasks": {one.name: _of_target(one) for one in targets}}
     if target.task == "multitask":
@@ -163,7 +163,9 @@ def _of_target(target):
 
 
 def _multi_task_models():
-    return [name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskSection)]
+    return [
+        name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskModelSection)
+    ]
 
 
 def _numeric_kinds(section, features):

@@ -11,28 +11,43 @@ from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections import (
-    data,
     experts,
     losses,
-    models,
+    mixtures,
     optimizers,
     routers,
+    task_weights,
     training,
 )
-from sparse_keras.schema.sections.tabular import csr, embeddings
+from sparse_keras.schema.sections.tabular import (
+    csr,
+    datasets,
+    embeddings,
+    feature_selection,
+    files,
+    models,
+    multi_task_models,
+    table,
+)
 
 SECTIONS = [Config] + [
     section
     for module in (
-        data,
-        embeddings,
-        csr,
         experts,
         losses,
-        models,
+        mixtures,
         optimizers,
         routers,
+        task_weights,
         training,
+        csr,
+        datasets,
+        embeddings,
+        feature_selection,
+        files,
+        models,
+        multi_task_models,
+        table,
     )
     for name, section in inspect.getmembers(module, inspect.isclass)
     if issubclass(section, Section) and section.__module__ == module.__name__ and name[0] != "_"
@@ -197,9 +212,9 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         ),
         (lambda: routers.ReLURouter(k=3, max_experts=2), "max_experts: 2 is less than k"),
         (lambda: optimizers.SGD(nesterov=True), "nesterov: has no effect: momentum is 0"),
-        (lambda: data.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),
+        (lambda: datasets.Adult(bins="none", max_bins=4), "max_bins: has no effect: bins is none"),
         (
-            lambda: data.Adult(validation_fraction=0, split_seed=3),
+            lambda: datasets.Adult(validation_fraction=0, split_seed=3),
             "split_seed: has no effect: validation_fraction is 0",
         ),
         (
@@ -250,7 +265,7 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         (
             lambda: Config(
                 version=1,
-                data=data.Adult(validation_fraction=0),
+                data=datasets.Adult(validation_fraction=0),
                 model=models.DenseMLP(hidden_dim=8),
                 training=training.TrainingConfig(early_stopping=training.EarlyStopping()),
             ),
@@ -277,7 +292,7 @@ def test_rules_between_keys(make, message):
 
 
 def test_a_key_without_effect_is_left_out_of_the_resolved_values():
-    assert "max_bins" not in data.Adult(bins="none").model_dump()
+    assert "max_bins" not in datasets.Adult(bins="none").model_dump()
     assert "nesterov" not in optimizers.SGD().kwargs()
     assert optimizers.SGD(momentum=0.9, nesterov=True).kwargs()["nesterov"] is True
 

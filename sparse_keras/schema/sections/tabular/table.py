@@ -4,12 +4,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.errors import did_you_mean
-from sparse_keras.schema.core.section import BetweenZeroAndOne, Fraction, Section, Seed, Text
+from sparse_keras.schema.core.section import BetweenZeroAndOne, Fraction, Seed, Text
 from sparse_keras.schema.sections.tabular.feature_selection import SelectionConfig
 
 
-class HeldOutRows(Section):
+class HeldOutRows(DataSection):
     """What all data have: rows held out for validation."""
 
     validation_fraction: Fraction = Field(

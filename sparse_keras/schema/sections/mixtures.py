@@ -1,0 +1,38 @@
+"""What models with mixtures of experts share: the shared expert, and rules for router and banks."""
+
+from pydantic import Field
+
+from sparse_keras._internal.token_choice import EXACTLY_K
+from sparse_keras.schema.core.section import Count, Section
+from sparse_keras.schema.sections.experts import Activation
+
+
+class SharedExpert(Section):
+    """An expert that sees every row, beside those the router chooses."""
+
+    hidden_dim: Count = Field(description="Width between its two matrices.")
+    activation: Activation = Field("relu", description="Activation between its two matrices.")
+    gated: bool = Field(
+        False,
+        description="Whether a learned sigmoid gate decides how much of its output each row gets, "
+        "as in Qwen2-MoE. With share_experts, all blocks have the same gate.",
+    )
+
+
+def conflicts_with_experts(router, *banks, segments=1):
+    """Yields `(key of the model, message)` for what a router asks of its experts and they lack.
+
+    Where experts are split into segments, numbers in the config are those before the split.
+    """
+    num_experts = sum(bank.num_experts for bank in banks)
+    names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
+    which = " + ".join(f"model.{name}.num_experts" for name in names)
+    for key in ("k", "max_experts", "capacity_factor"):
+        count = getattr(router, key, None)
+        if count is not None and count > num_experts:
+            yield f"router.{key}", f"{count} is more than {which}, which is {num_experts}"
+    if hasattr(router, "misfits"):  # A plug-in's need not have it.
+        split = segments > 1 and router.type in EXACTLY_K
+        after = router.model_copy(update={"k": segments * router.k}) if split else router
+        for key, reason in after.misfits(segments * num_experts):
+            yield f"router.{key}", reason + " (after the split into segments)" * split

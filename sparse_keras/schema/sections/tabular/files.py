@@ -1,0 +1,106 @@
+"""`data`: a table in a file of your own."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from sparse_keras.schema.core.section import Count, Path, Text
+from sparse_keras.schema.sections.tabular.table import TestSplit
+
+
+def _column_or_several(value):
+    several = tuple(value) if isinstance(value, (list, tuple)) else value
+    if value and isinstance(value, str):
+        return value
+    if isinstance(several, (tuple, dict)) and len(several) > 1:
+        if all(column and isinstance(column, str) for column in several):
+            return several
+    raise PydanticCustomError(
+        "target",
+        "Input should be a column, a list of at least two columns, or a mapping of at least two "
+        "columns to their tasks",
+    )
+
+
+OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+ColumnKind = Literal["numeric", "categorical", "ignore"]
+TaskName = Literal["auto", "binary", "multiclass", "regression"]
+
+
+class FileSection(TestSplit):
+    """A file of your own."""
+
+    FILES = ("path",)
+
+    path: Path = Field(
+        description="The file. A relative path starts at the folder of the YAML file that names it."
+    )
+    target: Annotated[
+        Text | tuple[Text, ...] | dict[Text, TaskName], BeforeValidator(_column_or_several)
+    ] = Field(
+        description="The column to predict; a list of columns, each 0 or 1 (multi-label); or, for "
+        "a model of several targets, a mapping of columns to what kind of target each is. Of "
+        "several, a label may be missing in some rows."
+    )
+    task: TaskName = Field(
+        "auto", description="What kind of target it is; auto looks at its values."
+    )
+    weight: Text | None = Field(
+        None,
+        description="A column of weights, 0 and more: what each row counts in the loss and in the "
+        "metrics. It is no input. Null: all rows count alike.",
+    )
+    columns: dict[Text, ColumnKind] = Field(
+        default_factory=dict,
+        description="The kinds of columns that are not what their values suggest: numeric, "
+        "categorical or ignore.",
+    )
+    max_rows: Count | None = Field(
+        None,
+        description="Most rows to use, drawn at random with split_seed: for a file larger than "
+        "memory. Null: all.",
+    )
+
+    def unused(self):
+        if isinstance(self.target, str):
+            return {}
+        kind = "mapping of columns to tasks" if isinstance(self.target, dict) else "list of labels"
+        return {"task": f"target is a {kind}"}
+
+    def rules(self):
+        if self.weight is not None and self.weight in self.columns:
+            yield f"columns.{self.weight}", "is the weight, which is no input"
+        targets = (self.target,) if isinstance(self.target, str) else self.target
+        if len(set(targets)) < len(targets):
+            yield "target", "a column is named twice"
+        for name in targets:
+            if name in self.columns:
+                yield f"columns.{name}", "is the target, whose kind is said by task"
+            if name == self.weight:
+                yield "weight", f"{name} is the target"
+
+
+class CSV(FileSection):
+    """A CSV file of your own, with a header line."""
+
+    type: Literal["csv"] = Field("csv", description="A CSV file of your own.")
+    separator: OneCharacter = Field(",", description="The character between columns.")
+    decimal: OneCharacter = Field(".", description="The decimal point of numbers.")
+
+    def rules(self):
+        yield from super().rules()
+        if self.separator == self.decimal:
+            yield "decimal", f"{self.decimal!r} is the separator, too"
+
+
+class Parquet(FileSection):
+    """A Parquet file of your own."""
+
+    type: Literal["parquet"] = Field("parquet", description="A Parquet file of your own.")
+
+
+class NPZ(FileSection):
+    """NumPy arrays of your own: an array of rank 1 is a column, one of rank 2 several."""
+
+    type: Literal["npz"] = Field("npz", description="NumPy arrays of your own, from numpy.savez.")

@@ -1,0 +1,115 @@
+"""`model`: the models of tables with several targets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparse_keras.schema.core.section import Count, Fraction, Section, Widths
+from sparse_keras.schema.sections.experts import Activation, ExpertsConfig
+from sparse_keras.schema.sections.mixtures import conflicts_with_experts
+from sparse_keras.schema.sections.routers import DenseRouter, RouterConfig
+from sparse_keras.schema.sections.tabular.models import TabularModelSection
+
+
+class Tower(Section):
+    """The dense layers of one task alone, between what tasks share and the task's head."""
+
+    hidden_dims: Widths = Field((32,), description="Width of each layer; may be empty.")
+    activation: Activation = Field("relu", description="Activation of each layer.")
+    dropout: Fraction = Field(0.0, description="Part of each layer's output dropped in training.")
+
+    def unused(self):
+        if self.hidden_dims:
+            return {}
+        return {key: "hidden_dims is empty" for key in ("activation", "dropout")}
+
+
+class MultiTaskModelSection(TabularModelSection):
+    """Several targets: what the tasks share, then a tower and a head for each."""
+
+    stem: Count | None = Field(
+        None,
+        description="Width of a first dense layer that all tasks share. Null: none.",
+    )
+    dropout: Fraction = Field(
+        0.0, description="Part of what the tasks' towers get that is dropped in training."
+    )
+    tower: Tower = Field(
+        default_factory=Tower, description="The dense layers of each task before its head."
+    )
+
+
+class SharedBottom(MultiTaskModelSection):
+    """One dense network that all tasks share: what multi-task experts are measured against."""
+
+    type: Literal["shared_bottom"] = Field(
+        "shared_bottom", description="One dense network for all tasks."
+    )
+    hidden_dims: Annotated[Widths, Field(min_length=1)] = Field(
+        description="Width of each dense layer that all tasks share."
+    )
+    activation: Activation = Field("relu", description="Activation of each of these layers.")
+
+
+class _OneBank(MultiTaskModelSection):
+    experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
+
+    def rules(self):
+        yield from conflicts_with_experts(self.router, self.experts)
+
+
+class OMoE(_OneBank):
+    """Experts behind one gate, all shared by the tasks: the baseline of MMoE."""
+
+    type: Literal["omoe"] = Field("omoe", description="Experts behind one gate for all tasks.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter, description="The gate: which experts see a row."
+    )
+
+
+class MMoE(_OneBank):
+    """Experts that all tasks share, and a gate for each task."""
+
+    type: Literal["mmoe"] = Field("mmoe", description="Shared experts, a gate for each task.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which experts it mixes for a row.",
+    )
+
+
+class _TwoBanks(MultiTaskModelSection):
+    shared_experts: ExpertsConfig = Field(description="The experts that all tasks see.")
+    task_experts: ExpertsConfig = Field(
+        description="The experts of each task, which no other task sees."
+    )
+
+    def rules(self):
+        yield from conflicts_with_experts(self.router, self.shared_experts, self.task_experts)
+        widths = [getattr(bank, "units", None) for bank in (self.shared_experts, self.task_experts)]
+        if None not in widths and widths[0] != widths[1]:
+            yield (
+                "task_experts.units",
+                f"{widths[1]} differs from model.shared_experts.units, which is {widths[0]}: a "
+                "gate adds up the outputs of both",
+            )
+
+
+class CGC(_TwoBanks):
+    """Experts that all tasks share, experts of each task alone, and a gate for each task."""
+
+    type: Literal["cgc"] = Field("cgc", description="Shared and task-specific experts.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+    )
+
+
+class PLE(_TwoBanks):
+    """Levels of shared and of task-specific experts, which gates mix for each task."""
+
+    type: Literal["ple"] = Field("ple", description="Levels of shared and task-specific experts.")
+    levels: Count = Field(2, description="Number of levels. 1 is cgc.")
+    router: RouterConfig = Field(
+        default_factory=DenseRouter,
+        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+    )
