@@ -1,16 +1,40 @@
-"""The "nearest valid thing" that ends an error message of this package."""
+"""The nearest valid name, with which an error message of this package ends."""
 
 import difflib
+from collections.abc import Iterable
 
 
-def did_you_mean(name, options):
-    """Returns `" Did you mean 'x'?"` for the option nearest to `name`, or `""` if none is near."""
+def nearest(name: object, options: Iterable[object], n: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Returns the options most like a name, whatever their case.
+
+    Args:
+        name: What the user wrote.
+        options: The valid names.
+        n: Most options to return.
+        cutoff: Least similarity, from 0 (return any) to 1 (equal).
+
+    Returns:
+        A list of at most `n` options, best first.
+    """
     by_lower = {str(option).lower(): str(option) for option in options}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
-    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=n, cutoff=cutoff)
+    return [by_lower[match] for match in matches]
 
 
-def listing(names, limit=8):
+def did_you_mean(name: object, options: Iterable[object], in_brackets: bool = False) -> str:
+    """Returns `" Did you mean 'x'?"` for the option most like `name`, or `""` if none is alike.
+
+    Args:
+        name: What the user wrote.
+        options: The valid names.
+        in_brackets: Whether to return `" (did you mean 'x'?)"`, for a message that goes on.
+    """
+    for match in nearest(name, options):
+        return f" (did you mean {match!r}?)" if in_brackets else f" Did you mean {match!r}?"
+    return ""
+
+
+def listing(names: Iterable[object], limit: int = 8) -> str:
     """Returns up to `limit` quoted names, and how many more there are."""
     names = list(names)
     shown = ", ".join(repr(str(name)) for name in names[:limit])

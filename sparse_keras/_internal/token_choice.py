@@ -4,7 +4,7 @@ Read by the layers (`layers.TopKRouter`, `layers.HierarchicalRouter`) and by the
 It needs neither Keras nor pydantic.
 """
 
-import difflib
+from sparse_keras._internal.suggest import did_you_mean
 
 SCORES = ("softmax", "sigmoid", "sqrt_softplus", "identity")
 SELECT_ON = ("score", "score_plus_bias", "logits")
@@ -72,8 +72,7 @@ def with_preset(name, given):
         ValueError: If there is no such preset.
     """
     if name not in PRESETS:
-        close = difflib.get_close_matches(str(name), PRESETS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, PRESETS)
         raise ValueError(f"There is no preset {name!r}.{hint} The presets are {list(PRESETS)}.")
     values = dict(PRESETS[name])
     if "num_groups" in given and given["num_groups"] is None:

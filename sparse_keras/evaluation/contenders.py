@@ -8,7 +8,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparse_keras.schema.core.errors import ConfigError, did_you_mean
+from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.schema.core.errors import ConfigError
 
 REFERENCE = "moe"
 _LABELS = {
@@ -94,7 +95,7 @@ def chosen(sides, names, what):
         if name not in known:
             raise ConfigError(
                 f"The models of {what} are {', '.join(known)}. Received: {name!r}"
-                f"{did_you_mean(name, known)}."
+                f"{did_you_mean(name, known, in_brackets=True)}."
             )
     return [side for side in sides if names is None or side is sides[0] or side.name in names]
 

@@ -1,6 +1,6 @@
 """Turns what a config says, a name or a mapping with a `type`, into a layer."""
 
-import difflib
+from sparse_keras._internal.suggest import did_you_mean
 
 
 def get(identifier, known, base, kind, **defaults):
@@ -30,8 +30,7 @@ def get(identifier, known, base, kind, **defaults):
             f"{sorted(known)}. Received: {identifier!r}."
         )
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, known)
         raise ValueError(f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}.")
     try:
         return known[name](**defaults | arguments)

@@ -18,6 +18,7 @@ in a fraction of a second. The files, from the bottom up:
 
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.errors import ConfigError
+from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.loading import ConfigEntry, list_configs, load_config
 from sparse_keras.schema.sections.experts import ExpertsSection
@@ -29,6 +30,7 @@ __all__ = [
     "ConfigEntry",
     "ConfigError",
     "ExpertsSection",
+    "ModelSection",
     "Section",
     "TableSection",
     "find_configs",

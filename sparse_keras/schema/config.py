@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-import os
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr
@@ -13,8 +13,6 @@ from sparse_keras.schema.core.section import Exactly1, Section
 from sparse_keras.schema.sections.data import DataConfig
 from sparse_keras.schema.sections.models import ModelConfig
 from sparse_keras.schema.sections.optimizers import OptimizerConfig
-from sparse_keras.schema.sections.tabular.models import DenseMLP
-from sparse_keras.schema.sections.tabular.multi_task_models import SharedBottom
 from sparse_keras.schema.sections.training import TrainingConfig
 
 
@@ -76,10 +74,9 @@ class Config(Section):
         The description is left out, since it changes nothing, and so is the folder of a data file:
         a project that moves stays the same. Keyword arguments are those of `model_dump`.
         """
-        values = self.model_dump(mode="json", exclude={"description"}, **kwargs)
-        for key in self.data.FILES if self.data is not None else ():
-            values["data"][key] = os.path.basename(values["data"][key])
-        return values
+        return self.model_dump(
+            mode="json", exclude={"description"}, context={"portable": True}, **kwargs
+        )
 
     def renamed(self, name):
         """The same config under another name, as one made in Python."""
@@ -98,40 +95,6 @@ class Config(Section):
         yaml.dump(self.model_dump(mode="json"), stream)
         return stream.getvalue()
 
-    def rules(self):
-        warmup = getattr(getattr(self.optimizer, "schedule", None), "warmup_epochs", 0)
-        if warmup >= self.training.epochs:
-            yield (
-                "optimizer.schedule.warmup_epochs",
-                f"{warmup:g} leaves nothing of training.epochs, which is {self.training.epochs}",
-            )
-        embedding = getattr(self.model, "numeric_embedding", None)
-        if getattr(embedding, "type", None) == "piecewise_linear":
-            if getattr(self.data, "bins", None) == "none":
-                yield (
-                    "model.numeric_embedding",
-                    "piecewise_linear is made of bins, but data.bins is none",
-                )
-        loss = getattr(self.training.loss, "type", None)
-        if getattr(self.model, "ensemble", None) is not None:
-            if loss not in (None, "cross_entropy", "mean_squared_error"):
-                yield (
-                    "training.loss",
-                    f"{loss} cannot train each member of model.ensemble by itself; cross_entropy "
-                    "and mean_squared_error can",
-                )
-            if getattr(self.data, "weight", None) is not None:
-                yield (
-                    "data.weight",
-                    "weights of rows do not reach the loss of each member of model.ensemble",
-                )
-        if self.training.expert_load and isinstance(self.model, (DenseMLP, SharedBottom)):
-            yield "training.expert_load", f"a model of type {self.model.type} has no experts"
-        stopping = self.training.early_stopping
-        if stopping and stopping.monitor.startswith("val_") and self.data:
-            if self.data.validation_fraction == 0:
-                yield (
-                    "training.early_stopping.monitor",
-                    f"{stopping.monitor!r} needs validation rows, "
-                    "but data.validation_fraction is 0",
-                )
+    def rules(self) -> Iterator[tuple[str, str]]:
+        for section in self.inner_sections():
+            yield from section.rules_with(self)

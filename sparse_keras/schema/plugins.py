@@ -100,7 +100,8 @@ def register_model(section, builder):
     """Registers a model of tables.
 
     Args:
-        section: As for `register_router`.
+        section: As for `register_router`, derived from `schema.ModelSection`. A model without
+            experts says so by `HAS_EXPERTS = False`.
         builder: Called with the section's values and what the table says: `numeric_dim`,
             `cardinalities`, `numeric_groups`, `outputs`, `task`, and for regression `target_mean`
             and `target_std`; `numeric_kinds` too, if the section has a `numeric_embedding` that is

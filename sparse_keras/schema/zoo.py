@@ -5,7 +5,6 @@ Those that an installed package contributes (the entry point group `sparse_keras
 with the name of the entry point.
 """
 
-import difflib
 import functools
 import importlib.util
 import os
@@ -14,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sparse_keras._internal.shipped import shipped_folder
+from sparse_keras._internal.suggest import nearest
 from sparse_keras.schema.core.errors import ConfigError
 
 CONFIGS = "sparse_keras.configs"
@@ -78,7 +78,7 @@ def _contributed():
 
 def nearest_names(name, n=3):
     """The n shipped names most like `name`, best first."""
-    return difflib.get_close_matches(name, config_names(), n=n, cutoff=0.0)
+    return nearest(name, config_names(), n=n, cutoff=0.0)
 
 
 def locate(reference, folder=""):

@@ -58,12 +58,6 @@ def test_what_python_holds_to_be_equal_is_not(override):
         load_config("tabular/sparse_mlp", [override])
 
 
-def test_a_warmup_longer_than_the_training():
-    overrides = ["training.epochs=2", "optimizer.schedule={type: cosine, warmup_epochs: 2}"]
-    with pytest.raises(ConfigError, match="warmup_epochs: 2 leaves nothing of training.epochs"):
-        load_config("tabular/sparse_mlp", overrides)
-
-
 def test_a_project_that_moves_stays_the_same(tmp_path):
     hashes = set()
     for name in ("here", "there"):
@@ -73,3 +67,53 @@ def test_a_project_that_moves_stays_the_same(tmp_path):
         )
         hashes.add(load_config(tmp_path / name / "own.yaml").hash)
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides, path, message",
+    [
+        (
+            ["training.epochs=2", "optimizer.schedule={type: cosine, warmup_epochs: 2}"],
+            "optimizer.schedule.warmup_epochs",
+            "2 leaves nothing of training.epochs, which is 2",
+        ),
+        (
+            ["data.bins=none", "model.numeric_embedding={type: piecewise_linear}"],
+            "model.numeric_embedding",
+            "piecewise_linear is made of bins, but data.bins is none",
+        ),
+        (
+            ["model.ensemble=2", "training.loss={type: focal}"],
+            "training.loss",
+            "focal cannot train each member of model.ensemble",
+        ),
+        (
+            ["model.ensemble=2", "data={type: csv, path: x.csv, target: y, weight: w}"],
+            "data.weight",
+            "weights of rows do not reach the loss of each member",
+        ),
+        (
+            ["training.expert_load={}", "model={type: dense_mlp, hidden_dim: 8}"],
+            "training.expert_load",
+            "a model of type dense_mlp has no experts",
+        ),
+        (
+            ["data.validation_fraction=0", "training.early_stopping={}"],
+            "training.early_stopping.monitor",
+            "'val_loss' needs validation rows, but data.validation_fraction is 0",
+        ),
+    ],
+)
+def test_rules_between_sections(overrides, path, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config("tabular/sparse_mlp_adult", overrides)
+    assert [problem.path for problem in caught.value.problems] == [path]
+    assert message in caught.value.problems[0].message
+
+
+def test_a_config_that_breaks_rules_of_two_sections_names_both():
+    overrides = ["data.validation_fraction=0", "data.bins=none"]
+    overrides += ["training.early_stopping={}", "model.numeric_embedding={type: piecewise_linear}"]
+    with pytest.raises(ConfigError) as caught:
+        load_config("tabular/sparse_mlp_adult", overrides)
+    assert len(caught.value.problems) == 2

@@ -13,7 +13,7 @@ PLUGIN = '''
 from typing import Literal
 from pydantic import Field
 from sparse_keras import register_dataset, register_experts, register_model, register_router
-from sparse_keras.schema import ExpertsSection, Section, TableSection
+from sparse_keras.schema import ExpertsSection, ModelSection, Section, TableSection
 
 
 class FirstK(Section):
@@ -30,7 +30,7 @@ class Scaled(ExpertsSection):
     start: float = Field(1.0, description="The factor to start from.")
 
 
-class Logistic(Section):
+class Logistic(ModelSection):
     """One layer."""
 
     type: Literal["logistic"] = Field("logistic", description="One layer.")

@@ -1,6 +1,5 @@
 """How a mistake in a config is told: where it is, what it is, and the source line with a caret."""
 
-import difflib
 from dataclasses import dataclass
 
 _MOST_SHOWN = 20
@@ -65,19 +64,6 @@ class ConfigError(ValueError):
         if len(problems) > 1:
             shown.append(f"{len(problems)} errors")
         super().__init__("\n".join(shown))
-
-
-def closest(word, candidates):
-    """The candidate most like `word`, in any case; None when none is alike."""
-    by_lower = {str(candidate).lower(): candidate for candidate in candidates}
-    near = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
-    return by_lower[near[0]] if near else None
-
-
-def did_you_mean(word, candidates):
-    """` (did you mean 'x'?)`, or an empty string when no candidate is alike."""
-    match = closest(word, candidates)
-    return f" (did you mean {match!r}?)" if match else ""
 
 
 def dotted(path):

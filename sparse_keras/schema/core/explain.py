@@ -8,9 +8,10 @@ path the user wrote and the valid keys there.
 from typing import Literal, get_args, get_origin
 
 from sparse_keras._internal.builders import KINDS
+from sparse_keras._internal.suggest import did_you_mean, nearest
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of, tag
-from sparse_keras.schema.core.errors import Problem, closest, did_you_mean, dotted
+from sparse_keras.schema.core.errors import Problem, dotted
 from sparse_keras.schema.sections.losses import EACH, ONE
 
 
@@ -40,9 +41,9 @@ def explain(error, root):
                 problems.append(_at_value(root, (*path, *key.split(".")), message))
         elif kind == "union_tag_not_found":
             tags = [tag(section) for section in sections]
-            wrong = closest("type", [key for key in root.nearest(path).value if key != "type"])
-            if wrong:
-                problems.append(_unknown_key(root, path, wrong, sections)[0])
+            given = [key for key in root.nearest(path).value if key != "type"]
+            if misspelt := nearest("type", given):
+                problems.append(_unknown_key(root, path, misspelt[0], sections)[0])
             else:
                 problems.append(_at_value(root, path, f"needs a type: {_list(tags)}"))
         elif kind == "union_tag_invalid":
@@ -101,14 +102,14 @@ def _unknown_key(root, parent, key, sections):
     valid.sort(key=lambda name: name != "type")
     if not parent:
         valid.append("extends")
-    suggestion = closest(key, valid)
-    hint = f" (did you mean {suggestion!r}?)" if suggestion else f"; valid keys: {', '.join(valid)}"
+    hint = did_you_mean(key, valid, in_brackets=True) or f"; valid keys: {', '.join(valid)}"
     node = root.nearest((*parent, key))
-    return Problem(node.key, dotted((*parent, key)), f"unknown key{hint}"), suggestion
+    problem = Problem(node.key, dotted((*parent, key)), f"unknown key{hint}")
+    return problem, next(iter(nearest(key, valid)), None)
 
 
 def _not_a_choice(root, path, choices, value, otherwise=""):
-    suggestion = did_you_mean(value, [str(choice) for choice in choices]) or otherwise
+    suggestion = did_you_mean(value, choices, in_brackets=True) or otherwise
     one_of = "one of " if len(choices) > 1 else ""
     return _at_value(
         root, path, f"expected {one_of}{_list(choices)}, got {_show(value)}{suggestion}"

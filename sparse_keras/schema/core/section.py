@@ -1,7 +1,8 @@
 """What every section of a config shares: strict types, rules between keys, and `kwargs()`."""
 
 import os
-from typing import Annotated, ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -9,12 +10,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializationInfo,
     StringConstraints,
     ValidationInfo,
     model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from sparse_keras.schema.config import Config
 
 # Sizes end up in tensor shapes, which are int32.
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -64,39 +69,60 @@ class Section(BaseModel):
 
     A section that is one of several kinds has a `type`; its other fields are the keyword arguments
     of what it describes. Values never change.
+
+    Attributes:
+        FILES: The keys that name files, each a `Path`. The folder of such a file does not count in
+            the identity of a config.
     """
 
-    FILES: ClassVar[tuple[str, ...]] = ()  # Keys that name files; see `Path`.
+    FILES: ClassVar[tuple[str, ...]] = ()
 
-    # Deferred: pydantic would else make the validator of each section once for itself and once more
-    # for every section around it, a third of the time that a light verb takes.
+    # Deferred, because pydantic would otherwise build the validator of each section once for itself
+    # and again for every section around it, which takes a third of the time of a light verb.
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
     )
 
-    def rules(self):
-        """Yields `(key, message)` for each rule between keys that is broken.
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Yields `(key, message)` for each broken rule between keys of this section.
 
         The key is a path relative to this section, and the message names the other keys.
         """
         yield from ()
 
-    def unused(self):
+    def rules_with(self, config: "Config") -> Iterator[tuple[str, str]]:
+        """Yields `(path, message)` for each broken rule between this section and other sections.
+
+        The path starts at the top of the config, such as `"training.early_stopping.monitor"`. The
+        whole config asks each of its sections once all of them are valid by themselves.
+        """
+        yield from ()
+
+    def unused(self) -> dict[str, str]:
         """The keys that change nothing given the others, as `{key: reason}`.
 
         Giving such a key is an error, and the resolved config leaves it out.
         """
         return {}
 
-    def kwargs(self):
+    def kwargs(self) -> dict[str, Any]:
         """The keyword arguments of what the section describes: all fields but `type`.
 
         Nested sections are dicts that keep their `type`. Keys that are `unused()` are left out.
         """
         return self.model_dump(exclude={"type"})
 
+    def inner_sections(self) -> Iterator["Section"]:
+        """Yields the sections inside this one, at any depth."""
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            for member in value.values() if isinstance(value, dict) else (value,):
+                if isinstance(member, Section):
+                    yield member
+                    yield from member.inner_sections()
+
     @model_validator(mode="after")
-    def _check_rules(self):
+    def _check_rules(self) -> "Section":
         broken = list(self.rules())
         for key, reason in self.unused().items():
             if key in self.model_fields_set:
@@ -109,8 +135,12 @@ class Section(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _leave_out_unused(self, serialize):
+    def _resolved(self, serialize, info: SerializationInfo):
         values, unused = serialize(self), self.unused()
-        # `type` first, as one writes it; pydantic puts the fields of base classes before it.
+        if (info.context or {}).get("portable"):
+            for key in self.FILES:
+                if key in values:
+                    values[key] = os.path.basename(values[key])
+        # `type` first, as in a YAML file; pydantic puts the fields of base classes before it.
         keys = sorted(values, key=lambda key: key != "type")
         return {key: values[key] for key in keys if key not in unused}

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from sparse_keras.schema.core.choice import Choice
+from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.models import DCNMix, DenseMLP, SparseMLP
 from sparse_keras.schema.sections.tabular.multi_task_models import (
@@ -13,5 +14,7 @@ from sparse_keras.schema.sections.tabular.multi_task_models import (
     SharedBottom,
 )
 
-MODELS = Choice("model", SparseMLP, DenseMLP, DCNMix, SharedBottom, OMoE, MMoE, CGC, PLE)
+MODELS = Choice(
+    "model", SparseMLP, DenseMLP, DCNMix, SharedBottom, OMoE, MMoE, CGC, PLE, base=ModelSection
+)
 ModelConfig = Annotated[Section, MODELS]

@@ -21,6 +21,14 @@ class Cosine(Section):
     warmup_epochs: NotNegative = Field(0.0, description="Epochs of the linear rise from 0.")
     final_fraction: Fraction = Field(0.0, description="What is left of the learning rate at last.")
 
+    def rules_with(self, config):
+        if self.warmup_epochs >= config.training.epochs:
+            yield (
+                "optimizer.schedule.warmup_epochs",
+                f"{self.warmup_epochs:g} leaves nothing of training.epochs, which is "
+                f"{config.training.epochs}",
+            )
+
 
 class Linear(Section):
     """A straight line from the learning rate down."""

@@ -24,6 +24,14 @@ class EarlyStopping(Section):
     patience: Count = Field(3, description="Epochs without improvement before stopping.")
     restore_best: bool = Field(True, description="Whether to go back to the best epoch's weights.")
 
+    def rules_with(self, config):
+        reason = config.data.why_no_validation if config.data is not None else None
+        if reason is not None and self.monitor.startswith("val_"):
+            yield (
+                "training.early_stopping.monitor",
+                f"{self.monitor!r} needs validation rows, but {reason}",
+            )
+
 
 class ExpertLoad(Section):
     """What training tells of its experts: `callbacks.ExpertLoad`."""
@@ -49,6 +57,10 @@ class ExpertLoad(Section):
         if self.warn:
             return {}
         return {key: "warn is false" for key in ("collapse_above", "dropped_above")}
+
+    def rules_with(self, config):
+        if not config.model.HAS_EXPERTS:
+            yield "training.expert_load", f"a model of type {config.model.type} has no experts"
 
 
 class TrainingConfig(Section):

@@ -7,6 +7,7 @@ from pydantic import Field
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.section import Count, Positive, Section
 from sparse_keras.schema.sections.experts import Activation
+from sparse_keras.schema.sections.tabular.table import TableSection
 
 
 class PiecewiseLinear(Section):
@@ -22,6 +23,13 @@ class PiecewiseLinear(Section):
         "at 0 (TabM).",
     )
     activation: Activation = Field("linear", description="Activation of the embeddings.")
+
+    def rules_with(self, config):
+        if isinstance(config.data, TableSection) and config.data.bins == "none":
+            yield (
+                "model.numeric_embedding",
+                "piecewise_linear is made of bins, but data.bins is none",
+            )
 
 
 class Periodic(Section):

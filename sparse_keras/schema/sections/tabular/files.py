@@ -62,6 +62,10 @@ class FileSection(TestSplit):
         "memory. Null: all.",
     )
 
+    @property
+    def has_weights(self) -> bool:
+        return self.weight is not None
+
     def unused(self):
         if isinstance(self.target, str):
             return {}

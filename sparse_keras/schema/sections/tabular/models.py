@@ -85,6 +85,22 @@ class BlockModelSection(TabularModelSection):
         if self.ensemble is not None and self.stem is None:
             yield "ensemble", "needs a stem, in which its members part"
 
+    def rules_with(self, config):
+        if self.ensemble is None:
+            return
+        loss = getattr(config.training.loss, "type", None)  # A mapping is for several targets.
+        if loss not in (None, "cross_entropy", "mean_squared_error"):
+            yield (
+                "training.loss",
+                f"{loss} cannot train each member of model.ensemble by itself; cross_entropy "
+                "and mean_squared_error can",
+            )
+        if config.data is not None and config.data.has_weights:
+            yield (
+                "data.weight",
+                "weights of rows do not reach the loss of each member of model.ensemble",
+            )
+
 
 class SparseMLP(SparseInput, BlockModelSection):
     """Blocks of sparse experts behind a router, on a table."""
@@ -143,6 +159,8 @@ class SparseMLP(SparseInput, BlockModelSection):
 
 class DenseMLP(SparseInput, BlockModelSection):
     """Blocks in which every row uses every weight: what `sparse_mlp` is measured against."""
+
+    HAS_EXPERTS = False
 
     type: Literal["dense_mlp"] = Field("dense_mlp", description="A dense network on a table.")
     hidden_dim: Count = Field(description="Width between the two matrices of a block.")

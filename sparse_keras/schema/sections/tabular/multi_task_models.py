@@ -42,6 +42,8 @@ class MultiTaskModelSection(TabularModelSection):
 class SharedBottom(MultiTaskModelSection):
     """One dense network that all tasks share: what multi-task experts are measured against."""
 
+    HAS_EXPERTS = False
+
     type: Literal["shared_bottom"] = Field(
         "shared_bottom", description="One dense network for all tasks."
     )

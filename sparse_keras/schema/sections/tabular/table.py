@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.schema.core.data_section import DataSection
-from sparse_keras.schema.core.errors import did_you_mean
 from sparse_keras.schema.core.section import BetweenZeroAndOne, Fraction, Seed, Text
 from sparse_keras.schema.sections.tabular.feature_selection import SelectionConfig
 
@@ -17,6 +17,10 @@ class HeldOutRows(DataSection):
         0.1, description="Part of the training rows held out for validation. 0: none."
     )
     split_seed: Seed = Field(0, description="Seed of the splits, apart from training.seed.")
+
+    @property
+    def why_no_validation(self) -> str | None:
+        return "data.validation_fraction is 0" if self.validation_fraction == 0 else None
 
 
 class TableSection(HeldOutRows):
@@ -87,7 +91,8 @@ class SeveralTargets(TableSection):
             yield "tasks", f"expected at least one of {', '.join(self.TARGETS)}"
         for task in dict.fromkeys(self.tasks or ()):
             if task not in self.TARGETS:
-                hint = did_you_mean(task, self.TARGETS) or f"; there are {', '.join(self.TARGETS)}"
+                hint = did_you_mean(task, self.TARGETS, in_brackets=True)
+                hint = hint or f"; there are {', '.join(self.TARGETS)}"
                 yield "tasks", f"the data set has no target {task!r}{hint}"
             elif self.tasks.count(task) > 1:
                 yield "tasks", f"{task} is named twice"
