@@ -1,9 +1,12 @@
 """The keys of a config as Markdown tables, those of plug-ins included."""
 
+from collections.abc import Iterator
+
 from pydantic.json_schema import models_json_schema
 
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of
+from sparse_keras.schema.core.section import Section
 
 _BOUNDS = {
     "minimum": "≥ {}",
@@ -50,11 +53,12 @@ def _sections(section, path):
             yield from _sections(inner, (*path, key))
 
 
-def _keys(section):
-    """The keys of a section: its own before those that it shares with others."""
-    for one in section.__mro__:
-        inherited = getattr(one.__base__, "model_fields", {})
-        yield from (key for key in getattr(one, "model_fields", {}) if key not in inherited)
+def _keys(section: type[Section]) -> Iterator[str]:
+    """Yields each key of a section once: its own before those that it shares with others."""
+    classes = [one for one in section.__mro__ if issubclass(one, Section)]
+    introduced_by = {key: one for one in classes for key in one.model_fields}
+    for one in classes:
+        yield from (key for key in one.model_fields if introduced_by[key] is one)
 
 
 def _row(key, field, schema, required):

@@ -13,8 +13,14 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_the_keys_are_those_of_the_schema():
-    """Else run `python tests/test_configs_page.py`."""
+    """Otherwise run `python tests/docs/test_configs_page.py`."""
     assert written() == TEXT
+
+
+def test_a_table_lists_each_key_once():
+    for table in re.split(r"^#+ ", reference(), flags=re.MULTILINE):
+        keys = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+        assert len(keys) == len(set(keys)), table
 
 
 def written():

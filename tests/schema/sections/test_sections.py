@@ -1,57 +1,33 @@
 """The sections: strict, immutable, described, and equal to the Keras objects they stand for."""
 
-import inspect
-
 import keras
 import pytest
 from pydantic import ValidationError
 
 from sparse_keras import layers
+from sparse_keras._internal.token_choice import PRESETS
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections import (
     experts,
-    losses,
-    mixtures,
     optimizers,
     routers,
-    task_weights,
     training,
 )
 from sparse_keras.schema.sections.tabular import (
-    csr,
     datasets,
-    embeddings,
-    feature_selection,
-    files,
     models,
-    multi_task_models,
-    table,
 )
 
-SECTIONS = [Config] + [
-    section
-    for module in (
-        experts,
-        losses,
-        mixtures,
-        optimizers,
-        routers,
-        task_weights,
-        training,
-        csr,
-        datasets,
-        embeddings,
-        feature_selection,
-        files,
-        models,
-        multi_task_models,
-        table,
-    )
-    for name, section in inspect.getmembers(module, inspect.isclass)
-    if issubclass(section, Section) and section.__module__ == module.__name__ and name[0] != "_"
-]
+
+def subclasses(section):
+    for one in section.__subclasses__():
+        yield one
+        yield from subclasses(one)
+
+
+SECTIONS = [one for one in dict.fromkeys(subclasses(Section)) if "sparse_keras" in one.__module__]
 # The keys without a default, for sections that have such.
 REQUIRED = {
     "DenseExperts": {"num_experts": 4, "units": 8},
@@ -311,10 +287,10 @@ def test_a_frozen_preset_leaves_out_what_would_never_change():
     assert frozen.select_on == "score" and frozen.score == "sigmoid" and frozen.num_groups == 8
 
 
-@pytest.mark.parametrize("preset", routers.PRESETS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_the_config_with_its_values(preset):
     config = routers.TopKRouter(preset=preset)
-    assert config.kwargs() == routers.TopKRouter(**routers.PRESETS[preset]).kwargs()
+    assert config.kwargs() == routers.TopKRouter(**PRESETS[preset]).kwargs()
     assert "preset" not in config.model_dump()
     router = layers.TopKRouter.preset(preset).get_config()
     assert {key: router[key] for key in config.kwargs()} == config.kwargs()
@@ -326,6 +302,6 @@ def test_keys_take_the_place_of_a_presets():
     assert config.kwargs()["num_groups"] is None and "groups_kept" not in config.kwargs()
 
 
-@pytest.mark.parametrize("preset", routers.PRESETS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_the_router_of_a_preset_can_be_frozen(preset):
     assert not routers.TopKRouter(preset=preset, trainable=False).trainable

@@ -1,0 +1,47 @@
+"""`model.router`: each row goes to the best groups of experts, and to the best experts of each."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparse_keras._internal.token_choice import hierarchy_conflicts, hierarchy_misfits
+from sparse_keras.schema.core.section import Count, Fraction, NotNegative
+from sparse_keras.schema.sections.routers.base import (
+    BALANCE,
+    IMPORTANCE,
+    JITTER,
+    MEAN_ENTROPY,
+    TOKEN_ENTROPY,
+    LearnedRouter,
+)
+
+
+class HierarchicalRouter(LearnedRouter):
+    """A gate chooses groups of experts for each row, and a gate in each group its experts."""
+
+    type: Literal["hierarchical"] = Field(
+        "hierarchical", description="The best groups, and the best experts of each."
+    )
+    k: Count = Field(2, description="Experts that see each row, as many from each group.")
+    num_groups: Count = Field(2, description="Groups of experts, all of one size.")
+    groups_kept: Count = Field(1, description="Groups that a row's experts are in.")
+    normalize: bool | None = Field(
+        None,
+        description="Whether scores are divided by the sum of those chosen, at both levels. Null: "
+        "divided, one that is chosen alone by the sum of the best two.",
+    )
+    use_bias: bool = Field(False, description="Whether the logits of both gates have biases.")
+    jitter: Fraction = Field(0.0, description=JITTER)
+    balance_loss: NotNegative = Field(0.01, description=BALANCE)
+    importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
+    mean_entropy_loss: NotNegative = Field(0.0, description=MEAN_ENTROPY)
+    token_entropy_loss: NotNegative = Field(0.0, description=TOKEN_ENTROPY)
+
+    def rules(self):
+        yield from hierarchy_conflicts(self)
+
+    def misfits(self, num_experts):
+        yield from hierarchy_misfits(self, num_experts)
+
+    def unused(self):
+        return {} if self.trainable else {"use_bias": "trainable is false"}
