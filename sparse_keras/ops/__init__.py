@@ -20,6 +20,7 @@ The path of a token:
 """
 
 from sparse_keras.ops.dispatch import (
+    DispatchPlan,
     collect,
     combine,
     dispatch,
@@ -32,6 +33,7 @@ from sparse_keras.ops.grouped_matmul import group_rows, grouped_matmul
 from sparse_keras.ops.groups import expand_groups
 
 __all__ = [
+    "DispatchPlan",
     "collect",
     "combine",
     "dispatch",

@@ -1,5 +1,7 @@
 """Brings tokens to their experts and back: sort, capacity, dispatch, combine.
 
+These are the tensor functions; `layers.mixtures.dispatcher` is how mixtures use them.
+
 Nothing here is dense in E: no one-hot `[N, E, C]` tensor. Dispatch and combine are each other's
 transpose. Where a token has K open assignments, both are gathers, and so are both gradients; a
 scatter-add takes longer. Where most of the K are closed, as in a router that may open any of E
@@ -7,11 +9,38 @@ experts, rows are added up by token instead, and what is closed costs nothing. (
 additions is fixed on CPUs, and on GPUs where the framework is told to be deterministic.)
 """
 
+import dataclasses
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras.ops import backend, sorting
 from sparse_keras.ops.primitives import linear_map
+
+
+@dataclasses.dataclass(frozen=True)
+class DispatchPlan:
+    """Where each assignment goes: what `sort_by_expert` returns.
+
+    `M'` is the number of rows in use where shapes may depend on data (TensorFlow outside XLA,
+    PyTorch), and otherwise M, or `most_open` if that is less.
+
+    Attributes:
+        load: Int32 `[E]`, open assignments of each expert before any is dropped.
+        group_sizes: Int32 `[E]`, rows of each expert after dropping.
+        assignment: Int32 `[M']`, the assignment `choice * N + token` in each row.
+        row: Int32 `[K, N]`, the row of each assignment.
+        kept: Bool `[K, N]`, whether the assignment is open and not dropped; `None` if all are.
+        adds_rows: Whether rows are added up by token. Otherwise each token gathers its own.
+    """
+
+    load: Any
+    group_sizes: Any
+    assignment: Any
+    row: Any
+    kept: Any
+    adds_rows: bool
 
 
 def expert_capacity(capacity_factor, num_assignments, num_experts):
@@ -86,16 +115,7 @@ def sort_by_expert(
             assignments certainly do not exceed. It is of use where shapes cannot depend on data.
 
     Returns:
-        The plan, a dict. `M'` is the number of rows in use where shapes may depend on data
-        (TensorFlow outside XLA, PyTorch), and otherwise M, or `most_open` if that is less.
-
-        * `"load"`: int32 `[E]`, open assignments of each expert before any is dropped.
-        * `"group_sizes"`: int32 `[E]`, rows of each expert after dropping.
-        * `"assignment"`: int32 `[M']`, the assignment `choice * N + token` in each row.
-        * `"row"`: int32 `[K, N]`, the row of each assignment.
-        * `"kept"`: bool `[K, N]`, whether the assignment is open and not dropped; `None` if all
-          are.
-        * `"adds_rows"`: whether rows are added up by token; else each token gathers its own.
+        `DispatchPlan`.
     """
     num_tokens = ops.shape(expert_index)[0]
     choices = expert_index.shape[1]
@@ -132,16 +152,15 @@ def sort_by_expert(
         row = ops.where(kept, row, 0)
         # At least one row stays, so that a gather always has something to read.
         assignment = backend.truncate(assignment, ops.maximum(total, 1), most_open)
-    return {
-        "load": load,
-        "group_sizes": group_sizes,
-        "assignment": assignment,
-        "row": row,
-        "kept": kept,
-        "adds_rows": few_open
-        and kept is not None
-        and (backend.shapes_follow_data() or most_open is not None),
-    }
+    can_add = backend.shapes_follow_data() or most_open is not None
+    return DispatchPlan(
+        load=load,
+        group_sizes=group_sizes,
+        assignment=assignment,
+        row=row,
+        kept=kept,
+        adds_rows=few_open and kept is not None and can_add,
+    )
 
 
 def dispatch(tokens, plan):
@@ -184,10 +203,10 @@ def combine(rows, plan, weight):
         zeros.
     """
     weight = ops.cast(ops.transpose(weight), rows.dtype)
-    if plan["kept"] is not None:
+    if plan.kept is not None:
         # Without it, a dropped assignment would send a gradient into a row of no expert.
-        weight = ops.where(plan["kept"], weight, ops.zeros_like(weight))
-    if not plan["adds_rows"]:
+        weight = ops.where(plan.kept, weight, ops.zeros_like(weight))
+    if not plan.adds_rows:
         outputs = collect(rows, plan)
         return ops.sum(outputs * _of_rank(weight, outputs), axis=0)
     indices = _indices(plan)
@@ -200,12 +219,12 @@ def combine(rows, plan, weight):
 
 
 def _indices(plan):
-    kept = () if plan["kept"] is None else (plan["kept"],)
-    return (plan["assignment"], plan["row"], *kept)
+    kept = () if plan.kept is None else (plan.kept,)
+    return (plan.assignment, plan.row, *kept)
 
 
 def _summing(plan):
-    return _add_by_token if plan["adds_rows"] else _sum_by_token
+    return _add_by_token if plan.adds_rows else _sum_by_token
 
 
 def _of_rank(values, tensor):

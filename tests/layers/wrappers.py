@@ -44,7 +44,7 @@ class ByLargestFeature(_Wrapper):
             if training is None or not self.inner._call_has_training_arg
             else {"training": training}
         )
-        outputs = self.inner(dispatch(rows, plan), plan["group_sizes"], **arguments)
+        outputs = self.inner(dispatch(rows, plan), plan.group_sizes, **arguments)
         ones = ops.ones_like(index, dtype="float32")
         outputs = combine(outputs, plan, ones)
         return ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))

@@ -26,7 +26,7 @@ def plan_of(index, is_open, experts, capacity=None, form="gathers"):
     plan = sort_by_expert(
         ops.convert_to_tensor(index), ops.convert_to_tensor(is_open), experts, capacity, **more
     )
-    assert plan["adds_rows"] == adds
+    assert plan.adds_rows == adds
     return plan
 
 
@@ -38,8 +38,8 @@ def test_rows_are_sorted_by_expert(capacity, open_share, form):
     plan = plan_of(index, is_open, 6, capacity, form)
     limit = np.inf if capacity is None else capacity
     kept = reference.kept_assignments(index, is_open, 6, limit)
-    np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan["kept"])).T, kept)
-    sizes = ops.convert_to_numpy(plan["group_sizes"])
+    np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan.kept)).T, kept)
+    sizes = ops.convert_to_numpy(plan.group_sizes)
     np.testing.assert_array_equal(sizes, [(kept & (index == e)).sum() for e in range(6)])
 
     rows = to_numpy(dispatch(ops.convert_to_tensor(x), plan))
@@ -58,7 +58,7 @@ def test_dispatch_then_combine(capacity, open_share, form):
     """With experts that do nothing, the output is each token times its kept weights."""
     index, is_open, x, weight = draw(open_share=open_share, seed=1)
     plan = plan_of(index, is_open, 6, capacity, form)
-    kept = np.array(ops.convert_to_numpy(plan["kept"])).T
+    kept = np.array(ops.convert_to_numpy(plan.kept)).T
     upstream = np.random.default_rng(2).normal(size=x.shape).astype("float32")
 
     def function(x, weight):
@@ -85,12 +85,12 @@ def test_capacity_by_hand():
     index = np.array([[0, 1], [0, 1], [0, 1]], "int32")
     plan = plan_of(index, np.ones((3, 2), bool), 2, 1)
     np.testing.assert_array_equal(
-        np.array(ops.convert_to_numpy(plan["kept"])).T, [[1, 1], [0, 0], [0, 0]]
+        np.array(ops.convert_to_numpy(plan.kept)).T, [[1, 1], [0, 0], [0, 0]]
     )
     # Expert 0 is the first choice of token 1 and the second of token 0: the first choice stays.
     index = np.array([[1, 0], [0, 1]], "int32")
     plan = plan_of(index, np.ones((2, 2), bool), 2, 1)
-    np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan["kept"])).T, [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(np.array(ops.convert_to_numpy(plan.kept)).T, [[1, 0], [1, 0]])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -98,7 +98,7 @@ def test_rows_of_no_token_cannot_spoil_outputs(form):
     """What experts write past the last row, NaN included, reaches no token."""
     index, is_open, x, weight = draw(open_share=0.4, seed=3)
     plan = plan_of(index, is_open, 6, form=form)
-    total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())
+    total = int(ops.convert_to_numpy(plan.group_sizes).sum())
     rows = to_numpy(dispatch(ops.convert_to_tensor(x), plan)).copy()
     rows[total:] = np.nan
     y = to_numpy(combine(ops.convert_to_tensor(rows), plan, ops.convert_to_tensor(weight)))
@@ -125,8 +125,8 @@ def test_dropped_assignments_send_no_gradient_to_rows(form):
     """A bank may compute on all rows; what it makes of those that nobody uses has no say."""
     index, is_open, _, weight = draw(open_share=1.0, seed=4)
     plan = plan_of(index, is_open, 6, 2, form)
-    total = int(ops.convert_to_numpy(plan["group_sizes"]).sum())
-    rows = np.ones((plan["assignment"].shape[0], 4), "float32")
+    total = int(ops.convert_to_numpy(plan.group_sizes).sum())
+    rows = np.ones((plan.assignment.shape[0], 4), "float32")
 
     (found,) = gradients(lambda rows: ops.sum(combine(rows, plan, weight)), rows)
     assert np.all(found[total:] == 0)

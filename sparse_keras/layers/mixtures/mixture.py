@@ -6,6 +6,7 @@ from keras import ops
 from sparse_keras import losses
 from sparse_keras.layers.mixtures import statistics
 from sparse_keras.layers.mixtures.causality import layers_before, warn_of_leak
+from sparse_keras.layers.mixtures.dispatcher import Dispatcher
 
 
 class Mixture(keras.layers.Layer):
@@ -18,7 +19,11 @@ class Mixture(keras.layers.Layer):
 
     * `gates`: dict from a gate's name to its router. The name of an only gate is `""`.
     * `flops_per_token(input_dim)`, `total_params()` and `active_params()`.
+
+    `dispatcher` is how tokens get to their experts and back; see `dispatcher.Dispatcher`.
     """
+
+    dispatcher = Dispatcher()
 
     @property
     def gates(self):

@@ -18,14 +18,7 @@ from sparse_keras.layers.mixtures.mixture import (
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.validation import optional_positive
-from sparse_keras.ops import (
-    combine,
-    dispatch,
-    expert_capacity,
-    order_by_priority,
-    order_by_score,
-    sort_by_expert,
-)
+from sparse_keras.ops import expert_capacity, order_by_priority, order_by_score
 from sparse_keras.ops.csr import is_any_sparse
 
 __all__ = ["MixtureOfExperts", "mixtures"]
@@ -200,7 +193,7 @@ class MixtureOfExperts(Mixture):
         routing = shown(self, "", own, routed_mask, training)
         most_open = self.router.most_open(ops.shape(self._seen(routed, inputs)), training)
         capacity = self._capacity(routing["is_open"], training)
-        plan = sort_by_expert(
+        plan = self.dispatcher.plan(
             routing["expert_index"],
             None if self.router.always_open and mask is None else routing["is_open"],
             self.num_experts,
@@ -213,9 +206,8 @@ class MixtureOfExperts(Mixture):
         if self._by_example:
             outputs = self._of_examples(tokens, token_mask, inputs, plan, routing, training)
         else:
-            rows = dispatch(tokens, plan)
-            rows = self.experts(rows, plan["group_sizes"], training=training)
-            outputs = combine(rows, plan, routing["weight"])
+            rows = self.dispatcher.compute(self.experts, tokens, plan, training=training)
+            outputs = self.dispatcher.combine(rows, plan, routing["weight"])
             outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))
         outputs = ops.cast(outputs, self.compute_dtype)
 
@@ -223,12 +215,12 @@ class MixtureOfExperts(Mixture):
             shared = call_masked(self.shared_expert, ops.reshape(tokens, ops.shape(inputs)), mask)
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
-            kept, examples = ops.sum(plan["group_sizes"]), ops.shape(inputs)[0]
-            loss = self.record("", routing, plan["load"], kept, routed_mask, examples)
+            kept, examples = ops.sum(plan.group_sizes), ops.shape(inputs)[0]
+            loss = self.record("", routing, plan.load, kept, routed_mask, examples)
             if loss is not None:
                 self.add_loss(loss)
         if return_routing:
-            is_open = routing["is_open"] if plan["kept"] is None else ops.transpose(plan["kept"])
+            is_open = routing["is_open"] if plan.kept is None else ops.transpose(plan.kept)
             return outputs, {**routing, "is_open": is_open}
         return outputs
 
@@ -259,13 +251,10 @@ class MixtureOfExperts(Mixture):
 
     def _of_examples(self, tokens, token_mask, inputs, plan, routing, training):
         """What the experts make of whole examples."""
-        rows = dispatch(ops.reshape(tokens, ops.shape(inputs)), plan)
-        mask = row_mask = None
-        if token_mask is not None:
-            mask = ops.reshape(token_mask, ops.shape(inputs)[:-1])
-            row_mask = ops.take(mask, plan["assignment"] % ops.shape(inputs)[0], axis=0)
-        rows = self.experts(rows, plan["group_sizes"], mask=row_mask, training=training)
-        outputs = combine(rows, plan, routing["weight"])
+        examples = ops.reshape(tokens, ops.shape(inputs))
+        mask = None if token_mask is None else ops.reshape(token_mask, ops.shape(inputs)[:-1])
+        rows = self.dispatcher.compute(self.experts, examples, plan, mask, training)
+        outputs = self.dispatcher.combine(rows, plan, routing["weight"])
         if mask is not None and self._keeps_positions(inputs.shape, outputs.shape):
             outputs = ops.where(mask[..., None], outputs, ops.zeros_like(outputs))
         return outputs

@@ -24,7 +24,6 @@ from sparse_keras.layers.mixtures.mixture import (
 from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.routers import router_from
 from sparse_keras.layers.routers.base import every_slot, open_slots
-from sparse_keras.ops import collect, dispatch, sort_by_expert
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -207,12 +206,12 @@ class MultiGateMixtureOfExperts(Mixture):
         if slots == num_experts:
             index = None
             every_index = every_slot(ops.cast(union, "float32"))["expert_index"]
-            plan = sort_by_expert(every_index, union, num_experts)
+            plan = self.dispatcher.plan(every_index, union, num_experts)
         else:
             index, _, is_open = open_slots(ops.cast(union, "float32"), union, slots)
-            plan = sort_by_expert(index, is_open, num_experts)
-        rows = bank(dispatch(tokens, plan), plan["group_sizes"], training=training)
-        return collect(rows, plan), index
+            plan = self.dispatcher.plan(index, is_open, num_experts)
+        rows = self.dispatcher.compute(bank, tokens, plan, training=training)
+        return self.dispatcher.collect(rows, plan), index
 
     def _slots(self, bank, gates):
         """The most experts of a bank that the gates open together."""
