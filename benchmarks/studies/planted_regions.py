@@ -131,9 +131,10 @@ class Networks:
 
     def _around(self):
         from benchmarks.studies import planted_data
+        from sparse_keras.data import TableInputs
 
         return {
-            "numeric_dim": planted_data.DIM,
+            "inputs": TableInputs(planted_data.DIM),
             "task": "regression",
             "stem": self.settings["stem"],
         }

@@ -9,20 +9,21 @@ import numpy as np
 
 from benchmarks.studies.correlated_tasks import DIM
 from sparse_keras import models
+from sparse_keras.data import TableInputs
 
 KINDS = {
     "shared_bottom": "shared bottom",
     "omoe": "one gate (OMoE)",
     "mmoe": "a gate per task (MMoE)",
 }
-TASKS = {name: {"task": "regression"} for name in ("first", "second")}
+TASKS = dict.fromkeys(("first", "second"), "regression")
 EXPERTS = {"type": "dense", "num_experts": 8, "units": 16, "activation": "relu"}
 BOTTOM = 113  # The paper's, for about as many weights as the experts have.
 
 
 def build(kind):
     """The library's model of a kind, uncompiled, with weights of its own."""
-    options = {"tasks": TASKS, "numeric_dim": DIM, "tower": {"hidden_dims": [8]}}
+    options = {"inputs": TableInputs(DIM), "tasks": TASKS, "tower": {"hidden_dims": [8]}}
     if kind == "shared_bottom":
         return models.shared_bottom(hidden_dims=[BOTTOM], **options)
     return getattr(models, kind)(experts=EXPERTS, router="dense", **options)

@@ -44,6 +44,18 @@ class Builders(Mapping):
         return len(self._own) + len(self._registered)
 
 
+# Where the library's own builders of each kind are, together with those of plug-ins.
+_BUILT_IN = {
+    "model": "sparse_keras.models:MODELS",
+    "data": "sparse_keras.data:READERS",
+}
+
+
+def builder_of(kind, name):
+    """The builder of a registered name, the library's or a plug-in's, imported on first use."""
+    return resolve(_BUILT_IN[kind])[name]
+
+
 def resolve(reference):
     """`"module:attribute"` -> the attribute."""
     module, _, attribute = reference.partition(":")

@@ -15,6 +15,7 @@ MODULES = (
     "sparse_keras.ops",
     "sparse_keras.layers",
     "sparse_keras.callbacks",
+    "sparse_keras.data",
     "sparse_keras.models",
     "sparse_keras.tasks",
     "sparse_keras.optimizers",

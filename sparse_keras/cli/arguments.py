@@ -57,18 +57,18 @@ def add_run(parser):
 
 
 def trained_run(args):
-    """The config and the `TabularModel` of the run that the arguments name."""
+    """The config and the `PreprocessedModel` of the run that the arguments name."""
     folder = Path(args.run_folder)
     config = load_config(config_of_model(folder))
     start_backend()
-    from sparse_keras.models import TabularModel
-    from sparse_keras.training.train import load_model
+    from sparse_keras.models import PreprocessedModel
+    from sparse_keras.training.load_model import load_model
 
     model = load_model(folder)
-    if not isinstance(model, TabularModel):
+    if not isinstance(model, PreprocessedModel):
         raise ValueError(
-            f"The model in {folder} does not encode raw rows itself. Expected a TabularModel, as "
-            f"`sparse-keras train` writes it. Found: {type(model).__name__}."
+            f"The model in {folder} does not encode raw rows itself. Expected a PreprocessedModel, "
+            f"as `sparse-keras train` writes it. Found: {type(model).__name__}."
         )
     return config, model
 

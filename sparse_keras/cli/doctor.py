@@ -181,7 +181,7 @@ def short_training():
     import numpy as np
 
     from sparse_keras.data import load_data
-    from sparse_keras.models import TabularModel
+    from sparse_keras.models import PreprocessedModel
     from sparse_keras.training.building import build_model
 
     config = load_config(
@@ -199,7 +199,7 @@ def short_training():
     losses = core.fit(data.train, epochs=3, verbose=0).history["loss"]
     if not losses[-1] < losses[0]:
         raise Failed(f"the loss did not fall: {', '.join(f'{loss:.4f}' for loss in losses)}")
-    model = TabularModel(core, data.features)
+    model = PreprocessedModel(core, data.preprocessor)
     rows = data.frames["test"]
     before = model.predict(rows, verbose=0)
     with tempfile.TemporaryDirectory() as folder:

@@ -49,16 +49,19 @@ def run(args):
     from sparse_keras.data.tabular.csr.files import with_target_of
     from sparse_keras.data.tabular.table_files import read_table
 
-    if args.data and is_of_matrix(model.features):
-        frame, name = read_matrix_of(args, args.data, config, model.features), args.data
+    if args.data and is_of_matrix(model.preprocessor.features):
+        frame, name = (
+            read_matrix_of(args, args.data, config, model.preprocessor.features),
+            args.data,
+        )
         if frame.targets is None:
             raise ValueError(
                 f"{args.data} is a matrix without a target. Evaluate a svmlight file, or a --part "
                 "of the run's own data."
             )
-        frame = with_target_of(frame, model.features.target)
+        frame = with_target_of(frame, model.preprocessor.features.target)
     elif args.data:
-        options = table_format(args, args.data, config, model.features)
+        options = table_format(args, args.data, config, model.preprocessor.features)
         frame, name = read_table(args.data, **options), args.data
     else:
         refuse_table_format(args, "without --data, the run's own config says it")
@@ -68,9 +71,9 @@ def run(args):
         frame, name = data.frames[args.part], f"{args.part} rows of {data.name}"
     # As the model knows the columns: the run's table may have changed since.
     batches = ArrayBatches(
-        model.features.encode(frame),
-        model.features.encode_target(frame),
-        model.features.sample_weight(frame),
+        model.preprocessor.features.encode(frame),
+        model.preprocessor.features.encode_target(frame),
+        model.preprocessor.features.sample_weight(frame),
         batch_size=config.training.batch_size,
     )
     metrics = model.evaluate(batches, return_dict=True, verbose=0)

@@ -75,7 +75,7 @@ def largest_difference(model, exported, rows):
     """How far a SavedModel is from the model it was made from.
 
     Args:
-        model: The `TabularModel`.
+        model: The `PreprocessedModel`.
         exported: Folder of the SavedModel.
         rows: DataFrame of raw rows. The first goes alone, for a batch of one.
 
@@ -89,13 +89,12 @@ def largest_difference(model, exported, rows):
     from sparse_keras.data.tabular.csr import SparseTable
     from sparse_keras.data.tabular.tensorflow_csr_export import csr_tensors
     from sparse_keras.data.tabular.tensorflow_export import raw_tensors
+    from sparse_keras.tasks import MultiTask
 
     loaded = tf.saved_model.load(exported)
-    target = model.features.target
-    if target.task == "multitask":
-        units = {one.name: one.std or 1.0 for one in target.targets}
-    else:
-        units = {"prediction": target.std or 1.0}
+    task = model.preprocessor.task
+    several = isinstance(task, MultiTask)
+    units = {one.name if several else "prediction": one.scale for one in task.tasks}
     differences = []
     for start, end in _batches(len(rows)):
         if isinstance(rows, SparseTable):
@@ -103,10 +102,10 @@ def largest_difference(model, exported, rows):
             tensors = csr_tensors(batch.matrix)
         else:
             batch = rows.iloc[start:end]
-            tensors = raw_tensors(model.features, batch)
+            tensors = raw_tensors(model.preprocessor.features, batch)
         served = loaded.serve({name: tf.constant(array) for name, array in tensors.items()})
         expected = model.predict(batch, batch_size=len(batch), verbose=0)
-        if target.task != "multitask":
+        if not several:
             expected = {"prediction": expected}
         for name, array in expected.items():
             difference = np.abs(served[name].numpy() - array).max()

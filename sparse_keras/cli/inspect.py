@@ -61,7 +61,7 @@ def run(args):
     if args.part not in data.frames:
         raise ValueError("--part validation: this run held no validation rows out.")
     frame = data.frames[args.part]
-    name, labels = _labels(args.labels, frame, model.features.target)
+    name, labels = _labels(args.labels, frame, model.preprocessor.features.target)
     found = inspect(
         model,
         frame,

@@ -57,10 +57,10 @@ def run(args):
     from sparse_keras.data.tabular.table_files import iter_table
     from sparse_keras.data.tabular.writing import TableWriter
 
-    if is_of_matrix(model.features):
+    if is_of_matrix(model.preprocessor.features):
         return _predict_matrix(args, config, model)
-    options = table_format(args, args.input, config, model.features, keep=args.keep)
-    numbers = [c.name for c in model.features.numeric if c.name in args.keep]
+    options = table_format(args, args.input, config, model.preprocessor.features, keep=args.keep)
+    numbers = [c.name for c in model.preprocessor.features.numeric if c.name in args.keep]
     rows = 0
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for chunk in iter_table(args.input, **options):
@@ -85,7 +85,7 @@ def _predict_matrix(args, config, model):
 
     if args.keep:
         raise ValueError(f"--keep {args.keep[0]}: a file of a matrix has no other columns.")
-    table = read_matrix_of(args, args.input, config, model.features)
+    table = read_matrix_of(args, args.input, config, model.preprocessor.features)
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         writer.write(model.predict_frame(table, verbose=0))
     if args.output:

@@ -49,8 +49,7 @@ class EpochTable(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.columns is None:
             known = [name for name in _COLUMNS if name in logs]
-            for target in getattr(self.model.features.target, "targets", ()):
-                task = target.name
+            for task in _names_of_outputs(self.model):
                 found = [f"val_{task}_{name}" for name in _OF_A_TASK]
                 known += [name for name in found if name in logs][:1]
                 known += [name for name in [f"{task}_weight"] if name in logs]
@@ -86,3 +85,9 @@ class EpochTable(keras.callbacks.Callback):
 def _number(value):
     """Four digits behind the point, or for large numbers six digits in all."""
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
+
+
+def _names_of_outputs(model):
+    """The names of a model's tasks, if it has several."""
+    output = getattr(getattr(model, "core", model), "output", None)
+    return list(output) if isinstance(output, dict) else []

@@ -1,10 +1,36 @@
-"""Arrays in batches, for `fit`, `evaluate` and `predict`. The one file here that needs Keras."""
+"""Arrays in batches, for `fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from sparse_keras.data.tabular.csr import is_matrix
+from sparse_keras.data.csr import is_matrix
 from sparse_keras.ops.csr import sparse_tensor
+
+
+class Batches(Protocol):
+    """What training needs of batches: those of `keras.utils.PyDataset`, which is the usual base.
+
+    For a training that can be resumed, the batches of an epoch have to be a function of `epoch`,
+    and `epoch` has to be settable.
+
+    Attributes:
+        epoch: Number of epochs served so far.
+    """
+
+    epoch: int
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Batch `index` of the epoch: `(x, y)` or `(x, y, sample_weight)`."""
+
+    def on_epoch_end(self) -> None:
+        """Keras calls this after each epoch."""
 
 
 class ArrayBatches(keras.utils.PyDataset):

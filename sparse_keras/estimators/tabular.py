@@ -29,7 +29,7 @@ from sparse_keras.data import (
 )
 from sparse_keras.data.tabular.csr import is_matrix
 from sparse_keras.data.tabular.splits import held_out_rows
-from sparse_keras.models import TabularModel
+from sparse_keras.models import PreprocessedModel
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.sections.tabular.table import TableSection
 from sparse_keras.training.building import build_network, compile_model
@@ -150,8 +150,7 @@ class _SparseExpertEstimator(BaseEstimator):
             {},
         )
         with _seeded(seed):
-            core = build_network(config, features)
-            self.model_ = TabularModel(core, features, name=f"{core.name}_of_table")
+            self.model_ = PreprocessedModel(build_network(config, data), data.preprocessor)
             compile_model(self.model_, config, data)
             history = self.model_.fit(
                 data.train,
@@ -181,7 +180,7 @@ class _SparseExpertEstimator(BaseEstimator):
         else:
             X = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
             frame = pd.DataFrame(X)
-        if not reset and self.model_.features.sparse is not None:
+        if not reset and self.model_.preprocessor.features.sparse is not None:
             return SparseTable(scipy.sparse.csr_matrix(frame.to_numpy("float32")))
         if not hasattr(self, "feature_names_in_"):
             frame.columns = [f"x{number}" for number in range(frame.shape[1])]
@@ -251,7 +250,8 @@ class SparseExpertClassifier(ClassifierMixin, _SparseExpertEstimator):
     {_ARGUMENTS}
     Attributes:
         classes_: The classes; for labels, a list of `[0, 1]` for each.
-        model_: The trained `models.TabularModel`, a `keras.Model`: `model_.save("model.keras")`.
+        model_: The trained `models.PreprocessedModel`, which is a `keras.Model`:
+            `model_.save("model.keras")`.
         history_: Dict from each log's name to its values, one for each epoch.
         n_iter_: Number of epochs.
         n_features_in_: Number of columns.
@@ -334,7 +334,8 @@ class SparseExpertRegressor(RegressorMixin, _SparseExpertEstimator):
     __doc__ = f"""A regressor of sparse experts behind a router, for tables.
     {_ARGUMENTS}
     Attributes:
-        model_: The trained `models.TabularModel`, a `keras.Model`: `model_.save("model.keras")`.
+        model_: The trained `models.PreprocessedModel`, which is a `keras.Model`:
+            `model_.save("model.keras")`.
         history_: Dict from each log's name to its values, one for each epoch.
         n_iter_: Number of epochs.
         n_features_in_: Number of columns.

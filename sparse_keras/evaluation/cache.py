@@ -1,15 +1,14 @@
-"""A cache of results, so that an interrupted comparison continues where it stopped.
+"""Results that are kept, so that a comparison which was cut off goes on where it was.
 
-The cache folder holds a JSON file for each model and seed. Its name is a hash of everything that
-the result depends on: the config, the data, this package's code, and the versions of other
-packages. If any of them changes, the model is measured again.
+One JSON file for each model and seed, in the cache folder. Its name is a hash of all that the
+result depends on: the config that was trained, the rows, this package's code and the versions of
+others. Whatever changes, it is measured again.
 """
 
 import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -22,8 +21,8 @@ from sparse_keras.data.tabular.csr import is_matrix
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
 
-class ResultCache:
-    """Cached results on one data set.
+class Kept:
+    """The results of one set of rows.
 
     Args:
         data: What `load_data` returned.
@@ -34,15 +33,15 @@ class ResultCache:
         self.context = [data.digest(), _digest_of_test(data), _code(), keras.backend.backend()]
         self.context += [f"{name} {version}" for name, version in versions().items()]
 
-    def get(self, *identity: str) -> Any:
-        """Returns the result stored under an identity; None if there is none, or it is damaged."""
+    def get(self, *identity):
+        """What was put under this identity; None if nothing was, or it is damaged."""
         try:
             return json.loads(self._file(identity).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
-    def put(self, result: Any, *identity: str) -> None:
-        """Stores a result of JSON values under an identity."""
+    def put(self, result, *identity):
+        """Keeps a result that survives JSON."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self._file(identity), json.dumps(result))
 
@@ -51,34 +50,34 @@ class ResultCache:
         return self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of this package and of those of `PACKAGES` that are installed."""
-    installed = {"sparse_keras": sparse_keras.__version__}
+def versions():
+    """The versions of Python packages that numbers depend on, as far as they are installed."""
+    found = {"sparse_keras": sparse_keras.__version__}
     for package in PACKAGES:
         try:
-            installed[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return installed
+    return found
 
 
 def _digest_of_test(data):
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     test = data.test
     for array in keras.tree.flatten((test.x, test.y, test.sample_weight)):
         if is_matrix(array):
             for part in (array.indptr, array.indices, array.data):
-                digest.update(part)
+                found.update(part)
         elif array is not None:
-            digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
+            found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def _code():
-    """A hash of this package's code, except for the command line."""
+    """A hash of this package's own code, but for its command line."""
     package = Path(sparse_keras.__file__).parent
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         if file.parent.name != "cli":
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+            found.update(file.read_bytes())
+    return found.hexdigest()

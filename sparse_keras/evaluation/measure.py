@@ -122,7 +122,7 @@ def _together(tables):
 
 def _scores(data, predictions):
     test = data.test
-    return scores(data.features.target, test.y, predictions, test.sample_weight)
+    return scores(data.task, test.y, predictions, test.sample_weight)
 
 
 def _latency(predict, frame):

@@ -10,6 +10,8 @@ import warnings
 import numpy as np
 from sklearn import metrics
 
+from sparse_keras.tasks import MultiTask
+
 # Of each task, in this order: name, what tables call it, whether larger values are better.
 METRICS = {
     "binary": {"auc": ("AUC", True), "accuracy": ("accuracy", True)},
@@ -29,28 +31,28 @@ METRICS = {
 }
 
 
-def metrics_of_target(target):
-    """The metrics of a target: `{name: {"head": ..., "higher_is_better": ...}}`.
+def metrics_of_task(task):
+    """The metrics of a task: `{name: {"head": ..., "higher_is_better": ...}}`.
 
-    Of several targets each has its own, named `<target>.<metric>`.
+    Of several tasks each has its own, named `<target>.<metric>`.
     """
-    if target.task == "multitask":
+    if isinstance(task, MultiTask):
         return {
-            f"{one.name}.{name}": metric | {"head": f"{one.name} {metric['head']}"}
-            for one in target.targets
-            for name, metric in metrics_of_target(one).items()
+            f"{member.name}.{name}": metric | {"head": f"{member.name} {metric['head']}"}
+            for member in task.tasks
+            for name, metric in metrics_of_task(member).items()
         }
     return {
         name: {"head": head, "higher_is_better": higher}
-        for name, (head, higher) in METRICS[target.task].items()
+        for name, (head, higher) in METRICS[task.kind].items()
     }
 
 
-def scores(target, y, predictions, weight=None):
-    """All metrics of a target.
+def scores(task, y, predictions, weight=None):
+    """All metrics of a task.
 
     Args:
-        target: A `data.Target` or `data.MultiTarget`.
+        task: A `Task`.
         y: The rows' target as its `encode` has it: an array, or a dict of arrays.
         predictions: `[N, outputs]`: probabilities, or values for regression; or a dict of such.
         weight: What each row counts, an array or a dict of arrays; None: all alike. Rows of
@@ -60,10 +62,10 @@ def scores(target, y, predictions, weight=None):
         A dict from the metrics' names to floats; None where a metric is not defined, such as the
         AUC of rows that are all of one class.
     """
-    if target.task == "multitask":
+    if isinstance(task, MultiTask):
         return {
             f"{one.name}.{name}": value
-            for one in target.targets
+            for one in task.tasks
             for name, value in scores(
                 one,
                 y[one.name],
@@ -77,8 +79,8 @@ def scores(target, y, predictions, weight=None):
         there = np.asarray(weight) > 0
         y, predictions, weight = y[there], predictions[there], np.asarray(weight)[there]
     with warnings.catch_warnings(action="ignore"):  # Undefined metrics are told by None.
-        found = _SCORES[target.task](y, predictions, weight) if len(y) else {}
-    return {name: _float(found.get(name)) for name in METRICS[target.task]}
+        found = _SCORES[task.kind](y, predictions, weight) if len(y) else {}
+    return {name: _float(found.get(name)) for name in METRICS[task.kind]}
 
 
 def _binary(y, probability, weight):

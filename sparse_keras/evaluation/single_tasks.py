@@ -23,7 +23,7 @@ def single_task_configs(config, data):
     """
     twin = dense_twin(config, data)
     configs = {}
-    for target in data.features.target.targets:
+    for target in data.task.tasks:
         values = twin.model_dump()
         training = values["training"]
         training["task_weights"] = None

@@ -1,23 +1,21 @@
-"""Statistics over seeds: mean and standard deviation, and paired differences."""
+"""What the numbers of several seeds say: mean and spread, and differences in pairs."""
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import Any
 
 from scipy import stats
 
 CONFIDENCE = 0.95
 
 
-def summary(values: Sequence[float | None]) -> dict[str, Any]:
-    """Summarises a number over seeds.
+def summary(values):
+    """Mean and standard deviation over seeds.
 
     Args:
-        values: One number per seed; None where it is undefined.
+        values: A list of numbers, one for each seed; None where there is none.
 
     Returns:
-        `{"mean": ..., "std": ..., "values": ...}`. `std` is the sample standard deviation, None for
+        `{"mean": ..., "std": ..., "values": ...}`. The deviation is that of a sample, and None for
         fewer than two numbers.
     """
     known = [value for value in values if value is not None]
@@ -28,28 +26,26 @@ def summary(values: Sequence[float | None]) -> dict[str, Any]:
     }
 
 
-def paired_difference(
-    ours: Sequence[float | None], theirs: Sequence[float | None], higher_is_better: bool
-) -> dict[str, Any]:
-    """Compares one metric of two models, paired by seed.
+def paired_difference(ours, theirs, higher_is_better):
+    """How much one model's metric is above another's, seed by seed.
 
-    The interval is the 95 % confidence interval of the mean difference by Student's t, which
-    assumes that differences are normally distributed.
+    The interval is Student's, of the mean of the differences: with its 95 % it covers the
+    difference that ever more seeds would give, if differences are normal.
 
     Args:
-        ours: One number per seed; None where it is undefined.
+        ours: A list of numbers, one for each seed; None where there is none.
         theirs: The other model's, for the same seeds.
         higher_is_better: Whether larger values are better.
 
     Returns:
-        A dict: `mean`, of ours minus theirs; `low` and `high`, the ends of the interval, None for
-        fewer than two pairs; `wins`, `ties` and `losses`, the numbers of seeds; and `verdict`:
-        "win" or "loss" if the interval excludes 0, otherwise "tie"; None without an interval.
+        A dict: `mean` of ours minus theirs; `low` and `high` of the interval, None for fewer than
+        two pairs; in how many seeds ours `wins`, `ties` and `losses`; and the `verdict`: "win" or
+        "loss" if the interval is on one side of 0, else "tie"; None without an interval.
     """
     pairs = zip(ours, theirs, strict=True)
     differences = [a - b for a, b in pairs if a is not None and b is not None]
     sign = 1 if higher_is_better else -1
-    result = {
+    found = {
         "mean": statistics.fmean(differences) if differences else None,
         "low": None,
         "high": None,
@@ -62,7 +58,7 @@ def paired_difference(
     if count > 1:
         error = statistics.stdev(differences) / math.sqrt(count)
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-        result["low"], result["high"] = result["mean"] - half, result["mean"] + half
-        best, worst = sorted((sign * result["low"], sign * result["high"]), reverse=True)
-        result["verdict"] = "win" if worst > 0 else "loss" if best < 0 else "tie"
-    return result
+        found["low"], found["high"] = found["mean"] - half, found["mean"] + half
+        best, worst = sorted((sign * found["low"], sign * found["high"]), reverse=True)
+        found["verdict"] = "win" if worst > 0 else "loss" if best < 0 else "tie"
+    return found

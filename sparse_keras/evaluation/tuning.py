@@ -6,7 +6,7 @@ baselines get as much.
 
 import numpy as np
 
-from sparse_keras.evaluation.scores import metrics_of_target, scores
+from sparse_keras.evaluation.scores import metrics_of_task, scores
 
 
 def tuned_settings(make, data, trials, seed=0):
@@ -37,11 +37,11 @@ def tuned_settings(make, data, trials, seed=0):
 
 def _score(baseline, data):
     """The larger, the better."""
-    target, validation = data.features.target, data.validation
+    task, validation = data.task, data.validation
     predictions = baseline.fit(data.frames["train"]).predict(data.frames["validation"])
-    found = scores(target, validation.y, predictions, validation.sample_weight)
+    found = scores(task, validation.y, predictions, validation.sample_weight)
     firsts = {}
-    for name, metric in metrics_of_target(target).items():
+    for name, metric in metrics_of_task(task).items():
         sign = 1 if metric["higher_is_better"] else -1
         firsts.setdefault(name.rpartition(".")[0], sign * (found[name] or 0.0))
     return sum(firsts.values())

@@ -14,13 +14,14 @@ from sparse_keras.models.cost import (
 from sparse_keras.models.multi_task.gate_weights import gate_weights
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
 from sparse_keras.models.multi_task.task_weights import GradNormWeights, UncertaintyWeights
-from sparse_keras.models.preprocessed_model import TabularModel
+from sparse_keras.models.preprocessed_model import PreprocessedModel
 from sparse_keras.models.tabular.cgc import cgc
 from sparse_keras.models.tabular.dcn_mix import dcn_mix
 from sparse_keras.models.tabular.dense_mlp import dense_mlp
 from sparse_keras.models.tabular.mmoe import mmoe
 from sparse_keras.models.tabular.omoe import omoe
 from sparse_keras.models.tabular.ple import ple
+from sparse_keras.models.tabular.selected_features import selected_features
 from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 
@@ -43,7 +44,7 @@ __all__ = [
     "MODELS",
     "GradNormWeights",
     "MultiTaskModel",
-    "TabularModel",
+    "PreprocessedModel",
     "UncertaintyWeights",
     "active_params",
     "cgc",
@@ -55,6 +56,7 @@ __all__ = [
     "mmoe",
     "omoe",
     "ple",
+    "selected_features",
     "shared_bottom",
     "sparse_mlp",
     "total_params",

@@ -17,6 +17,7 @@ in a fraction of a second. The files, from the bottom up:
 """
 
 from sparse_keras.schema.config import Config
+from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.errors import ConfigError
 from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import Section
@@ -29,6 +30,7 @@ __all__ = [
     "Config",
     "ConfigEntry",
     "ConfigError",
+    "DataSection",
     "ExpertsSection",
     "ModelSection",
     "Section",

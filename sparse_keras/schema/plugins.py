@@ -97,16 +97,15 @@ def register_experts(section, builder):
 
 
 def register_model(section, builder):
-    """Registers a model of tables.
+    """Registers a model, of tables or of other data.
 
     Args:
         section: As for `register_router`, derived from `schema.ModelSection`. A model without
-            experts says so by `HAS_EXPERTS = False`.
-        builder: Called with the section's values and what the table says: `numeric_dim`,
-            `cardinalities`, `numeric_groups`, `outputs`, `task`, and for regression `target_mean`
-            and `target_std`; `numeric_kinds` too, if the section has a `numeric_embedding` that is
-            not null; see `models.sparse_mlp`. Returns an uncompiled `keras.Model`. Or where it is:
-            `"module:attribute"`.
+            experts says so by `HAS_EXPERTS = False`, and one that can learn several tasks at once
+            by `SEVERAL_TASKS = True`.
+        builder: Called with the section's values and, of the data, `inputs` (of a table a
+            `data.TableInputs`) and `task` (a `tasks.Task`, whose `head` adds the last layers).
+            Returns an uncompiled `keras.Model`. Or where it is: `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.
@@ -118,10 +117,12 @@ def register_dataset(section, builder):
     """Registers a data set.
 
     Args:
-        section: As for `register_router`, derived from `schema.TableSection`, which has the keys
-            that all tables share.
-        builder: Called with the validated section, returns a `data.RawTable`, whose target
-            `data.infer_target(frame["column"])` finds. Or where it is: `"module:attribute"`.
+        section: As for `register_router`. Of a table it derives from `schema.TableSection`, which
+            has the keys that all tables share; of other data from `schema.DataSection`.
+        builder: Of a table: called with the validated section, returns a `data.RawTable`, whose
+            target `data.infer_target(frame["column"])` finds. Of other data: called with the
+            section, `batch_size` and `seed`, returns a `data.Dataset`. Or where it is:
+            `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.

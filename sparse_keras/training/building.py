@@ -1,12 +1,14 @@
 """From a config and its data to a compiled model."""
 
+from __future__ import annotations
+
 import contextlib
 
 import keras
 
-from sparse_keras.data import load_data
-from sparse_keras.models import MODELS
-from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel, refuse_other_backends
+from sparse_keras.data import Dataset, load_data
+from sparse_keras.models.multi_task.gradnorm import refuse_other_backends
+from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
 from sparse_keras.models.multi_task.task_weights import (
     GradNormWeights,
     UncertaintyWeights,
@@ -15,21 +17,20 @@ from sparse_keras.models.multi_task.task_weights import (
 )
 from sparse_keras.ops import csr
 from sparse_keras.optimizers.from_config import optimizer_of
-from sparse_keras.schema.sections.models import MODELS as SECTIONS
-from sparse_keras.schema.sections.tabular.models import SparseInput
-from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
-from sparse_keras.tasks.losses_and_metrics import losses_and_metrics
+from sparse_keras.schema import Config
+from sparse_keras.schema.sections.models import MODELS
+from sparse_keras.tasks import MultiTask
 
 
-def build_model(config, data=None):
-    """Builds the model a config describes, for the columns its data has.
+def build_model(config: Config, data: Dataset | None = None) -> keras.Model:
+    """Builds the model a config describes, for the inputs and the task of its data.
 
     Args:
         config: A `Config` from `load_config`.
         data: What `load_data(config)` returned. `None` to load it here.
 
     Returns:
-        A `keras.Model` of numeric inputs, as `data.train` serves them; compiled if the config has
+        A `keras.Model` of encoded inputs, as `data.train` serves them; compiled if the config has
         an optimizer.
 
     Raises:
@@ -45,66 +46,62 @@ def build_model(config, data=None):
     ```
     """
     data = load_data(config) if data is None else data
-    model = build_network(config, data.features)
+    model = build_network(config, data)
     if config.optimizer is not None:
         compile_model(model, config, data)
     return model
 
 
-def build_network(config, features):
-    """Builds the uncompiled network of a config for the columns in `features`.
+def build_network(config: Config, data: Dataset) -> keras.Model:
+    """Builds the uncompiled network of a config.
+
+    Args:
+        config: A `Config`.
+        data: What `load_data(config)` returned: its `inputs` and its `task`.
 
     Returns:
-        A `keras.Model`. For several targets it is a `MultiTaskModel`, whose output is a dict
-        `{target name: tensor}`; for one its output is a tensor, whichever model it is.
+        A `keras.Model`. For several tasks it is a `MultiTaskModel`, whose output is a dict
+        `{name of the task: tensor}`; for one its output is a tensor, whichever model it is.
 
     Raises:
-        ValueError: If there are several targets, and the model is one of a single target, or the
-            other way round with what is only for several; if there are sparse columns, and the
-            model takes none.
+        ValueError: If the model does not fit the inputs or the task.
     """
-    target = features.target
-    if config.training.task_weights is not None and target.task != "multitask":
+    task, training = data.task, config.training
+    several = isinstance(task, MultiTask)
+    if training.task_weights is not None and not several:
         raise ValueError(
             "training.task_weights weighs several targets. Received one target, "
-            f"{target.name!r}. Set training.task_weights=null, or choose more targets."
+            f"{task.name!r}. Set training.task_weights=null, or choose more targets."
         )
-    arguments = _target_arguments(config.model, target)
-    if features.sparse_dim:
-        arguments["sparse_dim"] = _sparse_dim(config.model, features)
-    sources = features.numeric_sources
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
-    with _dtype_policy(config.training.precision):
-        network = MODELS[config.model.type](
-            **config.model.kwargs(),
-            numeric_dim=features.numeric_dim,
-            cardinalities=features.cardinalities,
-            numeric_groups=[numbers[name] for name in sources],
-            **_numeric_kinds(config.model, features),
-            **arguments,
+    if several and not config.model.SEVERAL_TASKS:
+        names = [name for name, section in MODELS.sections.items() if section.SEVERAL_TASKS]
+        raise ValueError(
+            f"model.type {config.model.type!r} predicts one target. Received {len(task.tasks)}: "
+            f"{', '.join(task.names)}. Choose a model of several targets ({', '.join(names)}), or "
+            "one target in data.tasks or data.target."
         )
-    if "tasks" not in arguments:
-        return network
-    if target.task != "multitask":
-        # One target is one target, to whoever fits, saves or exports the model.
-        return keras.Model(network.input, network.output[target.name], name=network.name)
-    outputs = network.output
-    layer = task_weights_layer(config.training.task_weights, target)
-    return MultiTaskModel(
-        network.input, outputs if layer is None else layer(outputs), name=network.name
-    )
+    with _dtype_policy(training.precision):
+        network = config.model.build(data.inputs, task)
+    if several:
+        layer = task_weights_layer(training.task_weights, task)
+        outputs = network.output if layer is None else layer(network.output)
+        return MultiTaskModel(network.input, outputs, name=network.name)
+    if isinstance(getattr(network, "output", None), dict):
+        # One task is one output, to whoever fits, saves or exports the model.
+        return keras.Model(network.input, network.output[task.name], name=network.name)
+    return network
 
 
-def compile_model(model, config, data):
-    """Compiles a model with the optimizer and the loss of a config, and the metrics of a target.
+def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
+    """Compiles a model with the optimizer and the loss of a config, and the metrics of a task.
 
     Args:
         model: The `keras.Model`.
         config: A `Config` with an optimizer.
-        data: What `load_data(config)` returned: its target, and its steps in an epoch.
+        data: What `load_data(config)` returned: its task, and its steps in an epoch.
     """
-    features, training = data.features, config.training
-    _refuse_compiling(training.jit_compile, features)
+    training = config.training
+    _check_compilable(training.jit_compile, getattr(model, "core", model))
     optimizer = optimizer_of(
         config.optimizer, steps_per_epoch=len(data.train), epochs=training.epochs
     )
@@ -116,63 +113,22 @@ def compile_model(model, config, data):
         refuse_other_backends()
     model.compile(
         optimizer=optimizer,
-        **losses_and_metrics(features.target, training.loss, features.weight is not None),
-        loss_weights=fixed_task_weights(training.task_weights, features.target),
+        **data.task.compile_arguments(training.loss, data.weighted),
+        loss_weights=fixed_task_weights(training.task_weights, data.task),
         jit_compile=training.jit_compile,
     )
 
 
-def _refuse_compiling(jit_compile, features):
-    if features.sparse_dim and jit_compile is True and not csr.compiles:
+def _check_compilable(jit_compile, network):
+    """Raises a ValueError if XLA is asked for and cannot compile the network's inputs."""
+    inputs = keras.tree.flatten(getattr(network, "inputs", None) or ())
+    sparse = any(getattr(tensor, "sparse", False) for tensor in inputs)
+    if sparse and jit_compile is True and not csr.compiles:
         raise ValueError(
             "training.jit_compile: XLA cannot compile a step of sparse tensors on "
             f"{keras.backend.backend()}. Received: true. Leave it auto, and set optimizer.fused to "
             "compile the update alone."
         )
-
-
-def _target_arguments(section, target):
-    """What a builder gets to know of the target or targets."""
-    if isinstance(section, MultiTaskModelSection):
-        targets = target.targets if target.task == "multitask" else (target,)
-        return {"tasks": {one.name: _of_target(one) for one in targets}}
-    if target.task == "multitask":
-        raise ValueError(
-            f"model.type {section.type!r} predicts one target. Received {len(target.targets)}: "
-            f"{', '.join(target.names)}. Choose a model of several targets "
-            f"({', '.join(_multi_task_models())}), or one target in data.tasks or data.target."
-        )
-    return _of_target(target)
-
-
-def _sparse_dim(section, features):
-    if not isinstance(section, SparseInput):
-        names = [name for name, one in SECTIONS.sections.items() if issubclass(one, SparseInput)]
-        raise ValueError(
-            f"model.type {section.type!r} takes no columns that are mostly zeros, of which the "
-            f"data have {features.sparse_dim:,}. Choose one of {', '.join(names)}."
-        )
-    return features.sparse_dim
-
-
-def _of_target(target):
-    arguments = {"outputs": target.outputs, "task": target.task}
-    if target.task == "regression":
-        arguments |= {"target_mean": target.mean, "target_std": target.std or 1.0}
-    return arguments
-
-
-def _multi_task_models():
-    return [
-        name for name, one in SECTIONS.sections.items() if issubclass(one, MultiTaskModelSection)
-    ]
-
-
-def _numeric_kinds(section, features):
-    """What an embedding of numeric columns has to know; models without one need not take it."""
-    if getattr(section, "numeric_embedding", None) is None:
-        return {}
-    return {"numeric_kinds": features.numeric_kinds}
 
 
 @contextlib.contextmanager

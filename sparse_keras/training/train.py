@@ -1,24 +1,19 @@
-"""train, Run and load_model: from a config to a folder that holds everything about the run."""
+"""train and Run: from a config to a folder that holds everything about the run."""
 
 import pathlib
 import shutil
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
-from sparse_keras._internal import builders
 from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import load_data
 from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
-from sparse_keras.models import TabularModel
-from sparse_keras.schema.plugins import load_installed
-from sparse_keras.tasks.losses_and_metrics import HIGHER_IS_BETTER, metrics_of
+from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.runs.best_weights import KeptWeights
 from sparse_keras.training.runs.folder import (
@@ -40,7 +35,8 @@ class Run:
     Attributes:
         path: The run's folder, a `pathlib.Path`.
         config: The `Config` it was trained from.
-        model: The trained `TabularModel`; its `core` is what `build_model` built.
+        model: The trained model. Where the data have a preprocessor, as tables have, it is a
+            `PreprocessedModel`, whose `core` is what `build_model` built.
         history: Dict from each log's name to its values, one for each epoch.
         metrics: Dict with the test metrics.
         seconds: Seconds that `fit` took.
@@ -133,8 +129,8 @@ def train(
         check_resumable(resume, config, backend=keras.backend.backend())
     data = load_data(config) if data is None else data
     keras.utils.set_random_seed(config.training.seed)
-    core = build_network(config, data.features)
-    model = TabularModel(core, data.features, name=f"{core.name}_of_table")
+    core = build_network(config, data)
+    model = core if data.preprocessor is None else PreprocessedModel(core, data.preprocessor)
     compile_model(model, config, data)
     own, kept = callbacks_of(config, model, data)
     if resume is None:
@@ -146,7 +142,7 @@ def train(
         for callback in own:
             if isinstance(callback, ExpertLoad):
                 callback.log_dir = str(folder / "tensorboard")
-        # Its graph is that of a model that Keras can take apart, which a TabularModel is not.
+        # Its graph is that of a model that Keras can take apart, which a PreprocessedModel is not.
         own.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
 
     (folder / CHECKPOINTS).mkdir(exist_ok=True)
@@ -162,51 +158,6 @@ def train(
     except KeyboardInterrupt:
         raise Interrupted(folder) from None
     return Run(folder, config, model, state.history, metrics, state.seconds)
-
-
-def load_model(path):
-    """Loads what `train` saved.
-
-    Args:
-        path: A run's folder, or a `.keras` file.
-
-    Returns:
-        The Keras model. A `TabularModel`, as `train` saves it, predicts from raw columns: a
-        DataFrame, a dict of columns, or a dict of one row's values.
-
-    Raises:
-        ValueError: If there is no such file, or it is not a Keras model.
-
-    Example:
-
-    ```python
-    model = sparse_keras.load_model("runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00")
-    model.predict({"age": 39, "workclass": "State-gov", ...})
-    ```
-    """
-    path = pathlib.Path(path)
-    file = path / MODEL_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise ValueError(
-            f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."
-        )
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{str(file)!r} is no .keras file, or only a part of one.")
-    # A model of plug-ins is made of classes that Keras knows once they are imported.
-    load_installed()
-    builders.import_all()
-    try:
-        return keras.models.load_model(file)
-    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
-            f"{error}"
-        ) from error
-    except (ValueError, TypeError) as error:  # A class that is not known, for example.
-        # Keras tells of each thing around the one that is wrong, with all that is in it.
-        innermost = str(error).rpartition("Exception encountered: ")[2]
-        first = innermost.strip().partition("\n")[0]
-        raise ValueError(f"Keras could not load {str(file)!r}: {first}") from error
 
 
 def _fit(folder, config, model, data, callbacks, verbose):
@@ -270,7 +221,7 @@ def callbacks_of(config, model, data):
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
     callbacks.append(keras.callbacks.TerminateOnNaN())
-    directions = _logs(data.features.target, validated)
+    directions = _logs(data.task, validated)
     if sparse:
         directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
     stopping = config.training.early_stopping
@@ -295,17 +246,9 @@ def callbacks_of(config, model, data):
     return [*callbacks, kept, early_stopping], kept
 
 
-def _logs(target, validated):
+def _logs(task, validated):
     """What a training logs, and whether the best value is the "min" or the "max"."""
-    names = {"loss": "min"}
-    several = target.task == "multitask"
-    for one in target.targets if several else [target]:
-        prefix = f"{one.name}_" if several else ""
-        if several:
-            names[f"{prefix}loss"] = "min"
-        for metric in metrics_of(one.task, one.outputs):
-            better = "max" if metric.name in HIGHER_IS_BETTER else "min"
-            names[f"{prefix}{metric.name}"] = better
+    directions = task.directions()
     if validated:
-        names |= {f"val_{name}": direction for name, direction in names.items()}
-    return names
+        directions |= {f"val_{name}": best for name, best in directions.items()}
+    return directions

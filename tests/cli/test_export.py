@@ -6,7 +6,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.cli import main
-from sparse_keras.models import TabularModel
+from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
 from sparse_keras.training.runs.folder import write_inputs
 
@@ -31,7 +31,7 @@ def run_folder(tmp_path_factory):
     run = folder / "runs" / "one"
     run.mkdir(parents=True)
     write_inputs(run, config, keras.backend.backend(), data.digest())
-    TabularModel(build_network(config, data.features), data.features).save(run / "model.keras")
+    PreprocessedModel(build_network(config, data), data.preprocessor).save(run / "model.keras")
     return run
 
 
@@ -60,7 +60,7 @@ def test_overwrites_nothing(run_folder, tmp_path, capsys):
 
 @pytest.mark.parametrize("wrong", [1e-3, np.nan])
 def test_leaves_nothing_that_predicts_otherwise(run_folder, tmp_path, capsys, monkeypatch, wrong):
-    right = TabularModel.export
+    right = PreprocessedModel.export
 
     def export(model, filepath):
         (head,) = (layer for layer in model.core.layers if layer.name == "head")
@@ -69,7 +69,7 @@ def test_leaves_nothing_that_predicts_otherwise(run_folder, tmp_path, capsys, mo
         right(model, filepath)
         head.bias.assign(bias)
 
-    monkeypatch.setattr(TabularModel, "export", export)
+    monkeypatch.setattr(PreprocessedModel, "export", export)
     assert main(["export", str(run_folder), str(tmp_path / "new" / "one")]) == 1
     assert "more than 1e-05" in capsys.readouterr().err
     assert not list((tmp_path / "new").iterdir())
@@ -82,5 +82,5 @@ def test_what_is_no_run(run_folder, tmp_path, capsys):
         (tmp_path / name).write_text((run_folder / name).read_text())
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
     assert main(["export", str(tmp_path)]) == 2
-    assert "Expected a TabularModel" in capsys.readouterr().err
+    assert "Expected a PreprocessedModel" in capsys.readouterr().err
     assert not (tmp_path / "saved_model").exists()

@@ -12,7 +12,7 @@ from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
 from sparse_keras.cli import main
-from sparse_keras.models import TabularModel
+from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
 from sparse_keras.training.runs.folder import write_inputs
 
@@ -37,7 +37,7 @@ def run_folder(tmp_path_factory):
     run = folder / "runs" / "one"
     run.mkdir(parents=True)
     write_inputs(run, config, keras.backend.backend(), data.digest())
-    model = TabularModel(build_network(config, data.features), data.features)
+    model = PreprocessedModel(build_network(config, data), data.preprocessor)
     sparse_keras.training.building.compile_model(model, config, data)
     model.save(run / "model.keras")
     return run

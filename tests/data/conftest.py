@@ -1,8 +1,11 @@
 """Configs for data tests: plain objects, since `load_data` reads attributes only."""
 
+import functools
 from types import SimpleNamespace
 
 import pytest
+
+from sparse_keras.data import load_table
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +26,10 @@ def make_config():
             "features": None,
         }
         file = {"columns": {}, "max_rows": None, "decimal": ".", "weight": None, "tasks": None}
+        options = SimpleNamespace(type=type, **(common | file | data))
+        options.load = functools.partial(load_table, options)
         return SimpleNamespace(
-            data=SimpleNamespace(type=type, **(common | file | data)),
+            data=options,
             training=SimpleNamespace(batch_size=batch_size, seed=training_seed),
         )
 

@@ -193,7 +193,7 @@ def test_a_sparse_matrix(texts):
     ).fit(rows, y)
     assert pipeline.score(rows, y) > 0.9
     model, matrix = pipeline[-1], pipeline[:-1].transform(rows)
-    assert model.model_.features.sparse_dim == matrix.shape[1] == model.n_features_in_
+    assert model.model_.preprocessor.features.sparse_dim == matrix.shape[1] == model.n_features_in_
     expected = model.predict_proba(matrix)
     for form in (matrix.tocsc(), matrix.tocoo(), matrix.toarray()):
         np.testing.assert_allclose(model.predict_proba(form), expected, rtol=1e-4, atol=1e-6)

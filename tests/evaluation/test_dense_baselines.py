@@ -30,12 +30,12 @@ def test_costs_the_same(overrides):
     twin = sparse_keras.dense_twin(config, data)
     assert twin.model.type == "dense_mlp"
     assert twin.data == config.data and twin.training == config.training
-    sparse, dense = (flops_per_example(build_network(one, data.features)) for one in (config, twin))
+    sparse, dense = (flops_per_example(build_network(one, data)) for one in (config, twin))
     # One more hidden unit would be further off than this.
     wider = twin.model_copy(
         update={"model": twin.model.model_copy(update={"hidden_dim": twin.model.hidden_dim + 1})}
     )
-    step = flops_per_example(build_network(wider, data.features)) - dense
+    step = flops_per_example(build_network(wider, data)) - dense
     assert abs(dense - sparse) <= step / 2
 
 
@@ -82,9 +82,9 @@ def test_owns_as_many_parameters():
     config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, "model.depth=2"])
     data = sparse_keras.load_data(config)
     twin = sparse_keras.dense_twin(config, data, equal="total_params")
-    sparse, dense = (total_params(build_network(one, data.features)) for one in (config, twin))
+    sparse, dense = (total_params(build_network(one, data)) for one in (config, twin))
     wider = twins.with_hidden_dim(config, twin.model.hidden_dim + 1)
-    step = total_params(build_network(wider, data.features)) - dense
+    step = total_params(build_network(wider, data)) - dense
     assert abs(dense - sparse) <= step / 2
     narrower = sparse_keras.dense_twin(config, data).model.hidden_dim
     assert twin.model.hidden_dim > 4 * narrower  # Two of sixteen experts are active.
@@ -135,5 +135,5 @@ def test_twin_of_cross_layers():
     data = sparse_keras.load_data(config)
     twin = sparse_keras.dense_twin(config, data)
     assert (twin.model.type, twin.model.activation) == ("dense_mlp", "relu")
-    cross, dense = (flops_per_example(build_network(one, data.features)) for one in (config, twin))
+    cross, dense = (flops_per_example(build_network(one, data)) for one in (config, twin))
     assert dense == pytest.approx(cross, rel=0.01)

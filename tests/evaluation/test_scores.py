@@ -5,21 +5,22 @@ import math
 import numpy as np
 import pytest
 
-from sparse_keras.data import MultiTarget, Target
-from sparse_keras.evaluation.scores import METRICS, metrics_of_target, scores
+from sparse_keras.evaluation.scores import METRICS, metrics_of_task, scores
+from sparse_keras.tasks import Binary, Multiclass, Multilabel, MultiTask, Regression
+from tests.support.tables import task_of
 
 
 def test_binary():
     # Positive rows score .9 and .4, negative ones .6 and .4: of the four pairs, .9 wins both, .4
     # loses one and draws one: (2 + 0.5) / 4. Right at 0.5: .9 yes, .4 no; .6 no, .4 yes.
-    target = Target("y", "binary", ("no", "yes"))
+    target = Binary("y", ("no", "yes"))
     found = scores(target, np.array([1, 1, 0, 0.0]), np.array([[0.9], [0.4], [0.6], [0.4]]))
     assert found == {"auc": 0.625, "accuracy": 0.5}
 
 
 def test_multiclass():
     # Predicted classes 0, 0, 1 of true 0, 1, 1; class 2 is in no row. F1: class 0 2/3, class 1 2/3.
-    target = Target("y", "multiclass", ("a", "b", "c"))
+    target = Multiclass("y", ("a", "b", "c"))
     probabilities = np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
     found = scores(target, np.array([0, 1, 1]), probabilities)
     assert found["accuracy"] == pytest.approx(2 / 3)
@@ -30,7 +31,7 @@ def test_multiclass():
 
 def test_multilabel():
     # The second label is never true: its AUC is not defined and left out.
-    target = Target("y", "multilabel", ("a", "b"))
+    target = Multilabel("y", ("a", "b"))
     y = np.array([[1, 0], [0, 0], [1, 0.0]])
     found = scores(target, y, np.array([[0.9, 0.1], [0.2, 0.6], [0.4, 0.1]]))
     assert found["auc"] == 1.0
@@ -40,18 +41,18 @@ def test_multilabel():
 
 
 def test_regression():
-    found = scores(Target("y", "regression"), np.array([0.0, 2.0]), np.array([[1.0], [2.0]]))
+    found = scores(Regression("y"), np.array([0.0, 2.0]), np.array([[1.0], [2.0]]))
     assert found["rmse"] == pytest.approx(math.sqrt(0.5))
     assert (found["mae"], found["r2"]) == (0.5, 0.5)
 
 
 def test_undefined_is_none():
-    found = scores(Target("y", "binary", (0, 1)), np.zeros(2), np.full((2, 1), 0.1))
+    found = scores(Binary("y", (0, 1)), np.zeros(2), np.full((2, 1), 0.1))
     assert found == {"auc": None, "accuracy": 1.0}
 
 
 def test_probabilities_are_normalised():
-    target = Target("y", "multiclass", ("a", "b", "c"))
+    target = Multiclass("y", ("a", "b", "c"))
     rows = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
     y = rows.argmax(axis=1)
     off = scores(target, y, (rows * 1.00001).astype("float32"))
@@ -61,7 +62,7 @@ def test_probabilities_are_normalised():
 def test_every_metric_is_described():
     for task, metrics in METRICS.items():
         outputs = 2 if task.startswith("multi") else 1
-        target = Target("y", task, ("a", "b"))
+        target = task_of(task, 2)
         y = np.array([[0, 1], [1, 0]]) if task == "multilabel" else np.array([0, 1])
         assert list(scores(target, y, np.full((2, outputs), 0.5))) == list(metrics)
 
@@ -70,7 +71,7 @@ def test_every_metric_is_described():
 def test_a_weight_is_a_number_of_copies(task):
     """A row that counts thrice is three rows, and one that counts 0 is none."""
     rng = np.random.default_rng()
-    target, rows = Target("y", task, ("a", "b", "c")[: 2 if task == "binary" else 3]), 40
+    target, rows = task_of(task, 3), 40
     predictions = rng.dirichlet(np.ones(target.outputs + 1), rows)[:, : target.outputs]
     y = {
         "binary": rng.integers(2, size=rows),
@@ -84,21 +85,21 @@ def test_a_weight_is_a_number_of_copies(task):
 
 
 def test_several_targets():
-    one, two = Target("rich", "binary", ("no", "yes")), Target("age.now", "regression")
-    both = MultiTarget("both", (one, two))
+    one, two = Binary("rich", ("no", "yes")), Regression("age.now")
+    both = MultiTask("both", (one, two))
     y = {"rich": np.array([0, 1, 0]), "age.now": np.array([1.0, 2.0, 3.0])}
     predictions = {"rich": np.array([[0.1], [0.9], [0.8]]), "age.now": np.array([1.0, 2.0, 9.0])}
     weight = {"rich": np.ones(3), "age.now": np.array([1.0, 1.0, 0.0])}  # One age is missing.
     found = scores(both, y, predictions, weight)
     assert found["rich.accuracy"] == pytest.approx(2 / 3)
     assert found["age.now.rmse"] == 0
-    assert list(metrics_of_target(both)) == list(found)
-    assert metrics_of_target(both)["age.now.rmse"] == {
+    assert list(metrics_of_task(both)) == list(found)
+    assert metrics_of_task(both)["age.now.rmse"] == {
         "head": "age.now RMSE",
         "higher_is_better": False,
     }
 
 
 def test_no_row_that_counts():
-    found = scores(Target("y", "regression"), np.zeros(2), np.zeros(2), np.zeros(2))
+    found = scores(Regression("y"), np.zeros(2), np.zeros(2), np.zeros(2))
     assert found == {"rmse": None, "mae": None, "r2": None}

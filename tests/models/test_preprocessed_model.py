@@ -1,12 +1,12 @@
-"""TabularModel: raw rows in, predictions out, also from a file."""
+"""PreprocessedModel: raw rows in, predictions out, also from a file."""
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data import fit_features, infer_target
-from sparse_keras.models import TabularModel, dense_mlp
+from sparse_keras.data import TableInputs, TablePreprocessor, fit_features, infer_target
+from sparse_keras.models import PreprocessedModel, dense_mlp, selected_features
 
 FRAME = pd.DataFrame(
     {
@@ -20,14 +20,12 @@ FRAME = pd.DataFrame(
 @pytest.fixture(scope="module")
 def model():
     features = fit_features(FRAME, infer_target(FRAME["rich"]), bins="quantile", max_bins=2)
-    core = dense_mlp(
-        hidden_dim=4, numeric_dim=features.numeric_dim, cardinalities=features.cardinalities, stem=4
-    )
-    return TabularModel(core, features)
+    core = dense_mlp(inputs=features.inputs(), hidden_dim=4, stem=4)
+    return PreprocessedModel(core, TablePreprocessor(features))
 
 
 def test_raw_rows_predict_as_encoded_ones(model):
-    expected = model.core.predict(model.features.encode(FRAME), verbose=0)
+    expected = model.core.predict(model.preprocessor.features.encode(FRAME), verbose=0)
     np.testing.assert_array_equal(model.predict(FRAME, verbose=0), expected)
     np.testing.assert_array_equal(model.predict(model.encode(FRAME), verbose=0), expected)
     columns = {name: list(FRAME[name]) for name in ("age", "job")}
@@ -78,9 +76,9 @@ def test_what_is_no_table(model, table):
 
 def test_float16_scales_its_loss(model):
     keras.config.set_dtype_policy("mixed_float16")
-    core = dense_mlp(hidden_dim=4, numeric_dim=3)
+    core = dense_mlp(inputs=TableInputs(3), hidden_dim=4)
     keras.config.set_dtype_policy("float32")
-    half = TabularModel(core, model.features)
+    half = PreprocessedModel(core, model.preprocessor)
     half.compile("adam", "mse")
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
 
@@ -103,24 +101,17 @@ def test_exports_its_network(model, tmp_path):
 
 def test_selected_columns(model):
     with pytest.raises(ValueError, match="no feature gate"):
-        model.selected_features()
-    features = model.features
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(features.numeric_sources))}
-    core = dense_mlp(
-        hidden_dim=4,
-        numeric_dim=features.numeric_dim,
-        numeric_groups=[numbers[name] for name in features.numeric_sources],
-        cardinalities=features.cardinalities,
-        feature_gate={"gate": "threshold"},
-    )
-    gated = TabularModel(core, features)
-    assert gated.selected_features() == ["age", "job"]
+        selected_features(model)
+    inputs = model.preprocessor.features.inputs()
+    core = dense_mlp(inputs=inputs, hidden_dim=4, feature_gate={"gate": "threshold"})
+    gated = PreprocessedModel(core, model.preprocessor)
+    assert selected_features(gated) == ["age", "job"]
     core.get_layer("feature_gate").logits.assign([-9.0, 9.0])
-    assert gated.selected_features() == ["job"]
+    assert selected_features(gated) == ["job"]
 
 
 def test_saved_model_predicts_the_same(model, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert loaded.features == model.features
+    assert loaded.preprocessor.features == model.preprocessor.features
     np.testing.assert_array_equal(loaded.predict(FRAME, verbose=0), model.predict(FRAME, verbose=0))

@@ -70,9 +70,9 @@ class ScaledExperts(DenseExperts):
         self.start = start
 
 
-def logistic(numeric_dim, outputs, **rest):
-    inputs = keras.Input((numeric_dim,), name="numeric")
-    return keras.Model(inputs, keras.layers.Dense(outputs, activation="sigmoid")(inputs))
+def logistic(inputs, task):
+    x = keras.Input((inputs.numeric_dim,), name="numeric")
+    return keras.Model(x, task.head(x))
 
 
 def coins(section):
@@ -184,7 +184,7 @@ BAD = {
     "no module": ("register_router(Good, 'nothing')", "must be callable"),
     "a name that is taken": ("register_router(Taken, print)", "'top_k' is registered already"),
     "no number of experts": ("register_experts(Good, print)", "ExpertsSection"),
-    "no table": ("register_dataset(Good, print)", "TableSection"),
+    "no data": ("register_dataset(Good, print)", "DataSection"),
 }
 
 

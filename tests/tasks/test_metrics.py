@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from sparse_keras.tasks.losses_and_metrics import metrics_of
+from sparse_keras.tasks import Multiclass
 from sparse_keras.tasks.metrics import BalancedAccuracy, MacroF1
 
 
@@ -48,7 +48,7 @@ def test_they_are_those_of_scikit_learn(seed, weighted):
 
 
 def test_configs_round_trip():
-    for metric in metrics_of("multiclass", 4):
+    for metric in Multiclass("y", 4).metrics():
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
         assert type(again) is type(metric) and again.get_config() == metric.get_config()
 
@@ -58,7 +58,7 @@ def test_in_fit_and_evaluate(jit_compile):
     y, scores, _ = drawn(0)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Activation("softmax")])
     loss = "sparse_categorical_crossentropy"
-    model.compile("sgd", loss, metrics=metrics_of("multiclass", 5), jit_compile=jit_compile)
+    model.compile("sgd", loss, metrics=Multiclass("y", 5).metrics(), jit_compile=jit_compile)
     found = model.evaluate(scores, y, batch_size=64, verbose=0, return_dict=True)
     f1, balanced = expected(y, scores, None)
     assert found["macro_f1"] == pytest.approx(f1, abs=1e-6)

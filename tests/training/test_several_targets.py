@@ -86,7 +86,7 @@ def test_metrics_count_the_rows_by_their_weights(run, folder):
     """Those of a table in which each row stands as often as its weight says, all weights 1."""
     test = sparse_keras.load_data(run.config).frames["test"]
     many = test.loc[test.index.repeat(test["w"])].reset_index(drop=True).assign(w=1)
-    features = run.model.features
+    features = run.model.preprocessor.features
     batches = sparse_keras.data.ArrayBatches(
         features.encode(many), features.encode_target(many), features.sample_weight(many)
     )
@@ -121,7 +121,10 @@ def test_predicts_each_target(run, folder):
         "job": (0, 3),
     }
     loaded = sparse_keras.load_model(run.path)
-    assert isinstance(loaded.core, MultiTaskModel) and loaded.features == run.model.features
+    assert (
+        isinstance(loaded.core, MultiTaskModel)
+        and loaded.preprocessor.features == run.model.preprocessor.features
+    )
     pd.testing.assert_frame_equal(loaded.predict_frame(new, verbose=0), frame)
     metrics = loaded.evaluate(sparse_keras.load_data(run.config).test, return_dict=True, verbose=0)
     assert metrics == pytest.approx(run.metrics)
@@ -184,7 +187,7 @@ def test_resumes_with_the_weights_that_it_had(folder, weights, tmp_path):
 
 
 def build(config):
-    return build_network(config, sparse_keras.load_data(config).features)
+    return build_network(config, sparse_keras.load_data(config))
 
 
 def test_what_does_not_fit_is_said(folder):

@@ -14,6 +14,7 @@ import numpy as np
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import as_frame, category_keys, numeric_values
 from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn, is_matrix
+from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
 from sparse_keras.data.tabular.targets import Target
@@ -187,6 +188,18 @@ class Features:
     def cardinalities(self):
         """Number of codes of each categorical column."""
         return tuple(column.cardinality for column in self.categorical)
+
+    def inputs(self) -> TableInputs:
+        """Returns what a model has to know of the columns."""
+        sources = self.numeric_sources
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
+        return TableInputs(
+            numeric_dim=self.numeric_dim,
+            cardinalities=self.cardinalities,
+            numeric_groups=tuple(numbers[name] for name in sources),
+            numeric_kinds=self.numeric_kinds,
+            sparse_dim=self.sparse_dim,
+        )
 
     def kinds(self, frame=None):
         """Returns what became of each column, for people.

@@ -8,9 +8,9 @@ weight 0.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.tasks import MultiTask
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,13 @@ class MultiTarget:
         """
         return {target.name: target.encode_present(frame)[0] for target in self.targets}
 
+    def as_task(self) -> MultiTask:
+        """Returns what is asked of a model, without the columns that hold the targets."""
+        return MultiTask(self.name, tuple(target.as_task() for target in self.targets))
+
     def decode(self, predictions):
-        """Turns a model's predictions into raw target values.
-
-        Args:
-            predictions: Dict from target name to probabilities `[N, outputs]` or values.
-
-        Returns:
-            A DataFrame: a column for each target, and for each label of "multilabel" ones.
-        """
-        decoded = {}
-        for target in self.targets:
-            values = target.decode(predictions[target.name])
-            if isinstance(values, pd.DataFrame):
-                decoded |= {name: values[name] for name in values}
-            else:
-                decoded[target.name] = values
-        return pd.DataFrame(decoded)
+        """Turns a model's predictions into raw target values; see `MultiTask.decode`."""
+        return self.as_task().decode(predictions)
 
     def fitted(self, frame):
         """The same with the mean and the deviation of each regression over the rows that have it.

@@ -1,25 +1,26 @@
-"""From a config's `data` section to batches that `fit` takes: the path all data sets share."""
+"""From a config's `data` section to batches that `fit` takes: the path that all tables share."""
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.batches import ArrayBatches
-from sparse_keras.data.tabular.csr import SparseTable, is_matrix
+from sparse_keras.data.dataset import digest_of
+from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.fitting import fit_features
-from sparse_keras.data.tabular.readers import READERS
+from sparse_keras.data.tabular.inputs import TableInputs
+from sparse_keras.data.tabular.preprocessor import TablePreprocessor
+from sparse_keras.data.tabular.readers import READERS, RawTable
 from sparse_keras.data.tabular.select_columns import select_columns
 from sparse_keras.data.tabular.splits import hold_out
+from sparse_keras.tasks import Task
 
 
 @dataclass(frozen=True, repr=False)
 class TabularData:
-    """A data set ready for `fit`.
+    """A table ready for `fit`: a `Dataset`.
 
     Args:
         name: Name of the data set.
@@ -39,59 +40,69 @@ class TabularData:
     test: ArrayBatches | None
     frames: dict
 
-    def digest(self):
+    @property
+    def inputs(self) -> TableInputs:
+        """What a model has to know of the columns."""
+        return self.features.inputs()
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.features.target.as_task()
+
+    @property
+    def weighted(self) -> bool:
+        """Whether batches hold a weight for each row."""
+        return self.features.weight is not None
+
+    @property
+    def preprocessor(self) -> TablePreprocessor:
+        """The encoding of raw rows."""
+        return TablePreprocessor(self.features)
+
+    def digest(self) -> str:
         """SHA-256 of what a training on these data sees: the rows as encoded, and the encoding."""
-        found = hashlib.sha256(json.dumps(self.features.to_dict(), sort_keys=True).encode())
-        for batches in (self.train, self.validation):
-            if batches is not None:
-                for arrays in (batches.x, batches.y, batches.sample_weight):
-                    for array in arrays.values() if isinstance(arrays, dict) else [arrays]:
-                        for part in _parts(array):
-                            found.update(np.ascontiguousarray(part))
-        return found.hexdigest()
+        arrays = [
+            array
+            for batches in (self.train, self.validation)
+            if batches is not None
+            for arrays in (batches.x, batches.y, batches.sample_weight)
+            for array in (arrays.values() if isinstance(arrays, dict) else [arrays])
+        ]
+        return digest_of(arrays, json.dumps(self.features.to_dict(), sort_keys=True))
 
     def __repr__(self):
         rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())
         return f"{self.name}: {rows} rows; {self.features}"
 
 
-def load_data(config):
-    """Reads, splits and encodes the data set a config names.
+def load_table(options, batch_size: int, seed: int) -> TabularData:
+    """Reads, splits and encodes a table.
 
     Statistics, vocabularies, bins and the choice of columns (`data.features`) are learned from the
     training rows only; validation rows are held out first, stratified for classification and seeded
     by `split_seed`.
 
     Args:
-        config: A `Config` with a `data` section.
-
-    Returns:
-        A `TabularData`.
+        options: The validated `data` section of a config, of one of `READERS`.
+        batch_size: Rows in a batch.
+        seed: Seed of the order of the training rows.
 
     Raises:
-        ValueError: If the config names no data, or the data cannot be used.
-
-    Example:
-
-    ```python
-    config = sparse_keras.load_config("tabular/sparse_mlp_adult")
-    data = sparse_keras.load_data(config)
-    model = sparse_keras.build_model(config, data)
-    model.fit(data.train, validation_data=data.validation)
-    ```
+        ValueError: If the data cannot be used.
     """
-    options = config.data
-    if options is None:
-        raise ValueError(
-            f"The config has no data section. Expected data: {{type: ...}} with one of "
-            f"{listing(READERS)}."
-        )
     if options.type not in READERS:
         raise ValueError(
             f"data.type must be one of {listing(READERS)}. Received: {options.type!r}."
             f"{did_you_mean(options.type, READERS)}"
         )
     raw = READERS[options.type](options)
+    if not isinstance(raw, RawTable):
+        raise ValueError(
+            f"The data set {options.type!r} must return a sparse_keras.data.RawTable, since its "
+            f"section is one of tables. Received: a {type(raw).__name__}. The section of another "
+            "kind of data derives from sparse_keras.schema.DataSection."
+        )
     frames = {"train": raw.train}
     if options.validation_fraction:
         frames["train"], frames["validation"] = hold_out(
@@ -116,9 +127,9 @@ def load_data(config):
             features.encode(frame),
             features.encode_target(frame),
             features.sample_weight(frame),
-            batch_size=config.training.batch_size,
+            batch_size=batch_size,
             shuffle=part == "train",
-            seed=config.training.seed,
+            seed=seed,
         )
         for part, frame in frames.items()
     }
@@ -135,10 +146,3 @@ def _selected(raw, train, options):
             "a whole. Leave the key out."
         )
     return select_columns(train, raw.target, options.features, options.split_seed, raw.weight)
-
-
-def _parts(array):
-    """The arrays that an array consists of: itself, those of a CSR matrix, or none."""
-    if array is None:
-        return ()
-    return (array.indptr, array.indices, array.data) if is_matrix(array) else (array,)

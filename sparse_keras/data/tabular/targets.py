@@ -18,8 +18,8 @@ from sparse_keras.data.tabular.columns import (
     numeric_values,
     row_number,
 )
+from sparse_keras.tasks import TASKS, Binary, Multiclass, Multilabel, Regression, Task
 
-TASKS = ("binary", "multiclass", "multilabel", "regression")
 MAX_CLASSES = 1000
 # An integer column with more distinct values than this is a quantity, not a class.
 MAX_INTEGER_CLASSES = 50
@@ -53,6 +53,16 @@ class Target:
                 f"task must be one of {listing(TASKS)}. Received: {self.task!r}."
                 f"{did_you_mean(self.task, TASKS)}"
             )
+
+    def as_task(self) -> Task:
+        """Returns what is asked of a model, without the columns that hold the target."""
+        if self.task == "binary":
+            return Binary(self.name, self.classes)
+        if self.task == "multiclass":
+            return Multiclass(self.name, self.classes)
+        if self.task == "multilabel":
+            return Multilabel(self.name, self.classes)
+        return Regression(self.name, self.mean or 0.0, 1.0 if self.std is None else self.std)
 
     @property
     def outputs(self):
@@ -156,24 +166,8 @@ class Target:
         return labels.astype("float32")
 
     def decode(self, predictions):
-        """Turns a model's predictions into raw target values.
-
-        Args:
-            predictions: Probabilities `[N, outputs]` (binary also `[N]`); regression: values.
-
-        Returns:
-            An object array `[N]` of classes; float32 `[N]` for "regression"; a bool DataFrame
-            with one column per label for "multilabel". Probabilities of 0.5 and more count.
-        """
-        predictions = np.asarray(predictions, "float32").reshape(-1, self.outputs)
-        if self.task == "regression":
-            return predictions[:, 0]
-        if self.task == "multilabel":
-            return pd.DataFrame(predictions >= 0.5, columns=list(self.classes))
-        classes = np.array(self.classes, dtype=object)
-        if self.task == "binary":
-            return classes[(predictions[:, 0] >= 0.5).astype(int)]
-        return classes[predictions.argmax(axis=1)]
+        """Turns a model's predictions into raw target values; see `decode` of the task."""
+        return self.as_task().decode(predictions)
 
 
 def infer_target(values, task="auto"):

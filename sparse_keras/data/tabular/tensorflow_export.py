@@ -1,4 +1,4 @@
-"""A TabularModel as a SavedModel that takes raw rows: the encoding of `data.features` as a graph.
+"""A SavedModel that takes the raw rows of a table: the encoding of `data.features` as a graph.
 
 Whoever serves it needs TensorFlow and nothing of ours. The graph encodes numbers in float64, as
 pandas holds them, and reads text as `data.columns` does, so that a row means the same in both.
@@ -27,7 +27,7 @@ from sparse_keras.data.tabular.features import MAX_STANDARDISED, MISSING_CODE, U
 _BLANKS = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
 
 
-def export_raw(model, filepath, verbose=False):
+def export_raw(core, features, filepath, verbose=False):
     """Writes a SavedModel whose inputs are raw columns.
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
@@ -44,16 +44,16 @@ def export_raw(model, filepath, verbose=False):
     writes it as text, and a number in a numeric column as a number. `raw_tensors` does so.
 
     Args:
-        model: A `TabularModel`.
+        core: The network, a `keras.Model` of encoded rows.
+        features: The `data.Features` that encode raw rows.
         filepath: The new folder.
         verbose: Whether Keras prints the endpoint.
     """
-    features = model.features
     encode = Encoder(features)
     names = tensor_names(features.columns)
 
     def serve(columns):
-        predictions = model.core(encode(columns), training=False)
+        predictions = core(encode(columns), training=False)
         if features.target.task != "multitask":
             return served_outputs(features.target, predictions, "prediction", "class")
         outputs = {}

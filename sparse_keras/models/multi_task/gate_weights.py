@@ -12,8 +12,8 @@ def gate_weights(model, x, batch_size=1024):
     """The weight that each gate of a model gives to each of its experts, outside training.
 
     Args:
-        model: A functional model or a `TabularModel`; multi-task models such as `mmoe` and `ple`
-            have a gate for each task.
+        model: A functional model or a `PreprocessedModel`; multi-task models such as `mmoe` and
+            `ple` have a gate for each task.
         x: Rows, as `model.predict` takes them.
         batch_size: Rows in a batch.
 
@@ -29,9 +29,9 @@ def gate_weights(model, x, batch_size=1024):
     Example:
 
     >>> model = sparse_keras.models.mmoe(
+    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=30),
+    ...     tasks={"income": "binary", "married": "binary"},
     ...     experts={"type": "dense", "num_experts": 4, "units": 16},
-    ...     tasks={"income": {"task": "binary"}, "married": {"task": "binary"}},
-    ...     numeric_dim=30,
     ... )
     >>> weights = sparse_keras.models.gate_weights(model, np.ones((7, 30), "float32"))
     >>> {task: array.shape for task, array in weights["mixture"].items()}
@@ -41,7 +41,7 @@ def gate_weights(model, x, batch_size=1024):
     layers = [layer for layer in mixtures(core) if layer in core.layers]
     if not layers:
         raise ValueError(f"The model {model.name!r} has no mixture of experts among its layers.")
-    if core is not model and model._is_raw(x):
+    if core is not model and model.preprocessor.is_raw(x):
         x = model.encode(x)
     tensors = [keras.tree.flatten(layer.input) for layer in layers]
     probe = keras.Model(core.inputs, [tensor for several in tensors for tensor in several])

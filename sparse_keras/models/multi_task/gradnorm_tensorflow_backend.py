@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras.utils import unpack_x_y_sample_weight
 
-from sparse_keras.models.multi_task.multi_task_model import last_shared_layer
+from sparse_keras.models.multi_task.gradnorm import last_shared_layer
 
 
 def gradnorm_step(model, weights, data):

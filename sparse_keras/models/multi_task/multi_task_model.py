@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from sparse_keras.models.multi_task.gradnorm import refuse_other_backends
 from sparse_keras.models.multi_task.task_weights import GradNormWeights, TaskWeights
 
 
@@ -118,53 +119,3 @@ class MultiTaskModel(MultiTaskTraining, keras.Model):
         outputs: Dict from target name to a tensor.
         name: Name of the model.
     """
-
-
-def refuse_other_backends():
-    """GradNorm differentiates within a step, which Keras has no word for.
-
-    Raises:
-        ValueError: If the backend is not TensorFlow.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "GradNorm is trained on the TensorFlow backend. Received: "
-            f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow, or choose "
-            "training.task_weights: {type: uncertainty}."
-        )
-
-
-def last_shared_layer(network):
-    """The layer with trainable weights, nearest to the outputs, on which all outputs depend.
-
-    Args:
-        network: A functional model whose outputs are a dict.
-
-    Raises:
-        ValueError: If the tasks share no such layer.
-    """
-    layer = next((one for one in network.layers if isinstance(one, TaskWeights)), network)
-    # What comes out of the weights depends on all tasks, what goes in does not.
-    outputs = keras.tree.flatten(network.output if layer is network else layer.input)
-    shared = set.intersection(*map(_behind, outputs))
-    found = [one for one in network.layers if id(one) in shared and one.trainable_weights]
-    if not found:
-        raise ValueError(
-            f"GradNorm compares the tasks' gradients on the last layer that they share. The tasks "
-            f"of {network.name!r} share no layer with trainable weights."
-        )
-    return found[-1]
-
-
-def _behind(tensor):
-    """The ids of the layers that a symbolic tensor was made by, directly or not."""
-    found, waiting, seen = set(), [tensor], set()
-    while waiting:
-        history = waiting.pop()._keras_history
-        node = history.operation._inbound_nodes[history.node_index]
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        found.add(id(history.operation))
-        waiting += node.input_tensors
-    return found

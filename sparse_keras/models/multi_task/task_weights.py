@@ -9,7 +9,6 @@ from keras import ops
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras.layers.mixtures.mixture import variable_name
-from sparse_keras.tasks.losses_and_metrics import refuse_unknown_tasks
 
 _MIN_WEIGHT = 1e-3
 
@@ -217,29 +216,29 @@ class GradNormWeights(TaskWeights):
         return {**super().get_config(), **options}
 
 
-def task_weights_layer(section, target):
-    """The layer that a `training.task_weights` section describes.
+def task_weights_layer(section, task):
+    """Makes the layer that a `training.task_weights` section describes.
 
     Args:
         section: The validated section, or None.
-        target: A `data.MultiTarget`.
+        task: A `MultiTask`.
 
     Returns:
         A `TaskWeights`, or None where no weights are learned.
     """
     if section is None or section.type == "fixed":
         return None
-    kinds = {"uncertainty": UncertaintyWeights, "gradnorm": GradNormWeights}
-    tasks = {one.name: one.task for one in target.targets}
-    return kinds[section.type](tasks, **section.kwargs(), name="task_weights")
+    layers = {"uncertainty": UncertaintyWeights, "gradnorm": GradNormWeights}
+    kinds = {member.name: member.kind for member in task.tasks}
+    return layers[section.type](kinds, **section.kwargs(), name="task_weights")
 
 
-def fixed_task_weights(section, target):
-    """The factors of the losses, a dict from target name; None where none are given."""
+def fixed_task_weights(section, task):
+    """The factors of the losses, a dict from the name of a task; None where none are given."""
     if section is None or section.type != "fixed":
         return None
-    refuse_unknown_tasks("training.task_weights.weights", section.weights, target)
-    return {name: section.weights.get(name, 1.0) for name in target.names}
+    task.check_names("training.task_weights.weights", section.weights)
+    return {name: section.weights.get(name, 1.0) for name in task.names}
 
 
 def _mean(values, there):

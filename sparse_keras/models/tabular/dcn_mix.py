@@ -2,24 +2,19 @@
 
 import keras
 
+from sparse_keras import tasks
 from sparse_keras.layers import CrossMixture
-from sparse_keras.models.tabular.trunk import table_features, task_head
+from sparse_keras.models.tabular.features import table_features
 
 STRUCTURES = ("stacked", "parallel")
 
 
 def dcn_mix(
     *,
+    inputs,
+    task="binary",
     experts,
     router="dense",
-    numeric_dim=0,
-    cardinalities=(),
-    numeric_groups=None,
-    numeric_kinds=None,
-    outputs=1,
-    task="binary",
-    target_mean=0.0,
-    target_std=1.0,
     embedding_dim=8,
     numeric_embedding=None,
     feature_gate=None,
@@ -39,19 +34,13 @@ def dcn_mix(
                                                +-> dense layers -+
 
     Args:
+        inputs: The `TableInputs` of the data.
+        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
         experts: What each expert of a cross layer computes: a dict with a bank's registered name
             under `"type"` and its arguments, such as `{"type": "low_rank", "num_experts": 4,
             "rank": 32}`. Its output has the width of its input.
         router: Who goes where: a router's registered name, or a dict with it under `"type"`.
             `"dense"`, DCN-V2's own, uses all experts; a sparse router those that it chooses.
-        numeric_dim: Width of the numeric input, 0 for none.
-        cardinalities: Number of codes of each categorical column.
-        numeric_groups: Optional list with the raw column behind each numeric feature.
-        numeric_kinds: Optional list with what each numeric feature is; see `sparse_mlp`.
-        outputs: Width of the output.
-        task: `"binary"`, `"multilabel"`, `"multiclass"` or `"regression"`.
-        target_mean: Mean of the target, for regression.
-        target_std: Standard deviation of the target, for regression.
         embedding_dim: Width of each categorical column's embedding.
         numeric_embedding: Optional dict, an embedding of each numeric column; see `sparse_mlp`.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
@@ -72,7 +61,8 @@ def dcn_mix(
     Example:
 
     >>> model = sparse_keras.models.dcn_mix(
-    ...     experts={"type": "low_rank", "num_experts": 4, "rank": 8}, numeric_dim=30
+    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=30),
+    ...     experts={"type": "low_rank", "num_experts": 4, "rank": 8},
     ... )
     >>> model(np.zeros((2, 30), "float32")).shape
     TensorShape([2, 1])
@@ -84,14 +74,11 @@ def dcn_mix(
         raise ValueError(
             f"`structure` must be one of {STRUCTURES}. Received: structure={structure!r}."
         )
-    inputs, features = table_features(
-        numeric_dim=numeric_dim,
-        cardinalities=cardinalities,
-        numeric_groups=numeric_groups,
+    tensors, features = table_features(
+        inputs,
         embedding_dim=embedding_dim,
-        feature_gate=feature_gate,
-        numeric_kinds=numeric_kinds,
         numeric_embedding=numeric_embedding,
+        feature_gate=feature_gate,
     )
     crossed = features
     for number in range(cross_layers):
@@ -112,5 +99,4 @@ def dcn_mix(
         x = keras.layers.Concatenate(name="crossed_and_deep")([crossed, x])
     elif not hidden_dims:
         x = crossed
-    x = task_head(x, outputs, task, target_mean, target_std)
-    return keras.Model(inputs, x, name=name)
+    return keras.Model(tensors, tasks.get(task).head(x), name=name)

@@ -2,30 +2,25 @@
 
 import keras
 
-from sparse_keras.models.tabular.trunk import table_model
+from sparse_keras import tasks
+from sparse_keras.models.tabular.blocks import head_layer, stack_of_blocks
+from sparse_keras.models.tabular.features import table_features
 
 
 def dense_mlp(
     *,
+    inputs,
+    task="binary",
     hidden_dim,
     activation="relu",
-    numeric_dim=0,
-    cardinalities=(),
-    numeric_groups=None,
-    outputs=1,
-    task="binary",
-    target_mean=0.0,
-    target_std=1.0,
     embedding_dim=8,
     stem=128,
     depth=1,
     dropout=0.0,
     residual=True,
     feature_gate=None,
-    sparse_dim=0,
     sparse_projection=None,
     name="dense_mlp",
-    numeric_kinds=None,
     numeric_embedding=None,
     ensemble=None,
 ):
@@ -35,28 +30,19 @@ def dense_mlp(
     `width -> hidden_dim -> width`; otherwise one, `width -> hidden_dim`.
 
     Args:
+        inputs: The `TableInputs` of the data.
+        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
         hidden_dim: Width of a block's hidden layer.
         activation: Activation function of the hidden layer.
-        numeric_dim: Width of the numeric input, 0 for none.
-        cardinalities: Number of codes of each categorical column.
-        numeric_groups: Optional list with the raw column behind each numeric feature.
-        outputs: Width of the output.
-        task: `"binary"`, `"multilabel"`, `"multiclass"` or `"regression"`.
-        target_mean: Mean of the target, for regression.
-        target_std: Standard deviation of the target, for regression.
         embedding_dim: Width of each categorical column's embedding.
         stem: Width of a ReLU layer before the first block, or `None` for no such layer.
         depth: Number of blocks.
         dropout: Rate of dropout on each block's output.
         residual: Whether a block normalises its input and adds its output to it.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
-        sparse_dim: Width of an input that is mostly zeros, 0 for none. Its form is sparse all the
-            way to its projection: `fit` and `predict` take CSR matrices of `scipy.sparse`.
         sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
             ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
-        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
-            `"missing"`, for `numeric_embedding`. `None` for values only.
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
             `{"type": "periodic", "dim": 16}`. `None`: numeric features are used as they are.
@@ -73,7 +59,9 @@ def dense_mlp(
 
     Example:
 
-    >>> model = sparse_keras.models.dense_mlp(hidden_dim=128, numeric_dim=30)
+    >>> model = sparse_keras.models.dense_mlp(
+    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=30), hidden_dim=128
+    ... )
     >>> model(np.zeros((2, 30), "float32")).shape
     TensorShape([2, 1])
     """
@@ -84,25 +72,21 @@ def dense_mlp(
             return hidden
         return keras.Sequential([hidden, keras.layers.Dense(width)], name=f"block_{number}_dense")
 
-    return table_model(
-        dense,
-        numeric_dim=numeric_dim,
-        cardinalities=cardinalities,
-        numeric_groups=numeric_groups,
-        outputs=outputs,
-        task=task,
-        target_mean=target_mean,
-        target_std=target_std,
+    tensors, x = table_features(
+        inputs,
         embedding_dim=embedding_dim,
+        numeric_embedding=numeric_embedding,
+        feature_gate=feature_gate,
+        sparse_projection=sparse_projection,
+    )
+    x = stack_of_blocks(
+        x,
+        dense,
         stem=stem,
         depth=depth,
         dropout=dropout,
         residual=residual,
-        feature_gate=feature_gate,
-        sparse_dim=sparse_dim,
-        sparse_projection=sparse_projection,
-        name=name,
-        numeric_kinds=numeric_kinds,
-        numeric_embedding=numeric_embedding,
         ensemble=ensemble,
     )
+    x = tasks.get(task).head(x, layer=head_layer(ensemble))
+    return keras.Model(tensors, x, name=name)

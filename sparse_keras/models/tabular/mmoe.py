@@ -1,24 +1,21 @@
 """mmoe: experts that all tasks share, and a gate for each task."""
 
 from sparse_keras.layers import MultiGateMixtureOfExperts
-from sparse_keras.models.tabular.towers import multitask_model
+from sparse_keras.models.tabular.multi_task import multi_task_model
 
 
 def mmoe(
     *,
+    inputs,
+    tasks,
     experts,
     router="dense",
-    tasks,
-    numeric_dim=0,
-    cardinalities=(),
-    numeric_groups=None,
-    numeric_kinds=None,
     embedding_dim=8,
     numeric_embedding=None,
+    feature_gate=None,
     stem=None,
     dropout=0.0,
     tower=None,
-    feature_gate=None,
     name="mmoe",
 ):
     """Builds a mixture of experts with a gate for each task, and a tower behind each gate.
@@ -27,28 +24,21 @@ def mmoe(
 
     `gate_weights` tells which experts each task uses.
 
-
     Args:
+        inputs: The `TableInputs` of the data.
+        tasks: Dict from the name of each task to a `Task`, or to `"binary"` or `"regression"`.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
             its arguments, such as `{"type": "dense", "num_experts": 8, "units": 16}`.
         router: The gate of each task: a router's registered name, or a dict with it under
             `"type"`. `"dense"`, a softmax over all experts, is that of the paper.
-        tasks: Dict from the name of each task to a dict with `"task"` (`"binary"`, `"multilabel"`,
-            `"multiclass"` or `"regression"`), `"outputs"` (width of the output, 1 by default) and,
-            for regression, `"target_mean"` and `"target_std"`.
-        numeric_dim: Width of the numeric input, 0 for none.
-        cardinalities: Number of codes of each categorical column.
-        numeric_groups: Optional list with the raw column behind each numeric feature.
-        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
-            `"missing"`, for `numeric_embedding`. `None` for values only.
         embedding_dim: Width of each categorical column's embedding.
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the layer's arguments. `None`: numeric features are used as they are.
+        feature_gate: Optional dict of `FeatureGate`'s arguments.
         stem: Width of a ReLU layer that all tasks share, before all else, or `None` for none.
         dropout: Rate of dropout on what the towers get.
         tower: Optional dict with `"hidden_dims"`, `"activation"` and `"dropout"`: the layers of
             each task alone. `None` means one ReLU layer of 32 units.
-        feature_gate: Optional dict of `FeatureGate`'s arguments.
         name: Name of the model.
 
     Returns:
@@ -60,9 +50,10 @@ def mmoe(
 
     Example:
 
-    >>> tasks = {"income": {"task": "binary"}, "age": {"task": "regression"}}
     >>> model = sparse_keras.models.mmoe(
-    ...     experts={"type": "dense", "num_experts": 8, "units": 16}, tasks=tasks, numeric_dim=30
+    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=30),
+    ...     tasks={"income": "binary", "age": "regression"},
+    ...     experts={"type": "dense", "num_experts": 8, "units": 16},
     ... )
     >>> outputs = model(np.zeros((2, 30), "float32"))
     >>> {task: tuple(output.shape) for task, output in outputs.items()}
@@ -76,18 +67,15 @@ def mmoe(
         routers = dict.fromkeys(tasks, router)
         return MultiGateMixtureOfExperts(experts, routers, name="mixture")(x)
 
-    return multitask_model(
+    return multi_task_model(
         mixture,
+        inputs=inputs,
         tasks=tasks,
+        embedding_dim=embedding_dim,
+        numeric_embedding=numeric_embedding,
+        feature_gate=feature_gate,
         stem=stem,
         dropout=dropout,
         tower=tower,
         name=name,
-        numeric_dim=numeric_dim,
-        cardinalities=cardinalities,
-        numeric_groups=numeric_groups,
-        numeric_kinds=numeric_kinds,
-        embedding_dim=embedding_dim,
-        numeric_embedding=numeric_embedding,
-        feature_gate=feature_gate,
     )

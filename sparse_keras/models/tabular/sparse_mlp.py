@@ -4,26 +4,23 @@ import functools
 
 import keras
 
+from sparse_keras import tasks
 from sparse_keras.layers import (
     DepthSharedMixtureOfExperts,
     GatedSharedExpert,
     MixtureOfExperts,
 )
+from sparse_keras.models.tabular.blocks import head_layer, stack_of_blocks
+from sparse_keras.models.tabular.features import table_features
 from sparse_keras.models.tabular.fine_grained import split_experts
-from sparse_keras.models.tabular.trunk import table_model
 
 
 def sparse_mlp(
     *,
+    inputs,
+    task="binary",
     experts,
     router="top_k",
-    numeric_dim=0,
-    cardinalities=(),
-    numeric_groups=None,
-    outputs=1,
-    task="binary",
-    target_mean=0.0,
-    target_std=1.0,
     embedding_dim=8,
     stem=128,
     depth=1,
@@ -34,10 +31,8 @@ def sparse_mlp(
     eval_capacity_factor=None,
     drop_order="position",
     feature_gate=None,
-    sparse_dim=0,
     sparse_projection=None,
     name="sparse_mlp",
-    numeric_kinds=None,
     numeric_embedding=None,
     ensemble=None,
     share_experts=False,
@@ -48,18 +43,11 @@ def sparse_mlp(
         columns --> [feature gate] --> stem --> depth x (mixture of experts) --> head
 
     Args:
+        inputs: The `TableInputs` of the data.
+        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
             its arguments, such as `{"type": "mlp", "num_experts": 16, "hidden_dim": 64}`.
         router: Who goes where: a router's registered name, or a dict with it under `"type"`.
-        numeric_dim: Width of the numeric input, 0 for none.
-        cardinalities: Number of codes of each categorical column.
-        numeric_groups: Optional list with the raw column, numbered from 0, behind each numeric
-            feature. The feature gate then has one gate for each raw column.
-        outputs: Width of the output.
-        task: `"binary"`, `"multilabel"` (sigmoid outputs), `"multiclass"` (softmax) or
-            `"regression"`.
-        target_mean: Mean of the target, for regression: the head predicts standardised values.
-        target_std: Standard deviation of the target, for regression.
         embedding_dim: Width of each categorical column's embedding.
         stem: Width of a ReLU layer before the first block, or `None` for no such layer.
         depth: Number of blocks.
@@ -73,13 +61,9 @@ def sparse_mlp(
         eval_capacity_factor: The same outside training.
         drop_order: Which rows an expert drops beyond that limit; see `MixtureOfExperts`.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
-        sparse_dim: Width of an input that is mostly zeros, 0 for none. Its form is sparse all the
-            way to its projection: `fit` and `predict` take CSR matrices of `scipy.sparse`.
         sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
             ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
-        numeric_kinds: Optional list with what each numeric feature is: `"value"`, `"bin"` or
-            `"missing"`, for `numeric_embedding`. `None` for values only.
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
             `{"type": "periodic", "dim": 16}`. `None`: numeric features are used as they are.
@@ -89,10 +73,10 @@ def sparse_mlp(
             see `EnsembleHead` for the losses that allow this. `None` for one network.
         share_experts: Whether all blocks have the same experts, and the same shared expert, each
             with a router of its own; see `DepthSharedMixtureOfExperts`.
-        segments: Into how many each expert is split, of `hidden_dim / segments` each, of which the
-            router chooses as many times more: as many weights and operations of experts, and a
-            finer choice (DeepSeekMoE). Needs a router with exactly k
-            experts for each row, such as `"top_k"`.
+        segments: Number of parts that each expert is split into, of width `hidden_dim / segments`
+            each; the router then chooses `segments * k` of them. Weights and operations stay the
+            same, and the choice is finer (DeepSeekMoE). Needs a router with exactly k experts for
+            each row, such as `"top_k"`.
 
     Returns:
         An uncompiled `keras.Model`. Its inputs are `{"numeric": float32 [B, numeric_dim],
@@ -105,16 +89,14 @@ def sparse_mlp(
     Example:
 
     >>> model = sparse_keras.models.sparse_mlp(
+    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=100),
+    ...     task=sparse_keras.tasks.Multilabel(labels=64),
     ...     experts={"type": "dense", "num_experts": 16, "units": 100},
-    ...     numeric_dim=100,
-    ...     outputs=64,
-    ...     task="multilabel",
     ...     stem=None,
     ... )
     >>> model(np.zeros((2, 100), "float32")).shape
     TensorShape([2, 64])
     """
-
     if segments > 1:
         experts, router = split_experts(experts, router, segments)
 
@@ -144,28 +126,24 @@ def sparse_mlp(
             return functools.partial(shared[width], depth=number)
         return MixtureOfExperts(**arguments(width), name=f"block_{number}_mixture")
 
-    return table_model(
-        mixture,
-        numeric_dim=numeric_dim,
-        cardinalities=cardinalities,
-        numeric_groups=numeric_groups,
-        outputs=outputs,
-        task=task,
-        target_mean=target_mean,
-        target_std=target_std,
+    tensors, x = table_features(
+        inputs,
         embedding_dim=embedding_dim,
+        numeric_embedding=numeric_embedding,
+        feature_gate=feature_gate,
+        sparse_projection=sparse_projection,
+    )
+    x = stack_of_blocks(
+        x,
+        mixture,
         stem=stem,
         depth=depth,
         dropout=dropout,
         residual=residual,
-        feature_gate=feature_gate,
-        sparse_dim=sparse_dim,
-        sparse_projection=sparse_projection,
-        name=name,
-        numeric_kinds=numeric_kinds,
-        numeric_embedding=numeric_embedding,
         ensemble=ensemble,
     )
+    x = tasks.get(task).head(x, layer=head_layer(ensemble))
+    return keras.Model(tensors, x, name=name)
 
 
 def _shared_expert(hidden_dim, width, activation="relu", gated=False):

@@ -1,7 +1,8 @@
 """What the rest of the package asks of the section of a model."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from sparse_keras._internal.builders import builder_of
 from sparse_keras.schema.core.section import Section
 
 
@@ -10,6 +11,21 @@ class ModelSection(Section):
 
     Attributes:
         HAS_EXPERTS: Whether the model has experts, whose load training can report.
+        SEVERAL_TASKS: Whether the model can learn several tasks at once.
     """
 
     HAS_EXPERTS: ClassVar[bool] = True
+    SEVERAL_TASKS: ClassVar[bool] = False
+
+    def build(self, inputs: Any, task: Any) -> Any:
+        """Builds the network, by the builder that is registered for the section's `type`.
+
+        Args:
+            inputs: What the data set says of its inputs: `data.Dataset.inputs`.
+            task: What is predicted, a `tasks.Task`; a `tasks.MultiTask` only if `SEVERAL_TASKS`.
+
+        Returns:
+            An uncompiled `keras.Model`. The builder is called with `inputs`, `task` and the values
+            of this section as keyword arguments.
+        """
+        return builder_of("model", self.type)(inputs=inputs, task=task, **self.kwargs())

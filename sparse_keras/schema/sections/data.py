@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from sparse_keras.schema.core.choice import Choice
+from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.csr import Newsgroups, SparseNPZ, SVMLight
 from sparse_keras.schema.sections.tabular.datasets import (
@@ -20,7 +21,6 @@ from sparse_keras.schema.sections.tabular.datasets import (
     Yeast,
 )
 from sparse_keras.schema.sections.tabular.files import CSV, NPZ, Parquet
-from sparse_keras.schema.sections.tabular.table import TableSection
 
 DATASETS = Choice(
     "data set",
@@ -42,6 +42,6 @@ DATASETS = Choice(
     NPZ,
     SVMLight,
     SparseNPZ,
-    base=TableSection,
+    base=DataSection,
 )
 DataConfig = Annotated[Section, DATASETS]

@@ -201,7 +201,7 @@ def test_it_is_shown(config):
 def test_the_saved_model_needs_the_chosen_columns_only(config, frame, tmp_path):
     run = sparse_keras.train(config(), output=tmp_path / "runs", verbose=0)
     model = sparse_keras.load_model(run.path)
-    assert model.features.selection == run.model.features.selection
+    assert model.preprocessor.features.selection == run.model.preprocessor.features.selection
     rows = frame[["strong", "color"]]
     np.testing.assert_array_equal(model.predict(rows), run.model.predict(frame))
 

@@ -8,9 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data import Features, Target, fit_features, infer_target
+from sparse_keras.data import (
+    Features,
+    TableInputs,
+    TablePreprocessor,
+    Target,
+    fit_features,
+    infer_target,
+)
 from sparse_keras.data.tabular.features import CategoricalColumn, NumericColumn
-from sparse_keras.models import TabularModel, dense_mlp, sparse_mlp
+from sparse_keras.models import PreprocessedModel, dense_mlp, sparse_mlp
 
 pytestmark = pytest.mark.tensorflow
 tf = pytest.importorskip("tensorflow")
@@ -27,15 +34,8 @@ MIXED = pd.DataFrame(
 
 def tabular_model(frame, target, build=dense_mlp, **arguments):
     features = fit_features(frame, target, bins="quantile", max_bins=3)
-    core = build(
-        numeric_dim=features.numeric_dim,
-        cardinalities=features.cardinalities,
-        outputs=target.outputs,
-        task=target.task,
-        stem=8,
-        **arguments,
-    )
-    return TabularModel(core, features)
+    core = build(inputs=features.inputs(), task=target.as_task(), stem=8, **arguments)
+    return PreprocessedModel(core, TablePreprocessor(features))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def exported(model, tmp_path_factory):
 def tensors(model, table):
     from sparse_keras.data.tabular.tensorflow_export import raw_tensors
 
-    columns = raw_tensors(model.features, table)
+    columns = raw_tensors(model.preprocessor.features, table)
     return {name: tf.constant(array) for name, array in columns.items()}
 
 
@@ -161,9 +161,8 @@ def test_any_column_name_gets_a_tensor(tmp_path):
     names = tensor_names(NAMES)
     assert names["Age"] == "Age" and names["a-b"] == "a-b" and names["columns"] == "columns"
     features = Features(Target("y", "regression"), tuple(NumericColumn(n, 0.0, 1.0) for n in NAMES))
-    model = TabularModel(
-        dense_mlp(hidden_dim=2, numeric_dim=len(NAMES), task="regression"), features
-    )
+    core = dense_mlp(inputs=TableInputs(len(NAMES)), task="regression", hidden_dim=2)
+    model = PreprocessedModel(core, TablePreprocessor(features))
     model.export(tmp_path / "exported")
     loaded = tf.saved_model.load(tmp_path / "exported")
     row = dict(zip(NAMES, np.arange(len(NAMES)), strict=True))

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from sparse_keras.data import TableInputs
 from sparse_keras.layers import MixtureOfExperts, SparseProjection
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.ops.csr import sparse_tensor
+from sparse_keras.tasks import Multiclass
+from tests.support.tables import with_inputs
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras has no sparse tensors on PyTorch"
@@ -95,7 +98,9 @@ def test_mixed_precision(policy):
 
 def test_round_trip_and_saving(tmp_path):
     csr = random_csr(12, 30)
-    model = sparse_mlp(experts=EXPERTS, sparse_dim=30, stem=None, outputs=3, task="multiclass")
+    model = sparse_mlp(
+        inputs=TableInputs(sparse_dim=30), task=Multiclass("y", 3), experts=EXPERTS, stem=None
+    )
     expected = model.predict(csr, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -107,7 +112,7 @@ def test_round_trip_and_saving(tmp_path):
 
 @pytest.mark.tensorflow
 def test_keras_does_not_compile_a_step_of_sparse_tensors():
-    model = dense_mlp(hidden_dim=4, sparse_dim=30, stem=None)
+    model = dense_mlp(inputs=TableInputs(sparse_dim=30), hidden_dim=4, stem=None)
     with pytest.warns(UserWarning, match="support `jit_compile"):
         model.compile("sgd", "mse", jit_compile=True)
     assert model.jit_compile is False
@@ -123,7 +128,7 @@ def test_the_builders_take_matrices(builder):
     options = {"experts": EXPERTS} if builder is sparse_mlp else {"hidden_dim": 8}
     model = builder(
         **options,
-        sparse_dim=100,
+        inputs=TableInputs(sparse_dim=100),
         sparse_projection={"units": 16, "dropout": 0.2, "layer_norm": True, "activation": "tanh"},
         stem=None,
     )
@@ -139,7 +144,8 @@ def test_the_builders_take_matrices(builder):
 
 
 def test_sparse_and_dense_columns_together():
-    model = dense_mlp(hidden_dim=4, numeric_dim=3, cardinalities=[5], sparse_dim=50, stem=8)
+    inputs = TableInputs(numeric_dim=3, cardinalities=[5], sparse_dim=50)
+    model = dense_mlp(inputs=inputs, hidden_dim=4, stem=8)
     batch = {
         "numeric": keras.ops.ones((6, 3)),
         "categorical": keras.ops.ones((6, 1), "int32"),
@@ -149,8 +155,8 @@ def test_sparse_and_dense_columns_together():
 
 
 def test_what_a_projection_costs():
-    model = sparse_mlp(experts=EXPERTS, sparse_dim=1000, stem=None)
-    other = sparse_mlp(experts=EXPERTS, sparse_dim=10, stem=None)
+    model = sparse_mlp(inputs=TableInputs(sparse_dim=1000), experts=EXPERTS, stem=None)
+    other = sparse_mlp(inputs=TableInputs(sparse_dim=10), experts=EXPERTS, stem=None)
     assert flops_per_example(model) == flops_per_example(other)
 
 
@@ -164,7 +170,7 @@ def test_what_a_projection_costs():
 )
 def test_what_does_not_fit_is_told(options, message):
     with pytest.raises(ValueError, match=message):
-        dense_mlp(hidden_dim=4, **options)
+        dense_mlp(hidden_dim=4, **with_inputs(options))
 
 
 @pytest.mark.parametrize("form", ["tensor", "scipy", "symbolic"])
@@ -183,6 +189,7 @@ def test_a_matrix_whose_dense_form_is_beyond_memory():
     """60,000 x 50,000: 12 GB as float32. In a process of its own, whose whole memory is counted."""
     program = """
 import numpy as np, scipy.sparse
+from sparse_keras.data import TableInputs
 from sparse_keras.models import dense_mlp
 rng = np.random.default_rng(0)
 rows, columns, each = 60_000, 50_000, 20
@@ -190,7 +197,8 @@ at = rng.integers(0, columns, rows * each, "int32")
 x = scipy.sparse.csr_matrix((np.ones(len(at), "float32"), at, np.arange(0, len(at) + 1, each)))
 x.resize(rows, columns)
 y = rng.integers(0, 2, rows)
-model = dense_mlp(hidden_dim=4, sparse_dim=columns, sparse_projection={"units": 4}, stem=None)
+inputs = TableInputs(sparse_dim=columns)
+model = dense_mlp(inputs=inputs, hidden_dim=4, sparse_projection={"units": 4}, stem=None)
 model.compile("sgd", "binary_crossentropy")
 assert np.isfinite(model.fit(x, y, batch_size=1024, verbose=0).history["loss"]).all()
 assert np.isfinite(model.evaluate(x, y, batch_size=1024, verbose=0))

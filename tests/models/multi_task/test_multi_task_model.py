@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from sparse_keras.data import TableInputs
 from sparse_keras.models import GradNormWeights, MultiTaskModel, UncertaintyWeights, mmoe
-from sparse_keras.models.multi_task.multi_task_model import last_shared_layer, refuse_other_backends
-from sparse_keras.tasks.losses_and_metrics import metrics_of
+from sparse_keras.models.multi_task.gradnorm import last_shared_layer, refuse_other_backends
+from sparse_keras.tasks import Binary, Regression
 
 TASKS = {"a": "binary", "b": "regression"}
 
@@ -57,7 +58,7 @@ def naive_losses(predicted, y, weights):
 def test_losses_are_means_over_the_labels_that_are_there():
     model = tiny(
         loss_weights={"a": 1.0, "b": 0.25},
-        weighted_metrics={"a": metrics_of("binary", 1), "b": metrics_of("regression", 1)},
+        weighted_metrics={"a": Binary().metrics(), "b": Regression().metrics()},
     )
     x, y, weights = batch(rows=20)
     expected = naive_losses(model.predict(x, verbose=0), y, weights)
@@ -212,9 +213,8 @@ def test_gradnorm_is_for_tensorflow(monkeypatch):
 
 
 def test_the_last_layer_that_tasks_share():
-    tasks = {name: {"task": task} for name, task in TASKS.items()}
     experts = {"type": "dense", "num_experts": 3, "units": 4}
-    model = mmoe(experts=experts, tasks=tasks, numeric_dim=3, stem=5)
+    model = mmoe(inputs=TableInputs(3), tasks=TASKS, experts=experts, stem=5)
     assert last_shared_layer(model).name == "mixture"
     x = keras.Input((3,))
     apart = {name: keras.layers.Dense(1, name=name)(x) for name in TASKS}
@@ -229,9 +229,8 @@ def test_only_what_tasks_share_is_compared():
     from sparse_keras.models.multi_task.gradnorm_tensorflow_backend import _on_shared
 
     assert _on_shared({"a": [1, 2, None], "b": [3, None, 4]}) == {"a": [1], "b": [3]}
-    tasks = {name: {"task": task} for name, task in TASKS.items()}
     experts = {"type": "dense", "num_experts": 3, "units": 4}
-    network = mmoe(experts=experts, tasks=tasks, numeric_dim=3)
+    network = mmoe(inputs=TableInputs(3), tasks=TASKS, experts=experts)
     layer = GradNormWeights(TASKS)
     model = MultiTaskModel(network.input, layer(network.output))
     model.compile("sgd", loss={"a": entropy(), "b": squared()})

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from sparse_keras.data import TableInputs
 from sparse_keras.layers import FeatureGate
 from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
 from sparse_keras.models import (
@@ -14,19 +15,25 @@ from sparse_keras.models import (
     sparse_mlp,
     total_params,
 )
+from sparse_keras.tasks import Multilabel, Regression
+from tests.support.tables import task_of, with_inputs
 
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 
 
 def sparse(**arguments):
-    return sparse_mlp(**{"experts": MLP, "numeric_dim": 7, "stem": 8} | arguments)
+    return sparse_mlp(**with_inputs({"experts": MLP, "numeric_dim": 7, "stem": 8} | arguments))
 
 
 def test_article_numbers():
     """100 inputs, 16 experts of 100 units, 64 outputs: every shape of the article."""
     experts = {"type": "dense", "num_experts": 16, "units": 100}
     model = sparse_mlp(
-        experts=experts, numeric_dim=100, outputs=64, task="multilabel", stem=None, residual=False
+        inputs=TableInputs(numeric_dim=100),
+        task=Multilabel(labels=64),
+        experts=experts,
+        stem=None,
+        residual=False,
     )
     (mixture,) = mixtures(model)
     assert mixture.experts.dense.kernel.shape == (16, 100, 100)
@@ -49,7 +56,7 @@ def test_flops_of_residual_blocks_and_shared_expert():
     gated = sparse(depth=2, shared_expert={"hidden_dim": 3, "gated": True})
     assert flops_per_example(gated) == 2 * (stem + 2 * (block + 8) + head)
     assert active_params(gated) == active_params(model) + 2 * 8
-    assert flops_per_example(dense_mlp(hidden_dim=5, numeric_dim=7, stem=8)) == 2 * (
+    assert flops_per_example(dense_mlp(inputs=TableInputs(7), hidden_dim=5, stem=8)) == 2 * (
         stem + 2 * 8 * 5 + head
     )
 
@@ -100,13 +107,13 @@ def test_moving_averages_and_frozen_weights_are_parameters():
     [("binary", 1, "sigmoid"), ("multilabel", 3, "sigmoid"), ("multiclass", 3, "softmax")],
 )
 def test_head(task, outputs, last):
-    model = sparse(task=task, outputs=outputs)
+    model = sparse(task=task_of(task, outputs))
     assert model.output_shape == (None, outputs)
     assert model.get_layer("head").activation.__name__ == last
 
 
 def test_regression_predicts_on_the_target_scale():
-    model = sparse(task="regression", target_mean=100.0, target_std=5.0)
+    model = sparse(task=Regression(mean=100.0, std=5.0))
     plain = sparse(task="regression")
     plain.set_weights(model.get_weights())
     x = np.random.default_rng(0).normal(size=(4, 7)).astype("float32")
@@ -189,7 +196,7 @@ def test_experts_split_into_segments():
 def test_probabilities_are_float32(builder, policy):
     keras.config.set_dtype_policy(policy)
     specific = {"experts": MLP} if builder is sparse_mlp else {"hidden_dim": 5}
-    model = builder(**specific, numeric_dim=7)
+    model = builder(**specific, inputs=TableInputs(7))
     assert model.output.dtype == "float32"
     assert model.get_layer("stem").compute_dtype == policy.removeprefix("mixed_")
 

@@ -7,12 +7,15 @@ import pytest
 import sparse_keras
 from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
 from sparse_keras.models import active_params, dcn_mix, flops_per_example, total_params
+from tests.support.tables import with_inputs
 
 LOW_RANK = {"type": "low_rank", "num_experts": 4, "rank": 3}
 
 
 def build(**arguments):
-    return dcn_mix(**{"experts": LOW_RANK, "numeric_dim": 6, "hidden_dims": (5, 4)} | arguments)
+    return dcn_mix(
+        **with_inputs({"experts": LOW_RANK, "numeric_dim": 6, "hidden_dims": (5, 4)} | arguments)
+    )
 
 
 @pytest.mark.parametrize("structure, deep, head", [("stacked", 6, 4), ("parallel", 6, 4 + 6)])

@@ -5,27 +5,30 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras.data import TableInputs
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
+from sparse_keras.tasks import Regression
+from tests.support.tables import task_of
 
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 
 
 def sparse(**arguments):
-    return sparse_mlp(**{"experts": MLP, "numeric_dim": 7, "stem": 8, "ensemble": 3} | arguments)
+    return sparse_mlp(
+        inputs=TableInputs(7), **{"experts": MLP, "stem": 8, "ensemble": 3} | arguments
+    )
 
 
 @pytest.mark.parametrize(
     "task, outputs", [("binary", 1), ("multiclass", 3), ("multilabel", 3), ("regression", 1)]
 )
 def test_it_predicts_like_one_network_and_costs_three(task, outputs):
-    scale = {"target_mean": 100.0, "target_std": 5.0} if task == "regression" else {}
-    model = sparse(task=task, outputs=outputs, **scale)
+    task = Regression(mean=100.0, std=5.0) if task == "regression" else task_of(task, outputs)
+    model = sparse(task=task)
     assert model.output_shape == (None, outputs)
-    assert flops_per_example(model) == 3 * flops_per_example(
-        sparse(task=task, outputs=outputs, ensemble=None)
-    )
-    one = dense_mlp(hidden_dim=5, numeric_dim=7, stem=8)
-    three = dense_mlp(hidden_dim=5, numeric_dim=7, stem=8, ensemble=3)
+    assert flops_per_example(model) == 3 * flops_per_example(sparse(task=task, ensemble=None))
+    one = dense_mlp(inputs=TableInputs(7), hidden_dim=5, stem=8)
+    three = dense_mlp(inputs=TableInputs(7), hidden_dim=5, stem=8, ensemble=3)
     assert flops_per_example(three) == 3 * flops_per_example(one)
     # Own: scalings of 7 inputs, scalings and biases of 8 units, heads. One network has a bias.
     assert three.count_params() - one.count_params() == 3 * (7 + 8 + 8 + 9) - 8 - 9

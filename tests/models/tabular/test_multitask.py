@@ -12,15 +12,15 @@ from sparse_keras.models import (
     flops_per_example,
     gate_weights,
     layer_costs,
-    mmoe,
-    ple,
     total_params,
 )
+from sparse_keras.tasks import Binary, Multiclass, Regression
+from tests.support.tables import with_inputs
 
 TASKS = {
-    "income": {"task": "binary", "outputs": 1},
-    "kind": {"task": "multiclass", "outputs": 3},
-    "age": {"task": "regression", "outputs": 1, "target_mean": 40.0, "target_std": 10.0},
+    "income": Binary("income"),
+    "kind": Multiclass("kind", 3),
+    "age": Regression("age", mean=40.0, std=10.0),
 }
 DENSE = {"type": "dense", "num_experts": 4, "units": 5}
 OWN = {"type": "dense", "num_experts": 2, "units": 5}
@@ -38,7 +38,7 @@ SPARSE = {
 
 def build(name, **arguments):
     defaults = {"tasks": TASKS, "numeric_dim": 7, "tower": {"hidden_dims": (8,)}}
-    return MODELS[name](**ARGUMENTS[name], **defaults | arguments)
+    return MODELS[name](**with_inputs(ARGUMENTS[name] | defaults | arguments))
 
 
 def rows(count=12, seed=0):
@@ -131,7 +131,7 @@ def test_all_experts_and_gates_start_apart(name, seeded):
         key: {**value, **draw} if isinstance(value, dict) else value
         for key, value in ARGUMENTS[name].items()
     }
-    model = MODELS[name](**arguments, router={"type": "dense", **draw}, tasks=TASKS, numeric_dim=5)
+    model = build(name, **arguments, router={"type": "dense", **draw}, numeric_dim=5)
     matrices = []
     for layer in mixtures(model):
         banks = layer.experts
@@ -220,7 +220,7 @@ def test_gate_weights_with_categorical_columns_and_without_mixtures():
 
 
 def test_tasks_may_have_any_name():
-    tasks = {name: {"task": "binary"} for name in ("a/b", "numeric", "shared", "age [years]")}
+    tasks = dict.fromkeys(("a/b", "numeric", "shared", "age [years]"), "binary")
     model = build("ple", tasks=tasks)
     assert set(model(rows())) == set(tasks)
     assert any("age [years]_head" in weight.path for weight in model.weights)
@@ -238,16 +238,14 @@ def test_errors():
     with pytest.raises(ValueError, match="`tasks` must be a dict"):
         build("shared_bottom", tasks=["income"])
     with pytest.raises(ValueError, match="outputs of one width"):
-        ple(shared_experts={**DENSE, "units": 9}, task_experts=OWN, tasks=TASKS, numeric_dim=7)
+        build("ple", shared_experts={**DENSE, "units": 9})
     with pytest.raises(ValueError, match="needs columns"):
         build("mmoe", numeric_dim=0)
 
 
 def test_a_dense_gate_mixes_every_expert():
     """mmoe against NumPy: y = sum over experts of softmax(x @ gate) * relu(x @ kernel + bias)."""
-    model = mmoe(
-        experts=DENSE, tasks={"t": {"task": "regression"}}, numeric_dim=7, tower={"hidden_dims": ()}
-    )
+    model = build("mmoe", tasks={"t": "regression"}, tower={"hidden_dims": ()})
     (layer,) = mixtures(model)
     assert isinstance(layer, MultiGateMixtureOfExperts)
     x = rows()

@@ -10,6 +10,7 @@ from sparse_keras.data import load_data
 from sparse_keras.layers import FeatureGate
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.training.building import build_network
+from tests.support.tables import with_inputs
 
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 # Two columns: values, bins of both, an indicator of the second.
@@ -21,8 +22,8 @@ COLUMNS = {
 PIECEWISE = {"type": "piecewise_linear", "dim": 3}
 PERIODIC = {"type": "periodic", "dim": 3, "frequencies": 2}
 BUILDERS = {
-    "sparse_mlp": lambda **arguments: sparse_mlp(experts=MLP, **arguments),
-    "dense_mlp": lambda **arguments: dense_mlp(hidden_dim=5, **arguments),
+    "sparse_mlp": lambda **arguments: sparse_mlp(experts=MLP, **with_inputs(arguments)),
+    "dense_mlp": lambda **arguments: dense_mlp(hidden_dim=5, **with_inputs(arguments)),
 }
 
 
@@ -55,8 +56,7 @@ def test_it_replaces_the_features_and_is_counted(builder, embedding, width, embe
     ],
 )
 def test_a_gate_closes_a_column_with_its_embedding_and_bins(embedding, groups):
-    model = sparse_mlp(
-        experts=MLP,
+    model = BUILDERS["sparse_mlp"](
         **COLUMNS,
         cardinalities=(9,),
         embedding_dim=2,
@@ -78,7 +78,7 @@ def test_a_gate_closes_a_column_with_its_embedding_and_bins(embedding, groups):
 
 @pytest.mark.parametrize("embedding", [PIECEWISE, PERIODIC])
 def test_saves_and_exports(embedding, tmp_path):
-    model = sparse_mlp(experts=MLP, **COLUMNS, numeric_embedding=embedding)
+    model = BUILDERS["sparse_mlp"](**COLUMNS, numeric_embedding=embedding)
     x = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -114,7 +114,7 @@ def test_a_config_passes_the_kinds_of_its_columns(table, embedding):
     bins = sum(column.num_bins for column in data.features.numeric)
     assert kinds == ("value",) * 2 + ("bin",) * bins + ("missing",)
     assert len(kinds) == data.features.numeric_dim
-    layer = build_network(config, data.features).get_layer("numeric_embedding")
+    layer = build_network(config, data).get_layer("numeric_embedding")
     assert layer.kinds == list(kinds)
     # A missing value is told from the mean, which is 0 as well.
     x = np.zeros((2, len(kinds)), "float32")
@@ -134,4 +134,4 @@ def test_an_embedding_of_bins_needs_bins(table):
 
 def test_an_unknown_embedding():
     with pytest.raises(ValueError, match="Did you mean 'periodic'"):
-        sparse_mlp(experts=MLP, **COLUMNS, numeric_embedding={"type": "periodical", "dim": 2})
+        BUILDERS["sparse_mlp"](**COLUMNS, numeric_embedding={"type": "periodical", "dim": 2})

@@ -1,10 +1,11 @@
 """`model`: the models of tables with one target."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from sparse_keras._internal.token_choice import EXACTLY_K
+from sparse_keras.schema.core.choice import tag
 from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import Count, Fraction, NotNegative, Positive, Section, Widths
 from sparse_keras.schema.sections.experts import Activation, CrossExpertsConfig, ExpertsConfig
@@ -60,6 +61,23 @@ class TabularModelSection(ModelSection):
     feature_gate: FeatureGate | None = Field(
         None, description="A learned gate on each input feature. Null: all features are used."
     )
+
+    def build(self, inputs, task):
+        self.check_inputs(inputs)
+        return super().build(inputs, task)
+
+    def check_inputs(self, inputs: Any) -> None:
+        """Raises a ValueError if the data have columns that the model does not take.
+
+        Args:
+            inputs: The `TableInputs` of the data.
+        """
+        if getattr(inputs, "sparse_dim", 0) and not isinstance(self, SparseInput):
+            names = ", ".join(map(tag, SparseInput.__subclasses__()))
+            raise ValueError(
+                f"model.type {self.type!r} takes no columns that are mostly zeros, of which the "
+                f"data have {inputs.sparse_dim:,}. Choose one of {names}."
+            )
 
 
 class BlockModelSection(TabularModelSection):

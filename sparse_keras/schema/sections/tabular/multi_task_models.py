@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparse_keras._internal.builders import builder_of
 from sparse_keras.schema.core.section import Count, Fraction, Section, Widths
 from sparse_keras.schema.sections.experts import Activation, ExpertsConfig
 from sparse_keras.schema.sections.mixtures import conflicts_with_experts
@@ -27,6 +28,8 @@ class Tower(Section):
 class MultiTaskModelSection(TabularModelSection):
     """Several targets: what the tasks share, then a tower and a head for each."""
 
+    SEVERAL_TASKS = True
+
     stem: Count | None = Field(
         None,
         description="Width of a first dense layer that all tasks share. Null: none.",
@@ -37,6 +40,11 @@ class MultiTaskModelSection(TabularModelSection):
     tower: Tower = Field(
         default_factory=Tower, description="The dense layers of each task before its head."
     )
+
+    def build(self, inputs, task):
+        self.check_inputs(inputs)
+        tasks = {member.name: member for member in task.tasks}
+        return builder_of("model", self.type)(inputs=inputs, tasks=tasks, **self.kwargs())
 
 
 class SharedBottom(MultiTaskModelSection):

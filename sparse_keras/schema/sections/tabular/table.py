@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras._internal.builders import resolve
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.section import BetweenZeroAndOne, Fraction, Seed, Text
@@ -11,12 +12,18 @@ from sparse_keras.schema.sections.tabular.feature_selection import SelectionConf
 
 
 class HeldOutRows(DataSection):
-    """What all data have: rows held out for validation."""
+    """What all tables have, those that are mostly zeros too: rows held out for validation."""
 
     validation_fraction: Fraction = Field(
         0.1, description="Part of the training rows held out for validation. 0: none."
     )
     split_seed: Seed = Field(0, description="Seed of the splits, apart from training.seed.")
+
+    def load(self, batch_size, seed):
+        """Loads a table: the builder of its `type` reads raw rows, and the rest is common to all
+        tables; see `data.load_table`."""
+        load_table = resolve("sparse_keras.data:load_table")
+        return load_table(self, batch_size=batch_size, seed=seed)
 
     @property
     def why_no_validation(self) -> str | None:

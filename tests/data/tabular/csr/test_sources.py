@@ -103,9 +103,8 @@ def test_export(matrix, tmp_path):
     write(csr, y, tmp_path)
     config = config_of(tmp_path, NPZ)
     data = sparse_keras.load_data(config)
-    model = sparse_keras.models.TabularModel(
-        sparse_keras.training.building.build_network(config, data.features), data.features
-    )
+    network = sparse_keras.training.building.build_network(config, data)
+    model = sparse_keras.models.PreprocessedModel(network, data.preprocessor)
     model.export(tmp_path / "saved")
     loaded = tf.saved_model.load(tmp_path / "saved")
     for rows in (csr, csr[:1], csr[:0]):
@@ -187,8 +186,9 @@ def test_a_model_of_texts_is_saved_with_its_words(tmp_path):
     features = fit_texts(frame, Target("y", "binary", (0, 1)), "text", min_df=1)
     assert Features.from_dict(json.loads(json.dumps(features.to_dict()))) == features
     assert features.columns == ("text",) and features.kinds()[0][1] == "text"
-    core = sparse_keras.models.dense_mlp(hidden_dim=4, sparse_dim=features.sparse_dim)
-    model = sparse_keras.models.TabularModel(core, features)
+    core = sparse_keras.models.dense_mlp(inputs=features.inputs(), hidden_dim=4)
+    preprocessor = sparse_keras.data.TablePreprocessor(features)
+    model = sparse_keras.models.PreprocessedModel(core, preprocessor)
     model.save(tmp_path / "model.keras")
     loaded = sparse_keras.load_model(tmp_path / "model.keras")
     expected = model.predict(features.encode(frame)["sparse"], verbose=0)

@@ -8,35 +8,53 @@ in it only.
 
 import keras
 
+from sparse_keras import tasks as known_tasks
 from sparse_keras.layers.mixtures.mixture import variable_name
-from sparse_keras.models.tabular.trunk import table_features, task_head
+from sparse_keras.models.tabular.features import table_features
 
 
-def multitask_model(shared_part, *, tasks, stem, dropout, tower, name, **columns):
+def multi_task_model(
+    shared_part,
+    *,
+    inputs,
+    tasks,
+    embedding_dim,
+    numeric_embedding,
+    feature_gate,
+    stem,
+    dropout,
+    tower,
+    name,
+):
     """Builds the functional model. The arguments are those of `mmoe`.
 
     Args:
         shared_part: Function of the tensor `[B, width]` that returns a dict with a tensor for each
             task.
-        **columns: The arguments of `trunk.table_features`.
     """
     if not isinstance(tasks, dict) or not tasks:
         raise ValueError(
-            "`tasks` must be a dict from names to what each task is, such as {'income': {'task': "
-            f"'binary'}}}}. Received: tasks={tasks!r}."
+            "`tasks` must be a dict from names to tasks, such as {'income': 'binary'}. Received: "
+            f"tasks={tasks!r}."
         )
-    inputs, x = table_features(**columns)
+    tensors, x = table_features(
+        inputs,
+        embedding_dim=embedding_dim,
+        numeric_embedding=numeric_embedding,
+        feature_gate=feature_gate,
+    )
     if stem is not None:
         x = keras.layers.Dense(stem, activation="relu", name="stem")(x)
-    found = shared_part(x)
+    shared = shared_part(x)
     outputs = {}
-    for task, target in tasks.items():
-        y, layer_name = found[task], variable_name(task)
+    for task_name, task in tasks.items():
+        y, layer_name = shared[task_name], variable_name(task_name)
         if dropout:
             y = keras.layers.Dropout(dropout, name=f"{layer_name}_dropout")(y)
         y = _tower(y, layer_name, **(tower or {}))
-        outputs[task] = _head(y, layer_name, **target)
-    return keras.Model(inputs, outputs, name=name)
+        task = known_tasks.get(task, task_name)
+        outputs[task_name] = task.head(y, f"{layer_name}_head", f"{layer_name}_scale")
+    return keras.Model(tensors, outputs, name=name)
 
 
 def _tower(x, task, hidden_dims=(32,), activation="relu", dropout=0.0):
@@ -46,15 +64,3 @@ def _tower(x, task, hidden_dims=(32,), activation="relu", dropout=0.0):
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     return x
-
-
-def _head(x, name, task, outputs=1, target_mean=0.0, target_std=1.0):
-    return task_head(
-        x,
-        outputs,
-        task,
-        target_mean,
-        target_std,
-        name=f"{name}_head",
-        scale_name=f"{name}_scale",
-    )

@@ -1,0 +1,105 @@
+"""Preprocessor: from raw examples to the inputs of a model, and from its predictions back."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sparse_keras.tasks import Task
+
+
+class Preprocessor(abc.ABC):
+    """Base class of preprocessors.
+
+    A `models.PreprocessedModel` is a network with a preprocessor, saved in one file, so that it
+    predicts from raw examples wherever it is loaded. So a preprocessor of your own is registered
+    with Keras, has a `get_config` that survives JSON, and where its arguments need it a
+    `from_config`.
+
+    Example:
+
+    ```python
+    @keras.saving.register_keras_serializable(package="mine")
+    class Centred(sparse_keras.data.Preprocessor):
+        "Subtracts the mean of the training examples."
+
+        def __init__(self, mean, task):
+            self.mean = mean
+            self._task = sparse_keras.tasks.get(task)
+
+        @property
+        def task(self):
+            return self._task
+
+        def is_raw(self, x):
+            return isinstance(x, list)
+
+        def encode(self, x):
+            return np.asarray(x, "float32") - self.mean
+
+        def get_config(self):
+            return {"mean": self.mean, "task": self._task.kind}
+    ```
+    """
+
+    @property
+    @abc.abstractmethod
+    def task(self) -> Task:
+        """What the model predicts."""
+
+    @abc.abstractmethod
+    def is_raw(self, x: Any) -> bool:
+        """Says whether `x` holds raw examples. Encoded ones, and whatever else `keras.Model` takes
+        (data sets, generators), go to the network as they are."""
+
+    @abc.abstractmethod
+    def encode(self, x: Any) -> Any:
+        """Encodes raw examples.
+
+        Args:
+            x: Raw examples.
+
+        Returns:
+            What the network takes: an array, or a dict or list of arrays, with the examples along
+            the first axis.
+
+        Raises:
+            ValueError: If `x` cannot be encoded as the training examples were.
+        """
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments to make an equal preprocessor, as JSON has them."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Preprocessor:
+        return cls(**config)
+
+    def decode(self, predictions: Any) -> Any:
+        """Turns predictions into values of the target; see `Task.decode`."""
+        return self.task.decode(predictions)
+
+    def to_frame(self, predictions: Any) -> pd.DataFrame:
+        """Turns predictions into a table; see `Task.to_frame`."""
+        return self.task.to_frame(predictions)
+
+    def export(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
+        """Exports the network with the preprocessing, so that it serves raw examples.
+
+        Raises:
+            ValueError: If this preprocessor cannot be exported, which is the default.
+        """
+        raise ValueError(
+            f"A {type(self).__name__} cannot be exported with the network. Export the network "
+            "alone, whose inputs are encoded examples, with inputs='encoded', or serve the .keras "
+            "file."
+        )
+
+    def export_core(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
+        """Exports the network alone, whose inputs are encoded examples."""
+        return core.export(filepath, **kwargs)

@@ -1,0 +1,115 @@
+"""TablePreprocessor: raw columns to the inputs of a model, and predictions back to values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from sparse_keras.data.csr import is_matrix
+from sparse_keras.data.preprocessor import Preprocessor
+from sparse_keras.data.tabular.csr import SparseTable, TextColumn
+from sparse_keras.data.tabular.features import Features
+from sparse_keras.tasks import Task
+
+
+@keras.saving.register_keras_serializable(package="sparse_keras")
+class TablePreprocessor(Preprocessor):
+    """Encodes the columns of a table as they were encoded in training.
+
+    Args:
+        features: A `data.Features`, or the dict that its `to_dict` returned.
+
+    Attributes:
+        features: The `data.Features`.
+    """
+
+    def __init__(self, features: Features | dict):
+        self.features = Features.from_dict(features) if isinstance(features, dict) else features
+
+    @property
+    def task(self) -> Task:
+        return self.features.target.as_task()
+
+    def is_raw(self, x: Any) -> bool:
+        if is_matrix(x) or isinstance(x, SparseTable):
+            return True
+        if isinstance(x, list) and isinstance(x[0], str):
+            return True
+        # A Series or a list of dicts is no table, but the encoding says so best.
+        if x is None or hasattr(x, "iloc") or (isinstance(x, list) and isinstance(x[0], dict)):
+            return True
+        encoded = {"numeric", "categorical"}
+        return isinstance(x, dict) and not (
+            x and set(x) <= encoded and all(np.ndim(value) == 2 for value in x.values())
+        )
+
+    def encode(self, x: Any) -> Any:
+        """Encodes raw columns as the network takes them.
+
+        Args:
+            x: A DataFrame, a dict of columns, or a dict of scalars: one row. For sparse columns, a
+                matrix of `scipy.sparse` or a `data.SparseTable`; for texts, also a list of them.
+
+        Returns:
+            A dict of arrays, or CSR, or the bare array where the network has one input.
+
+        Raises:
+            ValueError: If columns are missing or hold something else than in training.
+        """
+        if isinstance(x, dict):
+            x = {name: _plain(column) for name, column in x.items()}
+        encoded = self.features.encode(x)
+        return encoded if len(encoded) > 1 else next(iter(encoded.values()))
+
+    def export(self, core: keras.Model, filepath: Any, **kwargs: Any) -> None:
+        """Exports a SavedModel that takes raw columns, one tensor for each; see
+        `tensorflow_export.export_raw`.
+
+        Raises:
+            ValueError: If the backend is not TensorFlow, or the column is one of texts.
+        """
+        if isinstance(self.features.sparse, TextColumn):
+            raise ValueError(
+                "A SavedModel cannot split texts into words as the training did. Received: "
+                "inputs='raw' for a column of texts. Export the network with inputs='encoded', "
+                "which takes what `encode(texts)` returns, or serve the .keras file."
+            )
+        if self.features.sparse is not None:
+            self.export_core(core, filepath, **kwargs)
+            return
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "A model that encodes raw rows itself is exported on the TensorFlow backend. "
+                f"Received: inputs='raw' on {keras.backend.backend()}. Start Python with "
+                "KERAS_BACKEND=tensorflow, or export the network alone with inputs='encoded'."
+            )
+        from sparse_keras.data.tabular.tensorflow_export import export_raw
+
+        export_raw(core, self.features, filepath, **kwargs)
+
+    def export_core(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
+        """Exports the network alone. The input of a sparse matrix is its three arrays; see
+        `tensorflow_csr_export.export_sparse`."""
+        if self.features.sparse is None:
+            return core.export(filepath, **kwargs)
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "A model of sparse inputs is exported on the TensorFlow backend. Received: "
+                f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
+            )
+        from sparse_keras.data.tabular.tensorflow_csr_export import export_sparse
+
+        return export_sparse(core, filepath, self.features.target, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"features": self.features.to_dict()}
+
+
+def _plain(column):
+    """A tensor's values as an array, with its strings as `str`."""
+    if not keras.ops.is_tensor(column):
+        return column
+    values = np.asarray(column.numpy() if hasattr(column, "numpy") else column)
+    return np.char.decode(values.astype("bytes"), "utf-8") if values.dtype == object else values

@@ -1,0 +1,74 @@
+"""A plug-in of sequences goes all the way from YAML, though nothing shared knows of sequences."""
+
+import numpy as np
+import pytest
+
+import sparse_keras
+from sparse_keras.models import active_params, flops_per_example, total_params
+from tests.plugins import sequences
+
+CONFIG = """version: 1
+data: {type: waves, length: 5}
+model: {type: wave_experts, num_experts: 3, units: 4}
+optimizer: {type: adam, learning_rate: 0.03}
+training: {epochs: 6, batch_size: 16, early_stopping: {monitor: val_auc, patience: 5}}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("waves") / "waves.yaml"
+    path.write_text(CONFIG)
+    return sparse_keras.load_config(path)
+
+
+@pytest.fixture(scope="module")
+def run(config, tmp_path_factory):
+    return sparse_keras.train(config, output=tmp_path_factory.mktemp("runs"), verbose=0)
+
+
+def test_it_learns_and_logs_its_experts(run):
+    assert run.metrics["accuracy"] > 0.9
+    assert len(run.history["load_violation"]) == len(run.history["val_auc"]) == 6
+
+
+def test_a_saved_model_predicts_from_raw_sequences(run, config):
+    loaded = sparse_keras.load_model(run.path)
+    raw, rises = sequences.raw_waves(7, 5, seed=9)
+    encoded = loaded.preprocessor.encode(raw)
+    expected = loaded.core.predict(encoded, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(raw, verbose=0), expected)
+    np.testing.assert_array_equal(loaded.predict(encoded, verbose=0), expected)
+    directions = loaded.predict_target(raw, verbose=0)
+    assert (directions == np.where(rises, "rises", "falls")).mean() > 0.8
+    frame = loaded.predict_frame(raw, verbose=0)
+    assert list(frame) == ["prediction", "probability_rises"]
+    assert loaded.predict([], verbose=0).shape == (0, 1)
+    data = sparse_keras.load_data(config)
+    assert loaded.evaluate(data.test, return_dict=True, verbose=0) == pytest.approx(run.metrics)
+    with pytest.raises(ValueError, match="Scaled cannot be exported.*inputs='encoded'"):
+        loaded.export("nowhere")
+
+
+def test_what_it_costs(run):
+    """Each of 5 steps meets the router and one of 3 experts."""
+    core = run.model.core
+    step = sequences.WIDTH * 3 + sequences.WIDTH * 4
+    assert flops_per_example(core) == 2 * (5 * step + 4)
+    expert = sequences.WIDTH * 4 + 4
+    assert total_params(core) - active_params(core) == 2 * expert
+
+
+def test_its_experts_can_be_inspected(run, config):
+    data = sparse_keras.load_data(config)
+    inspection = sparse_keras.inspect(run.model, data.test, labels="targets")
+    (gate,) = inspection
+    assert gate.tokens == 256 * 5 and gate.load.sum() == pytest.approx(1)
+
+
+def test_data_of_another_kind_than_the_model_is_refused(config, tmp_path):
+    path = tmp_path / "mixed.yaml"
+    path.write_text("extends: tabular/sparse_mlp\ndata: {type: waves}\n")
+    mixed = sparse_keras.load_config(path)
+    with pytest.raises(ValueError, match="TableInputs. Received: inputs=.6, 3."):
+        sparse_keras.build_model(mixed)
