@@ -67,7 +67,7 @@ def selectors(count, seed):
 
 
 def measure(seed):
-    """For each method what it finds, the test AUC, the features kept and the seconds."""
+    """Returns, for each method, the features found, the test AUC, the features and seconds."""
     import numpy as np
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
@@ -94,7 +94,7 @@ def measure(seed):
 
 def table(study):
     """The table, as Markdown."""
-    heads = ["method", "features kept", "of the 10 found", "test AUC", "seconds to select"]
+    heads = ["method", "features selected", "of the 10 found", "test AUC", "seconds to select"]
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for name, title in NAMES.items():
         rows = [seed[name] for seed in study["seeds"]]
@@ -102,8 +102,8 @@ def table(study):
         cells.append("" if name == "all" else _mean(rows, "seconds", 2))
         lines.append(f"| {' | '.join(cells)} |")
     chosen = [seed["auto"]["method"] for seed in study["seeds"]]
-    told = ", ".join(f"{one} ({chosen.count(one)})" for one in sorted(set(chosen)))
-    return "\n".join([*lines, "", f"`AutoSelector` chose: {told}."])
+    counts = ", ".join(f"{name} ({chosen.count(name)})" for name in sorted(set(chosen)))
+    return "\n".join([*lines, "", f"`AutoSelector` chose: {counts}."])
 
 
 def _mean(rows, key, digits):

@@ -118,7 +118,7 @@ def conclusion(result):
                 said(result, losses, bias, loss, "validation loss"),
             ]
             name = NAMES[bias][0].upper() + NAMES[bias][1:]
-            lines.append(f"- {name}, beside the {NAMES[loss]}: {'; '.join(found)}.")
+            lines.append(f"- {name}, compared with the {NAMES[loss]}: {'; '.join(found)}.")
     lines += ["", "![Load violation over steps; loss against violation](studies/PICTURE)"]
     return "\n".join(lines).replace("PICTURE", "loss_free_balance.svg")
 
@@ -128,7 +128,7 @@ def said(result, values, ours, theirs, what):
     ours, theirs = values(result, ours), values(result, theirs)
     difference = paired.interval(ours, theirs)
     if difference["low"] <= 0 <= difference["high"]:
-        return f"{what} not told apart ({np.mean(ours):.3f}, {np.mean(theirs):.3f})"
+        return f"{what} not significantly different ({np.mean(ours):.3f}, {np.mean(theirs):.3f})"
     way = "lower" if difference["high"] < 0 else "higher"
     return f"{what} {way} ({np.mean(ours):.3f} instead of {np.mean(theirs):.3f})"
 

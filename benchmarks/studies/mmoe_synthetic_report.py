@@ -143,11 +143,14 @@ def setup_table(result):
     return pages.table(("", ""), rows)
 
 
-def verdict(found, better, worse, between):
-    """Which of three an interval of a ratio says."""
-    if found["high"] < 1.0:
+TIE = "not significantly different"
+
+
+def verdict(ratio, better, worse, between):
+    """Returns the one of three phrases that the interval of a ratio supports."""
+    if ratio["high"] < 1.0:
         return better
-    return worse if found["low"] > 1.0 else between
+    return worse if ratio["low"] > 1.0 else between
 
 
 def conclusion(result):
@@ -159,8 +162,8 @@ def conclusion(result):
         parts = []
         for number, correlation in enumerate(result["correlations"]):
             ratio = found[pair, number]["ratio"]
-            word = verdict(ratio, "lower", "higher", "not told apart")
-            percent = f" by {abs(1 - ratio['mean']):.0%}" if word != "not told apart" else ""
+            word = verdict(ratio, "lower", "higher", TIE)
+            percent = f" by {abs(1 - ratio['mean']):.0%}" if word != TIE else ""
             parts.append(f"{word}{percent} at p = {correlation:g}")
         lines.append(f"- Loss of {ours} against {theirs}: {', '.join(parts)}.")
     of_rise = {SHORT[kind]: one["ratio"] for kind, one in rise(result).items()}

@@ -103,22 +103,22 @@ def conclusion(result):
         for name in ("equal_flops", "equal_params"):
             ratio = found[name][number]["ratio"]
             if ratio["high"] < 1:
-                said = f"{1 - ratio['mean']:.0%} less than"
+                comparison = f"{1 - ratio['mean']:.0%} lower than"
             elif ratio["low"] > 1:
-                said = f"{ratio['mean'] - 1:.0%} more than"
+                comparison = f"{ratio['mean'] - 1:.0%} higher than"
             else:
-                said = "no more and no less, as far as the seeds tell, than"
-            parts.append(f"{said} the {NAMES[name]} network")
-        lines.append(f"- {where}, experts leave {', and '.join(parts)}.")
+                comparison = "not significantly different from"
+            parts.append(f"{comparison} that of the {NAMES[name]} network")
+        lines.append(f"- {where}, the error of experts is {', and '.join(parts)}.")
     learned, random = (
         np.mean(result["agreement"][name][-1]) for name in ("experts", "frozen_router")
     )
     lines.append(
-        f"- With regions alone, the choice of experts agrees with the regions to {learned:.2f} "
-        f"(random router: {random:.2f})."
+        f"- With regions alone, the adjusted mutual information of experts and regions is "
+        f"{learned:.2f} (random router: {random:.2f})."
     )
     picture = "studies/planted_regions.svg"
-    lines += ["", f"![Errors, ratios to dense twins, what the router learned]({picture})"]
+    lines += ["", f"![Errors, ratios to dense baselines, what the router learned]({picture})"]
     return "\n".join(lines)
 
 

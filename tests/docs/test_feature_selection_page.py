@@ -24,7 +24,7 @@ def test_every_method_was_measured():
     assert all(set(rows) == set(NAMES) for rows in STUDY["seeds"])
 
 
-def test_every_type_is_told():
+def test_every_type_is_listed():
     assert re.findall(r"^\| `(\w+)` \| `\w+` \|", TEXT, re.M) == list(SELECTIONS.sections)
 
 
