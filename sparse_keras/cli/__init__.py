@@ -3,13 +3,14 @@
 A verb is a module in this folder with `add_parser(subparsers)`, which returns the verb's parser,
 and `run(args)`, which returns the exit code. A verb imports what is slow (TensorFlow) inside `run`.
 
-Exit codes: 0 good, 1 the run failed, 2 the input was wrong. A user's mistake is told in a sentence;
-`--debug` shows the traceback.
+Exit codes: 0 success, 1 the run failed, 2 the input was wrong. Errors print a message; `--debug`
+shows the traceback.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 import sparse_keras
 from sparse_keras.cli import (
@@ -33,7 +34,7 @@ from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
-# In the order in which one needs them.
+# In the order in which they are usually needed.
 _VERBS = (
     init,
     list_verb,
@@ -52,7 +53,7 @@ _VERBS = (
     doctor,
 )
 
-# A folder that is not there, a file that may not be read: what the user gave was wrong.
+# A folder that does not exist or a file that cannot be read is wrong input.
 _WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 _EXAMPLES = """examples:
@@ -62,8 +63,8 @@ _EXAMPLES = """examples:
 """
 
 
-def build_parser():
-    """The parser of the whole command line."""
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="sparse-keras",
         description="Train sparse-expert (Mixture-of-Experts) models from YAML configs.",
@@ -83,7 +84,7 @@ def build_parser():
             default=[],
             dest="imports",
             metavar="MODULE",
-            help="import a module that registers plug-ins; may be given many times",
+            help="import a module that registers plug-ins; may be repeated",
         )
         subparser.add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
@@ -92,11 +93,11 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
-    """Runs one command line.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line.
 
     Args:
-        argv: the arguments, `sys.argv[1:]` by default.
+        argv: The arguments. Defaults to `sys.argv[1:]`.
 
     Returns:
         The exit code.
@@ -114,7 +115,7 @@ def main(argv=None):
         if not isinstance(error, ConfigError):
             print("(--debug shows where this came from)", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `| head` has seen enough.
+    except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         return 1
     except (OSError, ArithmeticError) as error:
@@ -127,10 +128,10 @@ def main(argv=None):
             raise
         print("interrupted", file=sys.stderr)
         return 1
-    except Exception as error:  # A size that no machine has, a plug-in that returns something else.
+    except Exception as error:  # Such as out of memory, or an error in a plug-in.
         if args.debug:
             raise
-        first = str(error).strip().partition("\n")[0]
-        print(f"error: {type(error).__name__}: {first}", file=sys.stderr)
+        first_line = str(error).strip().partition("\n")[0]
+        print(f"error: {type(error).__name__}: {first_line}", file=sys.stderr)
         print("(--debug shows where this came from)", file=sys.stderr)
         return 1

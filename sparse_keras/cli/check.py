@@ -1,4 +1,4 @@
-"""`sparse-keras check`: whether configs are right, without training them."""
+"""`sparse-keras check`: validates configs, without training them."""
 
 import fnmatch
 import glob
@@ -24,53 +24,53 @@ _EXAMPLES = """examples:
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "check",
-        help="check configs, without training",
-        description="Check configs: all mistakes of all files, each with its line. Exit code 2 if "
-        "there is one.",
+        help="validate configs, without training",
+        description="Validate configs and list all errors of all files, with their lines. The exit "
+        "code is 2 if there is an error.",
         epilog=_EXAMPLES,
     )
     parser.add_argument(
         "configs",
         nargs="+",
         metavar="CONFIG",
-        help="names from `sparse-keras list`, or paths to .yaml files, with wildcards too",
+        help="names from `sparse-keras list`, or paths to .yaml files; wildcards are allowed",
     )
     add_overrides(parser)
     parser.add_argument(
         "--build",
         action="store_true",
-        help="read the data and show its columns, build the model, train it on one batch",
+        help="also read the data and show its inputs, build the model, and train it on one batch",
     )
     return parser
 
 
 def run(args):
-    bad = 0
-    references = [found for given in args.configs for found in _expand(given)]
+    invalid = 0
+    references = [reference for pattern in args.configs for reference in _expand(pattern)]
     for reference in references:
         try:
             config = load_config(reference, overrides_of(args))
             _refuse_missing_file(config)
-            told = _built(config) if args.build else "ok"
+            summary = _built(config) if args.build else "ok"
         except (ValueError, OSError) as error:
             if args.debug:
                 raise
-            bad += 1
-            # A problem with a position names its file itself.
+            invalid += 1
+            # The message of a problem with a position starts with the name of the file.
             located = isinstance(error, ConfigError) and error.problems
             print(error if located else f"{reference}: {error}", file=sys.stderr)
         else:
-            print(f"{reference}: {told}")
+            print(f"{reference}: {summary}")
     if len(references) > 1:
-        print(f"{len(references) - bad} of {len(references)} are right")
-    return 2 if bad else 0
+        print(f"{len(references) - invalid} of {len(references)} are valid")
+    return 2 if invalid else 0
 
 
-def _expand(given):
-    """The files, or else the shipped configs, that a name with wildcards means."""
-    if not set(given) & set("*?["):
-        return [given]
-    return sorted(glob.glob(given)) or fnmatch.filter(config_names(), given) or [given]
+def _expand(pattern):
+    """Returns the files that a pattern matches, or else the shipped configs."""
+    if not set(pattern) & set("*?["):
+        return [pattern]
+    return sorted(glob.glob(pattern)) or fnmatch.filter(config_names(), pattern) or [pattern]
 
 
 def _refuse_missing_file(config):
@@ -83,7 +83,7 @@ def _refuse_missing_file(config):
 
 
 def _show_columns(data):
-    """What became of each column of the table."""
+    """Prints how each column of the table is used."""
     table = Table("column", "kind", "", box=None, pad_edge=False)
     for row in data.features.kinds(data.frames["train"]):
         table.add_row(*row)
@@ -91,9 +91,9 @@ def _show_columns(data):
 
 
 def _built(config):
-    """Trains one batch, and says with what."""
+    """Builds the model and trains it on one batch. Returns a summary."""
     if config.data is None:
-        return "ok; a base without data, which cannot be built"
+        return "ok; without data, the model cannot be built"
     with quiet_start():
         import numpy as np
 
@@ -105,12 +105,12 @@ def _built(config):
         data = load_data(config)
         model = build_model(config, data)
         callbacks_of(config, model, data)
-        told = f"{data!r}; {total_params(model):,} parameters"
+        summary = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])
-            return f"ok; {told}; no optimizer, so one batch was only computed"
+            return f"ok; {summary}; no optimizer: one batch was predicted instead of trained"
         loss = model.train_on_batch(*data.train[0], return_dict=True)["loss"]
     if not np.isfinite(loss):
         raise ValueError(f"the loss of the first batch is {loss}")
     _show_columns(data)
-    return f"ok; {told}; loss of the first batch {loss:.4f}"
+    return f"ok; {summary}; loss of the first batch {loss:.4f}"

@@ -1,4 +1,4 @@
-"""`sparse-keras copy`: a shipped config as a file of one's own."""
+"""`sparse-keras copy`: copies a shipped config into a file of your own."""
 
 import os
 import re
@@ -18,8 +18,9 @@ _EXAMPLES = """examples:
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "copy",
-        help="copy a shipped config, to change it",
-        description="Copy a shipped config into a file of your own. Nothing is overwritten.",
+        help="copy a shipped config, to edit it",
+        description="Copy a shipped config into a file of your own. Existing files are not "
+        "overwritten.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("config", metavar="CONFIG", help="a name from `sparse-keras list`")
@@ -27,7 +28,7 @@ def add_parser(subparsers):
         "file",
         nargs="?",
         metavar="FILE",
-        help="the new file, which ends in .yaml (default: the last part of the name)",
+        help="the new file, ending in .yaml (default: the last part of the name)",
     )
     return parser
 
@@ -36,7 +37,7 @@ def run(args):
     name, source = locate(args.config)
     target = Path(args.file or f"{name.rpartition('/')[2]}.yaml")
     if target.suffix != ".yaml":
-        raise ConfigError(f"{target}: the file of a config ends in .yaml")
+        raise ConfigError(f"{target}: the name of a config file must end in .yaml")
     text = _own(source.read_text(encoding="utf-8"), name, os.fspath(target))
     try:
         with open(target, "x", encoding="utf-8") as file:
@@ -48,7 +49,7 @@ def run(args):
 
 
 def _own(text, name, target):
-    """The text with the header's commands about the new file, and the schema where it is."""
+    """Returns the text, with commands in the header for the new file and the schema's path."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if line.startswith("# yaml-language-server:"):

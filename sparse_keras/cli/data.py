@@ -1,4 +1,4 @@
-"""`sparse-keras data`: the data sets, and their files."""
+"""`sparse-keras data`: lists data sets, and fetches their files."""
 
 import sys
 
@@ -20,22 +20,20 @@ def add_parser(subparsers):
         "data",
         help="list the data sets, or fetch the files of one",
         description="List the data sets that a config can name under data.type: where they come "
-        "from and whether they are here. Or make sure that the files of one are here and whole: "
-        "what is to be downloaded goes into the folder SPARSE_KERAS_HOME, by default one in your "
+        "from, and whether they are on this machine. Or fetch the files of a data set and check "
+        "them. Downloads are saved in the folder SPARSE_KERAS_HOME, by default a subfolder of your "
         "cache folder.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("action", choices=("list", "fetch"), help="what to do")
-    parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="the data set; without it, list all"
-    )
+    parser.add_argument("action", choices=("list", "fetch"), help="list data sets, or fetch one")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the data set (default: list all)")
     return parser
 
 
 def run(args):
     load_installed()
     with quiet_start():
-        # They are in a package that brings Keras along.
+        # Importing sparse_keras.data imports Keras.
         from sparse_keras._internal.suggest import did_you_mean
         from sparse_keras.data.download.sources import source_of
 
@@ -60,10 +58,10 @@ def _fetch(name, source):
 
     with download_bar(name) as progress:
         try:
-            told = source.fetch(progress)
+            message = source.fetch(progress)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-    print(f"{name}: {told}")
+    print(f"{name}: {message}")
     if source.licence:
         print(f"licence: {source.licence}")
 

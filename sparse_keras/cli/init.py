@@ -1,4 +1,4 @@
-"""`sparse-keras init`: a config for the user's own table."""
+"""`sparse-keras init`: writes a config for a table of the user."""
 
 import json
 import os
@@ -15,12 +15,12 @@ _EXAMPLES = """examples:
   sparse-keras init tables/houses.parquet --target price --output houses.yaml
 """
 
-# Of a table larger than memory: rows to look at, and rows to train on.
-_LOOKED_AT = 100_000
+# For a table larger than memory: rows that types are inferred from, and rows to train on.
+_INFERRED_FROM = 100_000
 _SAMPLE = 1_000_000
 
-# By the number of rows up to which they are meant: more rows carry more and wider experts. The
-# first is what does well on Breast Cancer Wisconsin, the last two on UCI Adult.
+# Sizes of models, by the largest number of rows they are for: more rows support more and wider
+# experts. The first does well on Breast Cancer Wisconsin, the last two on UCI Adult.
 _SIZES = [
     (
         2_000,
@@ -61,7 +61,8 @@ def add_parser(subparsers):
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="the config to write, which ends in .yaml (default: named after the data, here)",
+        help="the config to write, ending in .yaml (default: the name of the data file, in the "
+        "working folder)",
     )
     return parser
 
@@ -69,24 +70,25 @@ def add_parser(subparsers):
 def run(args):
     output = Path(args.output or f"{Path(args.data).stem}.yaml")
     if output.suffix != ".yaml":
-        raise ConfigError(f"{output}: the file of a config ends in .yaml")
+        raise ConfigError(f"{output}: the name of a config file must end in .yaml")
     if output.exists():
         raise ConfigError(f"{output} exists already; nothing was written")
-    data, rows, description = _look_at(args.data, args.target)
+    data, rows, description = _describe(args.data, args.target)
     data["path"] = Path(os.path.relpath(args.data, output.parent)).as_posix()
     text = _text(data, rows, description, output)
     with open(output, "x", encoding="utf-8") as file:
         file.write(text)
 
-    print(f"{args.data}: {rows:,} rows; target {_told(description.target)}")
+    print(f"{args.data}: {rows:,} rows; target {_described(description.target)}")
     for name, reason in description.ignore.items():
         print(f"  {name}: ignored, holds {reason}")
     print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
     return 0
 
 
-def _look_at(path, target):
-    """Reads a table: `(keys of the data section, number of rows, TableDescription)`."""
+def _describe(path, target):
+    """Reads a table. Returns the keys of the data section, the number of rows and a
+    `TableDescription`."""
     with quiet_start():
         from sparse_keras.data.tabular.csr.files import is_matrix_file
         from sparse_keras.data.tabular.formats import CSVFile, NPZFile, ParquetFile
@@ -114,7 +116,7 @@ def _look_at(path, target):
     if fits_memory(file):
         frame = read_rows(file)
     else:
-        frame = sample_rows(file, _LOOKED_AT, seed=0)
+        frame = sample_rows(file, _INFERRED_FROM, seed=0)
         data["max_rows"] = _SAMPLE
     try:
         return data, data.get("max_rows", len(frame)), describe_table(frame, target)
@@ -128,7 +130,7 @@ def _no_table(path, target):
     else:
         keys = f"type: svmlight, path: {_scalar(path)}"
     return (
-        f"{path}: a sparse matrix, where init expects a table with named columns. A config for it:"
+        f"{path} holds a CSR matrix. Expected a table with named columns. A config for it:"
         f"\n  version: 1\n  extends: tabular/sparse_mlp\n  data: {{{keys}}}"
         "\n  model: {stem: null, sparse_projection: {units: 128}}"
     )
@@ -138,7 +140,7 @@ def _text(data, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
         modeline(),
-        f"# {rows:,} rows of {data['path']}; to predict: {_told(description.target)}",
+        f"# {rows:,} rows of {data['path']}; target: {_described(description.target)}",
         f"#   {shlex.join(['sparse-keras', 'train', str(output)])}",
         "version: 1",
         "",
@@ -154,11 +156,11 @@ def _text(data, rows, description, output):
         "model:",
         "  type: sparse_mlp",
         f"  stem: {sizes['stem']}",
-        "  embedding_dim: 4  # of each column of categories",
-        f"  dropout: {sizes['dropout']}  # more, if val_loss rises while loss falls",
+        "  embedding_dim: 4  # of each categorical column",
+        f"  dropout: {sizes['dropout']}  # increase it if val_loss rises while loss falls",
         f"  experts: {{type: mlp, num_experts: {sizes['num_experts']}, "
         f"hidden_dim: {sizes['hidden_dim']}}}",
-        "  router: {type: top_k, k: 2, balance_loss: 0.01}  # two experts see each row",
+        "  router: {type: top_k, k: 2, balance_loss: 0.01}  # two experts for each row",
         "",
         "optimizer: {type: adamw, learning_rate: 1e-3}",
         f"training: {{epochs: {training['epochs']}, batch_size: {training['batch_size']}, "
@@ -167,17 +169,17 @@ def _text(data, rows, description, output):
     return "\n".join(lines) + "\n"
 
 
-def _told(target):
+def _described(target):
     classes = f", {len(target.classes)} classes" if target.task == "multiclass" else ""
     if target.task == "binary":
         classes = " ({!r} or {!r})".format(*target.classes)
-    # Of a name that moves the cursor, or ends a line, what can be shown.
+    # A column's name may hold control characters.
     name = "".join(c if c.isprintable() else "?" for c in target.name)
     return f"{name}, {target.task}{classes}"
 
 
 def _scalar(value):
-    """A value as YAML in a flow: text in quotes unless it can be read as nothing else."""
+    """Returns a value as YAML, with quotes around text that could be read as something else."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
     return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())

@@ -1,4 +1,4 @@
-"""`sparse-keras list`: the shipped configs."""
+"""`sparse-keras list`: lists the shipped configs."""
 
 import sys
 
@@ -26,7 +26,7 @@ def add_parser(subparsers):
         "pattern",
         nargs="?",
         metavar="PATTERN",
-        help="a name with the wildcards * and ?, or a part of a name; all by default",
+        help="a name with the wildcards * and ?, or a part of a name (default: all)",
     )
     return parser
 
@@ -35,13 +35,15 @@ def run(args):
     entries = list_configs(args.pattern)
     if not entries:
         names = ", ".join(nearest_names(args.pattern))
-        print(f"no config matches {args.pattern!r}; the nearest: {names}", file=sys.stderr)
+        print(
+            f"no config matches {args.pattern!r}; the closest are: {names}", file=sys.stderr
+        )
         return 2
     table = Table("name", "description", "model", "data", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for entry in entries:
         table.add_row(entry.name, entry.description, entry.model, entry.data or "-")
-    # Into a pipe, a config is one line whatever its length.
+    # In a pipe, each config is one line, whatever its length.
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table)
     return 0

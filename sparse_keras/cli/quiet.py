@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up lines off the screen."""
+"""Hides TensorFlow's start-up messages."""
 
 import contextlib
 import os
@@ -7,35 +7,34 @@ import tempfile
 
 
 def start_backend():
-    """Starts Keras and its backend, without what that writes."""
+    """Starts Keras and its backend, without their messages."""
     with quiet_start():
         import keras
 
-        keras.ops.zeros(())  # The backend's own start comes with its first tensor.
+        keras.ops.zeros(())  # A backend starts when it makes its first tensor.
 
 
 @contextlib.contextmanager
 def quiet_start():
-    """Holds back what is written to standard error inside, and shows it only after a failure.
+    """Hides what is written to standard error inside the context, unless it fails.
 
-    TensorFlow's C++ code writes there, before any of its settings apply, what says nothing about
-    the run, nor about a mistake of the user's.
+    TensorFlow's C++ code writes start-up messages there before any of its settings apply.
     """
-    # A user's own setting stays.
+    # Does not override the user's setting.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except (ValueError, KeyboardInterrupt):
             raise
         except BaseException:
-            os.dup2(kept, 2)
-            held.seek(0)
-            sys.stderr.write(held.read().decode(errors="replace"))
+            os.dup2(stderr, 2)
+            hidden.seek(0)
+            sys.stderr.write(hidden.read().decode(errors="replace"))
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)

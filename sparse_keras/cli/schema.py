@@ -1,4 +1,4 @@
-"""`sparse-keras schema`: the keys of configs, for editors and for people."""
+"""`sparse-keras schema`: prints the keys of configs, for editors and for people."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "schema",
         help="print all keys of configs, for editors and for people",
-        description="Print the JSON Schema of configs, with the keys of plug-ins. An editor with a "
-        "YAML language server checks and completes a config by it, once the file says "
+        description="Print the JSON Schema of configs, including the keys of plug-ins. An editor "
+        "with a YAML language server checks and completes configs that start with the line "
         "`# yaml-language-server: $schema=schema.json`.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("--markdown", action="store_true", help="print tables of the keys instead")
-    parser.add_argument("--output", metavar="FILE", help="write it to a file instead")
+    parser.add_argument("--markdown", action="store_true", help="print tables in Markdown instead")
+    parser.add_argument("--output", metavar="FILE", help="write to a file instead")
     return parser
 
 

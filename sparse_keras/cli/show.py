@@ -1,4 +1,4 @@
-"""`sparse-keras show`: a config with its values resolved, and where each of them comes from."""
+"""`sparse-keras show`: prints a resolved config, and where its values come from."""
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.schema.showing import annotated_yaml
@@ -14,13 +14,13 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "show",
         help="show a config, and where its values come from",
-        description="Show a config as YAML. A comment says where each value comes from: a line of "
-        "a file, --set, or the default.",
+        description="Show a resolved config as YAML. Comments show where each value comes from: a "
+        "line of a file, --set, or the default.",
         epilog=_EXAMPLES,
     )
     add_config(parser)
     add_overrides(parser)
-    parser.add_argument("--full", action="store_true", help="show the defaults, too")
+    parser.add_argument("--full", action="store_true", help="also show values that are defaults")
     return parser
 
 

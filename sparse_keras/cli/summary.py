@@ -1,4 +1,4 @@
-"""`sparse-keras summary`: the network of a config, layer by layer, and what it costs."""
+"""`sparse-keras summary`: shows the layers of a config's network, and what they cost."""
 
 import math
 import sys
@@ -20,8 +20,8 @@ def add_parser(subparsers):
         "summary",
         help="show a config's network, its parameters, FLOPs and memory",
         description="Build the network of a config for its data, and show each layer: its "
-        "parameters, those of them that one row meets (active), and its multiplications and "
-        "additions for one row (FLOPs, of matrix products only).",
+        "parameters, the parameters that one example uses (active), and the multiplications and "
+        "additions of matrix products for one example (FLOPs).",
         epilog=_EXAMPLES,
     )
     add_config(parser)
@@ -45,7 +45,7 @@ def run(args):
     console.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)
     console.print(_table(costs))
     if any(cost.flops is None for cost in costs):
-        console.print("?: how often this layer uses its weights is not known", soft_wrap=True)
+        console.print("?: the FLOPs of this layer are not known", soft_wrap=True)
     console.print()
     console.print(_memory_table(_memory(model)))
     return 0
@@ -74,16 +74,16 @@ def _number(value):
 
 
 def _shape(shape):
-    """(None, 128) -> "rows x 128"."""
-    return " x ".join("rows" if axis is None else str(axis) for axis in shape)
+    """(None, 128) -> "batch x 128"."""
+    return " x ".join("batch" if axis is None else str(axis) for axis in shape)
 
 
 def _memory(model):
-    """The MiB that variables need: of the weights, and of what a training adds."""
+    """Returns the MiB of the weights, and of what training adds."""
     memory = {"weights": _mebibytes(model.weights)}
     if model.compiled:
         model.optimizer.build(model.trainable_variables)
-        memory["a gradient of each trainable weight"] = _mebibytes(model.trainable_weights)
+        memory["gradients of trainable weights"] = _mebibytes(model.trainable_weights)
         memory["variables of the optimizer"] = _mebibytes(model.optimizer.variables)
     return memory
 
@@ -97,9 +97,7 @@ def _mebibytes(variables):
 def _memory_table(memory):
     table = Table("memory", box=None, pad_edge=False, show_footer=len(memory) > 1)
     table.add_column("MiB", justify="right", footer=f"{sum(memory.values()):.1f}")
-    table.columns[
-        0
-    ].footer = "training, without what flows through the layers, which grows with the batch"
+    table.columns[0].footer = "training, without activations, which grow with the batch size"
     for what, mebibytes in memory.items():
         table.add_row(what, f"{mebibytes:.1f}")
     return table

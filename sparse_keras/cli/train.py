@@ -1,4 +1,4 @@
-"""`sparse-keras train`: trains a config and writes a run folder, or goes on in one."""
+"""`sparse-keras train`: trains a config and writes a run folder, or resumes a run."""
 
 import sys
 from pathlib import Path
@@ -33,7 +33,8 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "train",
         help="train a config",
-        description="Train a config, test it, and write everything about the run to a folder.",
+        description="Train a config, evaluate it on the test data, and write everything about the "
+        "run to a folder.",
         epilog=_EXAMPLES,
     )
     add_config(parser, nargs="?")
@@ -41,18 +42,18 @@ def add_parser(subparsers):
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help=f"the folder in which the run's own folder is made (default: {_OUTPUT})",
+        help=f"the folder in which the run folder is created (default: {_OUTPUT})",
     )
     parser.add_argument(
         "--resume",
         metavar="RUN",
-        help="go on with an unfinished run, whose folder has its config; or `last`: with the "
-        "newest unfinished run of CONFIG",
+        help="resume an unfinished run, whose folder has its config; or `last`: the newest "
+        "unfinished run of CONFIG",
     )
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write logs for TensorBoard to the run's folder, the load of each expert among them",
+        help="write logs for TensorBoard to the run folder, including the load of each expert",
     )
     return parser
 
@@ -78,7 +79,7 @@ def run(args):
                 callbacks=[table],
                 verbose=0,
                 resume=folder,
-                # A run that has such logs goes on with them.
+                # A resumed run that has such logs continues them.
                 tensorboard=args.tensorboard or bool(folder and (folder / "tensorboard").exists()),
             )
     except Interrupted as interrupt:
@@ -97,10 +98,10 @@ def run(args):
 
 
 def _config_and_run(args):
-    """What to train, and the folder of the run to go on with, or None."""
+    """Returns the config, and the folder of the run to resume or None."""
     if args.resume is None or args.resume == "last":
         if args.config is None:
-            raise ValueError("Say what to train: a CONFIG, or --resume RUN to go on with a run.")
+            raise ValueError("Nothing to train: pass a CONFIG, or --resume RUN to resume a run.")
         config = config_of(args)
         if args.resume is None:
             return config, None
@@ -115,8 +116,8 @@ def _config_and_run(args):
     unused = [name for name, value in given.items() if value]
     if unused:
         raise ValueError(
-            f"--resume goes on with the config that is in the run's folder, and writes to that "
-            f"folder: leave out {' and '.join(unused)}."
+            f"--resume uses the config in the run folder, and writes to that folder. Leave out "
+            f"{' and '.join(unused)}."
         )
     folder = Path(args.resume)
     config = load_config(config_to_resume(folder))
@@ -125,12 +126,12 @@ def _config_and_run(args):
 
 
 def _stopping(stopping):
-    weights = "; the best epoch's weights are back" if stopping.restore_best else ""
+    weights = "; restored the weights of the best epoch" if stopping.restore_best else ""
     return f"stopped: {stopping.monitor} did not improve for {stopping.patience} epochs{weights}"
 
 
 def _metrics_table(config, metrics):
-    """The test metrics, beside the published ones if these are for the same data."""
+    """Returns a table of the test metrics, with published ones if these are for the same data."""
     published = published_result(config.name)
     same_data = published and load_config(config.name).data == config.data
     others = published["models"] if same_data else {}
@@ -141,12 +142,12 @@ def _metrics_table(config, metrics):
     for metric, value in metrics.items():
         row = [metric, f"{value:.4f}"]
         for model in others.values():
-            # Of several targets, Keras has a log "income_auc" where results have "income.auc".
+            # With several targets, Keras logs "income_auc" where results have "income.auc".
             metrics_of_model = {
                 name.replace(".", "_"): value for name, value in model["metrics"].items()
             }
-            found = metrics_of_model.get(metric)
-            row.append(f"{found['mean']:.4f}" if found and found["mean"] is not None else "-")
+            result = metrics_of_model.get(metric)
+            row.append(f"{result['mean']:.4f}" if result and result["mean"] is not None else "-")
         table.add_row(*row)
     if others:
         seeds = len(published["seeds"])

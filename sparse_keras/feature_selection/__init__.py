@@ -1,12 +1,12 @@
-"""Which features to keep: six methods and an automatic choice, as scikit-learn transformers.
+"""Selects features: six methods and an automatic choice, as scikit-learn transformers.
 
 - by statistics: `UnivariateSelector` (t-test, ANOVA), `LogisticRegressionSelector` (L1);
 - by the graph of features: `PageRankSelector`, `BetweennessSelector`;
 - by clusters of features: `KMeansSelector`, `DBSCANSelector`;
 - `AutoSelector`, which chooses among them by cross-validation.
 
-`base.py` has what they share, `relevance.py` what a feature says about the target by itself,
-`correlations.py` how features go together. Nothing here needs Keras.
+`base.py` is their base class, `relevance.py` scores single features, `correlations.py` computes
+correlations between features, and `scoring.py` scores a selection. Nothing here needs Keras.
 """
 
 from sparse_keras.feature_selection.auto import METHODS, AutoSelector

@@ -1,7 +1,9 @@
-"""`AutoSelector`: which method, and how many features, by cross-validation within a time budget."""
+"""`AutoSelector`: chooses a method and a number of features by cross-validation."""
 
 import itertools
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -15,7 +17,7 @@ from sparse_keras.feature_selection.l1 import LogisticRegressionSelector
 from sparse_keras.feature_selection.scoring import estimator_for, explained
 from sparse_keras.feature_selection.univariate import UnivariateSelector
 
-# From the quickest to the slowest, which is the order in which they are tried.
+# In the order in which they are tried: from the quickest to the slowest.
 METHODS = {
     "univariate": UnivariateSelector,
     "pagerank": PageRankSelector,
@@ -25,52 +27,53 @@ METHODS = {
     "l1": LogisticRegressionSelector,
 }
 RULES = ("one_standard_error", "best")
-# The candidate that keeps everything: no method is needed for it.
+# The candidate with all features, which needs no method.
 ALL = "all"
 FRACTIONS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
 COLUMNS = ("method", "count", "mean_score", "std_score", "seconds")
 
 
 class AutoSelector(FeatureSelector):
-    """Finds the method and the number of features by cross-validation, within a time budget.
+    """Chooses a method and a number of features by cross-validation, within a time budget.
 
-    A candidate is a method and a number of features. On each fold the method ranks the features of
-    the training rows, a quick model learns from the first ones, and is scored on the rows left
-    out: by R squared for numbers, by 1 - log loss / entropy for classes (0 knows nothing, 1 is
-    perfect); several targets by the mean. "All features" is a candidate, too.
+    A candidate is a method and a number of features. On each fold, the method ranks the features on
+    the training rows, a quick model is trained on the best of them, and scored on the held-out
+    rows: by R squared for numbers, and by 1 - log loss / entropy for classes (0 for a model without
+    features, 1 for perfect predictions); several targets by the mean. "All features" is a
+    candidate, too.
 
-    The rule `"one_standard_error"` then takes the fewest features among the candidates whose mean
+    The rule `"one_standard_error"` chooses the fewest features among the candidates whose mean
     score is within one standard error (over the folds, of the best candidate) of the best mean;
-    `"best"` takes the best mean. The chosen method is fitted again, on all rows.
+    `"best"` chooses the best mean. The chosen method is then fitted on all rows.
 
-    "All features" comes first, then the numbers from the largest to the smallest, at each of which
-    the methods take turns. The search stops when the budget is used up, after the fold under way,
-    but not before one candidate is done; a candidate without all of its folds does not count. If
-    the budget is enough for all candidates, an integer `random_state` repeats the choice.
+    "All features" is tried first, then numbers of features from the largest to the smallest, each
+    with all methods. The search stops after the fold in which the budget is exceeded, but not
+    before one candidate is complete; candidates without all of their folds do not count. If the
+    budget suffices for all candidates, an integer `random_state` makes the choice reproducible.
 
     Args:
         methods: Names of methods: `"univariate"`, `"l1"`, `"pagerank"`, `"betweenness"`,
-            `"k_means"`, `"dbscan"`; `None` for all that take the input (two of them take CSR).
-        counts: Numbers of features to try, integers or fractions; `None`: 1/16, 1/8, 1/4, 1/2.
+            `"k_means"`, `"dbscan"`; `None` for all that support the input (two support CSR).
+        counts: Numbers of features to try, integers or fractions. `None` for 1/16, 1/8, 1/4, 1/2.
         estimator: The quick model: `"linear"` (logistic regression, ridge), `"boosting"`
             (gradient boosting), or a scikit-learn estimator of one target.
-        cv: Number of folds; stratified for one target of classes.
-        seconds: The time budget.
+        cv: Number of folds; stratified for a single target of classes.
+        seconds: The time budget in seconds.
         rule: `"one_standard_error"` or `"best"`.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
         random_state: Seed of folds, methods and models.
 
     Attributes:
-        best_method_: Name of the chosen method; `"all"` if all features are kept.
+        best_method_: Name of the chosen method; `"all"` if all features are selected.
         selector_: The fitted selector; `None` for `"all"`.
-        results_: A dict of equally long arrays, a row for each finished candidate, for
+        results_: A dict of arrays with an entry for each complete candidate, for
             `pandas.DataFrame`: `method`, `count`, `mean_score`, `std_score` (over the folds),
             `seconds` and `chosen`.
-        complete_: Whether the budget was enough for all candidates.
+        complete_: Whether the budget sufficed for all candidates.
         scores_: `[D]`, those of the chosen selector; all 1 for `"all"`.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -92,17 +95,17 @@ class AutoSelector(FeatureSelector):
 
     def __init__(
         self,
-        methods=None,
-        counts=None,
-        estimator="linear",
-        cv=3,
-        seconds=60.0,
-        rule="one_standard_error",
-        task="auto",
-        groups=None,
-        random_state=None,
-    ):
-        # Not the number of features: that is what is found.
+        methods: Sequence[str] | None = None,
+        counts: Sequence[float] | None = None,
+        estimator: Any = "linear",
+        cv: int = 3,
+        seconds: float = 60.0,
+        rule: str = "one_standard_error",
+        task: str = "auto",
+        groups: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        # The number of features is not an argument: it is chosen.
         self.methods = methods
         self.counts = counts
         self.estimator = estimator
@@ -144,7 +147,7 @@ class AutoSelector(FeatureSelector):
         self.best_method_, self.n_features_to_select_ = rows[chosen][:2]
         if self.best_method_ == ALL:
             self.selector_, self.scores_ = None, np.ones(x.shape[1])
-            self._keep(np.arange(x.shape[1]), groups, available)
+            self._select(np.arange(x.shape[1]), groups, available)
         else:
             self.selector_ = search.selector(self.best_method_, self.n_features_to_select_)
             self.selector_.fit_targets(x, targets)
@@ -162,7 +165,7 @@ class AutoSelector(FeatureSelector):
             raise ValueError(f"seconds must be above 0. Received: {self.seconds!r}.")
 
     def _candidates(self, x, available):
-        """`(method, count)` in the order in which they are tried."""
+        """Returns all `(method, count)`, in the order in which they are tried."""
         methods = METHODS if self.methods is None else list(self.methods)
         unknown = [name for name in methods if name not in METHODS]
         if unknown or not methods:
@@ -174,8 +177,8 @@ class AutoSelector(FeatureSelector):
             dense = [name for name in methods if not METHODS[name]._takes_sparse]
             if dense and self.methods is not None:
                 raise ValueError(
-                    f"A sparse matrix is no input of the methods {', '.join(map(repr, dense))}: "
-                    "they compare all features with each other. Leave them out, or pass "
+                    f"The methods {', '.join(map(repr, dense))} do not support CSR matrices, "
+                    "because they compare all features with each other. Leave them out, or pass "
                     "X.toarray()."
                 )
             methods = [name for name in methods if name not in dense]
@@ -187,7 +190,7 @@ class AutoSelector(FeatureSelector):
 
 
 class _Search:
-    """The folds, and the rankings of the features in them, each made once."""
+    """The folds, and a cache of the rankings of the features in them."""
 
     def __init__(self, x, targets, groups, estimator, cv, seed):
         self.x, self.targets, self.groups = x, targets, groups
@@ -196,33 +199,33 @@ class _Search:
         self._rankings = {}
 
     def selector(self, method, count):
-        """The unfitted selector of a candidate."""
+        """Returns the unfitted selector of a candidate."""
         selector = METHODS[method](n_features_to_select=count, groups=self.groups)
         if "random_state" in selector.get_params():
             selector.set_params(random_state=self.seed)
         return selector
 
     def score(self, method, count, fold):
-        """The score of a candidate on one fold: the mean over the targets."""
+        """Returns the score of a candidate on one fold: the mean over the targets."""
         train, test = self.folds[fold]
-        kept = np.ones(self.x.shape[1], bool)
+        selected = np.ones(self.x.shape[1], bool)
         if method != ALL:
-            kept = self._ranking(method, count, fold) <= count
-        x = self.x[:, kept]
+            selected = self._ranking(method, count, fold) <= count
+        x = self.x[:, selected]
         scores = []
         for target in self.targets:
-            learn, held = _known(target, train), _known(target, test)
-            y, y_held = target.values[learn], target.values[held]
-            if not len(held) or not (y != y[:1]).any():  # nothing to learn in these rows
+            learn, held_out = _known(target, train), _known(target, test)
+            y, y_held_out = target.values[learn], target.values[held_out]
+            if not len(held_out) or not (y != y[:1]).any():  # The target is constant here.
                 scores.append(0.0)
                 continue
             model = estimator_for(target, self.estimator, scipy.sparse.issparse(x), self.seed)
-            scores.append(explained(model.fit(x[learn], y), x[held], y_held, target))
+            scores.append(explained(model.fit(x[learn], y), x[held_out], y_held_out, target))
         return np.mean(scores)
 
     def _ranking(self, method, count, fold):
-        # Counts come from the largest down, and what is best of many is best of few; but K-means
-        # makes other clusters.
+        # Counts descend, so a ranking for a larger count serves a smaller one; but K-means forms
+        # different clusters for each count.
         key = (method, fold, count if method == "k_means" else None)
         if key not in self._rankings:
             train, _ = self.folds[fold]
@@ -237,7 +240,7 @@ def _known(target, rows):
 
 
 def _folds(targets, cv, seed):
-    """`(training rows, test rows)` of each fold."""
+    """Returns `(training rows, test rows)` of each fold."""
     (first, *others) = targets
     rows = len(first.values)
     folds = min(cv, rows)
@@ -249,7 +252,7 @@ def _folds(targets, cv, seed):
 
 
 def _chosen(rows, rule, folds):
-    """The number of the row that the rule takes."""
+    """Returns the index of the candidate that the rule chooses."""
     means = np.array([mean for _, _, mean, _, _ in rows])
     best = int(means.argmax())
     if rule == "best":

@@ -1,9 +1,10 @@
 """Selectors by clusters of features: `KMeansSelector` and `DBSCANSelector`.
 
-Features that say the same form a cluster, and one of them stands for it.
+Redundant features form a cluster, and one of them represents it.
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import DBSCAN, KMeans
@@ -15,22 +16,28 @@ from sparse_keras.feature_selection.relevance import mean_explained_variance
 
 
 class _ClusterSelector(FeatureSelector):
-    """What both share: one representative a cluster, and the order of the representatives."""
+    """Base class: one representative for each cluster, and the order of the representatives."""
 
-    def __init__(self, n_features_to_select, correlation, task="auto", groups=None):
+    def __init__(
+        self,
+        n_features_to_select: float | None,
+        correlation: str,
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, task, groups)
         self.correlation = correlation
 
     def _rank(self, x, targets, count, groups, random_state):
-        likeness = correlations(x, self.correlation) ** 2
-        varies = np.diag(likeness) > 0
-        self.labels_ = np.full(len(likeness), -1)
+        similarity = correlations(x, self.correlation) ** 2
+        varies = np.diag(similarity) > 0
+        self.labels_ = np.full(len(similarity), -1)
         if varies.any():
-            inner = likeness[np.ix_(varies, varies)]
+            inner = similarity[np.ix_(varies, varies)]
             self.labels_[varies] = self._labels(inner, count, random_state)
-        # How much of its cluster a feature stands for: the sum of its squared correlations.
+        # How well a feature represents its cluster: the sum of its squared correlations.
         together = (self.labels_[:, None] == self.labels_) & varies & varies[:, None]
-        centrality = (likeness * together).sum(axis=1)
+        centrality = (similarity * together).sum(axis=1)
         relevance = centrality if targets is None else mean_explained_variance(x, targets)
         self.scores_ = relevance
         order = descending(varies, relevance, centrality)
@@ -41,40 +48,41 @@ class _ClusterSelector(FeatureSelector):
         self.representatives_ = order[leads]
         return np.concatenate([order[leads], order[~leads]])
 
-    def _labels(self, likeness, count, random_state):
+    def _labels(self, similarity, count, random_state):
         raise NotImplementedError
 
 
 class KMeansSelector(_ClusterSelector):
-    """Groups the features by K-means, and keeps one of each cluster.
+    """Clusters the features by K-means, and selects one feature of each cluster.
 
-    The features are the points. They are placed so that their squared distances are
+    Each feature is a point. Points are placed so that their squared distances are
 
         ||f_i - f_j||^2 = 2 (1 - r_ij^2)
 
-    (the matrix of the r_ij^2 is positive semi-definite, its eigenvectors give the places), so that
-    a feature and its negative are in the same place. A cluster is represented by its member that is
-    most relevant to the target (eta squared, the part of its variance that the target explains;
-    for several targets the mean); without y by its medoid, which has the largest sum of squared
-    correlations with the others.
+    (the matrix of the r_ij^2 is positive semi-definite; its eigenvectors give the coordinates). A
+    feature and its negative are the same point. A cluster is represented by the feature that is
+    most relevant to the target (eta squared, the share of its variance that the target explains;
+    the mean over several targets), or, without y, by its medoid, which has the largest sum of
+    squared correlations with the others.
 
-    With more clusters than features to select, the representatives that are most relevant (without
-    y: that stand for most) are kept: the clusters then only keep repetitions out.
+    With more clusters than features to select, the most relevant representatives are selected
+    (without y, those with the largest sums): the clusters then only remove redundant features.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction.
-        n_clusters: Number of clusters; `None`, or fewer than are selected: as many as are.
+        n_features_to_select: Number of features to select: an integer or a fraction.
+        n_clusters: Number of clusters, at least as many as features are selected. `None` for
+            exactly as many.
         correlation: `"spearman"` or `"pearson"`.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
-        random_state: Seed of where K-means starts.
+        random_state: Seed of the initialization of K-means.
 
     Attributes:
-        labels_: `[D]`: the cluster of each feature; -1 for a constant feature, which has none.
+        labels_: `[D]`, the cluster of each feature; -1 for constant features, which have none.
         representatives_: One feature of each cluster, the most important first.
-        scores_: `[D]`: eta squared; without y the sum of squared correlations in the cluster.
+        scores_: `[D]`, eta squared; without y, the sum of squared correlations in the cluster.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -90,61 +98,61 @@ class KMeansSelector(_ClusterSelector):
 
     def __init__(
         self,
-        n_features_to_select=0.5,
-        n_clusters=None,
-        correlation="spearman",
-        task="auto",
-        groups=None,
-        random_state=None,
-    ):
+        n_features_to_select: float = 0.5,
+        n_clusters: int | None = None,
+        correlation: str = "spearman",
+        task: str = "auto",
+        groups: Any = None,
+        random_state: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, correlation, task, groups)
         self.n_clusters = n_clusters
         self.random_state = random_state
 
-    def _labels(self, likeness, count, random_state):
+    def _labels(self, similarity, count, random_state):
         if self.n_clusters is not None and self.n_clusters < 1:
             raise ValueError(
                 f"n_clusters must be at least 1, or None. Received: {self.n_clusters!r}."
             )
-        wanted = max(count, self.n_clusters or count)
-        values, vectors = np.linalg.eigh(likeness)
-        places = vectors * np.sqrt(np.maximum(values, 0.0))
-        kmeans = KMeans(min(wanted, len(likeness)), n_init=10, random_state=random_state)
+        n_clusters = max(count, self.n_clusters or count)
+        values, vectors = np.linalg.eigh(similarity)
+        points = vectors * np.sqrt(np.maximum(values, 0.0))
+        kmeans = KMeans(min(n_clusters, len(similarity)), n_init=10, random_state=random_state)
         with warnings.catch_warnings():
-            # Fewer distinct places than clusters: equal features are one cluster, as they should.
+            # It warns of fewer distinct points than clusters: equal features share a cluster.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return kmeans.fit(places).labels_
+            return kmeans.fit(points).labels_
 
 
 class DBSCANSelector(_ClusterSelector):
-    """Groups the features by density (DBSCAN), and keeps one of each cluster.
+    """Clusters the features by density (DBSCAN), and selects one feature of each cluster.
 
-    Two features are neighbours when 1 - |r| <= eps; chains of neighbours form a cluster, and a
-    feature without neighbours is one of its own. A cluster is represented by its member that is
-    most relevant to the target (eta squared, the part of its variance that the target explains;
-    for several targets the mean); without y by its medoid, which has the largest sum of squared
-    correlations with the others.
+    Two features are neighbours if 1 - |r| <= eps. Chains of neighbours form a cluster, and a
+    feature without neighbours forms its own cluster. A cluster is represented by the feature that
+    is most relevant to the target (eta squared, the share of its variance that the target explains;
+    the mean over several targets), or, without y, by its medoid, which has the largest sum of
+    squared correlations with the others.
 
-    The number of clusters is found, not given. If fewer features are to be selected, those
-    representatives are kept that are most relevant (without y: that stand for most); if more, the
-    other members follow by the same measure.
+    DBSCAN determines the number of clusters. If fewer features are to be selected, the most
+    relevant representatives are (without y, those with the largest sums); if more, other features
+    of the clusters follow, by the same measure.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction; `None`: one for
-            each cluster.
+        n_features_to_select: Number of features to select: an integer or a fraction. `None` for
+            one of each cluster.
         eps: Largest distance 1 - |r| between neighbours.
-        min_samples: Features within eps, itself included, that make a feature the core of a
-            cluster.
+        min_samples: Number of features within eps, including the feature itself, that make it a
+            core point.
         correlation: `"spearman"` or `"pearson"`.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
 
     Attributes:
-        labels_: `[D]`: the cluster of each feature; -1 for a constant feature, which has none.
+        labels_: `[D]`, the cluster of each feature; -1 for constant features, which have none.
         representatives_: One feature of each cluster, the most important first.
-        scores_: `[D]`: eta squared; without y the sum of squared correlations in the cluster.
+        scores_: `[D]`, eta squared; without y, the sum of squared correlations in the cluster.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -160,31 +168,31 @@ class DBSCANSelector(_ClusterSelector):
 
     def __init__(
         self,
-        n_features_to_select=None,
-        eps=0.3,
-        min_samples=2,
-        correlation="spearman",
-        task="auto",
-        groups=None,
-    ):
+        n_features_to_select: float | None = None,
+        eps: float = 0.3,
+        min_samples: int = 2,
+        correlation: str = "spearman",
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, correlation, task, groups)
         self.eps = eps
         self.min_samples = min_samples
 
-    def _wanted(self):
+    def _requested(self):
         return 1.0 if self.n_features_to_select is None else self.n_features_to_select
 
-    def _keep(self, order, groups, count):
+    def _select(self, order, groups, count):
         if self.n_features_to_select is None:
             count = max(1, len(np.unique(groups[self.representatives_])))
-        super()._keep(order, groups, count)
+        super()._select(order, groups, count)
 
-    def _labels(self, likeness, count, random_state):
+    def _labels(self, similarity, count, random_state):
         if not self.eps > 0:
             raise ValueError(f"eps must be above 0. Received: {self.eps!r}.")
         if self.min_samples < 1:
             raise ValueError(f"min_samples must be at least 1. Received: {self.min_samples!r}.")
-        distances = 1.0 - np.sqrt(likeness)
+        distances = 1.0 - np.sqrt(similarity)
         model = DBSCAN(eps=self.eps, min_samples=self.min_samples, metric="precomputed")
         labels = model.fit(distances).labels_
         alone = labels == -1

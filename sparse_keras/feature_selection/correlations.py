@@ -1,4 +1,4 @@
-"""How features go together: the matrix of their correlations, for graphs and clusters.
+"""The matrix of correlations between features, for graphs and clusters.
 
 Axis letters: N rows, D features.
 """
@@ -11,12 +11,13 @@ from sparse_keras.feature_selection.relevance import moments
 CORRELATIONS = ("spearman", "pearson")
 
 
-def correlations(x, kind="spearman"):
-    """Correlations `[D, D]` between features; 0 between a constant one and any other.
+def correlations(x: np.ndarray, kind: str = "spearman") -> np.ndarray:
+    """Returns the correlations between features; 0 between a constant feature and any other.
 
     Args:
         x: float64 `[N, D]`, dense.
-        kind: "pearson", or "spearman": Pearson's of the ranks, which sees any monotonic relation.
+        kind: "pearson", or "spearman", the Pearson correlation of the ranks, which captures any
+            monotonic relation.
 
     Returns:
         float64 `[D, D]`, symmetric, 1 on the diagonal (0 for a constant feature).
@@ -30,7 +31,7 @@ def correlations(x, kind="spearman"):
     mean, variance = moments(x)
     scale = np.divide(1.0, np.sqrt(variance), where=variance > 0, out=np.zeros_like(variance))
     unit = (x - mean) * scale
-    found = np.clip(unit.T @ unit / len(x), -1.0, 1.0)
-    found = (found + found.T) / 2.0
-    np.fill_diagonal(found, variance > 0)
-    return found
+    matrix = np.clip(unit.T @ unit / len(x), -1.0, 1.0)
+    matrix = (matrix + matrix.T) / 2.0
+    np.fill_diagonal(matrix, variance > 0)
+    return matrix

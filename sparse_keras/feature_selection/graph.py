@@ -1,7 +1,9 @@
 """Selectors on the graph of features: `PageRankSelector` and `BetweennessSelector`.
 
-The nodes are the features; an edge joins two that are correlated, and is as heavy as they are.
+Nodes are features, and edges join correlated features, with |r| as weight.
 """
+
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -10,19 +12,24 @@ from sparse_keras.feature_selection.base import FeatureSelector, descending
 from sparse_keras.feature_selection.correlations import correlations
 from sparse_keras.feature_selection.relevance import mean_explained_variance
 
-# networkx wants lengths above 0; equal features are this far apart.
+# networkx requires positive lengths; this is the distance between equal features.
 SHORTEST = 1e-6
 
 
-def feature_graph(x, correlation="spearman", threshold=0.3, n_neighbors=None):
-    """The graph of features.
+def feature_graph(
+    x: np.ndarray,
+    correlation: str = "spearman",
+    threshold: float = 0.3,
+    n_neighbors: int | None = None,
+) -> nx.Graph:
+    """Builds the graph of features.
 
     Args:
         x: float64 `[N, D]`, dense.
         correlation: "spearman" or "pearson".
-        threshold: Features are joined when |r| is at least this, and above 0.
-        n_neighbors: Of a feature's edges only those to this many most correlated features stay,
-            and those by which it is such a neighbour of another; None: all.
+        threshold: Features are joined if |r| is at least this, and above 0.
+        n_neighbors: An edge joins two features only if one is among the `n_neighbors` features that
+            correlate most with the other. `None` for no such limit.
 
     Returns:
         A `networkx.Graph` of the nodes 0 ... D-1; edges have a `weight`, |r|, and a `length`,
@@ -50,11 +57,17 @@ def feature_graph(x, correlation="spearman", threshold=0.3, n_neighbors=None):
 
 
 class _GraphSelector(FeatureSelector):
-    """What both share: the graph, and how relevant each node is by itself."""
+    """Base class: the graph, and the relevance of each node by itself."""
 
     def __init__(
-        self, n_features_to_select, correlation, threshold, n_neighbors, task="auto", groups=None
-    ):
+        self,
+        n_features_to_select: float,
+        correlation: str,
+        threshold: float,
+        n_neighbors: int | None,
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, task, groups)
         self.correlation = correlation
         self.threshold = threshold
@@ -71,31 +84,33 @@ class _GraphSelector(FeatureSelector):
 
 
 class PageRankSelector(_GraphSelector):
-    """Keeps the features where a random walk on the graph of features is most often.
+    """Selects features that are central in the graph of correlations (personalised PageRank).
 
-    Features are joined when they are correlated, |r| >= threshold, and the walk follows an edge
-    in proportion to |r|. With probability 1 - damping it jumps instead: to any feature, in
-    proportion to v_i, the part of the feature's variance that the target explains (eta squared;
-    for several targets the mean). Where there is no edge it always jumps. So
+    Features are joined by an edge if |r| >= threshold, and a random walk follows edges with
+    probabilities proportional to |r|. With probability 1 - damping it restarts at any feature, with
+    a probability proportional to v_i, the share of the feature's variance that the target explains
+    (eta squared; the mean over several targets). Without an edge it always restarts. The score is
+    the stationary distribution
 
         p_i = damping * sum_j p_j |r_ij| / sum_k |r_jk| + (1 - damping) * v_i / sum_k v_k
 
-    A feature ranks high when it is relevant, or correlated with such features; one without edges
-    keeps the rank of its relevance. Without y every v_i is 1: the features at the centre.
+    A feature ranks high if it is relevant or correlated with relevant features; features without
+    edges rank by relevance. Without y, every v_i is 1, and central features rank high.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction.
+        n_features_to_select: Number of features to select: an integer or a fraction.
         correlation: `"spearman"` or `"pearson"`.
         threshold: Least |r| of an edge.
-        n_neighbors: Only edges to so many most correlated features, from either end; `None`: all.
+        n_neighbors: Keeps only edges to the `n_neighbors` most correlated features of either end.
+            `None` for all edges.
         damping: Probability of following an edge.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
 
     Attributes:
-        scores_: `[D]`: p, which sums to 1.
+        scores_: `[D]`, p, which sums to 1.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -111,66 +126,67 @@ class PageRankSelector(_GraphSelector):
 
     def __init__(
         self,
-        n_features_to_select=0.5,
-        correlation="spearman",
-        threshold=0.3,
-        n_neighbors=None,
-        damping=0.85,
-        task="auto",
-        groups=None,
-    ):
+        n_features_to_select: float = 0.5,
+        correlation: str = "spearman",
+        threshold: float = 0.3,
+        n_neighbors: int | None = None,
+        damping: float = 0.85,
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, correlation, threshold, n_neighbors, task, groups)
         self.damping = damping
 
     def _scores(self, graph, relevance, random_state):
         if not 0.0 <= self.damping < 1.0:
             raise ValueError(f"damping must be at least 0, below 1. Received: {self.damping!r}.")
-        jumps = None
+        restarts = None
         if relevance is not None and relevance.sum() > 0:
-            jumps = dict(enumerate(relevance.tolist()))
-        found = nx.pagerank(graph, self.damping, jumps, max_iter=1000, tol=1e-10)
-        return np.array([found[node] for node in range(len(found))])
+            restarts = dict(enumerate(relevance.tolist()))
+        ranks = nx.pagerank(graph, self.damping, restarts, max_iter=1000, tol=1e-10)
+        return np.array([ranks[node] for node in range(len(ranks))])
 
 
 class BetweennessSelector(_GraphSelector):
-    """Keeps the features through which most shortest paths between other features go.
+    """Selects features that lie on many shortest paths between other features.
 
-    Features are joined when |r| >= threshold, by an edge of length 1 - |r|. The betweenness of a
-    feature is the mean, over the pairs (s, t) of other features, of the part of the shortest paths
-    that pass it:
+    Features are joined by an edge of length 1 - |r| if |r| >= threshold. The betweenness of a
+    feature is the mean, over all pairs (s, t) of other features, of the share of their shortest
+    paths that pass through it:
 
         b_i = 2 / ((D - 1)(D - 2)) * sum_{s < t} sigma_st(i) / sigma_st
 
-    It knows nothing of the target, so that it is mixed with the part v_i of the feature's variance
-    that the target explains (eta squared; for several targets the mean):
+    Betweenness does not depend on the target. The score therefore combines it with v_i, the share
+    of the feature's variance that the target explains (eta squared; the mean over several targets):
 
         score_i = (1 - relevance) * b_i / max b + relevance * v_i / max v
 
-    Without y the score is b_i / max b: the features that connect the others.
+    Without y, the score is b_i / max b.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction.
+        n_features_to_select: Number of features to select: an integer or a fraction.
         correlation: `"spearman"` or `"pearson"`.
         threshold: Least |r| of an edge.
-        n_neighbors: Only edges to so many most correlated features, from either end; `None`: all.
+        n_neighbors: Keeps only edges to the `n_neighbors` most correlated features of either end.
+            `None` for all edges.
         relevance: Weight of the relevance to the target, from 0 to 1.
-        num_pivots: Paths start at so many features, drawn at random, if there are more; `None`: at
-            all. Time grows with it.
+        num_pivots: Paths start at this number of features, drawn at random; `None` for all
+            features. The time is proportional to it.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
         random_state: Seed of the draw.
 
     Attributes:
-        betweenness_: `[D]`: b.
-        scores_: `[D]`.
+        betweenness_: `[D]`, b.
+        scores_: `[D]`, the combined score.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
     >>> from sparse_keras.feature_selection import BetweennessSelector
     >>> z = np.random.default_rng(0).normal(size=(200, 2))
-    >>> x = np.stack([z[:, 0], z[:, 0] + z[:, 1], z[:, 1]], axis=1)  # the second joins the others
+    >>> x = np.stack([z[:, 0], z[:, 0] + z[:, 1], z[:, 1]], axis=1)
     >>> BetweennessSelector(1).fit(x).get_support()
     array([False,  True, False])
 
@@ -182,16 +198,16 @@ class BetweennessSelector(_GraphSelector):
 
     def __init__(
         self,
-        n_features_to_select=0.5,
-        correlation="spearman",
-        threshold=0.3,
-        n_neighbors=None,
-        relevance=0.5,
-        num_pivots=200,
-        task="auto",
-        groups=None,
-        random_state=None,
-    ):
+        n_features_to_select: float = 0.5,
+        correlation: str = "spearman",
+        threshold: float = 0.3,
+        n_neighbors: int | None = None,
+        relevance: float = 0.5,
+        num_pivots: int | None = 200,
+        task: str = "auto",
+        groups: Any = None,
+        random_state: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, correlation, threshold, n_neighbors, task, groups)
         self.relevance = relevance
         self.num_pivots = num_pivots
@@ -206,8 +222,8 @@ class BetweennessSelector(_GraphSelector):
             )
         pivots = None if self.num_pivots is None else min(self.num_pivots, len(graph))
         seed = int(random_state.randint(2**31 - 1))
-        found = nx.betweenness_centrality(graph, k=pivots, weight="length", seed=seed)
-        self.betweenness_ = np.array([found[node] for node in range(len(graph))])
+        values = nx.betweenness_centrality(graph, k=pivots, weight="length", seed=seed)
+        self.betweenness_ = np.array([values[node] for node in range(len(graph))])
         centrality = _largest_is_1(self.betweenness_)
         if relevance is None:
             return centrality

@@ -1,6 +1,7 @@
-"""`LogisticRegressionSelector`: features in the order in which an L1 penalty lets them in."""
+"""`LogisticRegressionSelector`: features in the order in which they enter an L1 path."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -10,41 +11,43 @@ from sklearn.linear_model import LogisticRegression, lasso_path
 from sparse_keras.feature_selection.base import FeatureSelector, descending
 from sparse_keras.feature_selection.relevance import moments
 
-# From the penalty that shuts all features out down to this part of it.
+# The weakest penalty, as a fraction of the weakest one at which all weights are 0.
 WEAKEST = 1e-3
-# liblinear penalises the intercept, too; on a column of this value it hardly counts.
+# liblinear also penalises the intercept; a column of this value makes the penalty negligible.
 INTERCEPT_COLUMN = 10.0
 
 
 class LogisticRegressionSelector(FeatureSelector):
-    """Keeps the features that a logistic regression under an L1 penalty takes in first.
+    """Selects the features that first enter a logistic regression as its L1 penalty weakens.
 
-    The features are standardised (CSR matrices only scaled, they stay sparse). From the penalty
-    that holds all weights at 0 down, step by step, one minimises
+    The features are standardised (CSR matrices are only scaled, so they stay CSR). Starting with
+    the penalty at which all weights are 0, the penalty decreases step by step, and each step
+    minimises
 
         sum_n log(1 + exp(-y_n (w . x_n + b))) + lambda * ||w||_1
 
-    and notes at which lambda a weight first leaves 0. Of two features that say the same, one is
-    taken. Numbers: the Lasso, with squared errors. More than two classes: each against the rest,
-    and the largest of a feature's scores; several targets: their mean. For classes the path ends
-    as soon as enough features are in.
+    A feature enters at the lambda at which its weight first differs from 0. Of two redundant
+    features, only one enters early. For numbers the model is the Lasso, with squared errors. For
+    more than two classes it is fitted one class against the rest, and a feature's score is the
+    largest over the classes; several targets are averaged. For classes the path ends as soon as
+    enough features have entered.
 
-    The score of a feature is lambda / (N * std(y)) where it enters: its correlation with what the
-    features before it leave unexplained. For the first one that is |r| with y.
+    The score of a feature is lambda / (N * std(y)) where it enters: its correlation with the
+    residual of the features that entered before. For the first feature this is |r| with y.
 
-    Features that enter in the same step, in the order of their weights; those that never do, in
-    that of the loss's gradient at w = 0.
+    Features that enter in the same step are ordered by weight; those that never enter, by the
+    gradient of the loss at w = 0.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction.
-        num_penalties: Steps of the path, evenly apart in log lambda.
+        n_features_to_select: Number of features to select: an integer or a fraction.
+        num_penalties: Number of steps, evenly spaced in log lambda.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
 
     Attributes:
-        scores_: `[D]`: lambda / (N * std(y)) where a feature enters, from 0 to 1; 0 if it did not.
+        scores_: `[D]`, lambda / (N * std(y)) where a feature enters, from 0 to 1; 0 if it did not.
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -62,7 +65,13 @@ class LogisticRegressionSelector(FeatureSelector):
     _needs_y = True
     _takes_sparse = True
 
-    def __init__(self, n_features_to_select=0.5, num_penalties=30, task="auto", groups=None):
+    def __init__(
+        self,
+        n_features_to_select: float = 0.5,
+        num_penalties: int = 30,
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, task, groups)
         self.num_penalties = num_penalties
 
@@ -70,9 +79,9 @@ class LogisticRegressionSelector(FeatureSelector):
         if self.num_penalties < 2:
             raise ValueError(f"num_penalties must be at least 2. Received: {self.num_penalties!r}.")
         x = _standardised(x)
-        parts = WEAKEST ** np.linspace(0.0, 1.0, self.num_penalties)
-        found = [_entries(x, target, parts, count, groups) for target in targets]
-        keys = np.mean(found, axis=0)
+        fractions = WEAKEST ** np.linspace(0.0, 1.0, self.num_penalties)
+        entries = [_entries(x, target, fractions, count, groups) for target in targets]
+        keys = np.mean(entries, axis=0)
         self.scores_ = keys[0]
         return descending(*keys)
 
@@ -81,37 +90,39 @@ def _standardised(x):
     mean, variance = moments(x)
     scale = np.divide(1.0, np.sqrt(variance), where=variance > 0, out=np.zeros_like(variance))
     if scipy.sparse.issparse(x):
-        # liblinear wants indices of 32 bits.
-        places = x.indices.astype("int32"), x.indptr.astype("int32")
-        return scipy.sparse.csr_array((x.data * scale[x.indices], *places), shape=x.shape)
+        # liblinear requires 32-bit indices.
+        indices = x.indices.astype("int32"), x.indptr.astype("int32")
+        return scipy.sparse.csr_array((x.data * scale[x.indices], *indices), shape=x.shape)
     return (x - mean) * scale
 
 
-def _entries(x, target, parts, count, groups):
-    """Three rows `[3, D]`: the score where a feature enters, its weight there, its gradient at 0.
+def _entries(x, target, fractions, count, groups):
+    """Returns `[3, D]`: the score where a feature enters, its weight there, its gradient at 0.
 
     All in standard deviations of the target.
     """
     x, target = target.of(x)
     if not target.num_classes:
-        return _path(x, target.values, parts, _lasso)
-    # Of two classes the second one is enough, and a single one has nothing to tell.
+        return _path(x, target.values, fractions, _lasso)
+    # For two classes one model suffices, and for a single class there is nothing to learn.
     classes = range(1 if target.num_classes <= 2 else 0, target.num_classes)
-    found = [_path(x, target.values == one, parts, _logistic, count, groups) for one in classes]
-    if not found:
+    paths = [
+        _path(x, target.values == code, fractions, _logistic, count, groups) for code in classes
+    ]
+    if not paths:
         return np.zeros((3, x.shape[1]))
-    found = np.array(found)
-    best = found[:, 0].argmax(axis=0)
-    entry, weight = np.take_along_axis(found[:, :2], best[None, None, :], axis=0)[0]
-    return np.stack([entry, weight, found[:, 2].max(axis=0)])
+    of_classes = np.array(paths)
+    best = of_classes[:, 0].argmax(axis=0)
+    entry, weight = np.take_along_axis(of_classes[:, :2], best[None, None, :], axis=0)[0]
+    return np.stack([entry, weight, of_classes[:, 2].max(axis=0)])
 
 
-def _path(x, y, parts, weights_along, *stop):
+def _path(x, y, fractions, weights_along, *stop):
     spread = y.std() * len(y)
     gradient = np.abs(x.T @ (y - y.mean()))
     if spread == 0 or gradient.max() == 0:
         return np.zeros((3, x.shape[1]))
-    penalties = parts[1:] * gradient.max()
+    penalties = fractions[1:] * gradient.max()
     weights = np.abs(weights_along(x, y, penalties, *stop))  # [steps, D]
     entered = weights > 0
     first = entered.argmax(axis=0)
@@ -121,7 +132,7 @@ def _path(x, y, parts, weights_along, *stop):
 
 
 def _logistic(x, y, penalties, count, groups):
-    found = []
+    weights = []
     inside = np.zeros(x.shape[1], bool)
     for penalty in penalties:
         model = LogisticRegression(
@@ -132,17 +143,17 @@ def _logistic(x, y, penalties, count, groups):
             random_state=0,
         )
         with warnings.catch_warnings():
-            # The order is settled long before the last digits of the weights are.
+            # The order converges long before the weights do.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            found.append(model.fit(x, y).coef_[0])
-        inside |= found[-1] != 0
+            weights.append(model.fit(x, y).coef_[0])
+        inside |= weights[-1] != 0
         if len(np.unique(groups[inside])) >= count:
             break
-    return np.array(found)
+    return np.array(weights)
 
 
 def _lasso(x, y, penalties):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        _, found, _ = lasso_path(x, y - y.mean(), alphas=penalties / len(y), tol=1e-7)
-    return found.T
+        _, weights, _ = lasso_path(x, y - y.mean(), alphas=penalties / len(y), tol=1e-7)
+    return weights.T

@@ -1,8 +1,10 @@
-"""How good a choice of features is: a quick model of the target, and its score on other rows.
+"""Scores a selection of features: trains a quick model on them, and scores it on other rows.
 
-Every score is such that 0 is the model that knows no features, and higher is better: the part of
-the target's variance, or of its entropy, that the features explain.
+Scores are the share of the target's variance, or of its entropy, that the features explain: 0 for a
+model without features, 1 for perfect predictions.
 """
+
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -11,12 +13,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sparse_keras.feature_selection.relevance import TargetColumn
+
 ESTIMATORS = ("linear", "boosting")
 LEAST_PROBABILITY = 1e-15
 
 
-def estimator_for(target, kind, sparse, seed):
-    """An unfitted model of one target.
+def estimator_for(target: TargetColumn, kind: Any, sparse: bool, seed: int) -> Any:
+    """Returns an unfitted model for one target.
 
     Args:
         target: A `TargetColumn`.
@@ -40,18 +44,18 @@ def estimator_for(target, kind, sparse, seed):
     return make_pipeline(StandardScaler(with_mean=not sparse), linear)
 
 
-def explained(model, x, y, target):
-    """The score of a fitted model on rows it has not seen.
+def explained(model: Any, x: Any, y: np.ndarray, target: TargetColumn) -> float:
+    """Returns the score of a fitted model on rows that it was not trained on.
 
-    For numbers R squared. For classes 1 - log loss / entropy, where the entropy is the log loss of
-    the classes' own frequencies (McFadden's R squared); an estimator without `predict_proba` is
-    scored by 1 - error rate / error rate of always guessing the most frequent class.
+    For numbers it is R squared. For classes it is 1 - log loss / entropy, where the entropy is the
+    log loss of the class frequencies (McFadden's R squared); for an estimator without
+    `predict_proba` it is 1 - error rate / error rate of the most frequent class.
 
     Args:
         model: The fitted estimator.
         x: `[M, D]`.
         y: `[M]`, values as in `target`.
-        target: The `TargetColumn` of all rows, for its frequencies or variance.
+        target: The `TargetColumn` of all rows, for the class frequencies.
     """
     if not target.num_classes:
         spread = ((y - y.mean()) ** 2).mean() or 1.0

@@ -1,4 +1,6 @@
-"""`UnivariateSelector`: features one by one, by t-test, analysis of variance or correlation."""
+"""`UnivariateSelector`: t-test, analysis of variance or correlation of single features."""
+
+from typing import Any
 
 import numpy as np
 
@@ -9,31 +11,33 @@ TESTS = ("auto", "t_test", "anova")
 
 
 class UnivariateSelector(FeatureSelector):
-    """Keeps the features that differ most between the classes, each looked at alone.
+    """Selects the features that differ most between the classes, testing each by itself.
 
-    For two classes Welch's t-test, which allows them different variances:
+    For two classes, the score is that of Welch's t-test, which allows different variances:
 
         t = |mean_1 - mean_0| / sqrt(s_1^2 / n_1 + s_0^2 / n_0)
 
-    with degrees of freedom after Welch and Satterthwaite. For more classes the F of an analysis of
-    variance, variance between the classes over variance within them; for numbers the F of the
-    correlation, r^2 (N - 2) / (1 - r^2). Several targets (labels, numbers): the mean over
-    them of the part of a feature's variance that they explain, eta squared.
+    with Welch-Satterthwaite degrees of freedom. For more classes, it is the F statistic of an
+    analysis of variance, the variance between classes divided by the variance within them. For
+    numbers, it is the F statistic of the correlation, r^2 (N - 2) / (1 - r^2). For several targets
+    (labels or numbers), it is the mean of eta squared, the share of the feature's variance that a
+    target explains.
 
-    What only helps together with others, it does not see. CSR matrices stay sparse.
+    Features that are informative only in combination are not detected. CSR matrices stay CSR.
 
     Args:
-        n_features_to_select: How many features to keep: an integer or a fraction.
-        test: `"t_test"`, `"anova"` (also for two classes), or `"auto"`, by the target.
+        n_features_to_select: Number of features to select: an integer or a fraction.
+        test: `"t_test"`, `"anova"` (also for two classes), or `"auto"`, which depends on the
+            target.
         task: What y holds: `"classification"`, `"regression"` or `"auto"`.
         groups: `[D]`, features that are selected together, or `None`.
 
     Attributes:
-        scores_: `[D]`: |t| or F; for several targets the mean eta squared. 0 for a constant
-            feature, infinite for one that is constant in each class.
-        pvalues_: `[D]`; for several targets the smallest, times their number (Bonferroni).
+        scores_: `[D]`, |t| or F; for several targets, the mean eta squared. 0 for a constant
+            feature, infinite for a feature that is constant within each class.
+        pvalues_: `[D]`; for several targets, the smallest times the number of targets (Bonferroni).
         ranking_: `[D]`, 1 for the most important feature.
-        n_features_to_select_: How many features, or groups, are kept.
+        n_features_to_select_: Number of features, or groups, selected.
 
     Example:
 
@@ -51,7 +55,13 @@ class UnivariateSelector(FeatureSelector):
     _needs_y = True
     _takes_sparse = True
 
-    def __init__(self, n_features_to_select=0.5, test="auto", task="auto", groups=None):
+    def __init__(
+        self,
+        n_features_to_select: float = 0.5,
+        test: str = "auto",
+        task: str = "auto",
+        groups: Any = None,
+    ) -> None:
         super().__init__(n_features_to_select, task, groups)
         self.test = test
 
@@ -60,7 +70,8 @@ class UnivariateSelector(FeatureSelector):
             raise ValueError(
                 f"test must be one of {', '.join(map(repr, TESTS))}. Received: {self.test!r}."
             )
-        scores, pvalues = zip(*(univariate_test(x, one, self.test) for one in targets), strict=True)
+        tests = [univariate_test(x, target, self.test) for target in targets]
+        scores, pvalues = zip(*tests, strict=True)
         if len(targets) == 1:
             (self.scores_,), (self.pvalues_,) = scores, pvalues
         else:

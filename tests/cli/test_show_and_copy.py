@@ -90,7 +90,7 @@ def test_check_tells_all_mistakes_of_all_files(here, capsys):
     (here / "worse.yaml").write_text("a: [\n")
     assert main(["check", "*.yaml", "tabular/sparse_mlp_adult", "nowhere.yaml"]) == 2
     found = capsys.readouterr()
-    assert "good.yaml: ok" in found.out and "2 of 5 are right" in found.out
+    assert "good.yaml: ok" in found.out and "2 of 5 are valid" in found.out
     for expected in (
         "bad.yaml:1:10: version",
         "bad.yaml:2:26: model.hiden_dim: unknown key (did you mean 'hidden_dim'?)",

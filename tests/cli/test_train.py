@@ -123,13 +123,13 @@ def test_resume_takes_the_config_of_the_run(tmp_path, capsys):
     ):
         assert main(["train", *given, "--resume", str(tmp_path)]) == 2
         told = capsys.readouterr().err
-        assert f"leave out {named}." in told
+        assert f"Leave out {named}." in told
     assert main(["train", "--resume", str(tmp_path)]) == 2
     assert "environment.json" in capsys.readouterr().err
     assert main(["train"]) == 2
-    assert "Say what to train" in capsys.readouterr().err
+    assert "Nothing to train" in capsys.readouterr().err
     assert main(["train", "--resume", "last"]) == 2
-    assert "Say what to train" in capsys.readouterr().err
+    assert "Nothing to train" in capsys.readouterr().err
 
 
 def test_users_own_table(tmp_path):
