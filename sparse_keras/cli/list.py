@@ -35,9 +35,7 @@ def run(args):
     entries = list_configs(args.pattern)
     if not entries:
         names = ", ".join(nearest_names(args.pattern))
-        print(
-            f"no config matches {args.pattern!r}; the closest are: {names}", file=sys.stderr
-        )
+        print(f"no config matches {args.pattern!r}; the closest are: {names}", file=sys.stderr)
         return 2
     table = Table("name", "description", "model", "data", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
