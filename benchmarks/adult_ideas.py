@@ -1,17 +1,17 @@
-"""What each idea gains on UCI Adult: the strongest config, one idea after the other taken back.
+"""What each idea gains on UCI Adult: the strongest config, with one idea after the other removed.
 
     python -m benchmarks.adult_ideas --seeds 5              # shows the table
     python -m benchmarks.adult_ideas --seeds 5 --publish    # writes it to results/ablations
 
-Each line is without the ideas of the lines above it, so that the differences between neighbours are
-what one idea gains on top of those below. What was measured is kept: a run that was cut off goes on
-where it was. `python -m benchmarks.render_results` then writes docs/results.md anew.
+Each row lacks the ideas of the rows above it, so that the difference between neighbours is what one
+idea gains on top of those below. Results are cached: an interrupted run continues where it stopped.
+ `python -m benchmarks.render_results` then writes docs/results.md anew.
 """
 
 import argparse
 import sys
 
-from sparse_keras.evaluation.contenders import REFERENCE, Side, chosen
+from sparse_keras.evaluation.contenders import REFERENCE, Contender, select
 from sparse_keras.schema import load_config
 
 CONFIG = "tabular/sparse_mlp_adult_ensemble"
@@ -36,9 +36,9 @@ IDEAS = {
 }
 
 
-def sides():
-    """The sides of the comparison, the whole config first."""
-    return [Side(name, label, _changed(values)) for name, (label, values) in IDEAS.items()]
+def contenders():
+    """The contenders of the comparison, the whole config first."""
+    return [Contender(name, label, _changed(values)) for name, (label, values) in IDEAS.items()]
 
 
 def _changed(changes):
@@ -56,18 +56,18 @@ def _changed(changes):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", help="some of the lines, with commas between")
+    parser.add_argument("--only", help="names of rows, separated by commas")
     parser.add_argument("--publish", action="store_true", help="write results/ablations")
     args = parser.parse_args(arguments)
 
-    from sparse_keras.evaluation.compare import measure
+    from sparse_keras.evaluation.compare import measure_contenders
     from sparse_keras.evaluation.published import publish
 
-    def progress(seed, side, result, kept):
-        print(seed, side.name, result["metrics"], "kept" if kept else "", file=sys.stderr)
+    def progress(seed, contender, result, cached):
+        print(seed, contender.name, result["metrics"], "cached" * cached, file=sys.stderr)
 
-    some = chosen(sides(), args.only and args.only.split(","), "this study")
-    comparison = measure(load_config(CONFIG), args.seeds, some, progress=progress)
+    selected = select(contenders(), args.only and args.only.split(","), "this study")
+    comparison = measure_contenders(load_config(CONFIG), args.seeds, selected, progress=progress)
     comparison.content["command"] = f"python -m benchmarks.adult_ideas --seeds {args.seeds}"
     print(comparison.to_markdown())
     if args.publish:

@@ -13,8 +13,41 @@ Example:
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
 from sparse_keras._internal import registration
+
+if TYPE_CHECKING:
+    # The names below once more, for type checkers and editors; a test keeps the two lists equal.
+    from sparse_keras import callbacks as callbacks
+    from sparse_keras import data as data
+    from sparse_keras import feature_selection as feature_selection
+    from sparse_keras import layers as layers
+    from sparse_keras import losses as losses
+    from sparse_keras import models as models
+    from sparse_keras import ops as ops
+    from sparse_keras import optimizers as optimizers
+    from sparse_keras import routing as routing
+    from sparse_keras import schema as schema
+    from sparse_keras import tasks as tasks
+    from sparse_keras.data import load_data as load_data
+    from sparse_keras.estimators import SparseExpertClassifier as SparseExpertClassifier
+    from sparse_keras.estimators import SparseExpertRegressor as SparseExpertRegressor
+    from sparse_keras.evaluation.compare import compare as compare
+    from sparse_keras.evaluation.dense_baselines import dense_twin as dense_twin
+    from sparse_keras.evaluation.result import Comparison as Comparison
+    from sparse_keras.inspection import Inspection as Inspection
+    from sparse_keras.inspection import inspect as inspect
+    from sparse_keras.schema import list_configs as list_configs
+    from sparse_keras.schema import load_config as load_config
+    from sparse_keras.schema.plugins import register_dataset as register_dataset
+    from sparse_keras.schema.plugins import register_experts as register_experts
+    from sparse_keras.schema.plugins import register_model as register_model
+    from sparse_keras.schema.plugins import register_router as register_router
+    from sparse_keras.training.building import build_model as build_model
+    from sparse_keras.training.train import Run as Run
+    from sparse_keras.training.train import load_model as load_model
+    from sparse_keras.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -55,7 +88,7 @@ _FUNCTIONS = {
 __all__ = ["__version__", *_MODULES, *_FUNCTIONS]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _FUNCTIONS:
@@ -65,7 +98,7 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
 
 

@@ -1,5 +1,6 @@
 """What `import sparse_keras` does and does not do, each in a fresh process."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_every_public_name_is_there():
     assert set(sparse_keras.__all__) <= set(dir(sparse_keras))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sparse_keras.nothing
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse(Path(sparse_keras.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        alias.asname: f"{node.module}.{alias.name}" for node in block.body for alias in node.names
+    }
+    modules = {name: f"sparse_keras.{name}" for name in sparse_keras._MODULES}
+    functions = {
+        name: f"sparse_keras.{module}.{name}" for name, module in sparse_keras._FUNCTIONS.items()
+    }
+    assert imported == modules | functions
 
 
 def test_a_failed_registration_is_a_warning_not_a_broken_keras(monkeypatch):

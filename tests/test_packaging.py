@@ -52,6 +52,7 @@ def test_a_wheel_holds_configs_and_data_and_works_elsewhere(tmp_path):
     data = "sparse_keras/data/files"
     assert files(site / data, "*") == files(ROOT / data, "*")
     assert files(site / "sparse_keras/configs", "*.json") == files(ROOT / "configs", "*.json")
+    assert (site / "sparse_keras/py.typed").is_file()
     # In a folder of its own, so that it is this installation that is found.
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

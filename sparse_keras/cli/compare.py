@@ -12,7 +12,7 @@ from sparse_keras.cli.arguments import add_config, add_set, check_output
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.contenders import sides_of
+from sparse_keras.evaluation.contenders import contenders_of
 from sparse_keras.evaluation.published import check_publishable, publish
 from sparse_keras.evaluation.tables import note, number, tables_of
 from sparse_keras.schema import load_config
@@ -32,9 +32,9 @@ def add_parser(subparsers):
         "compare",
         help="compare a config with dense models, gradient boosting and a linear model",
         description="Train a config, its dense twins (of equal active FLOPs, equal parameters, "
-        "equal seconds), gradient boosting and a linear model on the same splits, one for each "
-        "seed; and show their test metrics, the differences in pairs, and what each costs. "
-        "A comparison that was cut off goes on where it was.",
+        "equal seconds), gradient boosting and a linear model on the same splits, one per seed. "
+        "Print their test metrics, the differences paired by seed, and what each model costs. "
+        "An interrupted comparison continues where it stopped.",
         epilog=_EXAMPLES,
     )
     add_config(parser)
@@ -44,38 +44,38 @@ def add_parser(subparsers):
         type=int,
         default=5,
         metavar="N",
-        help="number of seeds: of the split, and of the training (default: %(default)s)",
+        help="number of seeds, each for the split and the training (default: %(default)s)",
     )
     parser.add_argument(
         "--only",
         metavar="MODELS",
-        help="the models to compare with, with commas between: equal_flops, equal_params, "
-        "equal_seconds, single_task (of several targets), hgb, linear (default: all)",
+        help="the models to compare with, separated by commas: equal_flops, equal_params, "
+        "equal_seconds, single_task (several targets only), hgb, linear (default: all)",
     )
     parser.add_argument(
         "--ablate",
         action="store_true",
-        help="compare the config with itself, one part changed: the number of experts, a router "
-        "frozen as drawn at random, all experts equally weighted (experts_1, ..., experts_32, "
-        "frozen_router, uniform)",
+        help="compare the config with variants of itself: other numbers of experts, a router "
+        "frozen at its random initialization, all experts equally weighted (experts_1, ..., "
+        "experts_32, frozen_router, uniform)",
     )
     parser.add_argument(
         "--tune",
         type=int,
         default=0,
         metavar="N",
-        help="try N settings of gradient boosting and of the linear model, by the validation rows "
-        "of the first seed (default: their own settings)",
+        help="try N settings each of gradient boosting and the linear model, by the validation "
+        "rows of the first seed (default: fixed settings)",
     )
     parser.add_argument("--output", metavar="FILE", help="write the results to a JSON file")
     parser.add_argument(
-        "--fresh", action="store_true", help="measure again what earlier comparisons kept"
+        "--fresh", action="store_true", help="measure again instead of using cached results"
     )
     parser.add_argument(
         "--publish",
         action="store_true",
         help="for maintainers: write the results of a shipped config to results/, from which the "
-        "tables of the docs are made",
+        "tables in the docs are rendered",
     )
     return parser
 
@@ -83,30 +83,38 @@ def add_parser(subparsers):
 def run(args):
     config = _config(args)
     if args.tune < 0 or (args.tune and args.ablate):
-        raise ValueError("--tune takes a number of settings, and no --ablate, without baselines.")
+        raise ValueError(
+            "--tune takes a number of settings, at least 0. It cannot be combined with --ablate, "
+            "which has no baselines."
+        )
     names = args.only and args.only.split(",")
-    sides = ablations_of(config, names) if args.ablate else sides_of(config, names, args.tune)
+    if args.ablate:
+        contenders = ablations_of(config, names)
+    else:
+        contenders = contenders_of(config, names, args.tune)
     if args.publish:
         check_publishable(config)
     if args.output:
         check_output(args.output)
 
     start_backend()
-    from sparse_keras.evaluation.compare import check, measure
+    from sparse_keras.evaluation.compare import check, measure_contenders
 
     check(config)
-    # TensorFlow holds it to be strange that there are so many models.
+    # TensorFlow warns of retracing when many models are trained.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # Keras wonders about the softmax of a single expert, which is one of the ablations.
+    # Keras warns of the softmax over a single expert, which is one of the ablations.
     warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     progress = _Progress()
     try:
         with routing_warnings(progress.warn):
-            comparison = measure(config, args.seeds, sides, args.tune, args.fresh, progress)
+            comparison = measure_contenders(
+                config, args.seeds, contenders, args.tune, args.fresh, progress
+            )
     except KeyboardInterrupt:
         if args.debug:
             raise
-        print("interrupted; the same command goes on where it was", file=sys.stderr)
+        print("interrupted; the same command continues where it stopped", file=sys.stderr)
         return 1
     comparison.content["command"] = _command(args)
     _show(comparison.content)
@@ -126,24 +134,24 @@ def _config(args):
 
 
 class _Progress:
-    """Tells each result on standard error, as it comes."""
+    """Prints each result to standard error as it is measured."""
 
     def __init__(self):
         self.console = Console(stderr=True, markup=False, highlight=False)
         self._warnings = []
 
     def warn(self, message):
-        """Tells a warning, below the result of the training that it is of."""
+        """Prints a warning below the result of the training that it belongs to."""
         self._warnings.append(message)
 
-    def __call__(self, seed, side, result, kept):
+    def __call__(self, seed, contender, result, cached):
         metrics = "  ".join(
             f"{name} {'-' if value is None else number(value)}"
             for name, value in result["metrics"].items()
         )
-        seconds = "kept" if kept else f"{result['costs']['fit_seconds']:.1f} s"
-        told = f"seed {seed}  {side.name:<14}  {metrics}  {seconds}"
-        self.console.print(told, soft_wrap=True)
+        seconds = "cached" if cached else f"{result['costs']['fit_seconds']:.1f} s"
+        line = f"seed {seed}  {contender.name:<14}  {metrics}  {seconds}"
+        self.console.print(line, soft_wrap=True)
         for message in self._warnings:
             self.console.print(f"warning: {message}")
         self._warnings = []
@@ -153,8 +161,8 @@ def _show(content):
     width = None if sys.stdout.isatty() else 200
     console = Console(markup=False, highlight=False, width=width)
     rows = content["data"]["rows"]
-    told = ", ".join(f"{count:,} {part}" for part, count in rows.items())
-    console.print(f"{content['config']}: {content['data']['name']}, {told} rows", soft_wrap=True)
+    counts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
+    console.print(f"{content['config']}: {content['data']['name']}, {counts} rows", soft_wrap=True)
     for head, lines in tables_of(content):
         table = Table(head[0], box=None, pad_edge=False)
         for name in head[1:]:

@@ -1,7 +1,9 @@
-"""A config against dense twins and strong baselines, in pairs over seeds.
+"""Comparisons of a config with dense twins and strong baselines, paired over seeds.
 
-`comparing.py` leads: for each seed and each of `sides.py` it measures (`measuring.py`, `scores.py`,
-`baselines.py`, `tuning.py`) or takes what is kept (`kept.py`), and makes a `Comparison` of it
-(`statistics.py`, `comparison.py`), which `tables.py` shows. Imports nothing, so that the command
-line starts at once.
+`compare.py` runs a comparison: for each seed it measures each contender (`contenders.py`,
+`measure.py`, `scores.py`), unless the result is in the cache (`cache.py`), and summarises the
+results (`statistics.py`) in a `Comparison` (`result.py`), which `tables.py` displays.
+`dense_baselines.py` derives dense twins, `ablations.py` variants of the config itself.
+
+This file imports nothing, so that the command line starts without Keras.
 """

@@ -1,14 +1,15 @@
-"""Results that are kept, so that a comparison which was cut off goes on where it was.
+"""A cache of results, so that an interrupted comparison continues where it stopped.
 
-One JSON file for each model and seed, in the cache folder. Its name is a hash of all that the
-result depends on: the config that was trained, the rows, this package's code and the versions of
-others. Whatever changes, it is measured again.
+The cache folder holds a JSON file for each model and seed. Its name is a hash of everything that
+the result depends on: the config, the data, this package's code, and the versions of other
+packages. If any of them changes, the model is measured again.
 """
 
 import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,8 +22,8 @@ from sparse_keras.data.tabular.csr import is_matrix
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
 
-class Kept:
-    """The results of one set of rows.
+class ResultCache:
+    """Cached results on one data set.
 
     Args:
         data: What `load_data` returned.
@@ -33,15 +34,15 @@ class Kept:
         self.context = [data.digest(), _digest_of_test(data), _code(), keras.backend.backend()]
         self.context += [f"{name} {version}" for name, version in versions().items()]
 
-    def get(self, *identity):
-        """What was put under this identity; None if nothing was, or it is damaged."""
+    def get(self, *identity: str) -> Any:
+        """Returns the result stored under an identity; None if there is none, or it is damaged."""
         try:
             return json.loads(self._file(identity).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
-    def put(self, result, *identity):
-        """Keeps a result that survives JSON."""
+    def put(self, result: Any, *identity: str) -> None:
+        """Stores a result of JSON values under an identity."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self._file(identity), json.dumps(result))
 
@@ -50,34 +51,34 @@ class Kept:
         return self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
 
 
-def versions():
-    """The versions of Python packages that numbers depend on, as far as they are installed."""
-    found = {"sparse_keras": sparse_keras.__version__}
+def versions() -> dict[str, str]:
+    """Returns the versions of this package and of those of `PACKAGES` that are installed."""
+    installed = {"sparse_keras": sparse_keras.__version__}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _digest_of_test(data):
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     test = data.test
     for array in keras.tree.flatten((test.x, test.y, test.sample_weight)):
         if is_matrix(array):
             for part in (array.indptr, array.indices, array.data):
-                found.update(part)
+                digest.update(part)
         elif array is not None:
-            found.update(np.ascontiguousarray(array))
-    return found.hexdigest()
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def _code():
-    """A hash of this package's own code, but for its command line."""
+    """A hash of this package's code, except for the command line."""
     package = Path(sparse_keras.__file__).parent
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         if file.parent.name != "cli":
-            found.update(file.read_bytes())
-    return found.hexdigest()
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,11 +1,12 @@
 """compare: a config against its dense twins, gradient boosting and a linear model."""
 
 import time
+from collections.abc import Callable, Sequence
 
 from sparse_keras.data import load_data
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.cache import Kept, versions
-from sparse_keras.evaluation.contenders import sides_of
+from sparse_keras.evaluation.cache import ResultCache, versions
+from sparse_keras.evaluation.contenders import Contender, contenders_of
 from sparse_keras.evaluation.machine import machine
 from sparse_keras.evaluation.measure import (
     measure_baseline,
@@ -20,55 +21,66 @@ from sparse_keras.schema.core.errors import ConfigError
 from sparse_keras.tasks import MultiTask
 
 FORMAT = 2
+# Published results hold these sentences as they were written at the time.
 UNTUNED = (
-    "No side was tuned: networks as the config has them, the others at fixed settings (gradient "
-    "boosting: learning rate 0.1, up to 500 trees, stopped by a tenth of its rows; linear model: "
-    "regularisation 1, of sparse rows 0.1)."
+    "No model was tuned: networks are trained as configured, the baselines at fixed settings "
+    "(gradient boosting: learning rate 0.1, up to 500 trees, early stopping on a tenth of its "
+    "rows; linear model: regularization 1, for sparse rows 0.1)."
 )
 
 TUNED = (
-    "Gradient boosting and the linear model got the best of {tune} settings each, their own and "
-    "{others} drawn at random, by the validation rows of the first seed. The networks are as the "
-    "config has them, which was chosen by hand, by validation rows, in about as many trials; dense "
-    "twins share it."
+    "Gradient boosting and the linear model use the best of {tune} settings each, the fixed ones "
+    "and {others} drawn at random, by the validation rows of the first seed. The networks are "
+    "trained as configured; the config was chosen by hand, by validation rows, in about as many "
+    "trials, and the dense twins share it."
 )
-UNTUNED_NETWORKS = "No side was tuned: but for what its name says, each is as the config has it."
+UNTUNED_NETWORKS = (
+    "No model was tuned: apart from what its name says, each is trained as configured."
+)
 
 
-def compare(config, seeds=5, models=None, ablate=False, tune=0, fresh=False, progress=None):
-    """Measures a config against its dense twins and strong baselines, on the same splits.
+def compare(
+    config: Config | str,
+    seeds: int | Sequence[int] = 5,
+    models: Sequence[str] | None = None,
+    ablate: bool = False,
+    tune: int = 0,
+    fresh: bool = False,
+    progress: Callable | None = None,
+) -> Comparison:
+    """Compares a config with its dense twins and strong baselines on the same splits.
 
-    For each seed, `training.seed` and `data.split_seed` are that seed: one split, one draw of
-    weights. Networks train on the training rows and stop by the validation rows as the config says;
-    gradient boosting and the linear model get both as training rows. All are measured on the test
-    rows, by the same functions of scikit-learn.
+    For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
+    and the initial weights. Networks train on the training rows and stop early by the validation
+    rows as configured; gradient boosting and the linear model train on both. All models are scored
+    on the test rows by the same functions of scikit-learn.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
     `dense_twin`s), for several targets `single_task` (a dense model for each), `hgb`
     (HistGradientBoosting) and `linear` (logistic or ridge regression on 32 quantile bins of each
-    number and on each category, or on sparse rows). What was measured is kept in the cache folder,
-    so that a comparison which was cut off goes on where it was.
+    number and on each category, or on sparse rows). Results are cached, so that an interrupted
+    comparison continues where it stopped.
 
     Args:
         config: A `Config`, or what `load_config` takes: a name or a path.
-        seeds: Number of seeds from 0 on, or a list of them.
-        models: Names of the models to compare with; None for all.
-        ablate: Whether to compare the config with itself instead, one part of it changed:
-            `experts_1` to `experts_32` (the number of experts, at the same k), `frozen_router` (as
-            drawn at random) and `uniform` (all experts, equally weighted).
-        tune: Number of settings to try of each baseline, `hgb` and `linear`, by the validation rows
-            of the first seed: as much as a config of your own has cost you. 0 for their own
-            settings.
-        fresh: Whether to measure again what is kept.
-        progress: Function that gets `(seed, side, result, kept)` after each model: the seed, a
-            `Side`, its metrics and costs, and whether they were there already.
+        seeds: Number of seeds, counted from 0, or a list of seeds.
+        models: Names of the models to compare with. None for all.
+        ablate: Whether to compare the config with variants of itself instead: `experts_1` to
+            `experts_32` (another number of experts, at the same k), `frozen_router` (at its random
+            initialization) and `uniform` (all experts, equally weighted).
+        tune: Number of settings to try for each baseline, `hgb` and `linear`, by the validation
+            rows of the first seed. For a fair comparison, choose about the number of trials that
+            your own config took. 0 for fixed settings.
+        fresh: Whether to measure again instead of using cached results.
+        progress: Function called after each model with `(seed, contender, result, cached)`: the
+            seed, a `Contender`, its metrics and costs, and whether they came from the cache.
 
     Returns:
         A `Comparison`.
 
     Raises:
-        ValueError: If the config has no data or no optimizer; if there is no such model, or no such
-            twin of the config's; if `seeds` is none.
+        ValueError: If the config has no data or no optimizer; if there is no model of a name, or
+            the config has no dense twin; if `seeds` is empty.
 
     Example:
 
@@ -81,29 +93,36 @@ def compare(config, seeds=5, models=None, ablate=False, tune=0, fresh=False, pro
     config = config if isinstance(config, Config) else load_config(config)
     if ablate and tune:
         raise ValueError("`tune` has no effect in an ablation, which has no baselines.")
-    sides = ablations_of(config, models) if ablate else sides_of(config, models, tune)
-    return measure(config, seeds, sides, tune, fresh, progress)
+    contenders = ablations_of(config, models) if ablate else contenders_of(config, models, tune)
+    return measure_contenders(config, seeds, contenders, tune, fresh, progress)
 
 
-def check(config):
+def check(config: Config) -> None:
     """Raises a `ConfigError` if a config cannot be compared."""
-    for section, needed in (("data", "rows"), ("optimizer", "training")):
+    for section, needed in (("data", "examples"), ("optimizer", "training")):
         if getattr(config, section) is None:
             raise ConfigError(
-                f"The config {config.name!r} has no {section} section, and a comparison needs "
-                f"{needed}. Such as: {section}: {{type: ...}}."
+                f"The config {config.name!r} has no {section} section, which a comparison needs "
+                f"for {needed}. Expected such as {section}: {{type: ...}}."
             )
 
 
-def measure(config, seeds, sides, tune=0, fresh=False, progress=None):
-    """Measures sides, the first of which is the one that the others are compared with.
+def measure_contenders(
+    config: Config,
+    seeds: int | Sequence[int],
+    contenders: Sequence[Contender],
+    tune: int = 0,
+    fresh: bool = False,
+    progress: Callable | None = None,
+) -> Comparison:
+    """Measures contenders and compares the first one with each of the others.
 
     Args:
         config: A `Config`.
-        seeds: Number of seeds, or a list of them.
-        sides: List of `Side`.
-        tune: Number of settings that were tried of each baseline.
-        fresh: Whether to measure again what is kept.
+        seeds: Number of seeds, or a list of seeds.
+        contenders: List of `Contender`.
+        tune: Number of settings that are tried for each baseline.
+        fresh: Whether to measure again instead of using cached results.
         progress: As for `compare`.
 
     Returns:
@@ -111,76 +130,76 @@ def measure(config, seeds, sides, tune=0, fresh=False, progress=None):
     """
     check(config)
     seeds = _seeds(seeds)
-    found, described, memory = {}, None, {}
+    results, described, memory = {}, None, {}
     for seed in seeds:
         seeded = with_seed(config, seed)
         data = load_data(seeded)
         if described is None:
-            sides, left_out = _possible(sides, data)
+            contenders, left_out = _possible(contenders, data)
             described = _described(data) | {"left_out": left_out}
-            found = {side.name: [] for side in sides}
-        results = Results(data, seeded, memory, fresh)
-        for side in sides:
-            result, was_kept = results.of(side)
-            found[side.name].append(result)
+            results = {contender.name: [] for contender in contenders}
+        of_seed = SeedResults(data, seeded, memory, fresh)
+        for contender in contenders:
+            result, cached = of_seed.of(contender)
+            results[contender.name].append(result)
             if progress is not None:
-                progress(seed, side, result, was_kept)
-    described["tuning"] = _tuning(sides, tune)
-    return Comparison(_content(config, seeds, sides, found, described))
+                progress(seed, contender, result, cached)
+    described["tuning"] = _tuning(contenders, tune)
+    return Comparison(_content(config, seeds, contenders, results, described))
 
 
-def with_seed(config, seed):
-    """The same config with a seed for its split, where it has one, and for its training."""
+def with_seed(config: Config, seed: int) -> Config:
+    """Returns a config with a seed for its training and, where it has one, for its split."""
     values = config.model_dump()
     values["training"]["seed"] = seed
-    # It is left out where it would change nothing.
+    # A section has no split_seed where it would change nothing.
     if "split_seed" in values["data"]:
         values["data"]["split_seed"] = seed
     return Config.model_validate(values).renamed(config.name)
 
 
-class Results:
-    """The results of one seed, measured or kept.
+class SeedResults:
+    """The results of one seed, measured or from the cache.
 
     Args:
         data: What `load_data` returned.
         config: The `Config` with the seed.
-        memory: A dict that goes from seed to seed.
-        fresh: Whether to measure again what is kept.
+        memory: A dict that is shared by all seeds.
+        fresh: Whether to measure again instead of using cached results.
     """
 
-    def __init__(self, data, config, memory, fresh):
+    def __init__(self, data, config: Config, memory: dict, fresh: bool):
         self.data, self.config, self.memory, self.fresh = data, config, memory, fresh
-        self.kept = Kept(data)
+        self.cache = ResultCache(data)
 
-    def of(self, side):
-        """`(result, was kept)` of a side."""
-        made = side.make(self.config, self.data, self.recall)
-        if isinstance(made, Config):
-            return self._kept_or(lambda: measure_network(made, self.data), made.hash)
-        if isinstance(made, dict):
-            identity = [f"only {name}: {one.hash}" for name, one in made.items()]
-            return self._kept_or(lambda: measure_single_tasks(made, self.data), *identity)
-        return self._kept_or(lambda: measure_baseline(made, self.data), made.identity)
+    def of(self, contender: Contender) -> tuple[dict, bool]:
+        """Returns the result of a contender, and whether it came from the cache."""
+        model = contender.make(self.config, self.data, self.recall)
+        if isinstance(model, Config):
+            return self._cached_or(lambda: measure_network(model, self.data), model.hash)
+        if isinstance(model, dict):
+            identity = [f"only {name}: {config.hash}" for name, config in model.items()]
+            return self._cached_or(lambda: measure_single_tasks(model, self.data), *identity)
+        return self._cached_or(lambda: measure_baseline(model, self.data), model.identity)
 
-    def recall(self, name, find):
-        """A value that the first seed finds for all of them, such as a width that is measured."""
+    def recall(self, name: str, find: Callable):
+        """Returns what `find()` returned for the first seed, such as a measured width."""
         if name not in self.memory:
-            self.memory[name], _ = self._kept_or(find, name, self.config.hash)
+            self.memory[name], _ = self._cached_or(find, name, self.config.hash)
         return self.memory[name]
 
-    def _kept_or(self, find, *identity):
-        kept = None if self.fresh else self.kept.get(*identity)
-        if kept is not None:
-            return kept, True
-        found = find()
-        self.kept.put(found, *identity)
-        return found, False
+    def _cached_or(self, measure, *identity):
+        result = None if self.fresh else self.cache.get(*identity)
+        if result is not None:
+            return result, True
+        result = measure()
+        self.cache.put(result, *identity)
+        return result, False
 
 
 def _seeds(seeds):
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    if not seeds or len(set(seeds)) < len(seeds) or not all(type(s) is int for s in seeds):
+    if not seeds or len(set(seeds)) < len(seeds) or not all(type(seed) is int for seed in seeds):
         raise ValueError(
             "`seeds` must be a number of seeds, at least 1, or a list of different integers. "
             f"Received: {seeds!r}."
@@ -202,9 +221,9 @@ def _possible(sides, data):
     return [side for side in sides if side.name not in left_out], left_out
 
 
-def _tuning(sides, tune):
-    """What was tuned, in words."""
-    if not {"hgb", "linear"} & {side.name for side in sides}:
+def _tuning(contenders, tune):
+    """Describes what was tuned."""
+    if not {"hgb", "linear"} & {contender.name for contender in contenders}:
         return UNTUNED_NETWORKS
     return TUNED.format(tune=tune, others=tune - 1) if tune else UNTUNED
 
@@ -217,27 +236,27 @@ def _described(data):
     }
 
 
-def _content(config, seeds, sides, found, described):
+def _content(config, seeds, contenders, results, described):
     metrics = described["metrics"]
     models = {}
-    for side in sides:
-        results = found[side.name]
-        models[side.name] = {
-            "label": side.label,
+    for contender in contenders:
+        of_seeds = results[contender.name]
+        models[contender.name] = {
+            "label": contender.label,
             **{
                 part: {
-                    name: summary([result[part][name] for result in results])
-                    for name in results[0][part]
+                    name: summary([result[part][name] for result in of_seeds])
+                    for name in of_seeds[0][part]
                 }
                 for part in ("metrics", "costs")
             },
         }
-    reference = models[sides[0].name]
-    for side in sides[1:]:
-        models[side.name]["against"] = {
+    reference = models[contenders[0].name]
+    for contender in contenders[1:]:
+        models[contender.name]["against"] = {
             name: paired_difference(
                 reference["metrics"][name]["values"],
-                models[side.name]["metrics"][name]["values"],
+                models[contender.name]["metrics"][name]["values"],
                 metric["higher_is_better"],
             )
             for name, metric in metrics.items()

@@ -1,11 +1,11 @@
-"""Which models stand against each other in a comparison, by name.
+"""The models that a comparison measures, by name.
 
-A side is a network, given by the config it is trained from, or a baseline of scikit-learn. Without
-Keras, so that the command line can tell a wrong name before that has started.
+A contender is a network, given by the config it is trained from, or a baseline of scikit-learn.
+Imports no Keras, so that the command line reports a wrong name at once.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sparse_keras._internal.suggest import did_you_mean
@@ -34,15 +34,15 @@ _DENSE = {"dense_mlp": "dense twin", "shared_bottom": "shared bottom"}
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of the models.
+class Contender:
+    """A model that takes part in a comparison.
 
     Args:
-        name: Its name in `--only` and in files.
-        label: What tables call it.
+        name: Its name in `--only` and in result files.
+        label: Its name in tables.
         make: Function of a config with its seeds, of its data, and of `recall(name, find)`, which
-            returns what `find` found for the first seed. It returns a `Config` to train, a dict of
-            such for each target alone, or a `baselines.Baseline` to fit.
+            returns what `find` returned for the first seed. It returns a `Config` to train, a dict
+            of configs for single targets, or a `sklearn_baselines.Baseline` to fit.
     """
 
     name: str
@@ -50,29 +50,30 @@ class Side:
     make: Callable
 
 
-def sides_of(config, names=None, tune=0):
-    """The sides of a comparison.
+def contenders_of(config, names: Sequence[str] | None = None, tune: int = 0) -> list[Contender]:
+    """Returns the contenders of a comparison.
 
     Args:
         config: The `Config` that is compared.
-        names: Names of the sides to take. None for all; "moe" always takes part.
-        tune: Number of settings to try of each baseline; 0 for its own ones.
+        names: Names of the contenders to return. None for all. "moe", the config itself, is always
+            included.
+        tune: Number of settings to try for each baseline; 0 for fixed settings.
 
     Returns:
-        A list of `Side`, that of the config itself first.
+        A list of `Contender`, the config itself first.
 
     Raises:
-        ValueError: If there is no such side, or the model has no such twins.
+        ConfigError: If there is no contender of a name, or the model has no dense twin.
     """
     twin = TWINS.get(config.model.type)
-    sides = [
-        Side(name, label.format(dense=_DENSE.get(twin, "dense twin")), _making(name, tune))
+    contenders = [
+        Contender(name, label.format(dense=_DENSE.get(twin, "dense twin")), _making(name, tune))
         for name, label in _LABELS.items()
-        # Of models of several tasks only.
+        # Only for multi-task models.
         if name != "single_task" or twin == "shared_bottom"
     ]
-    sides = chosen(sides, names, "this comparison")
-    twins = [side.name for side in sides if side.name.startswith("equal_")]
+    contenders = select(contenders, names, "this comparison")
+    twins = [contender.name for contender in contenders if contender.name.startswith("equal_")]
     if twins and twin is None:
         others = [name for name in ("hgb", "linear") if names is None or name in names]
         others = others or ["hgb", "linear"]
@@ -81,23 +82,33 @@ def sides_of(config, names=None, tune=0):
             f"would be; {', '.join(TWINS)} have. Compare it with the others: --only "
             f"{','.join(others)}, or models={others} in Python."
         )
-    return sides
+    return contenders
 
 
-def chosen(sides, names, what):
-    """The sides that have these names, and the first in any case; all for None.
+def select(contenders: list[Contender], names: Sequence[str] | None, what: str) -> list[Contender]:
+    """Selects contenders by name.
+
+    Args:
+        contenders: The contenders to select from.
+        names: Names of the contenders to return; the first contender is always included. None for
+            all.
+        what: What the contenders take part in, for the error.
 
     Raises:
-        ConfigError: If there is no such side.
+        ConfigError: If there is no contender of a name.
     """
-    known = {side.name: side for side in sides}
+    known = {contender.name: contender for contender in contenders}
     for name in names or ():
         if name not in known:
             raise ConfigError(
                 f"The models of {what} are {', '.join(known)}. Received: {name!r}"
                 f"{did_you_mean(name, known, in_brackets=True)}."
             )
-    return [side for side in sides if names is None or side is sides[0] or side.name in names]
+    return [
+        contender
+        for contender in contenders
+        if names is None or contender is contenders[0] or contender.name in names
+    ]
 
 
 def _itself(config, data, recall):
@@ -114,7 +125,7 @@ def _twin(equal):
 
 
 def _twin_of_equal_seconds(config, data, recall):
-    """One width for all seeds: what is measured differs a little each time."""
+    """Uses one width for all seeds, because measured times differ a little each time."""
     from sparse_keras.evaluation.dense_baselines import dense_twin, width_of, with_hidden_dim
 
     def find():
@@ -157,8 +168,3 @@ _BASELINES = {"hgb": "Boosting", "linear": "Linear"}
 
 def _making(name, tune):
     return _baseline(_BASELINES[name], tune) if name in _BASELINES else _MAKE[name]
-
-
-def loss_to_watch(config):
-    """What stops a side early if what the config watches is a log of routers that it lacks."""
-    return "val_loss" if config.data and config.data.validation_fraction else "loss"

@@ -6,7 +6,8 @@ import time
 
 from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
-from sparse_keras.evaluation.contenders import TWINS, loss_to_watch
+from sparse_keras.evaluation.contenders import TWINS
+from sparse_keras.evaluation.early_stopping import fallback_monitor
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.schema.sections.tabular.models import DenseMLP
 from sparse_keras.schema.sections.tabular.multi_task_models import SharedBottom
@@ -103,7 +104,7 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
         layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
         dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
     values = {**config.model_dump(), "model": dense}
-    _without_experts(values["training"], loss_to_watch(config))
+    _without_experts(values["training"], fallback_monitor(config))
     # Validated afresh: a twin is a config like any other.
     twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")

@@ -1,24 +1,24 @@
-"""The machine that numbers were measured on. No names of hosts or folders."""
+"""The machine that results were measured on, without names of hosts or folders."""
 
 import os
 import platform
 from pathlib import Path
 
 
-def machine():
-    """The model of the CPU and the number of cores that this process may use."""
+def machine() -> dict[str, str | int | None]:
+    """Describes the machine: `{"cpu": ..., "cores": ..., "system": ...}`."""
     return {"cpu": cpu_model(), "cores": cores(), "system": platform.system()}
 
 
-def cores():
-    """The number of cores that this process may use."""
+def cores() -> int | None:
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
 
 
-def cpu_model():
-    """The model of the CPU, as its maker calls it."""
+def cpu_model() -> str:
+    """Returns the model name of the CPU."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8").splitlines():

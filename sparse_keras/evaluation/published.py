@@ -1,37 +1,39 @@
-"""The published results: one JSON file under `results/` for each config, written by a command.
+"""Published results: a JSON file under `results/` for each config, written by a command.
 
-`sparse-keras compare CONFIG --publish` writes them, the README and docs/results.md show them, and
-`sparse-keras train` prints them beside its own.
+`sparse-keras compare CONFIG --publish` writes them, README.md and docs/results.md display them, and
+`sparse-keras train` prints them beside its own metrics.
 """
 
 import json
+from pathlib import Path
+from typing import Any
 
 from sparse_keras._internal.shipped import shipped_folder
-from sparse_keras.schema import load_config
+from sparse_keras.evaluation.result import Comparison
+from sparse_keras.schema import Config, load_config
 from sparse_keras.schema.core.errors import ConfigError
 
 
-def published_result(config_name):
-    """What was published for a shipped config.
+def published_result(config_name: str) -> dict[str, Any] | None:
+    """Reads the published results of a shipped config.
 
     Args:
         config_name: Name of the config.
 
     Returns:
-        The file's content, as `Comparison.content` has it, or None if there is none.
-        `"config_values"` are those of the config it was measured with, and `"models"` holds, for
-        each model, its metrics on the test rows: `{"mean": ..., "std": ..., "values": [one for each
-        seed]}`.
+        The file's content, a `Comparison.content`, or None if nothing was published.
+        `"config_values"` are the values of the config at the time, and `"models"` holds the test
+        metrics of each model: `{"mean": ..., "std": ..., "values": [one per seed]}`.
     """
     file = _file(config_name)
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def is_of(content, config):
-    """Whether results were measured with the values that a config has.
+def is_of(content: dict[str, Any], config: Config) -> bool:
+    """Returns whether results were measured with the values that a config has now.
 
-    A key that configs did not have then counts as equal if it holds its default, which is what was
-    done before there was the key.
+    A key that was added to configs since counts as equal if it has its default, which is how the
+    library behaved before the key existed.
 
     Args:
         content: What `published_result` returns.
@@ -41,7 +43,7 @@ def is_of(content, config):
 
 
 def _equal(then, now, given):
-    """Whether values are equal, but for keys that are new and not given."""
+    """Whether values are equal, except for new keys that are not given."""
     if not isinstance(then, dict) or not isinstance(now, dict):
         return then == now
     given = given if isinstance(given, dict) else {}
@@ -53,11 +55,11 @@ def _equal(then, now, given):
     )
 
 
-def check_publishable(config):
-    """Checks that a config is a shipped one, as it is shipped.
+def check_publishable(config: Config) -> None:
+    """Checks that a config is a shipped one without changes.
 
     Raises:
-        ConfigError: If not.
+        ConfigError: If it is not.
     """
     if config.overrides or config.reference != config.name:
         raise ConfigError(
@@ -66,22 +68,25 @@ def check_publishable(config):
         )
 
 
-def publish(comparison, ablation=False):
+def publish(comparison: Comparison, ablation: bool = False) -> Path:
     """Writes the results of a shipped config.
 
     Args:
         comparison: A `Comparison`.
-        ablation: Whether it is one of the config with itself, which has a file of its own.
+        ablation: Whether it compares the config with variants of itself. Such results have files
+            of their own.
 
     Returns:
-        The file, a `pathlib.Path`.
+        The file.
 
     Raises:
-        ConfigError: If the config is no shipped one, or not as it is shipped.
+        ConfigError: If the config is not a shipped one, or was changed.
     """
     name = comparison.content["config"]
     if not is_of(comparison.content, load_config(name)):
-        raise ConfigError(f"The config {name!r} was compared with other values than it ships with.")
+        raise ConfigError(
+            f"The config {name!r} was compared with other values than those it ships with."
+        )
     file = _file(f"ablations/{name}" if ablation else name)
     file.parent.mkdir(parents=True, exist_ok=True)
     comparison.save(file)

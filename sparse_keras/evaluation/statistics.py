@@ -1,21 +1,23 @@
-"""What the numbers of several seeds say: mean and spread, and differences in pairs."""
+"""Statistics over seeds: mean and standard deviation, and paired differences."""
 
 import math
 import statistics
+from collections.abc import Sequence
+from typing import Any
 
 from scipy import stats
 
 CONFIDENCE = 0.95
 
 
-def summary(values):
-    """Mean and standard deviation over seeds.
+def summary(values: Sequence[float | None]) -> dict[str, Any]:
+    """Summarises a number over seeds.
 
     Args:
-        values: A list of numbers, one for each seed; None where there is none.
+        values: One number per seed; None where it is undefined.
 
     Returns:
-        `{"mean": ..., "std": ..., "values": ...}`. The deviation is that of a sample, and None for
+        `{"mean": ..., "std": ..., "values": ...}`. `std` is the sample standard deviation, None for
         fewer than two numbers.
     """
     known = [value for value in values if value is not None]
@@ -26,26 +28,28 @@ def summary(values):
     }
 
 
-def paired_difference(ours, theirs, higher_is_better):
-    """How much one model's metric is above another's, seed by seed.
+def paired_difference(
+    ours: Sequence[float | None], theirs: Sequence[float | None], higher_is_better: bool
+) -> dict[str, Any]:
+    """Compares one metric of two models, paired by seed.
 
-    The interval is Student's, of the mean of the differences: with its 95 % it covers the
-    difference that ever more seeds would give, if differences are normal.
+    The interval is the 95 % confidence interval of the mean difference by Student's t, which
+    assumes that differences are normally distributed.
 
     Args:
-        ours: A list of numbers, one for each seed; None where there is none.
+        ours: One number per seed; None where it is undefined.
         theirs: The other model's, for the same seeds.
         higher_is_better: Whether larger values are better.
 
     Returns:
-        A dict: `mean` of ours minus theirs; `low` and `high` of the interval, None for fewer than
-        two pairs; in how many seeds ours `wins`, `ties` and `losses`; and the `verdict`: "win" or
-        "loss" if the interval is on one side of 0, else "tie"; None without an interval.
+        A dict: `mean`, of ours minus theirs; `low` and `high`, the ends of the interval, None for
+        fewer than two pairs; `wins`, `ties` and `losses`, the numbers of seeds; and `verdict`:
+        "win" or "loss" if the interval excludes 0, otherwise "tie"; None without an interval.
     """
     pairs = zip(ours, theirs, strict=True)
     differences = [a - b for a, b in pairs if a is not None and b is not None]
     sign = 1 if higher_is_better else -1
-    found = {
+    result = {
         "mean": statistics.fmean(differences) if differences else None,
         "low": None,
         "high": None,
@@ -58,7 +62,7 @@ def paired_difference(ours, theirs, higher_is_better):
     if count > 1:
         error = statistics.stdev(differences) / math.sqrt(count)
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-        found["low"], found["high"] = found["mean"] - half, found["mean"] + half
-        best, worst = sorted((sign * found["low"], sign * found["high"]), reverse=True)
-        found["verdict"] = "win" if worst > 0 else "loss" if best < 0 else "tie"
-    return found
+        result["low"], result["high"] = result["mean"] - half, result["mean"] + half
+        best, worst = sorted((sign * result["low"], sign * result["high"]), reverse=True)
+        result["verdict"] = "win" if worst > 0 else "loss" if best < 0 else "tie"
+    return result

@@ -1,8 +1,13 @@
-"""A comparison as tables: rows of cells, and the Markdown of them.
+"""A comparison as tables of text, and as Markdown.
 
-What goes in is the content of a results file, so that the tables of the docs and those on the
-screen are one. Without anything heavy.
+The input is the content of a results file, so that the tables in the docs and on the screen are the
+same. Imports nothing heavy.
 """
+
+from typing import Any
+
+# The cells of the header, and of each row.
+Table = tuple[list[str], list[list[str]]]
 
 _COSTS = {
     "fit_seconds": ("training, s", lambda value: f"{value:,.1f}"),
@@ -14,8 +19,8 @@ _COSTS = {
 }
 
 
-def scores_table(content):
-    """`(head, rows)`: each model's metrics, mean ± standard deviation over seeds."""
+def scores_table(content: dict[str, Any]) -> Table:
+    """Tabulates each model's metrics: mean ± standard deviation over seeds."""
     heads = [metric["head"] for metric in content["metrics"].values()]
     rows = [
         [
@@ -27,8 +32,8 @@ def scores_table(content):
     return [_seeds(content), *heads], rows
 
 
-def differences_table(content):
-    """`(head, rows)`: what the first model's metrics are above each other's, with intervals."""
+def differences_table(content: dict[str, Any]) -> Table:
+    """Tabulates the first model's metrics minus each other model's, with confidence intervals."""
     reference, *others = content["models"].values()
     rows = [
         [other["label"], *(difference(against) for against in other["against"].values())]
@@ -38,69 +43,71 @@ def differences_table(content):
     return [f"{reference['label']} minus", *heads], rows
 
 
-def costs_table(content):
-    """`(head, rows)`: what each model costs, means over seeds."""
+def costs_table(content: dict[str, Any]) -> Table:
+    """Tabulates each model's costs: means over seeds."""
     models = content["models"].values()
-    shown = [
+    known = [
         name for name in _COSTS if any(model["costs"][name]["mean"] is not None for model in models)
     ]
     rows = [
-        [model["label"], *(_cost(name, model["costs"][name]["mean"]) for name in shown)]
+        [model["label"], *(_cost(name, model["costs"][name]["mean"]) for name in known)]
         for model in models
     ]
-    return ["costs", *(_COSTS[name][0] for name in shown)], rows
+    return ["costs", *(_COSTS[name][0] for name in known)], rows
 
 
-def tables_of(content):
-    """All tables that say something."""
+def tables_of(content: dict[str, Any]) -> list[Table]:
+    """Returns all tables that have rows."""
     tables = [scores_table(content), differences_table(content), costs_table(content)]
     return [(head, rows) for head, rows in tables if rows]
 
 
-def markdown(head, rows):
-    """A Markdown table."""
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Formats a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
 
 
-def markdown_of(content):
-    """All tables of a comparison as Markdown, and what they mean."""
+def markdown_of(content: dict[str, Any]) -> str:
+    """Formats all tables of a comparison as Markdown, with a note on how to read them."""
     return "\n\n".join([*(markdown(*table) for table in tables_of(content)), note(content)])
 
 
-def note(content):
-    """What the numbers are, in a few sentences."""
-    told = (
-        "Differences are paired over seeds, with 95 % intervals of Student's t, and the seeds won "
-        f"(+), tied (=) and lost (-). {content['tuning']}"
-    )
-    told = " ".join([told, *content["left_out"].values()])
+def note(content: dict[str, Any]) -> str:
+    """Explains the tables of a comparison in a few sentences."""
+    sentences = [
+        "Differences are paired by seed, with 95 % confidence intervals by Student's t and the "
+        "numbers of seeds won (+), tied (=) and lost (-).",
+        content["tuning"],
+        # Several contenders may be left out for the same reason.
+        *dict.fromkeys(content["left_out"].values()),
+    ]
     machine = content["machine"]
-    if machine is None:
-        return told
-    return f"{told} Seconds and milliseconds are of {machine['cpu']}, {machine['cores']} cores."
+    if machine is not None:
+        sentences.append(f"Times were measured on {machine['cpu']}, {machine['cores']} cores.")
+    return " ".join(sentences)
 
 
-def difference(against, counts=True):
-    """A paired difference in one cell.
+def difference(against: dict[str, Any], counts: bool = True) -> str:
+    """Formats a paired difference as one cell.
 
     Args:
-        against: What `paired_difference` found.
-        counts: Whether to tell the seeds won, tied and lost.
+        against: What `paired_difference` returned.
+        counts: Whether to add the numbers of seeds won, tied and lost.
     """
     if against["mean"] is None:
         return "-"
-    told = _signed(against["mean"])
+    cell = _signed(against["mean"])
     if against["verdict"]:
         interval = f"[{_signed(against['low'])}, {_signed(against['high'])}]"
-        told = f"{told} {interval} {against['verdict']}"
+        cell = f"{cell} {interval} {against['verdict']}"
     if counts:
-        told += f" (+{against['wins']} ={against['ties']} -{against['losses']})"
-    return told
+        cell += f" (+{against['wins']} ={against['ties']} -{against['losses']})"
+    return cell
 
 
-def number(value):
-    """Four digits behind the point, or for large numbers six digits in all."""
+def number(value: float) -> str:
+    """Formats a number with four decimals, or a large one with six significant digits."""
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 

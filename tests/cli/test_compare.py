@@ -20,24 +20,24 @@ def home(tmp_path, monkeypatch):
 def test_compares_and_reports(tmp_path, capsys):
     arguments = [CONFIG, *SMALL, "--seeds", "1", "--only", "linear"]
     assert main(["compare", *arguments, "--output", str(tmp_path / "file.json")]) == 0
-    told = capsys.readouterr()
-    for expected in ("sparse experts minus", "linear model", "one row, ms", "No side was tuned"):
-        assert expected in told.out
-    assert "seed 0  moe" in told.err and "kept" not in told.err
+    output = capsys.readouterr()
+    for expected in ("sparse experts minus", "linear model", "one row, ms", "No model was tuned"):
+        assert expected in output.out
+    assert "seed 0  moe" in output.err and "cached" not in output.err
     content = json.loads((tmp_path / "file.json").read_text())
     assert list(content["models"]) == ["moe", "linear"]
     assert content["command"] == (
         f"sparse-keras compare {CONFIG} --seeds 1 --set training.epochs=1 "
         "--set model.experts.hidden_dim=4 --only linear"
     )
-    assert f"{content['models']['linear']['metrics']['auc']['mean']:.4f}" in told.out
-    # The same again takes what is kept.
+    assert f"{content['models']['linear']['metrics']['auc']['mean']:.4f}" in output.out
+    # The same command again uses the cache.
     assert main(["compare", *arguments]) == 0
-    assert capsys.readouterr().err.count("kept") == 2
+    assert capsys.readouterr().err.count("cached") == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["tabular/sparse_mlp_breast_cance"], "sparse_mlp_breast_cancer"),
         (["tabular/sparse_mlp"], "no data section"),
@@ -52,12 +52,12 @@ def test_compares_and_reports(tmp_path, capsys):
         ([CONFIG, "--output", "nowhere/file.json"], "there is no folder nowhere."),
     ],
 )
-def test_mistakes_are_told(arguments, told, capsys):
+def test_mistakes_are_errors(arguments, message, capsys):
     assert main(["compare", *arguments]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_an_interruption_is_told(monkeypatch, capsys):
+def test_an_interruption_says_how_to_continue(monkeypatch, capsys):
     from sparse_keras.evaluation import compare as comparing
 
     def interrupted(*args):
@@ -65,4 +65,4 @@ def test_an_interruption_is_told(monkeypatch, capsys):
 
     monkeypatch.setattr(comparing, "measure_network", interrupted)
     assert main(["compare", CONFIG, "--only", "linear"]) == 1
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err

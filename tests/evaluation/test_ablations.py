@@ -8,8 +8,10 @@ CONFIG = "tabular/sparse_mlp_breast_cancer"
 
 def made(*overrides):
     config = sparse_keras.load_config(CONFIG, overrides)
-    sides = {side.name: side.make(config, None, None) for side in ablations_of(config)}
-    return config, {name: one.model for name, one in sides.items()}
+    contenders = {
+        contender.name: contender.make(config, None, None) for contender in ablations_of(config)
+    }
+    return config, {name: one.model for name, one in contenders.items()}
 
 
 def test_one_part_is_changed():
@@ -62,8 +64,8 @@ def test_a_uniform_ensemble_of_split_experts_that_stopped_by_a_routers_loss():
             "training.early_stopping={monitor: block_0_mixture/balance_loss}",
         ],
     )
-    (side,) = [side for side in ablations_of(config) if side.name == "uniform"]
-    made = side.make(config, None, None)
+    (contender,) = [contender for contender in ablations_of(config) if contender.name == "uniform"]
+    made = contender.make(config, None, None)
     assert made.model.segments == 1 and made.training.early_stopping.monitor == "val_loss"
 
 

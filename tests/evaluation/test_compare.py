@@ -16,31 +16,31 @@ SMALL = ["training.epochs=1", "model.stem=null", "model.experts.hidden_dim=4"]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """An empty folder of what is kept."""
+    """A folder with an empty cache."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("home")
         patch.setenv("SPARSE_KERAS_HOME", str(folder))
         yield folder
 
 
-def compared(told=None, **options):
+def compared(progress=None, **options):
     config = sparse_keras.load_config(CONFIG, SMALL)
     options = {"seeds": 2, "models": ["linear", "hgb"]} | options
-    return sparse_keras.compare(config, progress=None if told is None else told, **options)
+    return sparse_keras.compare(config, progress=progress, **options)
 
 
-class Told(list):
-    def __call__(self, seed, side, result, kept):
-        self.append((seed, side.name, kept))
+class Progress(list):
+    def __call__(self, seed, contender, result, cached):
+        self.append((seed, contender.name, cached))
 
 
 @pytest.fixture(scope="module")
 def comparison(home):
-    told = Told()
-    found = compared(told)
+    progress = Progress()
+    result = compared(progress)
     order = [(seed, name, False) for seed in (0, 1) for name in ("moe", "hgb", "linear")]
-    assert told == order
-    return found
+    assert progress == order
+    return result
 
 
 def test_numbers_are_of_the_test_rows_of_each_seed(comparison):
@@ -75,16 +75,16 @@ def test_differences_are_in_pairs(comparison):
     assert against["low"] <= against["mean"] <= against["high"]
 
 
-def test_what_is_kept_is_not_measured_again(comparison, monkeypatch):
+def test_cached_results_are_not_measured_again(comparison, monkeypatch):
     def unexpected(*args):
         raise AssertionError("measured again")
 
     monkeypatch.setattr(comparing, "measure_network", unexpected)
     monkeypatch.setattr(comparing, "measure_baseline", unexpected)
-    told = Told()
-    again = compared(told)
+    progress = Progress()
+    again = compared(progress)
     assert again.content == comparison.content
-    assert all(kept for _, _, kept in told)
+    assert all(cached for _, _, cached in progress)
     with pytest.raises(AssertionError, match="measured again"):
         compared(fresh=True)
     # Another value of the config, or another seed, is another result.
@@ -92,8 +92,8 @@ def test_what_is_kept_is_not_measured_again(comparison, monkeypatch):
         compared(seeds=[2])
 
 
-def test_goes_on_where_it_was(comparison, home, monkeypatch):
-    """Cut off in the second seed: only what was not finished is measured."""
+def test_continues_where_it_stopped(comparison, home, monkeypatch):
+    """Interrupted in the second seed: only what was not finished is measured."""
     files = sorted((home / "comparisons").iterdir())
     assert len(files) == 6
 
@@ -116,16 +116,16 @@ def test_goes_on_where_it_was(comparison, home, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         compared()
     assert len(list((folder / "comparisons").iterdir())) == 4
-    told = Told()
-    compared(told)
-    assert [kept for _, _, kept in told] == [True] * 4 + [False] * 2
+    progress = Progress()
+    compared(progress)
+    assert [cached for _, _, cached in progress] == [True] * 4 + [False] * 2
     assert len(calls) == 7
     # A damaged file is measured again, not trusted.
     next((folder / "comparisons").iterdir()).write_text("{")
-    told = Told()
+    progress = Progress()
     results = iter([{"metrics": {"auc": 0.5, "accuracy": 0.5}, "costs": {"bytes": 1}}])
-    compared(told)
-    assert [kept for _, _, kept in told].count(False) == 1
+    compared(progress)
+    assert [cached for _, _, cached in progress].count(False) == 1
 
 
 def test_ways_out(comparison, tmp_path):
@@ -140,7 +140,7 @@ def test_ways_out(comparison, tmp_path):
     assert pd.isna(frame.loc["moe", "auc_difference"]) and pd.isna(frame.loc["hgb", "flops"])
     text = comparison.to_markdown()
     assert f"{frame.loc['linear', 'accuracy']:.4f} ±" in text
-    assert "sparse experts minus" in text and "No side was tuned" in text
+    assert "sparse experts minus" in text and "No model was tuned" in text
     assert json.loads(json.dumps(comparison.content)) == comparison.content
     assert "moe, hgb, linear" in repr(comparison)
     (tmp_path / "other.json").write_text("[]")
@@ -158,7 +158,7 @@ def test_a_test_split_that_is_official_has_no_seed():
 
 
 @pytest.mark.parametrize(
-    ("name", "overrides", "options", "told"),
+    ("name", "overrides", "options", "message"),
     [
         ("tabular/sparse_mlp", [], {}, "no data section"),
         (CONFIG, ["optimizer=null"], {}, "no optimizer section"),
@@ -168,6 +168,6 @@ def test_a_test_split_that_is_official_has_no_seed():
         (CONFIG, [], {"seeds": [1, 1]}, "different integers"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_measured(name, overrides, options, told):
-    with pytest.raises(ValueError, match=told):
+def test_mistakes_raise_before_anything_is_measured(name, overrides, options, message):
+    with pytest.raises(ValueError, match=message):
         sparse_keras.compare(sparse_keras.load_config(name, overrides), **options)

@@ -5,7 +5,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.contenders import sides_of
+from sparse_keras.evaluation.contenders import contenders_of
 from sparse_keras.evaluation.single_tasks import single_task_configs, single_task_data
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.training.building import build_network
@@ -51,7 +51,9 @@ def test_the_shared_bottom_costs_the_same(model, equal, file):
 def test_ablations(model, file):
     config = load(file, model, "model.router={type: top_k, k: 3}")
     data = sparse_keras.load_data(config)
-    made = {side.name: side.make(config, data, None) for side in ablations_of(config)}
+    made = {
+        contender.name: contender.make(config, data, None) for contender in ablations_of(config)
+    }
     bank = "experts" if hasattr(config.model, "experts") else "shared_experts"
     assert getattr(made["experts_1"].model, bank).num_experts == 1
     # A gate of cgc and ple sees the experts of its task as well.
@@ -87,11 +89,11 @@ def test_single_tasks_have_the_same_rows(file):
     assert (single_task_data(data, "size").train.sample_weight == 0).any()
 
 
-def test_sides(file):
-    names = [side.name for side in sides_of(load(file))]
+def test_contenders(file):
+    names = [contender.name for contender in contenders_of(load(file))]
     assert "single_task" in names and names[0] == "moe"
-    single = sides_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
-    assert "single_task" not in [side.name for side in single]
+    single = contenders_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    assert "single_task" not in [contender.name for contender in single]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import scipy.sparse
 import sparse_keras
 from sparse_keras.data import MultiTarget, SparseTable, Target, fit_features, fit_sparse
 from sparse_keras.evaluation.compare import _possible
-from sparse_keras.evaluation.contenders import sides_of
+from sparse_keras.evaluation.contenders import contenders_of
 from sparse_keras.evaluation.sklearn_baselines import Boosting, Linear
 
 RNG = np.random.default_rng(0)
@@ -143,7 +143,11 @@ def test_boosting_is_left_out_of_sparse_rows():
         features = fit_sparse(table, Target("y", "binary", ("down", "up")))
         frames = {"train": table}
 
-    sides = sides_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
-    left, why = _possible(sides, Data)
-    assert {side.name for side in sides} - {side.name for side in left} == {"hgb"} == set(why)
+    contenders = contenders_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
+    left, why = _possible(contenders, Data)
+    assert (
+        {contender.name for contender in contenders} - {contender.name for contender in left}
+        == {"hgb"}
+        == set(why)
+    )
     assert "300 x 50" in why["hgb"]

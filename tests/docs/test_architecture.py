@@ -1,0 +1,33 @@
+"""The pictures of who may import whom show the rules that `lint-imports` checks."""
+
+import configparser
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def layers():
+    """The lines of the linter's contract, from the top down."""
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / ".importlinter")
+    return rules["importlinter:contract:layers"]["layers"].split("\n")[1:]
+
+
+def test_the_diagram_is_the_contract():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (diagram,) = re.findall(r"<!-- layers -->\n```text\n(.*?)```", page, flags=re.DOTALL)
+    # Behind two spaces comes what a layer is.
+    drawn = [re.split(r"\s{2,}", line)[0] for line in diagram.splitlines()]
+    assert drawn == [line for line in layers() if line != "__main__"]
+
+
+def test_the_table_of_folders_is_in_the_order_of_the_contract():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = re.findall(r"^\| `sparse_keras/(\w+)`", text, flags=re.MULTILINE)
+    packages = " | ".join(layers()).split(" | ")
+    assert folders == [name for name in packages if name != "__main__"]
+
+
+def test_ci_checks_the_contract():
+    assert re.search(r"^lint-imports$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
