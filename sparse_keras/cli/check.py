@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sparse_keras.cli.arguments import add_overrides, overrides_of
 from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.tabular import columns_of
 from sparse_keras.schema import ConfigError, load_config
 from sparse_keras.schema.core.errors import Problem
 from sparse_keras.schema.zoo import config_names
@@ -83,11 +84,12 @@ def _refuse_missing_file(config):
 
 
 def _show_columns(data):
-    """Prints how each column of the table is used."""
+    """Prints how each column of a table is used; nothing for other data."""
     table = Table("column", "kind", "", box=None, pad_edge=False)
-    for row in data.features.kinds(data.frames["train"]):
+    for row in columns_of(data):
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    if table.row_count:
+        Console(highlight=False, markup=False).print(table)
 
 
 def _built(config):

@@ -1,7 +1,7 @@
-"""`sparse-keras export`: a run's model as a SavedModel that takes raw rows, once it is checked.
+"""`sparse-keras export`: exports a run's model as a SavedModel that takes raw rows.
 
-The SavedModel is written beside its place, loaded, and compared with the model on the run's test
-rows; only one that predicts the same is moved there.
+The SavedModel is written to a temporary folder, loaded, and compared with the model on the run's
+test rows. It is moved to its folder only if the predictions agree.
 """
 
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sparse_keras.cli.arguments import add_run, trained_run
 from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.tabular import check_tabular, largest_difference
 
-# Of probabilities; of a regression, in standard deviations of the target.
+# For probabilities; for regression, in standard deviations of the target.
 TOLERANCE = 1e-5
-_ROWS = 4096  # in a batch of the check
 
 _EXAMPLES = """examples:
   sparse-keras export runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
@@ -26,8 +26,8 @@ def add_parser(subparsers):
         "export",
         help="export a run's model for serving",
         description="Export a run's model as a TensorFlow SavedModel that takes raw rows, one "
-        "tensor for each column. It is compared with the model on the test rows; if they differ, "
-        "nothing is left behind and the exit code is 1. Nothing is overwritten.",
+        "tensor for each column. It is compared with the model on the test rows; if predictions "
+        "differ, nothing is written and the exit code is 1. Existing files are not overwritten.",
         epilog=_EXAMPLES,
     )
     add_run(parser)
@@ -45,6 +45,7 @@ def run(args):
     if os.path.lexists(target):
         raise ValueError(f"{target} exists already; nothing was written.")
     config, model = trained_run(args)
+    check_tabular(model, "`sparse-keras export`")
     from sparse_keras.data import load_data
 
     rows = load_data(config).frames["test"]
@@ -56,64 +57,16 @@ def run(args):
         exported = Path(folder, "saved_model")
         model.export(exported)
         difference = largest_difference(model, exported, rows)
-        good = difference <= TOLERANCE  # NaN is not.
+        good = difference <= TOLERANCE  # False for NaN.
         if good:
             exported.rename(target)
 
-    compared = (
-        f"largest difference to the model on {len(rows):,} test rows: {difference:.1e} "
+    comparison = (
+        f"largest difference from the model on {len(rows):,} test rows: {difference:.1e} "
         f"({'at most' if good else 'more than'} {TOLERANCE:g})"
     )
     if not good:
-        raise ArithmeticError(f"{compared}; nothing was written to {target}.")
-    print(compared)
+        raise ArithmeticError(f"{comparison}; nothing was written to {target}.")
+    print(comparison)
     print(f"wrote {target}")
     return 0
-
-
-def largest_difference(model, exported, rows):
-    """How far a SavedModel is from the model it was made from.
-
-    Args:
-        model: The `PreprocessedModel`.
-        exported: Folder of the SavedModel.
-        rows: DataFrame of raw rows. The first goes alone, for a batch of one.
-
-    Returns:
-        The largest difference of a prediction of any target, in standard deviations of a
-        regression's.
-    """
-    import numpy as np
-    import tensorflow as tf
-
-    from sparse_keras.data.tabular.csr import SparseTable
-    from sparse_keras.data.tabular.tensorflow_csr_export import csr_tensors
-    from sparse_keras.data.tabular.tensorflow_export import raw_tensors
-    from sparse_keras.tasks import MultiTask
-
-    loaded = tf.saved_model.load(exported)
-    task = model.preprocessor.task
-    several = isinstance(task, MultiTask)
-    units = {one.name if several else "prediction": one.scale for one in task.tasks}
-    differences = []
-    for start, end in _batches(len(rows)):
-        if isinstance(rows, SparseTable):
-            batch = rows[start:end]
-            tensors = csr_tensors(batch.matrix)
-        else:
-            batch = rows.iloc[start:end]
-            tensors = raw_tensors(model.preprocessor.features, batch)
-        served = loaded.serve({name: tf.constant(array) for name, array in tensors.items()})
-        expected = model.predict(batch, batch_size=len(batch), verbose=0)
-        if not several:
-            expected = {"prediction": expected}
-        for name, array in expected.items():
-            difference = np.abs(served[name].numpy() - array).max()
-            differences.append(difference / units.get(name, 1.0))
-    return float(np.max(differences))
-
-
-def _batches(num_rows):
-    """The first row, and then batches of at most `_ROWS`: pairs (first, past the last)."""
-    edges = [0, *range(1, num_rows, _ROWS), num_rows]
-    return list(zip(edges[:-1], edges[1:], strict=True))

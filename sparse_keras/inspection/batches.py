@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from sparse_keras.data.batches import ArrayBatches
-from sparse_keras.data.tabular.csr import is_matrix
+from sparse_keras.data.csr import is_matrix
 from sparse_keras.ops.csr import sparse_tensor
 
 
@@ -19,8 +19,9 @@ def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[An
         x: As for `inspect`.
         batch_size: Examples per batch, if `x` does not come in batches.
     """
-    if hasattr(model, "_is_raw") and not _is_dataset(x) and model._is_raw(x):
-        x = model.encode(x)
+    preprocessor = getattr(model, "preprocessor", None)
+    if preprocessor is not None and not _is_dataset(x) and preprocessor.is_raw(x):
+        x = preprocessor.encode(x)
     if isinstance(x, ArrayBatches):
         yield from _rows(x.x, x.y, batch_size)  # In row order, even if the batches are shuffled.
     elif isinstance(x, keras.utils.PyDataset):

@@ -11,7 +11,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.cli import arguments, main
-from sparse_keras.cli.inspect import _classes
+from sparse_keras.cli.tabular import classes_of
 
 NAME = "<b>plan</b>"
 
@@ -76,7 +76,7 @@ def test_numbers_are_cut_into_parts(run, here, capsys):
     ("given", "message"),
     [
         (["--labels", "agee"], "no such column"),
-        (["--output", "people.csv"], "something else of that name"),
+        (["--output", "people.csv"], "exists and is not an inspection page"),
         (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder nowhere."),
         (["--output", "people.csv/page.html"], "there is no folder people.csv."),
         (["--output", "runs"], "runs is a folder. Expected the name of a file to write."),
@@ -149,6 +149,6 @@ def test_data_that_is_gone(run, here, capsys):
 
 def test_a_number_that_most_rows_have_is_a_part_of_its_own():
     column = pd.Series(np.r_[np.zeros(900), np.arange(1, 101) * 1.5, np.nan])
-    found = pd.Series(_classes(column)).value_counts(dropna=False)
+    found = pd.Series(classes_of(column)).value_counts(dropna=False)
     assert found["0"] == 900 and found["1/5: 1.5 to 31.2"] == 20 and found[None] == 1
-    assert set(_classes(pd.Series([0.5] * 10 + [0.7] * 5))) == {"0.5", "0.7"}
+    assert set(classes_of(pd.Series([0.5] * 10 + [0.7] * 5))) == {"0.5", "0.7"}

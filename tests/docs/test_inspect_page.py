@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sparse_keras.callbacks import ExpertLoad
-from sparse_keras.cli.inspect import _MOST_CLASSES, _PARTS
+from sparse_keras.cli.tabular import MOST_CLASSES, PARTS
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.words import PAIR_DEVIATIONS, PAIR_RATIO, PAIR_TOKENS
 from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, routing_problems
@@ -45,8 +45,8 @@ TRAINING = (
     f"fewer than {WORDS[ENOUGH]} assignments per expert",
 )
 RUN = (
-    f"cut into {WORDS[_PARTS]} parts",
-    f"whole numbers of at most {_MOST_CLASSES} values",
+    f"cut into {WORDS[PARTS]} parts",
+    f"whole numbers of at most {MOST_CLASSES} values",
 )
 CHANCE = (
     f"a test at {100 * ALPHA:g} %",

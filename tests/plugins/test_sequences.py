@@ -1,9 +1,13 @@
 """A plug-in of sequences goes all the way from YAML, though nothing shared knows of sequences."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras.cli import main
 from sparse_keras.models import active_params, flops_per_example, total_params
 from tests.plugins import sequences
 
@@ -64,6 +68,32 @@ def test_its_experts_can_be_inspected(run, config):
     inspection = sparse_keras.inspect(run.model, data.test, labels="targets")
     (gate,) = inspection
     assert gate.tokens == 256 * 5 and gate.load.sum() == pytest.approx(1)
+
+
+def test_verbs(run, capsys):
+    path = str(run.path)
+    assert main(["evaluate", path, "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated.pop("rows") == 256 and evaluated == pytest.approx(run.metrics)
+    assert main(["inspect", path]) == 0
+    assert "256 test rows of waves" in capsys.readouterr().out
+    assert (run.path / "inspection.html").is_file()
+    assert main(["check", str(run.path / "config.yaml"), "--build"]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "RUN", "new.csv"], "supports models of tables only.*is a Scaled"),
+        (["evaluate", "RUN", "--data", "new.csv"], "supports models of tables only"),
+        (["export", "RUN"], "supports models of tables only"),
+        (["inspect", "RUN", "--labels", "age"], "'waves' is not a table"),
+    ],
+)
+def test_verbs_that_need_a_table(arguments, message, run, capsys):
+    assert main([str(run.path) if word == "RUN" else word for word in arguments]) == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_data_of_another_kind_than_the_model_is_refused(config, tmp_path):

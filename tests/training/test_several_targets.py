@@ -134,7 +134,7 @@ def test_predicts_each_target(run, folder):
 def test_export_serves_each_target(run, tmp_path):
     import tensorflow as tf
 
-    from sparse_keras.cli.export import largest_difference
+    from sparse_keras.cli.tabular import largest_difference
 
     run.model.export(tmp_path / "exported")
     new = people(7, seed=2)

@@ -1,0 +1,272 @@
+"""What verbs do with tables. Beside `init`, no other file of the command line knows columns.
+
+A verb handles every kind of data by the protocols of `sparse_keras.data`, and calls a function of
+this file where files of tables, their columns or raw rows are involved.
+"""
+
+from pathlib import Path
+
+# A numeric column with more distinct values is cut into parts of equal size for `inspect`.
+MOST_CLASSES = 20
+PARTS = 5
+
+_ROWS = 4096  # in a batch of `largest_difference`
+
+
+def is_tabular(model):
+    """Returns whether the preprocessor of a model is that of tables."""
+    from sparse_keras.data import TablePreprocessor
+
+    return isinstance(model.preprocessor, TablePreprocessor)
+
+
+def check_tabular(model, what):
+    """Raises a `ValueError` if the preprocessor of a model is not that of tables.
+
+    Args:
+        model: A `PreprocessedModel`.
+        what: What needs a table, the subject of the message.
+    """
+    if not is_tabular(model):
+        raise ValueError(
+            f"{what} supports models of tables only. The preprocessor of this model is a "
+            f"{type(model.preprocessor).__name__}. In Python, `sparse_keras.load_model` returns "
+            "the model with its `predict`, `evaluate` and `export`."
+        )
+
+
+def columns_of(data):
+    """Returns `(name, kind, detail)` for each column of a table, and nothing for other data."""
+    from sparse_keras.data import TabularData
+
+    return data.features.kinds(data.frames["train"]) if isinstance(data, TabularData) else []
+
+
+def add_file_format(parser):
+    """Adds `--separator` and `--decimal`, for CSV files in another format than the run's own."""
+    parser.add_argument(
+        "--separator", metavar="C", help="the character between the columns of a CSV file"
+    )
+    parser.add_argument("--decimal", metavar="C", help="the decimal point of a CSV file")
+
+
+def refuse_file_format(args, reason):
+    """Raises a `ValueError` if an argument of `add_file_format` would have no effect."""
+    for name in ("separator", "decimal"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} has no effect: {reason}.")
+
+
+def _file_format(args, path, config, features, keep=()):
+    """Returns the arguments of `open_table` for a file in the format of the run's own.
+
+    Categorical columns, and columns that are only copied to the output, are read as text, whatever
+    their values look like in some part of the file.
+    """
+    from sparse_keras.data.tabular.table_files import is_csv
+
+    if not is_csv(path):
+        refuse_file_format(args, f"{path} is not a CSV file")
+    own = None if Path(path).suffix.lower() == ".tsv" else getattr(config.data, "separator", None)
+    numeric = {column.name for column in features.numeric}
+    text = {column.name for column in features.categorical} | (set(keep) - numeric)
+    if features.sparse is not None:
+        text |= set(features.sparse.columns)
+    return {
+        "separator": args.separator or own,
+        "decimal": args.decimal or getattr(config.data, "decimal", "."),
+        "text": tuple(text),
+    }
+
+
+def _reads_matrices(features):
+    """Returns whether the input of a model is a CSR matrix instead of a table."""
+    from sparse_keras.data import SparseColumns
+
+    return isinstance(features.sparse, SparseColumns)
+
+
+def _read_matrix(args, path, config, features):
+    """Reads the `SparseTable` of a file."""
+    from sparse_keras.data.tabular.csr.files import read_matrix
+
+    refuse_file_format(args, f"{path} is not a CSV file")
+    zero_based = getattr(config.data, "zero_based", False)
+    return read_matrix(path, features.sparse_dim, zero_based)
+
+
+def batches_of_file(args, path, config, model):
+    """Reads a file with the target column, for `evaluate`.
+
+    Returns:
+        `ArrayBatches`.
+    """
+    from sparse_keras.data.tabular.csr.files import with_target_of
+    from sparse_keras.data.tabular.table_files import read_table
+
+    features = model.preprocessor.features
+    if _reads_matrices(features):
+        rows = _read_matrix(args, path, config, features)
+        if rows.targets is None:
+            raise ValueError(
+                f"{path} is a matrix without a target. Evaluate an svmlight file, or a --part of "
+                "the run's own data."
+            )
+        rows = with_target_of(rows, features.target)
+    else:
+        rows = read_table(path, **_file_format(args, path, config, features))
+    return encoded_batches(rows, config, model)
+
+
+def encoded_batches(rows, config, model):
+    """Encodes raw rows with the statistics in the model: those of its table may have changed."""
+    from sparse_keras.data import ArrayBatches
+
+    features = model.preprocessor.features
+    return ArrayBatches(
+        features.encode(rows),
+        features.encode_target(rows),
+        features.sample_weight(rows),
+        batch_size=config.training.batch_size,
+    )
+
+
+def predict_file(args, config, model):
+    """Writes the predictions of a file, part by part. Returns the number of rows."""
+    from sparse_keras.data.tabular.columns import as_frame, numeric_values
+    from sparse_keras.data.tabular.table_files import iter_table
+    from sparse_keras.data.tabular.writing import TableWriter
+
+    features = model.preprocessor.features
+    if _reads_matrices(features):
+        return _predict_matrix(args, config, model)
+    options = _file_format(args, args.input, config, features, keep=args.keep)
+    numbers = [column.name for column in features.numeric if column.name in args.keep]
+    rows = 0
+    with TableWriter(args.output, overwrite=args.overwrite) as writer:
+        for chunk in iter_table(args.input, **options):
+            copied = as_frame(chunk, args.keep)
+            # The type of a column must not depend on the part of the file.
+            copied = copied.assign(**{name: numeric_values(copied[name]) for name in numbers})
+            predictions = model.predict_frame(chunk, verbose=0)
+            clashes = [name for name in predictions if name in copied]
+            if clashes:
+                raise ValueError(
+                    f"--keep {clashes[0]}: the predictions also have a column of that name."
+                )
+            writer.write(copied.reset_index(drop=True).join(predictions))
+            rows += len(chunk)
+    return rows
+
+
+def _predict_matrix(args, config, model):
+    from sparse_keras.data.tabular.writing import TableWriter
+
+    if args.keep:
+        raise ValueError(f"--keep {args.keep[0]}: the file of a matrix has no other columns.")
+    table = _read_matrix(args, args.input, config, model.preprocessor.features)
+    with TableWriter(args.output, overwrite=args.overwrite) as writer:
+        writer.write(model.predict_frame(table, verbose=0))
+    return len(table)
+
+
+def labels_of(name, frame, target):
+    """Returns the labels of rows for `inspect`.
+
+    Args:
+        name: Name of a column, or "target".
+        frame: The raw rows, a DataFrame or a `SparseTable`.
+        target: The `Target` of the model.
+
+    Returns:
+        The name of the column, and its labels as a NumPy array.
+    """
+    from sparse_keras._internal.suggest import did_you_mean, listing
+
+    # The columns of a CSR matrix are too many to be labels.
+    table = getattr(frame, "targets", frame) if hasattr(frame, "matrix") else frame
+    columns = [str(column) for column in table.columns]
+    if name == "target" and name not in columns:
+        if target.task == "multilabel":
+            raise ValueError(
+                "--labels: this model predicts several labels. Name a column: "
+                f"{listing(target.columns)}."
+            )
+        # With several targets, the first.
+        name = target.targets[0].columns[0] if target.task == "multitask" else target.name
+    if name not in columns:
+        raise ValueError(
+            f"--labels {name}: no such column. Expected one of {listing(columns)}."
+            f"{did_you_mean(name, columns)}"
+        )
+    return name, classes_of(table[table.columns[columns.index(name)]])
+
+
+def classes_of(column):
+    """Returns a column as labels. A number of many values is cut into parts, named by limits."""
+    import pandas as pd
+
+    numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if not numbers or (column.nunique() <= MOST_CLASSES and (column.dropna() % 1 == 0).all()):
+        return column.to_numpy(dtype=object, na_value=None)
+    counts = column.value_counts()
+    if counts.iloc[0] > len(column) / PARTS:
+        # A value of so many rows, such as 0, would leave nothing for the other parts.
+        most = counts.index[0]
+        others = classes_of(column.where(column != most).dropna()) if len(counts) > 1 else []
+        labels = pd.Series(None, index=column.index, dtype=object)
+        labels[column == most] = f"{most:.4g}"
+        labels[column.notna() & (column != most)] = others
+        return labels.to_numpy(dtype=object, na_value=None)
+    parts = pd.qcut(column, PARTS, duplicates="drop")
+    intervals = parts.cat.categories
+    # Numbered, so that sorting by name keeps their order.
+    names = {
+        interval: f"{number}/{len(intervals)}: "
+        f"{max(interval.left, column.min()):.4g} to {interval.right:.4g}"
+        for number, interval in enumerate(intervals, 1)
+    }
+    return parts.map(names).to_numpy(dtype=object, na_value=None)
+
+
+def largest_difference(model, exported, rows):
+    """Returns how much the predictions of a SavedModel differ from those of its model.
+
+    Args:
+        model: The `PreprocessedModel`.
+        exported: Folder of the SavedModel.
+        rows: DataFrame or `SparseTable` of raw rows. The first row is a batch of its own, to test
+            batches of one.
+
+    Returns:
+        The largest difference of a prediction, in standard deviations of the target for regression.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from sparse_keras.data.tabular.csr import SparseTable
+    from sparse_keras.data.tabular.tensorflow_csr_export import csr_tensors
+    from sparse_keras.data.tabular.tensorflow_export import raw_tensors
+    from sparse_keras.tasks import MultiTask
+
+    loaded = tf.saved_model.load(exported)
+    task = model.preprocessor.task
+    several = isinstance(task, MultiTask)
+    units = {each.name if several else "prediction": each.scale for each in task.tasks}
+    differences = []
+    edges = [0, *range(1, len(rows), _ROWS), len(rows)]
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        if isinstance(rows, SparseTable):
+            batch = rows[start:end]
+            tensors = csr_tensors(batch.matrix)
+        else:
+            batch = rows.iloc[start:end]
+            tensors = raw_tensors(model.preprocessor.features, batch)
+        served = loaded.serve({name: tf.constant(array) for name, array in tensors.items()})
+        expected = model.predict(batch, batch_size=len(batch), verbose=0)
+        if not several:
+            expected = {"prediction": expected}
+        for name, array in expected.items():
+            difference = np.abs(served[name].numpy() - array).max()
+            differences.append(difference / units.get(name, 1.0))
+    return float(np.max(differences))
