@@ -35,7 +35,7 @@ def run(args):
     with quiet_start():
         # Importing sparse_keras.data imports Keras.
         from sparse_keras._internal.suggest import did_you_mean
-        from sparse_keras.data.download.sources import source_of
+        from sparse_keras.data.sources import source_of
 
     names = list(DATASETS.sections)
     if args.name not in names and (args.name or args.action == "fetch"):

@@ -11,7 +11,7 @@ from sparse_keras.data.batches import ArrayBatches, Batches
 from sparse_keras.data.dataset import Dataset, digest_of, load_data
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn
-from sparse_keras.data.tabular.csr.fitting import fit_sparse, fit_texts
+from sparse_keras.data.tabular.csr_fitting import fit_sparse, fit_texts
 from sparse_keras.data.tabular.features import CategoricalColumn, Features, NumericColumn
 from sparse_keras.data.tabular.fitting import fit_features
 from sparse_keras.data.tabular.inputs import TableInputs

@@ -8,7 +8,8 @@ import pytest
 from sparse_keras.cli import main
 from sparse_keras.data.download import packages, sources
 from sparse_keras.data.download.packages import PackageFile
-from sparse_keras.data.download.sources import SOURCES, Package, Packaged, source_of
+from sparse_keras.data.download.sources import Package, Packaged
+from sparse_keras.data.sources import SOURCES, source_of
 from sparse_keras.schema.sections.data import DATASETS
 
 OFFLINE = tuple(name for name, source in SOURCES.items() if source.kind != "fetched")

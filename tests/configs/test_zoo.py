@@ -6,7 +6,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.data.download.fetch import FetchError
-from sparse_keras.data.download.sources import source_of
+from sparse_keras.data.sources import source_of
 
 
 def configs():

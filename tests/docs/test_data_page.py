@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparse_keras.data import READERS
-from sparse_keras.data.download.sources import SOURCES, source_of
+from sparse_keras.data.sources import SOURCES, source_of
 from sparse_keras.data.tabular.readers import census_income
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")

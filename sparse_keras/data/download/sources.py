@@ -1,26 +1,34 @@
-"""Where the files of each data set come from, under which licence, and whether they are here.
-
-A source has `kind` (a few words), `licence` (None where there is nothing to license), `size` in
-bytes (None where nothing is kept), `is_here()` (None where that is no question) and
-`fetch(progress)`, which makes sure that the files are here and whole, and returns what it found as
-a sentence.
-"""
+"""Kinds of sources of data sets: where files come from, and whether they are on this machine."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sparse_keras.data.download.packages import PackageFile
-from sparse_keras.data.tabular.readers import (
-    adult,
-    census_income,
-    credit_default,
-    diamonds,
-    newsgroups,
-    statlog,
-    support2,
-    yeast,
-)
-from sparse_keras.data.tabular.readers.vendored import read_vendored, vendored_path
+from sparse_keras.data.download.vendored import read_vendored, vendored_path
+
+Progress = Callable[[int, int | None], None] | None
+
+
+class Source(Protocol):
+    """Where the files of a data set come from.
+
+    Attributes:
+        kind: A few words, for people.
+        licence: Licence and origin of the data; `None` if there is nothing to license.
+        size: Size of the files in bytes; `None` if there are none, or if it is unknown.
+    """
+
+    kind: str
+    licence: str | None
+    size: int | None
+
+    def is_here(self) -> bool | None:
+        """Returns whether the files are on this machine; `None` if the question does not apply."""
+
+    def fetch(self, progress: Progress = None) -> str:
+        """Fetches the files if necessary, checks them, and returns a message."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,13 @@ class Vendored:
     kind = "ships with the package"
 
     @property
-    def size(self):
+    def size(self) -> int:
         return sum(vendored_path(f"{name}.xz").stat().st_size for name in self.files)
 
-    def is_here(self):
+    def is_here(self) -> bool:
         return all(vendored_path(f"{name}.xz").is_file() for name in self.files)
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         for name, sha256 in self.files.items():
             read_vendored(vendored_path(f"{name}.xz"), sha256)
         return f"{' and '.join(self.files)} ship with the package; their SHA-256 is right"
@@ -51,7 +59,7 @@ class Vendored:
 
 @dataclass(frozen=True)
 class Package:
-    """Data that another Python package brings along.
+    """Data in another Python package.
 
     Args:
         name: What `pip` calls the package.
@@ -68,10 +76,10 @@ class Package:
     def kind(self):
         return f"from {self.name}"
 
-    def is_here(self):
+    def is_here(self) -> bool:
         return importlib.util.find_spec(self.module) is not None
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         if not self.is_here():
             raise ValueError(
                 f"comes with {self.name}, which is not installed: pip install {self.name}"
@@ -81,31 +89,31 @@ class Package:
 
 @dataclass(frozen=True)
 class Computed:
-    """Rows that are drawn at random when they are needed."""
+    """Data that are generated when they are needed."""
 
     kind = "generated"
     licence = None
     size = None
 
-    def is_here(self):
+    def is_here(self) -> bool:
         return True
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         return "generated when it is needed; there is nothing to download"
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file of the user's."""
+    """A file of the user."""
 
     kind = "your own file"
     licence = None
     size = None
 
-    def is_here(self):
+    def is_here(self) -> None:
         return None
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         return "a file of your own: data.path names it; there is nothing to download"
 
 
@@ -117,10 +125,10 @@ class FromPlugin:
     licence = None
     size = None
 
-    def is_here(self):
+    def is_here(self) -> None:
         return None
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         return "comes from a plug-in, which gets its files itself"
 
 
@@ -138,43 +146,11 @@ class Packaged:
     kind = "fetched"
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self.file.size
 
-    def is_here(self):
+    def is_here(self) -> bool:
         return self.file.is_here()
 
-    def fetch(self, progress=None):
+    def fetch(self, progress: Progress = None) -> str:
         return f"in {self.file.fetch(progress)}; its SHA-256 is right"
-
-
-def _statlog(name, authors):
-    file = f"{name}.csv"
-    return Vendored({file: statlog.SHA256[file]}, f"CC BY 4.0, {authors}, UCI")
-
-
-SOURCES = {
-    "adult": Vendored(adult.SHA256, "CC BY 4.0, Becker and Kohavi (1996), UCI"),
-    "breast_cancer": Package("scikit-learn", "sklearn", "CC BY 4.0, Wolberg et al. (1993), UCI"),
-    "census_income": Packaged(census_income.ARCHIVE, "CC BY 4.0, Census-Income (2000), UCI"),
-    "credit_default": Vendored(credit_default.SHA256, "CC BY 4.0, Yeh (2009), UCI"),
-    "csv": OwnFile(),
-    "diamonds": Vendored(diamonds.SHA256, "MIT, Wickham et al., ggplot2"),
-    "generated_multilabel": Computed(),
-    "letter": _statlog("letter", "Slate (1991)"),
-    "newsgroups": Packaged(newsgroups.ARCHIVE, "for research, Lang (1995), Cachopo (2007)"),
-    "npz": OwnFile(),
-    "parquet": OwnFile(),
-    "sparse_npz": OwnFile(),
-    "svmlight": OwnFile(),
-    "satellite": _statlog("satellite", "Srinivasan (1993)"),
-    "shuttle": _statlog("shuttle", "Statlog (Shuttle)"),
-    "support2": Vendored(support2.SHA256, "public, to be acknowledged: Vanderbilt, Harrell"),
-    "vehicle": _statlog("vehicle", "Mowforth and Shepherd (1987)"),
-    "yeast": Packaged(yeast.ARCHIVE, "for research, Elisseeff and Weston (2001)"),
-}
-
-
-def source_of(name):
-    """The source of a registered data set."""
-    return SOURCES.get(name, FromPlugin())

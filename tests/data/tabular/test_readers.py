@@ -10,18 +10,15 @@ import pytest
 
 from sparse_keras.data import READERS
 from sparse_keras.data.download.fetch import FetchError
-from sparse_keras.data.download.sources import SOURCES, source_of
+from sparse_keras.data.download.vendored import read_vendored, vendored_path
+from sparse_keras.data.sources import SOURCES, source_of
 from sparse_keras.data.tabular.columns import is_categorical
 from sparse_keras.data.tabular.readers import census_income, newsgroups
 from sparse_keras.data.tabular.readers.adult import COLUMNS
 from sparse_keras.data.tabular.readers.credit_default import CODES
 from sparse_keras.data.tabular.readers.generated import generate_multilabel
 from sparse_keras.data.tabular.readers.support2 import SHA256 as SUPPORT2_SHA256
-from sparse_keras.data.tabular.readers.vendored import (
-    read_vendored,
-    read_vendored_csv,
-    vendored_path,
-)
+from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
 
 
 def test_adult_facts():

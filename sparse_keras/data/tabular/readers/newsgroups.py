@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from sparse_keras.data.download.packages import PackageFile
-from sparse_keras.data.tabular.csr.fitting import fit_texts
+from sparse_keras.data.tabular.csr_fitting import fit_texts
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.targets import Target
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparse_keras.data.tabular.csr.files import TARGET, read_svmlight
-from sparse_keras.data.tabular.csr.fitting import fit_sparse
+from sparse_keras.data.tabular.csr_fitting import fit_sparse
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.targets import infer_target

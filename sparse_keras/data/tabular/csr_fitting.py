@@ -1,4 +1,4 @@
-"""Learns `Features` from training rows that are mostly zeros, or texts."""
+"""Learns `Features` from training rows that are CSR matrices or texts."""
 
 from sparse_keras.data.tabular.csr.columns import SparseColumns
 from sparse_keras.data.tabular.csr.text import TextColumn
