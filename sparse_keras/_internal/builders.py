@@ -1,32 +1,33 @@
-"""The builders that plug-ins registered, by kind and name.
+"""The builders that plug-ins have registered, by kind and name.
 
-The lowest end of the registry: layers, models and data look names up here, and need for it neither
-pydantic nor the schema. `plugins.py` is its public face.
+Layers, models and data look names up here, so that they need neither pydantic nor the schema.
+`schema/plugins.py` is the public interface.
 """
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-# The keys of a config whose `type` may be a plug-in's.
+# The keys of a config whose `type` may name a plug-in.
 KINDS = ("router", "experts", "model", "data")
-_BUILDERS = {kind: {} for kind in KINDS}
+_BUILDERS: dict[str, dict[str, Callable[..., Any] | str]] = {kind: {} for kind in KINDS}
 
 
-def add(kind, name, builder):
-    """Registers a builder: a callable, or `"module:attribute"`, imported on first use."""
+def add(kind: str, name: str, builder: Callable[..., Any] | str) -> None:
+    """Registers a builder: a callable, or `"module:attribute"`, which is imported on first use."""
     _BUILDERS[kind][name] = builder
 
 
-class Builders(Mapping):
-    """Our own builders of a kind together with those of plug-ins, by name.
+class Builders(Mapping[str, Callable[..., Any]]):
+    """The builders of a kind by name: our own and those of plug-ins.
 
     Args:
         kind: One of `KINDS`.
-        own: Dict from name to builder.
+        own: Our own builders, by name.
     """
 
-    def __init__(self, kind, own):
+    def __init__(self, kind: str, own: Mapping[str, Callable[..., Any]]):
         self._registered = _BUILDERS[kind]
         self._own = own
 
@@ -44,33 +45,38 @@ class Builders(Mapping):
         return len(self._own) + len(self._registered)
 
 
-# Where the library's own builders of each kind are, together with those of plug-ins.
+# Where our own builders of each kind are, together with those of plug-ins.
 _BUILT_IN = {
     "model": "sparse_keras.models:MODELS",
     "data": "sparse_keras.data:READERS",
 }
 
 
-def builder_of(kind, name):
-    """The builder of a registered name, the library's or a plug-in's, imported on first use."""
+def builder_of(kind: str, name: str) -> Callable[..., Any]:
+    """Returns the builder of a registered name, ours or a plug-in's, and imports it if needed."""
     return resolve(_BUILT_IN[kind])[name]
 
 
-def resolve(reference):
-    """`"module:attribute"` -> the attribute."""
+def resolve(reference: str) -> Any:
+    """Imports what `"module:attribute"` names.
+
+    Raises:
+        ValueError: If there is no such module or attribute.
+    """
     module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"The plug-in's builder {reference!r} cannot be imported: {error}"
+            f"The builder {reference!r} of a plug-in cannot be imported: {error}"
         ) from error
 
 
-def import_all():
-    """Imports every builder, which makes the Keras classes behind them known to Keras.
+def import_all() -> None:
+    """Imports every builder, so that the Keras classes behind them are registered.
 
-    One that is broken is told and left out: the model at hand may not need it.
+    A builder that fails to import raises a warning and is skipped, since the model at hand may not
+    need it.
     """
     for builders in _BUILDERS.values():
         for builder in builders.values():

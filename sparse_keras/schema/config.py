@@ -1,4 +1,4 @@
-"""The whole config: its sections, and its identity."""
+"""The whole config: its sections and its identity."""
 
 import hashlib
 import io
@@ -17,19 +17,21 @@ from sparse_keras.schema.sections.training import TrainingConfig
 
 
 class Config(Section):
-    """A validated, immutable config. `sparse_keras.load_config` makes one from YAML."""
+    """A validated, immutable config, as `sparse_keras.load_config` returns it."""
 
-    version: Annotated[Literal[1], Exactly1] = Field(description="Version of the format: 1.")
-    description: str = Field("", description="One sentence for `sparse-keras list`.")
+    version: Annotated[Literal[1], Exactly1] = Field(
+        description="Version of the config format. Always 1."
+    )
+    description: str = Field("", description="One sentence, which `sparse-keras list` shows.")
     data: DataConfig | None = Field(
-        None, description="The table to learn from. Null: a base for other configs to extend."
+        None, description="The data to train on. Null: this config is a base that others extend."
     )
     model: ModelConfig = Field(description="The architecture.")
     optimizer: OptimizerConfig | None = Field(
         None, description="The optimizer. Null: the model is built but not compiled."
     )
     training: TrainingConfig = Field(
-        default_factory=TrainingConfig, description="How the model is trained."
+        default_factory=TrainingConfig, description="How to train the model."
     )
 
     _name: str = PrivateAttr("unnamed")
@@ -45,21 +47,21 @@ class Config(Section):
 
     @property
     def reference(self):
-        """What `load_config` was given, a zoo name or a path; None for a config made in Python."""
+        """What `load_config` got: a zoo name or a path. None for a config made in Python."""
         return self._reference
 
     @property
     def overrides(self):
-        """The `PATH=VALUE` overrides that `load_config` was given."""
+        """The `PATH=VALUE` overrides that `load_config` got."""
         return self._overrides
 
     @property
     def source_text(self):
-        """The YAML as it was given (without what `extends` and overrides brought in)."""
+        """The YAML text of the config's own file, without what `extends` and overrides add."""
         return self.to_yaml() if self._source_text is None else self._source_text
 
     def mark(self, *path):
-        """Where the value at a path was given, a `Mark`; None for a default."""
+        """The position at which the value at a path was given, a `Mark`. None for a default."""
         return self._marks.get(path)
 
     @property
@@ -71,7 +73,7 @@ class Config(Section):
     def values(self, **kwargs):
         """The resolved values, as JSON has them.
 
-        The description is left out, since it changes nothing, and so is the folder of a data file:
+        The description is left out, since it changes nothing, and so are the folders of data files:
         a project that moves stays the same. Keyword arguments are those of `model_dump`.
         """
         return self.model_dump(
@@ -79,7 +81,7 @@ class Config(Section):
         )
 
     def renamed(self, name):
-        """The same config under another name, as one made in Python."""
+        """The same config under another name, as if made in Python."""
         renamed = self.model_copy()
         renamed._name = name
         renamed._reference, renamed._overrides, renamed._source_text = None, (), None

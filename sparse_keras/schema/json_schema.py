@@ -1,6 +1,7 @@
-"""The JSON Schema of configs, which editors use to check and complete them as one types."""
+"""The JSON Schema of configs, with which editors check and complete them."""
 
 import json
+from typing import Any
 
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.zoo import find_configs
@@ -9,16 +10,16 @@ FILE = "schema.json"
 _PART = "PartOf"
 
 
-def json_schema():
+def json_schema() -> dict[str, Any]:
     """The JSON Schema of a config file, plug-ins included, as a dict.
 
-    A file that extends another needs not be complete, so there are two schemas of each section: the
-    complete one and, under `PartOf...`, one in which nothing is required.
+    A file that extends another need not be complete, so each section has two schemas: the complete
+    one and, under `PartOf...`, one without required keys.
     """
     schema = Config.model_json_schema()
     sections = schema.pop("$defs")
     for section in sections.values():
-        # A section without the keys that it needs is an error; `type` chooses and is one of them.
+        # `type` chooses the section, so it is required although the class has a default for it.
         if "type" in section.get("properties", {}) and "type" not in section.get("required", []):
             section["required"] = ["type", *section.get("required", [])]
     sections["Config"] = schema
@@ -38,18 +39,18 @@ def json_schema():
     }
 
 
-def json_schema_text():
+def json_schema_text() -> str:
     """The text of `configs/schema.json`."""
     return json.dumps(json_schema(), indent=1) + "\n"
 
 
-def modeline():
-    """The comment by which editors find the schema of this installation, for a user's own file."""
+def modeline() -> str:
+    """The comment by which editors find the schema of this installation, for a user's file."""
     return f"# yaml-language-server: $schema={(find_configs() / FILE).resolve().as_uri()}"
 
 
 def _part(schema):
-    """The same schema with nothing required, its references led to the like."""
+    """The same schema without required keys, with references to others of that kind."""
     if isinstance(schema, list):
         return [_part(item) for item in schema]
     if not isinstance(schema, dict):
@@ -58,9 +59,9 @@ def _part(schema):
     for key, value in schema.items():
         if key == "$ref":
             part[key] = value.replace("#/$defs/", f"#/$defs/{_PART}")
-        elif key == "properties":  # Its keys are the config's own.
+        elif key == "properties":  # Its keys are keys of a config.
             part[key] = {name: _part(property) for name, property in value.items()}
-        elif key == "oneOf":  # Without a type, several may fit.
+        elif key == "oneOf":  # Without a required `type`, several may match.
             part["anyOf"] = _part(value)
         elif key not in ("required", "discriminator", "default"):
             part[key] = _part(value)

@@ -1,7 +1,8 @@
-"""`load_config` and `list_configs`: a name or a path -> a `Config`."""
+"""`load_config` and `list_configs`: from a name or a path to a `Config`."""
 
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,28 +17,33 @@ from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.zoo import config_names, locate
 
 
-def load_config(name_or_path, overrides=()):
-    """Reads and checks a config.
+def load_config(
+    name_or_path: str | os.PathLike[str], overrides: str | Iterable[str] = ()
+) -> Config:
+    """Reads and validates a config.
 
-    A config may say `extends: NAME_OR_PATH` to start from one other config (a relative path starts
-    at its own folder). Mappings merge, lists and scalars replace, and a mapping with another `type`
-    replaces the whole block. The other config may not extend a third.
+    A config may extend one other config by `extends: NAME_OR_PATH`, where a relative path starts at
+    the folder of the file. Mappings merge, lists and scalars replace, and a mapping with another
+    `type` replaces the whole block. The other config may not extend a third.
 
     Args:
-        name_or_path: the name of a shipped config (`sparse-keras list` shows them), or a path that
-            ends in `.yaml`.
-        overrides: strings `PATH=VALUE`, such as `"model.experts.num_experts=4"`, laid over the
-            file; the value is YAML.
+        name_or_path: The name of a shipped config (see `list_configs`), or a path that ends in
+            `.yaml`.
+        overrides: Strings `PATH=VALUE`, such as `"model.experts.num_experts=4"`, which override
+            values of the file. The value is YAML.
 
     Returns:
         A `Config`.
 
     Raises:
-        ConfigError: all mistakes at once, each with file, line and column.
+        ConfigError: If the config is not valid. The message lists all errors, each with file, line
+            and column.
 
     Example:
 
-        config = sparse_keras.load_config("tabular/sparse_mlp_adult", ["training.epochs=1"])
+    ```python
+    config = sparse_keras.load_config("tabular/sparse_mlp_adult", ["training.epochs=1"])
+    ```
     """
     load_installed()
     overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
@@ -74,19 +80,19 @@ def _marks(node, path=()):
 
 
 def _marks_of_presets(values, marks, path=()):
-    """The positions of values that a `preset` beside them brought in: that of the preset."""
-    found = {}
+    """The positions of values that come from a `preset` beside them: that of the preset."""
+    positions = {}
     for key, value in values.items():
         here = (*path, key)
         if here not in marks and (*path, "preset") in marks:
-            found[here] = marks[(*path, "preset")]
+            positions[here] = marks[(*path, "preset")]
         if isinstance(value, dict):
-            found |= _marks_of_presets(value, marks, here)
-    return found
+            positions |= _marks_of_presets(value, marks, here)
+    return positions
 
 
 def _read(path):
-    """A file -> (its text, its root node, the duplicate keys in it)."""
+    """Returns the text of a file, its root node, and a problem for each duplicate key."""
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -119,16 +125,16 @@ def _extend(root, folder):
                 "a config that is extended may not extend another"
             )
     except ConfigError as error:
-        if error.problems:  # positions inside the parent say more than the line that names it
+        if error.problems:  # Positions inside the other file say more than the line that names it.
             raise
         raise ConfigError(Problem(extends.mark, "extends", str(error))) from None
     return overlay(parent, Node(rest, root.mark)), problems
 
 
 def _data_folder(root):
-    """The folder that `data.path` is relative to: that of the file that gives it.
+    """The folder that `data.path` is relative to: that of the YAML file that gives it.
 
-    A path given by an override is relative to the working directory, as on any command line.
+    A path in an override is relative to the working directory, like any path on a command line.
     """
     source = root.nearest(("data", "path")).mark.source
     return Path(source.name).parent if source.lines else ""
@@ -145,7 +151,7 @@ def _position(problem):
 
 @dataclass(frozen=True)
 class ConfigEntry:
-    """A shipped config in a few words: its name, its description, its types of model and data."""
+    """A shipped config in brief: its name, its description, and the types of its model and data."""
 
     name: str
     description: str
@@ -153,12 +159,12 @@ class ConfigEntry:
     data: str | None
 
 
-def list_configs(pattern=None):
-    """The shipped configs.
+def list_configs(pattern: str | None = None) -> list[ConfigEntry]:
+    """Lists the shipped configs.
 
     Args:
-        pattern: a name with the wildcards `*` and `?`, such as `"*adult*"`; without a wildcard, a
-            part of the name. None lists all.
+        pattern: A name with the wildcards `*` and `?`, such as `"*adult*"`; without a wildcard, a
+            part of a name. `None` lists all.
 
     Returns:
         A list of `ConfigEntry`, sorted by name; empty if none matches.
@@ -171,8 +177,8 @@ def list_configs(pattern=None):
         if fnmatchcase(name, pattern):
             try:
                 config = load_config(name)
-            except ConfigError as error:  # of an installed package; ours are tested
-                warnings.warn(f"The config {name!r} is left out: {error}", stacklevel=2)
+            except ConfigError as error:  # Of an installed package; tests validate ours.
+                warnings.warn(f"The config {name!r} is skipped: {error}", stacklevel=2)
                 continue
             data = config.data.type if config.data else None
             entries.append(ConfigEntry(name, config.description, config.model.type, data))

@@ -1,6 +1,6 @@
 """Routers, expert banks, models and data sets of your own, by name in a config.
 
-A plug-in is a section, which says what its keys are, and a builder, which gets their values:
+A plug-in consists of a section, which defines its keys, and a builder, which gets their values:
 
 ```python
 # my_package/sparse_keras_plugin.py
@@ -22,12 +22,13 @@ class EveryNthRouter(Section):
 register_router(EveryNthRouter, "my_package.routers:EveryNthRouter")
 ```
 
-From then on `router: {type: every_nth, k: 2}` is checked, completed and explained like what is
-built in. The builder is a callable, or `"module:attribute"`, which is imported when it is first
-needed, so that `sparse-keras list` need not wait for Keras.
+From then on `router: {type: every_nth, k: 2}` is validated, completed and documented like a
+built-in router. The builder is a callable, or `"module:attribute"`, which is imported on first use,
+so that `sparse-keras list` does not import Keras.
 
-Three ways bring a plug-in in, and no config is one of them: `import` in Python, `--import MODULE`
-on the command line, and the entry point group `sparse_keras.plugins` of an installed package:
+There are three ways to load a plug-in: `import` in Python, `--import MODULE` on the command line,
+and the entry point group `sparse_keras.plugins` of an installed package. A config cannot load one,
+so that a config from a stranger cannot run code.
 
 ```ini
 [options.entry_points]
@@ -37,34 +38,40 @@ sparse_keras.configs =
     my_package = my_package.configs
 ```
 
-The second group contributes a package's folder of configs, listed as `my_package/...`.
+The second group adds the configs in a folder of the package, under the names `my_package/...`.
 """
 
 import functools
 import importlib
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sparse_keras._internal import builders
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import rebuild, tag
+from sparse_keras.schema.core.model_section import ModelSection
+from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.data import DATASETS
-from sparse_keras.schema.sections.experts import EXPERTS
+from sparse_keras.schema.sections.experts import EXPERTS, ExpertsSection
 from sparse_keras.schema.sections.models import MODELS
 from sparse_keras.schema.sections.routers import ROUTERS
+from sparse_keras.schema.sections.tabular.table import TableSection
 
 PLUGINS = "sparse_keras.plugins"
+Builder = Callable[..., Any] | str
 _imported = []
 
 
-def register_router(section, builder):
+def register_router(section: type[Section], builder: Builder) -> None:
     """Registers a router.
 
     Args:
-        section: A `schema.Section` class with a docstring. Its `type: Literal[name]` has the name
-            as its default, and every field a description:
+        section: A `schema.Section` class with a docstring, a field `type: Literal[name]` whose
+            default is the name, and a description of every field:
 
                 class EveryNthRouter(Section):
                     "Experts in turn."
@@ -72,8 +79,8 @@ def register_router(section, builder):
                     type: Literal["every_nth"] = Field("every_nth", description="Experts in turn.")
                     k: int = Field(1, ge=1, description="Experts that see each row.")
 
-        builder: Called with the section's values (all but `type`), returns a `layers.Router`. Or
-            where it is: `"module:attribute"`.
+        builder: A callable that takes the values of the section, except `type`, as keyword
+            arguments, and returns a `layers.Router`; or its location, `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.
@@ -81,14 +88,14 @@ def register_router(section, builder):
     _register(ROUTERS, "router", section, builder)
 
 
-def register_experts(section, builder):
+def register_experts(section: type[ExpertsSection], builder: Builder) -> None:
     """Registers an expert bank.
 
     Args:
         section: As for `register_router`, derived from `schema.ExpertsSection`, which has
             `num_experts`.
-        builder: Called with the section's values and `dtype`, returns a `layers.Experts`. Or where
-            it is: `"module:attribute"`.
+        builder: A callable that takes the values of the section and `dtype` as keyword arguments,
+            and returns a `layers.Experts`; or its location, `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.
@@ -96,7 +103,7 @@ def register_experts(section, builder):
     _register(EXPERTS, "experts", section, builder)
 
 
-def register_model(section, builder):
+def register_model(section: type[ModelSection], builder: Builder) -> None:
     """Registers a model, of tables or of other data.
 
     Args:
@@ -113,7 +120,7 @@ def register_model(section, builder):
     _register(MODELS, "model", section, builder)
 
 
-def register_dataset(section, builder):
+def register_dataset(section: type[TableSection], builder: Builder) -> None:
     """Registers a data set.
 
     Args:
@@ -130,17 +137,17 @@ def register_dataset(section, builder):
     _register(DATASETS, "data", section, builder)
 
 
-def import_plugin(module):
-    """Imports a module that registers plug-ins, from the working directory too.
+def import_plugin(module: str) -> None:
+    """Imports a module that registers plug-ins; it may be in the working directory.
 
     Args:
-        module: Its name, such as `"my_package.my_routers"`.
+        module: The name of the module, such as `"my_package.my_routers"`.
 
     Raises:
         ValueError: If it cannot be imported.
     """
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # As `python -m` does; a console script does not.
+        sys.path.insert(0, str(Path.cwd()))  # `python -m` does this; a console script does not.
     try:
         importlib.import_module(module)
     except Exception as error:
@@ -149,14 +156,17 @@ def import_plugin(module):
         _imported.append(module)
 
 
-def imported_plugins():
-    """The modules that `import_plugin` imported, which whoever repeats a run has to import too."""
+def imported_plugins() -> tuple[str, ...]:
+    """The modules that `import_plugin` imported, which are needed to repeat a run."""
     return tuple(_imported)
 
 
 @functools.cache
-def load_installed():
-    """Imports the plug-ins of installed packages, once. A broken one is told, and left out."""
+def load_installed() -> None:
+    """Imports the plug-ins of installed packages, once.
+
+    A plug-in that fails to import raises a warning and is skipped.
+    """
     for entry in metadata.entry_points(group=PLUGINS):
         try:
             entry.load()
@@ -184,17 +194,18 @@ def _check(choice, section, builder):
         name = tag(section)
     except (KeyError, ValueError, TypeError):
         raise ValueError(
-            f"{what} must have a field with one name, such as `type: Literal['mine'] = "
+            f"{what} must have a field `type` with a single name, such as `type: Literal['mine'] = "
             f"Field('mine', description='...')`. Got: {section.__name__}."
         ) from None
     if section.model_fields["type"].is_required():
         raise ValueError(f"{what} must have a default for `type`. {section.__name__} has none.")
     if not section.__doc__:
-        raise ValueError(f"{what} needs a docstring, which says what it is: {section.__name__}.")
-    bare = [key for key, field in section.model_fields.items() if not field.description]
-    if bare:
+        raise ValueError(f"{what} must have a docstring. {section.__name__} has none.")
+    undescribed = [key for key, field in section.model_fields.items() if not field.description]
+    if undescribed:
         raise ValueError(
-            f"Every field needs a description. {section.__name__} has none for {bare}."
+            f"{what} must describe every field. {section.__name__} has no description of "
+            f"{', '.join(undescribed)}."
         )
     is_reference = isinstance(builder, str) and builder.count(":") == 1
     if not (callable(builder) or is_reference):

@@ -1,4 +1,4 @@
-"""The keys of a config as Markdown tables, those of plug-ins included."""
+"""The keys of a config as Markdown tables, including those of plug-ins."""
 
 from collections.abc import Iterator
 
@@ -14,16 +14,18 @@ _BOUNDS = {
     "maximum": "≤ {}",
     "exclusiveMaximum": "< {}",
 }
-_LARGE = 2**31 - 1  # The bounds of integers are there for the machine, not for the reader.
+_LARGE = 2**31 - 1  # Bounds of machine integers are of no interest to the reader.
 
 
-def reference():
-    """A heading and a table for each section, in the order in which a config has them."""
+def reference() -> str:
+    """Returns Markdown with a heading and a table for each section, in the order of a config."""
     parts = []
-    # A schedule may stand in every optimizer: once is enough.
+    # A dict, so that a section that is valid in several places, such as a schedule, appears once.
     sections = dict(_sections(Config, ()))
-    # All in one call: by itself, each would describe all sections below it again.
-    references, schemas = models_json_schema([(one, "validation") for one in sections.values()])
+    # One call for all, because each call describes all sections inside a section.
+    references, schemas = models_json_schema(
+        [(section, "validation") for section in sections.values()]
+    )
     for heading, section in sections.items():
         reference = references[section, "validation"]["$ref"]
         schema = schemas["$defs"][reference.rpartition("/")[2]]
@@ -41,7 +43,7 @@ def reference():
 
 
 def _sections(section, path):
-    """`(heading, section)` of a section and of those inside it."""
+    """Yields `(heading, section)` for a section and the sections inside it."""
     chosen = section.model_fields.get("type")
     heading = ".".join(path) or "The whole config"
     named = f"`{heading}`" if path else heading
@@ -66,14 +68,14 @@ def _row(key, field, schema, required):
         default = "required"
     elif "default" in schema:
         default = f"`{_yaml(schema['default'])}`"
-    else:  # made anew for each config, such as a section with its own defaults
-        default = "that of its keys" if sections_of(field) else "`{}`"
+    else:  # Made by a factory, such as a section with its own defaults.
+        default = "the defaults of its keys" if sections_of(field) else "`{}`"
     description = field.description.replace("|", "\\|")
     return f"| `{key}` | {_values(schema)} | {default} | {description} |"
 
 
 def _values(schema):
-    """What may stand there, in a few words."""
+    """The valid values, in a few words."""
     if "anyOf" in schema:
         return " or ".join(_values(member) for member in schema["anyOf"])
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""A config as YAML in which a comment says where each value comes from."""
+"""A config as YAML, with the origin of each value as a comment."""
 
 import io
 import os
@@ -6,24 +6,26 @@ import os
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from sparse_keras.schema.config import Config
+
 _COMMENT_COLUMN = 48
 _NULL = "tag:yaml.org,2002:null"
 
 
-def annotated_yaml(config, full=False):
+def annotated_yaml(config: Config, full: bool = False) -> str:
     """The resolved config, with the origin of each value as a comment.
 
     Args:
         config: A `Config` from `load_config`.
-        full: Whether to show the values that are defaults, too.
+        full: Whether to include defaults.
 
     Returns:
-        YAML text, which `load_config` reads to an equal config.
+        YAML text, from which `load_config` reads an equal config.
     """
     content = _annotated(config, config.model_dump(mode="json"), (), full)
     yaml = YAML()
     yaml.width = 4096
-    # Else null would be shown as nothing.
+    # By default ruamel writes nothing for null.
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar(_NULL, "null")
     )

@@ -1,8 +1,8 @@
-"""The shipped configs: where they lie and what they are called.
+"""The shipped configs: their names and their files.
 
-A config's name is its path under `configs/` without `.yaml`, such as `tabular/sparse_mlp_adult`.
-Those that an installed package contributes (the entry point group `sparse_keras.configs`) start
-with the name of the entry point.
+The name of a config is its path under `configs/` without `.yaml`, such as
+`tabular/sparse_mlp_adult`. The names of configs from an installed package (entry point group
+`sparse_keras.configs`) start with the name of the entry point.
 """
 
 import functools
@@ -19,23 +19,23 @@ from sparse_keras.schema.core.errors import ConfigError
 CONFIGS = "sparse_keras.configs"
 
 
-def find_configs():
+def find_configs() -> Path:
     """The folder of the shipped configs."""
     return shipped_folder("configs")
 
 
-def config_names():
+def config_names() -> list[str]:
     """The names of all shipped configs, sorted."""
     return sorted(_files())
 
 
-def config_file(name):
-    """The file of a shipped config, None if there is no such config."""
+def config_file(name: str) -> Path | None:
+    """The file of a shipped config; None if there is no such config."""
     return _files().get(name)
 
 
 def _files():
-    """Name -> file, for our configs and those of installed packages."""
+    """The files by name, of our configs and of those of installed packages."""
     files = {}
     for prefix, folder in [("", find_configs()), *_contributed()]:
         for path in folder.rglob("*.yaml"):
@@ -44,10 +44,10 @@ def _files():
     return files
 
 
-def contributed_folder(entry):
-    """The folder that an entry point of `sparse_keras.configs` means.
+def contributed_folder(entry: metadata.EntryPoint) -> Path:
+    """The folder of the package that an entry point of `sparse_keras.configs` names.
 
-    It is found without executing the package; only its parents are imported.
+    The package itself is not imported, only its parents.
 
     Raises:
         ImportError: If there is no such package.
@@ -76,23 +76,25 @@ def _contributed():
     return folders
 
 
-def nearest_names(name, n=3):
-    """The n shipped names most like `name`, best first."""
+def nearest_names(name: str, n: int = 3) -> list[str]:
+    """The n names of shipped configs that are most like `name`, best first."""
     return nearest(name, config_names(), n=n, cutoff=0.0)
 
 
-def locate(reference, folder=""):
-    """Finds the file that a reference means.
+def locate(
+    reference: str | os.PathLike[str], folder: str | os.PathLike[str] = ""
+) -> tuple[str, Path]:
+    """Finds the file of a config.
 
     Args:
-        reference: the name of a shipped config, or a path that ends in `.yaml`; nothing else.
-        folder: the folder that a relative path starts from; the working directory by default.
+        reference: The name of a shipped config, or a path that ends in `.yaml`.
+        folder: The folder at which a relative path starts. Defaults to the working directory.
 
     Returns:
-        `(name, path)`: the zoo name or the file's stem, and the `Path` of the file.
+        `(name, path)`: the name of the shipped config or the stem of the file, and its `Path`.
 
     Raises:
-        ConfigError: neither a shipped name nor an existing file.
+        ConfigError: If there is no such config and no such file.
     """
     reference = os.fspath(reference)
     shipped = config_file(reference)

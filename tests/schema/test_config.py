@@ -80,17 +80,17 @@ def test_a_project_that_moves_stays_the_same(tmp_path):
         (
             ["data.bins=none", "model.numeric_embedding={type: piecewise_linear}"],
             "model.numeric_embedding",
-            "piecewise_linear is made of bins, but data.bins is none",
+            "piecewise_linear needs bins, but data.bins is none",
         ),
         (
             ["model.ensemble=2", "training.loss={type: focal}"],
             "training.loss",
-            "focal cannot train each member of model.ensemble",
+            "focal cannot train the models of model.ensemble",
         ),
         (
             ["model.ensemble=2", "data={type: csv, path: x.csv, target: y, weight: w}"],
             "data.weight",
-            "weights of rows do not reach the loss of each member",
+            "row weights are not supported with model.ensemble",
         ),
         (
             ["training.expert_load={}", "model={type: dense_mlp, hidden_dim: 8}"],

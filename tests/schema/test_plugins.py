@@ -177,12 +177,12 @@ def test_entry_points(folder, installed):
 
 BAD = {
     "no section": ("register_router(dict, print)", "must derive from sparse_keras.schema.Section"),
-    "no name": ("register_router(Untyped, print)", "a field with one name"),
-    "no description": ("register_router(Bare, print)", "needs a description"),
-    "no docstring": ("register_router(Silent, print)", "needs a docstring"),
+    "no name": ("register_router(Untyped, print)", "a field `type` with a single name"),
+    "no description": ("register_router(Bare, print)", "Bare has no description of k"),
+    "no docstring": ("register_router(Silent, print)", "must have a docstring"),
     "no builder": ("register_router(Good, None)", "must be callable"),
     "no module": ("register_router(Good, 'nothing')", "must be callable"),
-    "a name that is taken": ("register_router(Taken, print)", "'top_k' is registered already"),
+    "a name that is taken": ("register_router(Taken, print)", "'top_k' is already registered"),
     "no number of experts": ("register_experts(Good, print)", "ExpertsSection"),
     "no data": ("register_dataset(Good, print)", "DataSection"),
 }

@@ -1,1 +1,1 @@
-"""What every section of a config is made of, and how mistakes in one are reported."""
+"""What every section of a config is made of, and how errors in a config are reported."""

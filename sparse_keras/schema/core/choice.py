@@ -3,61 +3,64 @@
 from types import UnionType
 from typing import Annotated, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from sparse_keras.schema.core.section import Section
 
 
 class Choice:
-    """The sections of one kind, by the name under `type`; an annotation for fields.
+    """The sections of one kind, by their name under `type`; an annotation for fields.
 
-    `router: Annotated[Section, ROUTERS]` makes pydantic choose by `type`, and report an unknown one
-    as such. Sections added later take part once `rebuild` of the section that holds the field ran.
+    `router: Annotated[Section, ROUTERS]` makes pydantic choose a section by its `type`, and report
+    an unknown `type` as such. After `add`, call `rebuild` with the section that holds the field.
 
     Args:
-        kind: What the sections describe, for messages: "router".
+        kind: What the sections describe, for messages, such as "router".
         *sections: `Section` classes with a field `type: Literal[name]`.
-        base: The class that sections of plug-ins derive from.
+        base: The class that sections of plug-ins must derive from.
     """
 
-    def __init__(self, kind, *sections, base=Section):
+    def __init__(self, kind: str, *sections: type[Section], base: type[Section] = Section):
         self.kind = kind
         self.base = base
         self._sections = {tag(section): section for section in sections}
 
     @property
-    def sections(self):
-        """Dict from name to section class."""
+    def sections(self) -> dict[str, type[Section]]:
+        """The section classes by name."""
         return dict(self._sections)
 
-    def add(self, section):
-        """Adds a section class. The same class defined anew replaces the older one.
+    def add(self, section: type[Section]) -> None:
+        """Adds a section class. The same class, defined again, replaces the older one.
 
         Raises:
-            ValueError: If another class has its name.
+            ValueError: If another class is registered under its name.
         """
         name = tag(section)
         known = self._sections.get(name, section)
         if (known.__module__, known.__qualname__) != (section.__module__, section.__qualname__):
             raise ValueError(
-                f"The {self.kind} {name!r} is registered already, by "
+                f"The {self.kind} {name!r} is already registered, by "
                 f"{known.__module__}.{known.__qualname__}."
             )
         self._sections[name] = section
 
     def __get_pydantic_core_schema__(self, source, handler):
-        choices = {name: handler.generate_schema(one) for name, one in self._sections.items()}
+        choices = {
+            name: handler.generate_schema(section) for name, section in self._sections.items()
+        }
         return core_schema.tagged_union_schema(choices, discriminator="type")
 
 
-def tag(section):
-    """The name under which a section class is chosen."""
+def tag(section: type[Section]) -> str:
+    """The name under which a section class is chosen, the value of its `type`."""
     (name,) = get_args(section.model_fields["type"].annotation)
     return name
 
 
-def sections_of(field):
-    """The section classes that may stand in a field; of a choice, all of them."""
+def sections_of(field: FieldInfo) -> list[type[Section]]:
+    """The section classes that a field accepts: several if it is a choice."""
     return list(_sections_in(field.annotation, field.metadata))
 
 
@@ -76,8 +79,8 @@ def _sections_in(annotation, metadata=()):
         yield annotation
 
 
-def rebuild(section):
-    """Makes a section and all sections inside it know what was added to their choices."""
+def rebuild(section: type[Section]) -> None:
+    """Validates a section, and all sections inside it, with what was added to their choices."""
     for field in section.model_fields.values():
         for inner in sections_of(field):
             rebuild(inner)

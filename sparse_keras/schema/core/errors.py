@@ -1,5 +1,6 @@
-"""How a mistake in a config is told: where it is, what it is, and the source line with a caret."""
+"""Errors in a config: where, what, and the source line with a caret."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _MOST_SHOWN = 20
@@ -8,7 +9,7 @@ _WIDEST_LINE = 160
 
 @dataclass(frozen=True)
 class Source:
-    """A text that values come from: a file, or one `--set` (which has no lines to point into)."""
+    """Where values come from: a file, or `--set`, which has no lines to point at."""
 
     name: str
     lines: tuple[str, ...] = ()
@@ -16,7 +17,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Mark:
-    """A position in a source; line and column count from 1, as editors do."""
+    """A position in a source; line and column count from 1, as in editors."""
 
     source: Source
     line: int = 0
@@ -25,34 +26,37 @@ class Mark:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: its position, the dotted path of its key ("" for the file), what is wrong."""
+    """One error: its position, the dotted path of its key ("" for the file), and a message."""
 
     mark: Mark
     path: str
     message: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         source, line, column = self.mark.source, self.mark.line, self.mark.column
         where = f"{source.name}:{line}:{column}:" if source.lines else source.name
-        told = f"{where} {self.path}: {self.message}" if self.path else f"{where} {self.message}"
+        error = f"{where} {self.path}: {self.message}" if self.path else f"{where} {self.message}"
         if not 1 <= line <= len(source.lines):
-            return told
+            return error
         text = source.lines[line - 1].rstrip("\r\n").replace("\t", " ")
         if len(text) > _WIDEST_LINE:
             start = max(0, column - _WIDEST_LINE // 2)
             text, column = text[start : start + _WIDEST_LINE], column - start
-        return f"{told}\n{line:5d} | {text}\n      | {' ' * (column - 1)}^"
+        return f"{error}\n{line:5d} | {text}\n      | {' ' * (column - 1)}^"
 
 
 class ConfigError(ValueError):
-    """A config that cannot be used. Its text lists every mistake that was found, one after another.
+    """A config that cannot be used. The message lists all errors in it.
+
+    Args:
+        *problems: `Problem` objects, or a single string for an error without a position, such as an
+            unknown config name.
 
     Attributes:
-        problems: the mistakes, a tuple of `Problem` (empty when the error is not about a position,
-            such as an unknown config name).
+        problems: Tuple of `Problem`; empty for an error without a position.
     """
 
-    def __init__(self, *problems):
+    def __init__(self, *problems: Problem | str):
         if len(problems) == 1 and isinstance(problems[0], str):
             super().__init__(problems[0])
             self.problems = ()
@@ -66,6 +70,6 @@ class ConfigError(ValueError):
         super().__init__("\n".join(shown))
 
 
-def dotted(path):
-    """The path as users write it; unprintable characters must not reach the terminal raw."""
+def dotted(path: Iterable[object]) -> str:
+    """The path as users write it, `a.b.c`; unprintable characters are escaped."""
     return ".".join(str(key) if str(key).isprintable() else repr(key) for key in path)

@@ -1,26 +1,29 @@
-"""pydantic's findings -> problems with a position in the YAML text and, if possible, a suggestion.
+"""From pydantic's errors to problems with a position in the YAML text and a suggestion.
 
-pydantic's location of an error holds the `type` of each section on the way
-(`model.sparse_mlp.router.top_k.k`), so it is walked along the schema's classes to find both the
-path the user wrote and the valid keys there.
+The location of an error in pydantic includes the `type` of each section on the way, such as
+`model.sparse_mlp.router.top_k.k`. Walking it along the classes of the schema gives the path that
+the user wrote and the keys that are valid there.
 """
 
 from typing import Literal, get_args, get_origin
+
+from pydantic import ValidationError
 
 from sparse_keras._internal.builders import KINDS
 from sparse_keras._internal.suggest import did_you_mean, nearest
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of, tag
 from sparse_keras.schema.core.errors import Problem, dotted
+from sparse_keras.schema.core.text import Node
 from sparse_keras.schema.sections.losses import EACH, ONE
 
 
-def explain(error, root):
+def explain(error: ValidationError, root: Node) -> list[Problem]:
     """Turns a `pydantic.ValidationError` into problems.
 
     Args:
-        error: the error raised by `Config.model_validate`.
-        root: the `Node` that was validated.
+        error: The error that `Config.model_validate` raised.
+        root: The `Node` that was validated.
 
     Returns:
         A list of `Problem`.
@@ -55,7 +58,7 @@ def explain(error, root):
             problems.append(_not_a_choice(root, path, _allowed(finding["loc"]), finding["input"]))
         else:
             problems.append(_at_value(root, path, _expectation(finding)))
-    # `unit: 4` is one mistake, not an unknown `unit` and a missing `units`.
+    # `unit: 4` is one error, not an unknown `unit` and a missing `units`.
     for path in missing:
         if path not in meant:
             problems.append(_at_value(root, path, "required key is missing"))
@@ -63,15 +66,15 @@ def explain(error, root):
 
 
 def _walk(location):
-    """pydantic's location -> (the path in the YAML, the sections that may stand there)."""
+    """Returns the path in the YAML and the sections that are valid there, of a location."""
     path, sections = [], [Config]
-    is_name = False  # The next part is a key that the user made up.
+    is_name = False  # Whether the next part is a key that the user chose, such as a target.
     for part in location:
         if is_name or part in (ONE, EACH):
             path += [part] if is_name else []
             is_name = part == EACH
             continue
-        if len(sections) > 1:  # a choice: the location goes on with the type that was chosen
+        if len(sections) > 1:  # A choice: the next part is the type.
             sections = [section for section in sections if tag(section) == part]
             continue
         path.append(part)
@@ -81,17 +84,17 @@ def _walk(location):
 
 
 def _allowed(location):
-    """The values that may stand at a location."""
+    """The values that are valid at a location."""
     *parent, key = location
     sections = _walk(parent)[1]
-    if not sections:  # a value of a mapping with free keys, such as `data.columns`
+    if not sections:  # A value of a mapping with free keys, such as `data.columns`.
         *parent, key = parent
         sections = _walk(parent)[1]
     return _choices(sections[0].model_fields[key].annotation)
 
 
 def _choices(annotation):
-    """The values that a `Literal`, alone or in a union or mapping, allows."""
+    """The values that a `Literal` allows, also inside a union or a mapping."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
     return [choice for member in get_args(annotation) for choice in _choices(member)]
@@ -121,7 +124,7 @@ def _at_value(root, path, message):
 
 
 def _expectation(finding):
-    """`Input should be greater than 0` -> `expected a number greater than 0, got -1`."""
+    """Turns "Input should be greater than 0" into "expected a number greater than 0, got -1"."""
     if finding["type"] in ("model_type", "model_attributes_type", "dict_type"):
         message = "expected a mapping"
     else:
@@ -133,7 +136,7 @@ def _expectation(finding):
 
 
 def _show(value):
-    """A value as it would stand in YAML, kept short."""
+    """A value as YAML has it, shortened."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -31,7 +31,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
-# YAML's lists, as values that never change.
+# Lists in YAML; tuples here, since a config is immutable.
 Widths = Annotated[
     tuple[Count, ...],
     BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
@@ -43,12 +43,12 @@ def _absolute(path, info: ValidationInfo):
     return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
 
 
-# Relative to the folder of the file that names it.
+# Relative to the folder of the YAML file that gives it.
 Path = Annotated[Text, AfterValidator(_absolute)]
 
 
 def _of_one_kind(value):
-    """`true` equals 1 in Python, and 1.0 does; in a config they are something else."""
+    """Refuses `true` and 1.0 where 1 is expected: they are equal in Python, but not in a config."""
 
     def check(given):
         if given == value and type(given) is not type(value):
@@ -58,7 +58,7 @@ def _of_one_kind(value):
     return BeforeValidator(check)
 
 
-# Literals of numbers and truth values, for `Annotated`.
+# Annotations of literals that are numbers or truth values.
 Exactly1 = _of_one_kind(1)
 ExactlyTrue = _of_one_kind(True)
 ExactlyFalse = _of_one_kind(False)
@@ -68,7 +68,7 @@ class Section(BaseModel):
     """A mapping of a config file. Unknown keys, wrong types, NaN and infinity are errors.
 
     A section that is one of several kinds has a `type`; its other fields are the keyword arguments
-    of what it describes. Values never change.
+    of what it describes. Sections are immutable.
 
     Attributes:
         FILES: The keys that name files, each a `Path`. The folder of such a file does not count in

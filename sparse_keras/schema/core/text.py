@@ -1,11 +1,12 @@
-"""YAML text -> a tree of plain values in which each value and key remembers where it stood.
+"""From YAML text to a tree of plain values, in which each value and key knows its position.
 
-Only the data of YAML 1.2 is read: mappings, lists and scalars of the core schema (`1e-3` is a
+Only a subset of YAML 1.2 is accepted: mappings, lists and scalars of the core schema (`1e-3` is a
 number and `on` is text). Tags, anchors, aliases and directives are errors, and size and depth are
-limited, so a file from a stranger can neither run code nor grow in memory.
+limited, so that an untrusted file can neither run code nor exhaust the memory.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,10 @@ from sparse_keras.schema.core.errors import ConfigError, Mark, Problem, Source, 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 20
 
-# Python refuses to convert very long integers, and nothing here needs a long number.
+# Python refuses to convert very long integers, and no config needs one.
 _LONGEST_NUMBER = 100
 
-# The YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), the one editors use.
+# The YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), which editors use.
 _CONSTANTS = {
     **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
     **dict.fromkeys(["true", "True", "TRUE"], True),
@@ -51,9 +52,9 @@ class Node:
     """A value and its position.
 
     Attributes:
-        value: a scalar, a list of nodes, or a dict from key to node.
-        mark: where the value begins.
-        key: where its key stands, None for the root and for list items.
+        value: A scalar, a list of nodes, or a dict from key to node.
+        mark: The position at which the value begins.
+        key: The position of its key; None for the root and for list items.
     """
 
     value: Any
@@ -61,10 +62,11 @@ class Node:
     key: Mark | None = None
 
     @property
-    def is_mapping(self):
+    def is_mapping(self) -> bool:
+        """Whether the value is a dict."""
         return isinstance(self.value, dict)
 
-    def plain(self):
+    def plain(self) -> Any:
         """The value without positions, as `dict`, `list` and scalars."""
         if self.is_mapping:
             return {key: node.plain() for key, node in self.value.items()}
@@ -72,7 +74,7 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
-    def nearest(self, path):
+    def nearest(self, path: Iterable[str]) -> "Node":
         """The node at `path`, or the deepest one on the way to it that exists."""
         node = self
         for key in path:
@@ -82,19 +84,19 @@ class Node:
         return node
 
 
-def parse(text, source):
+def parse(text: str, source: Source) -> tuple[Node, list[Problem]]:
     """Reads one YAML document.
 
     Args:
-        text: the YAML text.
-        source: the `Source` that positions refer to; without lines, errors give no line numbers.
+        text: The YAML text.
+        source: The `Source` that positions refer to; without lines, errors give no line numbers.
 
     Returns:
-        `(root, problems)`: the root `Node`, and a list with a `Problem` for each duplicate key (the
-        first one is kept, so that the rest can still be checked).
+        `(root, problems)`: the root `Node`, and a list with a `Problem` for each duplicate key. The
+        first of duplicate keys stays, so that the rest can still be checked.
 
     Raises:
-        ConfigError: the text is not YAML, or uses what is not read here.
+        ConfigError: If the text is not YAML, or uses a feature of YAML that is not accepted.
     """
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(
@@ -107,13 +109,13 @@ def parse(text, source):
         message = " ".join(filter(None, [error.problem, error.context and f"({error.context})"]))
         mark = error.problem_mark or error.context_mark
         raise ConfigError(Problem(reader.mark(mark), "", f"not valid YAML: {message}")) from None
-    except YAMLError as error:  # characters that YAML does not allow
+    except YAMLError as error:  # Characters that YAML does not allow.
         message = " ".join(str(error).split())
         raise ConfigError(Problem(Mark(source, 1, 1), "", f"not valid YAML: {message}")) from None
 
 
 class _Reader:
-    """Builds nodes from ruamel's events, refusing what is not allowed as soon as it appears."""
+    """Builds nodes from ruamel's events, and raises at the first one that is not allowed."""
 
     def __init__(self, source):
         self.source = source
@@ -180,12 +182,12 @@ def _scalar(text):
     return text
 
 
-def overlay(base, top):
+def overlay(base: Node, top: Node) -> Node:
     """Lays one tree over another: mappings merge, everything else replaces.
 
-    A mapping whose `type` differs from the one below replaces it whole: the keys of one type mean
-    nothing to another. So does one with a `preset`, but for the `type`: only keys that are given
-    beside a preset stand in the place of its own.
+    A mapping with another `type` replaces the whole mapping below it, because the keys of one type
+    mean nothing to another. A mapping with a `preset` replaces all keys but `type`, because only
+    keys that are given beside a preset override its values.
     """
     if not (base.is_mapping and top.is_mapping):
         return top
@@ -200,19 +202,19 @@ def overlay(base, top):
     return Node(merged, top.mark, top.key)
 
 
-def read_overrides(overrides):
+def read_overrides(overrides: Iterable[str]) -> Node | None:
     """Reads `--set` assignments into one tree.
 
-    They are gathered before they are laid over a file, so their order does not matter.
+    They form one tree before it is laid over a file, so their order does not matter.
 
     Args:
-        overrides: strings `PATH=VALUE`; the path is dotted, the value is YAML.
+        overrides: Strings `PATH=VALUE`; the path is dotted, the value is YAML.
 
     Returns:
-        The root `Node`, None without overrides.
+        The root `Node`; None without overrides.
 
     Raises:
-        ConfigError: an assignment that is not `PATH=VALUE`, is not YAML, or contradicts another.
+        ConfigError: If an assignment is not `PATH=VALUE`, is not YAML, or contradicts another.
     """
     root, problems = None, []
     for override in overrides:
@@ -256,10 +258,10 @@ def _move(node, mark):
     return Node(value, mark, mark)
 
 
-def _clash(one, two, path=()):
-    """The dotted path of a value that both trees give, None if there is none."""
-    if not (one.is_mapping and two.is_mapping):
+def _clash(first, second, path=()):
+    """The dotted path of a value that both trees set; None if there is none."""
+    if not (first.is_mapping and second.is_mapping):
         return ".".join(path)
-    common = [key for key in two.value if key in one.value]
-    clashes = (_clash(one.value[key], two.value[key], (*path, key)) for key in common)
+    common = [key for key in second.value if key in first.value]
+    clashes = (_clash(first.value[key], second.value[key], (*path, key)) for key in common)
     return next(filter(None, clashes), None)

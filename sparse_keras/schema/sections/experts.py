@@ -1,4 +1,4 @@
-"""`model.experts`: what each expert computes, and how many there are."""
+"""`model.experts`: what each expert computes, and the number of experts."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.section import Count, Fraction, Positive, Section
 
-# Only elementwise functions: softmax and the like would mix the units of an expert.
+# Only elementwise functions: a softmax would mix the units of an expert.
 Activation = Literal[
     "celu",
     "elu",
@@ -45,22 +45,23 @@ Initializer = Literal[
 
 
 class ExpertsSection(Section):
-    """What every bank has, those of plug-ins too."""
+    """A bank of experts. Banks of plug-ins derive from it too."""
 
-    num_experts: Count = Field(description="How many experts there are.")
+    num_experts: Count = Field(description="Number of experts.")
 
 
 class _Experts(ExpertsSection):
     kernel_initializer: Initializer = Field(
         "glorot_uniform",
-        description="Where the matrices start. Each expert is drawn on its own, with its own fan.",
+        description="Initializer of the matrices. Each expert is drawn separately, with "
+        "its own fan.",
     )
 
 
 class DenseExperts(_Experts):
     """One matrix and an activation for each expert."""
 
-    type: Literal["dense"] = Field("dense", description="One matrix and an activation each.")
+    type: Literal["dense"] = Field("dense", description="One matrix and an activation per expert.")
     units: Count = Field(description="Width of an expert's output.")
     activation: Activation = Field("relu", description="Activation of the output.")
     use_bias: bool = Field(True, description="Whether each expert adds a bias.")
@@ -69,53 +70,62 @@ class DenseExperts(_Experts):
 class MLPExperts(_Experts):
     """Two matrices with an activation between them, as in a Transformer's feed-forward block."""
 
-    type: Literal["mlp"] = Field("mlp", description="Two matrices, an activation between them.")
+    type: Literal["mlp"] = Field(
+        "mlp", description="Two matrices per expert, with an activation between them."
+    )
     hidden_dim: Count = Field(description="Width between the two matrices of an expert.")
     activation: Activation = Field("relu", description="Activation between the two matrices.")
     use_bias: bool = Field(True, description="Whether both matrices have a bias.")
-    dropout: Fraction = Field(0.0, description="Part of the hidden units dropped in training.")
+    dropout: Fraction = Field(0.0, description="Fraction of the hidden units dropped in training.")
 
 
 class GLUExperts(_Experts):
-    """Gated linear units: an activated matrix times a second one, then a third back."""
+    """Gated linear units: an activated projection times a second one, then a projection back."""
 
-    type: Literal["glu"] = Field("glu", description="Gated linear units: three matrices each.")
-    hidden_dim: Count = Field(description="Width between the matrices of an expert.")
-    activation: Activation = Field("silu", description="Activation of the gating half.")
+    type: Literal["glu"] = Field(
+        "glu", description="Gated linear units: three matrices per expert."
+    )
+    hidden_dim: Count = Field(description="Width of both projections of an expert.")
+    activation: Activation = Field(
+        "silu", description="Activation of the gate, the first projection."
+    )
     use_bias: bool = Field(False, description="Whether the matrices have biases.")
-    dropout: Fraction = Field(0.0, description="Part of the hidden units dropped in training.")
+    dropout: Fraction = Field(0.0, description="Fraction of the hidden units dropped in training.")
     limit: Positive | None = Field(
         None,
-        description="The gating half is at most this before its activation, the other half between "
-        "this and its negative. gpt-oss: 7. Null: no limit.",
+        description="Clips the gate to at most this before its activation, and the second "
+        "projection to [-limit, limit]. gpt-oss: 7. Null: no clipping.",
     )
     alpha: Positive = Field(
         1.0,
-        description="Slope of silu, g * sigmoid(alpha * g), in the gating half. gpt-oss: 1.702.",
+        description="Slope of silu in the gate, g * sigmoid(alpha * g). gpt-oss: 1.702.",
     )
     up_offset: float = Field(
-        0.0, description="What is added to the half that is gated. gpt-oss: 1."
+        0.0,
+        description="Added to the second projection, before the gate multiplies it. gpt-oss: 1.",
     )
 
     def rules(self):
         if self.alpha != 1.0 and self.activation != "silu":
-            yield "alpha", f"is the slope of silu, and activation is {self.activation}"
+            yield "alpha", f"is the slope of silu, but activation is {self.activation}"
 
 
 class TiedExperts(_Experts):
-    """All experts share one matrix; each scales its inputs and outputs and adds its own bias."""
+    """All experts share one matrix; each scales its input and output and adds its own bias."""
 
-    type: Literal["tied"] = Field("tied", description="One shared matrix, scaled by each expert.")
+    type: Literal["tied"] = Field(
+        "tied", description="One shared matrix, which each expert scales."
+    )
     units: Count = Field(description="Width of an expert's output.")
     activation: Activation = Field("relu", description="Activation of the output.")
     use_bias: bool = Field(True, description="Whether each expert adds a bias.")
 
 
 class LowRankExperts(_Experts):
-    """A matrix of low rank each, with a nonlinear map between its two factors (DCN-V2)."""
+    """A matrix of low rank per expert, with a nonlinear map between its two factors (DCN-V2)."""
 
-    type: Literal["low_rank"] = Field("low_rank", description="A matrix of low rank each.")
-    rank: Count = Field(description="Width between the two factors of an expert.")
+    type: Literal["low_rank"] = Field("low_rank", description="A matrix of low rank per expert.")
+    rank: Count = Field(description="Rank of the matrix: the width between its two factors.")
     activation: Activation = Field("tanh", description="Activation of the two hidden layers.")
 
 
@@ -129,7 +139,7 @@ EXPERTS = Choice(
     base=ExpertsSection,
 )
 ExpertsConfig = Annotated[Section, EXPERTS]
-# Those whose output has the width of their input, whatever that is.
+# Banks whose output has the width of their input.
 CrossExpertsConfig = Annotated[
     Section, Choice("experts of a cross layer", LowRankExperts, MLPExperts, GLUExperts)
 ]

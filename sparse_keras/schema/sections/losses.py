@@ -1,4 +1,4 @@
-"""`training.loss`: what is minimised, beside the routers' own losses."""
+"""`training.loss`: the loss to minimise, besides the losses that routers add."""
 
 from typing import Annotated, Literal
 
@@ -13,15 +13,17 @@ class CrossEntropy(Section):
 
     type: Literal["cross_entropy"] = Field("cross_entropy", description="For classes and labels.")
     label_smoothing: Fraction = Field(
-        0.0, description="Part of each target that is spread evenly over the classes."
+        0.0, description="Fraction of each target that is spread evenly over the classes."
     )
 
 
 class Focal(Section):
-    """Cross-entropy with less weight on what is easy: for rare classes and labels."""
+    """Cross-entropy with less weight on easy examples: for rare classes and labels."""
 
     type: Literal["focal"] = Field("focal", description="For rare classes and labels.")
-    gamma: NotNegative = Field(2.0, description="Power with which what is easy loses weight.")
+    gamma: NotNegative = Field(
+        2.0, description="Exponent: the larger, the less weight easy examples have."
+    )
 
 
 class MeanSquaredError(Section):
@@ -31,33 +33,34 @@ class MeanSquaredError(Section):
 
 
 class MeanAbsoluteError(Section):
-    """Mean of the errors without sign: aims at the median."""
+    """Mean of the absolute errors: predicts the median."""
 
     type: Literal["mean_absolute_error"] = Field(
-        "mean_absolute_error", description="For numbers; aims at the median."
+        "mean_absolute_error", description="For numbers; predicts the median."
     )
 
 
 class Huber(Section):
-    """Squared where errors are small, linear where they are large."""
+    """Quadratic for small errors, linear for large ones."""
 
     type: Literal["huber"] = Field("huber", description="For numbers with outliers.")
     delta: Positive = Field(
-        1.0, description="Where an error becomes large, in standard deviations of the target."
+        1.0,
+        description="Error above which the loss is linear, in standard deviations of the target.",
     )
 
 
 LOSSES = Choice("loss", CrossEntropy, Focal, MeanSquaredError, MeanAbsoluteError, Huber)
 LossConfig = Annotated[Section, LOSSES]
 
-# Of pydantic's locations, beside the keys of the config; see `explain.py`.
+# Steps of pydantic's locations that are not keys of the config; see `explain.py`.
 ONE, EACH = "<one loss>", "<a loss for each target>"
 
 
 def _one_or_each(value):
     if isinstance(value, dict) and "type" not in value:
-        # A loss whose type was forgotten has other values.
-        if all(isinstance(one, (dict, Section)) for one in value.values()):
+        # The values of a single loss without its `type` are numbers.
+        if all(isinstance(loss, (dict, Section)) for loss in value.values()):
             return EACH
     return ONE
 

@@ -1,4 +1,4 @@
-"""What models with mixtures of experts share: the shared expert, and rules for router and banks."""
+"""What models with experts share: the shared expert, and the rules between router and banks."""
 
 from pydantic import Field
 
@@ -8,14 +8,14 @@ from sparse_keras.schema.sections.experts import Activation
 
 
 class SharedExpert(Section):
-    """An expert that sees every row, beside those the router chooses."""
+    """An expert that every row goes through, besides those the router chooses."""
 
     hidden_dim: Count = Field(description="Width between its two matrices.")
     activation: Activation = Field("relu", description="Activation between its two matrices.")
     gated: bool = Field(
         False,
-        description="Whether a learned sigmoid gate decides how much of its output each row gets, "
-        "as in Qwen2-MoE. With share_experts, all blocks have the same gate.",
+        description="Whether a learned sigmoid gate scales the output for each row, as in "
+        "Qwen2-MoE. With share_experts, all blocks have the same gate.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`optimizer`: the Keras optimizer. Defaults are those of Keras."""
+"""`optimizer`: a Keras optimizer, with the defaults of Keras."""
 
 from typing import Annotated, Literal
 
@@ -15,11 +15,13 @@ from sparse_keras.schema.core.section import (
 
 
 class Cosine(Section):
-    """Half a cosine from the learning rate down, after a linear rise from 0."""
+    """Cosine decay of the learning rate, after a linear warmup."""
 
-    type: Literal["cosine"] = Field("cosine", description="Half a cosine down.")
-    warmup_epochs: NotNegative = Field(0.0, description="Epochs of the linear rise from 0.")
-    final_fraction: Fraction = Field(0.0, description="What is left of the learning rate at last.")
+    type: Literal["cosine"] = Field("cosine", description="Cosine decay.")
+    warmup_epochs: NotNegative = Field(0.0, description="Number of epochs of linear warmup from 0.")
+    final_fraction: Fraction = Field(
+        0.0, description="Final learning rate, as a fraction of the initial one."
+    )
 
     def rules_with(self, config):
         if self.warmup_epochs >= config.training.epochs:
@@ -31,17 +33,21 @@ class Cosine(Section):
 
 
 class Linear(Section):
-    """A straight line from the learning rate down."""
+    """Linear decay of the learning rate."""
 
-    type: Literal["linear"] = Field("linear", description="A straight line down.")
-    final_fraction: Fraction = Field(0.0, description="What is left of the learning rate at last.")
+    type: Literal["linear"] = Field("linear", description="Linear decay.")
+    final_fraction: Fraction = Field(
+        0.0, description="Final learning rate, as a fraction of the initial one."
+    )
 
 
 class Exponential(Section):
-    """The learning rate times a power of the epoch."""
+    """Exponential decay of the learning rate, step by step."""
 
-    type: Literal["exponential"] = Field("exponential", description="A factor for each epoch.")
-    factor: BetweenZeroAndOne = Field(0.9, description="Factor of one epoch.")
+    type: Literal["exponential"] = Field("exponential", description="Exponential decay.")
+    factor: BetweenZeroAndOne = Field(
+        0.9, description="Factor that multiplies the learning rate per epoch."
+    )
 
 
 SCHEDULES = Choice("schedule", Cosine, Linear, Exponential)
@@ -49,19 +55,21 @@ ScheduleConfig = Annotated[Section, SCHEDULES]
 
 
 class _Optimizer(Section):
-    learning_rate: Positive = Field(0.001, description="Step size.")
+    learning_rate: Positive = Field(0.001, description="Learning rate.")
     schedule: ScheduleConfig | None = Field(
         None,
-        description="How the learning rate falls, step by step, until training.epochs are over. "
-        "Null: it stays.",
+        description="How the learning rate decays, step by step, until training.epochs are "
+        "over. Null: it is constant.",
     )
     clipnorm: Positive | None = Field(
-        None, description="Longest gradient of each weight; longer ones are cut. Null: no limit."
+        None,
+        description="Maximum norm of the gradient of each weight; longer gradients are "
+        "scaled down. Null: no limit.",
     )
     fused: bool = Field(
         False,
-        description="Whether XLA compiles the update for itself (TensorFlow): faster where there "
-        "are many experts and long trainings.",
+        description="Whether to compile the optimizer update with XLA (TensorFlow only): "
+        "faster for many experts and long trainings.",
     )
 
 
@@ -76,7 +84,8 @@ class AdamW(_Optimizer):
 
     type: Literal["adamw"] = Field("adamw", description="Adam with decoupled weight decay.")
     weight_decay: NotNegative = Field(
-        0.004, description="Part of each weight taken off per unit of step."
+        0.004,
+        description="Fraction of each weight that is subtracted per step, times the learning rate.",
     )
 
 
@@ -84,9 +93,11 @@ class SGD(_Optimizer):
     """`keras.optimizers.SGD`."""
 
     type: Literal["sgd"] = Field("sgd", description="Stochastic gradient descent.")
-    learning_rate: Positive = Field(0.01, description="Step size.")
-    momentum: Fraction = Field(0.0, description="Part of the last step that is kept.")
-    nesterov: bool = Field(False, description="Whether the momentum looks ahead (Nesterov).")
+    learning_rate: Positive = Field(0.01, description="Learning rate.")
+    momentum: Fraction = Field(
+        0.0, description="Fraction of the previous step that is added to the next one."
+    )
+    nesterov: bool = Field(False, description="Whether to use Nesterov momentum.")
 
     def unused(self):
         return {"nesterov": "momentum is 0"} if self.momentum == 0 else {}

@@ -9,23 +9,23 @@ from sparse_keras.schema.core.section import NotNegative, Positive, Section, Tex
 
 
 class FixedWeights(Section):
-    """The factors of the targets' losses, as given."""
+    """Fixed factors of the targets' losses."""
 
-    type: Literal["fixed"] = Field("fixed", description="Given by hand.")
+    type: Literal["fixed"] = Field("fixed", description="Given in the config.")
     weights: dict[Text, NotNegative] = Field(
-        description="The factor of each target's loss; 1 for targets that are not named."
+        description="Factor of each target's loss; 1 for targets that are not listed."
     )
 
     def rules(self):
         if not self.weights:
-            yield "weights", "names no target"
+            yield "weights", "is empty; give at least one target a weight"
 
 
 class UncertaintyWeights(Section):
-    """Learned with the model: the noise of each target (Kendall et al., 2018)."""
+    """Learned with the model, from the noise of each target (Kendall et al., 2018)."""
 
     type: Literal["uncertainty"] = Field(
-        "uncertainty", description="Learned: the less certain a target, the less it counts."
+        "uncertainty", description="Learned: uncertain targets count less."
     )
 
 
@@ -36,9 +36,9 @@ class GradNormWeights(Section):
         "gradnorm", description="Learned: the gradients of all targets get similar norms."
     )
     alpha: NotNegative = Field(
-        1.5, description="How strongly targets that train slowly are pulled; 0: equal norms."
+        1.5, description="How strongly targets that train slowly are favoured. 0: equal norms."
     )
-    learning_rate: Positive = Field(0.025, description="Size of the steps of the weights.")
+    learning_rate: Positive = Field(0.025, description="Learning rate of the weights.")
 
 
 TASK_WEIGHTS = Choice("task weights", FixedWeights, UncertaintyWeights, GradNormWeights)

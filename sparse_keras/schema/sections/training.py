@@ -1,4 +1,4 @@
-"""`training`: how long, how many rows at a time, in which precision, from which seed."""
+"""`training`: its length, batch size, precision, seed, losses and logs."""
 
 from typing import Annotated, Literal
 
@@ -18,11 +18,15 @@ from sparse_keras.schema.sections.task_weights import TaskWeightsConfig
 
 
 class EarlyStopping(Section):
-    """Stop when the monitored value no longer improves."""
+    """Stops training when the monitored value no longer improves."""
 
-    monitor: Text = Field("val_loss", description="The logged value to watch.")
-    patience: Count = Field(3, description="Epochs without improvement before stopping.")
-    restore_best: bool = Field(True, description="Whether to go back to the best epoch's weights.")
+    monitor: Text = Field("val_loss", description="The logged value to monitor.")
+    patience: Count = Field(
+        3, description="Number of epochs without improvement after which to stop."
+    )
+    restore_best: bool = Field(
+        True, description="Whether to restore the weights of the best epoch."
+    )
 
     def rules_with(self, config):
         reason = config.data.why_no_validation if config.data is not None else None
@@ -34,23 +38,24 @@ class EarlyStopping(Section):
 
 
 class ExpertLoad(Section):
-    """What training tells of its experts: `callbacks.ExpertLoad`."""
+    """What training reports about its experts: the arguments of `callbacks.ExpertLoad`."""
 
     per_layer: bool = Field(
-        False, description="Whether to log each layer's balance, dead experts and losses too."
+        False, description="Whether to also log the balance, dead experts and losses of each layer."
     )
-    per_expert: bool = Field(False, description="Whether to log each expert's share too.")
+    per_expert: bool = Field(False, description="Whether to also log the load of each expert.")
     warn: bool = Field(
-        True, description="Whether to warn of collapse, dead experts, dropped rows, closed gates."
+        True,
+        description="Whether to warn about collapse, dead experts, dropped rows and closed gates.",
     )
     collapse_above: BetweenZeroAndOne | None = Field(
         0.7,
-        description="Where collapse begins: 0 is an even load, 1 that k experts take everything. "
-        "Null: never.",
+        description="Concentration of the load from which routing counts as collapsed: 0 "
+        "is an even load, 1 means that k experts take every row. Null: never.",
     )
     dropped_above: BetweenZeroAndOne | None = Field(
         0.1,
-        description="The share of dropped assignments above which to warn. Null: never.",
+        description="Fraction of dropped assignments above which to warn. Null: never.",
     )
 
     def unused(self):
@@ -64,31 +69,31 @@ class ExpertLoad(Section):
 
 
 class TrainingConfig(Section):
-    """How the model is trained."""
+    """How to train the model."""
 
-    epochs: Count = Field(10, description="Most passes over the training rows.")
-    batch_size: Count = Field(256, description="Rows in a batch.")
-    seed: Seed = Field(0, description="Seed of weights, shuffling and dropout.")
+    epochs: Count = Field(10, description="Maximum number of passes over the training rows.")
+    batch_size: Count = Field(256, description="Number of rows in a batch.")
+    seed: Seed = Field(0, description="Seed of initial weights, shuffling and dropout.")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="Keras dtype policy."
     )
     jit_compile: Annotated[Literal["auto", True, False], ExactlyTrue, ExactlyFalse] = Field(
-        "auto", description="Whether XLA compiles the training step; auto leaves it to Keras."
+        "auto", description="Whether to compile the training step with XLA. auto: Keras decides."
     )
     loss: LossesConfig | None = Field(
         None,
-        description="What is minimised; of several targets a mapping from target to its loss. "
-        "Null, and for targets that are not named: cross-entropy for classes and labels, the mean "
-        "squared error for numbers, in standard deviations of the target.",
+        description="The loss to minimise; for several targets, a mapping from target to "
+        "loss. Null, and for targets that are not listed: cross-entropy for classes and "
+        "labels, and the mean squared error, in standard deviations of the target, for numbers.",
     )
     task_weights: TaskWeightsConfig | None = Field(
-        None, description="How much each of several targets counts. Null: all alike."
+        None, description="How much each of several targets counts. Null: all the same."
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."
     )
     expert_load: ExpertLoad | None = Field(
         None,
-        description="What training tells of its experts. Null: by the defaults of its keys, if the "
-        "model has experts.",
+        description="What training reports about its experts. Null: the defaults of its "
+        "keys, if the model has experts.",
     )

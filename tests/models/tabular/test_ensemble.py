@@ -59,7 +59,7 @@ def test_without_a_stem_it_is_an_error(tmp_path):
         sparse(stem=None)
     with pytest.raises(ValueError, match="needs a stem"):
         sparse_keras.load_config("tabular/sparse_mlp", ["model.ensemble=3", "model.stem=null"])
-    with pytest.raises(ValueError, match="focal cannot train each member"):
+    with pytest.raises(ValueError, match="focal cannot train the models"):
         sparse_keras.load_config(
             "tabular/sparse_mlp", ["model.ensemble=3", "training.loss={type: focal}"]
         )

@@ -202,13 +202,13 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
         ),
         (
             lambda: experts.GLUExperts(num_experts=2, hidden_dim=8, activation="gelu", alpha=1.7),
-            "alpha: is the slope of silu, and activation is gelu",
+            "alpha: is the slope of silu, but activation is gelu",
         ),
         (
             lambda: models.SparseMLP(
                 experts=experts.DenseExperts(num_experts=2, units=8), segments=2
             ),
-            "segments: experts of the type dense have no hidden_dim",
+            "segments: experts of type dense have no hidden_dim",
         ),
         (
             lambda: models.SparseMLP(
@@ -222,7 +222,7 @@ def test_kwargs_leave_out_the_type_but_keep_it_in_nested_sections():
                 router=routers.ReLURouter(),
                 segments=2,
             ),
-            "segments: multiplies the k of top_k, cosine, hierarchical, sinkhorn, and router is",
+            "segments: needs a router with exactly k experts per row (top_k, cosine, ",
         ),
         (
             lambda: models.SparseMLP(

@@ -1,4 +1,4 @@
-"""`model.router`: which experts see a row, and the losses that balance the experts' load."""
+"""`model.router`: which experts each row goes to, and the losses that balance the load."""
 
 from typing import Annotated
 

@@ -9,25 +9,32 @@ from sparse_keras.schema.sections.routers.base import IMPORTANCE, JITTER, Learne
 
 
 class DSelectKRouter(LearnedRouter):
-    """k selectors spell experts in bits that gradients move to 0 or 1; dense until they are."""
+    """DSelect-k: k selectors, whose smooth binary codes of experts training drives to 0 or 1."""
 
     type: Literal["dselect_k"] = Field(
-        "dselect_k", description="At most k experts, by a smooth choice that starts dense."
+        "dselect_k",
+        description="At most k experts, by a smooth choice that starts dense (DSelect-k).",
     )
-    k: Count = Field(2, description="Selectors: experts that see each row once they have decided.")
+    k: Count = Field(
+        2,
+        description="Number of selectors: the maximum number of experts per row once all "
+        "have decided. Until then every expert is computed.",
+    )
     per_example: bool = Field(
         True, description="Whether the choice depends on the row. False: one choice for all rows."
     )
     gamma: Positive = Field(
-        1.0, description="Width of the smooth step from bit 0 to bit 1. Larger decides later."
+        1.0,
+        description="Width of the smooth step from 0 to 1. Selectors with a larger one "
+        "decide later.",
     )
     entropy_loss: NotNegative = Field(
         0.01,
-        description="Weight of the selectors' mean entropy, 1 while they are undecided, 0 once "
-        "they have decided.",
+        description="Weight of the selectors' mean entropy, which is 1 while they are "
+        "undecided and 0 once they have decided.",
     )
     entropy_warmup_steps: CountOrZero = Field(
-        0, description="Training steps over which that weight grows from 0."
+        0, description="Number of training steps over which that weight grows from 0."
     )
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)

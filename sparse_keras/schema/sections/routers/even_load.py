@@ -1,4 +1,4 @@
-"""`model.router`: the load of the experts is even by construction, without a balance loss."""
+"""`model.router`: routers whose load is even by construction, without a balance loss."""
 
 from typing import Literal
 
@@ -9,69 +9,73 @@ from sparse_keras.schema.sections.routers.base import IMPORTANCE, JITTER, Learne
 
 
 class ExpertChoiceRouter(LearnedRouter):
-    """Each expert picks the rows of a batch that score highest with it: the load is always even."""
+    """Each expert chooses the rows of a batch with the highest scores: the load is always even."""
 
     type: Literal["expert_choice"] = Field(
-        "expert_choice", description="Each expert picks its rows among those of a batch."
+        "expert_choice", description="Each expert chooses its rows among those of a batch."
     )
-    capacity_factor: Positive = Field(2.0, description="Experts that see a row, on average.")
+    capacity_factor: Positive = Field(2.0, description="Mean number of experts per row.")
     threshold_decay: Fraction | None = Field(
         None,
-        description="What one step keeps of the averaged thresholds by which a row finds its "
-        "experts outside training. Null: experts pick there too, so that the prediction of a row "
-        "depends on the rows beside it.",
+        description="Decay of the running mean of each expert's lowest chosen score in "
+        "training; outside training, a row goes to the experts whose mean it reaches. Null: "
+        "experts choose there too, so that the prediction of a row depends on the rest of its "
+        "batch.",
     )
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
     def unused(self):
-        # A frozen router remembers no thresholds.
+        # A router that is not trained keeps no thresholds.
         if self.trainable or self.threshold_decay is None:
             return {}
         return {"threshold_decay": "trainable is false"}
 
 
 class SinkhornRouter(LearnedRouter):
-    """Each row goes to k experts, chosen in training so that experts get nearly the same load."""
+    """Each row goes to k experts, which are balanced over each batch in training (S-BASE)."""
 
     type: Literal["sinkhorn"] = Field(
-        "sinkhorn", description="The k best, made even over a batch in training (S-BASE)."
+        "sinkhorn", description="The k best experts, balanced over a batch in training."
     )
-    k: Count = Field(2, description="Experts that see each row.")
+    k: Count = Field(2, description="Number of experts per row.")
     temperature: Positive = Field(
         0.3,
-        description="What logits are divided by before they are balanced. A lower one makes the "
-        "load more even, and takes more iterations.",
+        description="Temperature that divides the logits before they are balanced. A lower "
+        "one makes the load more even but needs more iterations.",
     )
     iterations: Count = Field(
-        20, description="How often the shares of rows and of experts are scaled in turn."
+        20,
+        description="Number of Sinkhorn iterations, each of which normalises over experts "
+        "and over rows.",
     )
     normalize: bool = Field(
-        True, description="Whether the weights of k above 1 are divided by their sum."
+        True,
+        description="Whether to divide the weights by their sum. Has an effect if k is above 1.",
     )
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
     def unused(self):
-        return {"normalize": "k is 1, and a sigmoid the weight"} if self.k == 1 else {}
+        return {"normalize": "k is 1, and the weight is a sigmoid"} if self.k == 1 else {}
 
 
 class BalancedRouter(LearnedRouter):
-    """Rows are dealt to the experts in turn, whatever they hold: the load is exactly even."""
+    """Rows go to the experts in turn, whatever their values: the load is exactly even."""
 
     type: Literal["balanced"] = Field(
-        "balanced", description="Experts in turn, for experiments: an even load without choice."
+        "balanced", description="Experts in turn, for experiments: an even load without a choice."
     )
-    k: Count = Field(2, description="Experts that see each row.")
+    k: Count = Field(2, description="Number of experts per row.")
     equal_weights: bool = Field(
         False,
-        description="Whether each weight is 1/k. False: the router learns the weights of the "
-        "experts that a row was dealt.",
+        description="Whether each weight is 1/k. False: the router learns the weights of "
+        "the experts assigned to a row.",
     )
     shuffle: bool = Field(
         False,
-        description="Whether rows and experts are dealt in a random order at each step of "
-        "training. Outside training, and if false, it is the order of the batch.",
+        description="Whether to assign rows in a random order at each training step. "
+        "False, and outside training: in the order of the batch.",
     )
 
     def unused(self):

@@ -11,13 +11,15 @@ from sparse_keras.schema.sections.routers.base import BALANCE, IMPORTANCE, JITTE
 class ThresholdRouter(LearnedRouter):
     """Each row goes to every expert whose sigmoid gate is above a threshold."""
 
-    type: Literal["threshold"] = Field("threshold", description="Every gate above a threshold.")
-    threshold: Fraction = Field(0.5, description="A sigmoid gate is open above this.")
+    type: Literal["threshold"] = Field(
+        "threshold", description="Every expert whose gate is above a threshold."
+    )
+    threshold: Fraction = Field(0.5, description="A sigmoid gate above this is open.")
     max_experts: Count | None = Field(
-        None, description="Most experts that see a row, the highest gates first. Null: no limit."
+        None, description="Maximum number of experts per row, highest gates first. Null: no limit."
     )
     normalize: bool = Field(
-        False, description="Whether the weights of the open gates are divided by their sum."
+        False, description="Whether to divide the weights of the open gates by their sum."
     )
     balance_loss: NotNegative = Field(0.01, description=BALANCE)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
@@ -31,20 +33,22 @@ class ThresholdRouter(LearnedRouter):
 
 
 class ReLURouter(LearnedRouter):
-    """Each row goes to every expert whose ReLU gate is open; a penalty holds their average at k."""
+    """Each row goes to every expert whose ReLU gate is open; a penalty keeps their mean at k."""
 
-    type: Literal["relu"] = Field("relu", description="Every ReLU gate above 0 (ReMoE).")
-    k: Count = Field(2, description="Average number of open experts to hold.")
+    type: Literal["relu"] = Field(
+        "relu", description="Every expert whose ReLU gate is above 0 (ReMoE)."
+    )
+    k: Count = Field(2, description="Mean number of experts per row, which the penalty aims at.")
     max_experts: Count | None = Field(
-        None, description="Most experts that see a row, the highest gates first. Null: no limit."
+        None, description="Maximum number of experts per row, highest gates first. Null: no limit."
     )
     l1_initial: Annotated[float, Field(gt=0)] = Field(
-        1e-8, description="Weight of the L1 penalty on the gates at the first step."
+        1e-8, description="Initial weight of the L1 penalty on the gates."
     )
     l1_multiplier: Annotated[float, Field(gt=1)] = Field(
         1.05,
-        description="Factor by which that weight rises or falls each step to hold k. The paper's "
-        "1.2 gets there sooner, and swings more.",
+        description="Factor by which that weight rises or falls at each step to reach k. "
+        "The paper's 1.2 reaches it sooner but oscillates more.",
     )
 
     def rules(self):
@@ -56,7 +60,7 @@ class ReLURouter(LearnedRouter):
 
 
 class DenseRouter(LearnedRouter):
-    """Each row goes to every expert, weighted by a softmax: the gate of MMoE. Nothing is sparse."""
+    """Each row goes to every expert, weighted by a softmax, as in MMoE. No computation is saved."""
 
     type: Literal["dense"] = Field("dense", description="Every expert, with softmax weights.")
     jitter: Fraction = Field(0.0, description=JITTER)

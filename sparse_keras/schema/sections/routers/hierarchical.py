@@ -1,4 +1,4 @@
-"""`model.router`: each row goes to the best groups of experts, and to the best experts of each."""
+"""`model.router`: each row goes to the best experts of the best groups."""
 
 from typing import Literal
 
@@ -17,18 +17,22 @@ from sparse_keras.schema.sections.routers.base import (
 
 
 class HierarchicalRouter(LearnedRouter):
-    """A gate chooses groups of experts for each row, and a gate in each group its experts."""
+    """A gate chooses groups of experts for each row, and a gate of each group chooses experts."""
 
     type: Literal["hierarchical"] = Field(
-        "hierarchical", description="The best groups, and the best experts of each."
+        "hierarchical", description="The best experts of the best groups."
     )
-    k: Count = Field(2, description="Experts that see each row, as many from each group.")
-    num_groups: Count = Field(2, description="Groups of experts, all of one size.")
-    groups_kept: Count = Field(1, description="Groups that a row's experts are in.")
+    k: Count = Field(
+        2, description="Number of experts per row, equally many from each chosen group."
+    )
+    num_groups: Count = Field(2, description="Number of groups of experts, all of the same size.")
+    groups_kept: Count = Field(
+        1, description="Number of groups from which the experts of a row are chosen."
+    )
     normalize: bool | None = Field(
         None,
-        description="Whether scores are divided by the sum of those chosen, at both levels. Null: "
-        "divided, one that is chosen alone by the sum of the best two.",
+        description="Whether to divide the chosen scores by their sum, at both levels. "
+        "Null: true, but a score that is chosen alone is divided by the sum of the best two.",
     )
     use_bias: bool = Field(False, description="Whether the logits of both gates have biases.")
     jitter: Fraction = Field(0.0, description=JITTER)

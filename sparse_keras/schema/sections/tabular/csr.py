@@ -1,4 +1,4 @@
-"""`data`: what is mostly zeros: texts as TF-IDF, and matrices of one's own."""
+"""`data`: matrices that are mostly zeros: texts as TF-IDF, and matrices of your own."""
 
 from typing import Annotated, Literal
 
@@ -9,24 +9,28 @@ from sparse_keras.schema.sections.tabular.table import HeldOutRows
 
 
 class TextSection(HeldOutRows):
-    """A column of texts, as weighted counts of the words of the training rows (TF-IDF)."""
+    """Texts as TF-IDF: weighted counts of the words that occur in the training rows."""
 
     sublinear_tf: bool = Field(
-        True, description="Whether a word that is c times in a text counts as 1 + log(c)."
+        True, description="Whether a word that occurs c times in a text counts as 1 + log(c)."
     )
-    min_df: Count = Field(2, description="Fewest training texts that a word must be in.")
+    min_df: Count = Field(
+        2, description="Minimum number of training texts in which a word must occur."
+    )
     ngram_max: Annotated[int, Field(ge=1, le=5)] = Field(
-        1, description="Most words of a run of words that counts as a word of its own."
+        1, description="Maximum number of words in an n-gram; 1 counts single words only."
     )
     max_features: Count | None = Field(
-        None, description="Most words, the most frequent ones. Null: all."
+        None, description="Maximum number of words and n-grams, the most frequent ones. Null: all."
     )
 
 
 class Newsgroups(TextSection):
-    """20 Newsgroups: which of 20 groups was a message posted to? Split by date. For research."""
+    """20 Newsgroups: which group was a message posted to? Split by date. For research only."""
 
-    type: Literal["newsgroups"] = Field("newsgroups", description="20 Newsgroups, texts.")
+    type: Literal["newsgroups"] = Field(
+        "newsgroups", description="20 Newsgroups, texts in 20 classes."
+    )
 
     def unused(self):
         if self.validation_fraction:
@@ -39,22 +43,27 @@ class MatrixSection(HeldOutRows):
 
     FILES = ("path",)
 
-    test_fraction: BetweenZeroAndOne = Field(0.2, description="Part of all rows kept for the test.")
+    test_fraction: BetweenZeroAndOne = Field(
+        0.2, description="Fraction of all rows held out for testing."
+    )
     path: Path = Field(
-        description="The file. A relative path starts at the folder of the YAML file that names it."
+        description="Path of the file, relative to the folder of the YAML file that gives it."
     )
     task: Literal["auto", "binary", "multiclass", "regression"] = Field(
-        "auto", description="What kind of target it is; auto looks at its values."
+        "auto", description="Kind of target; auto infers it from the values."
     )
 
 
 class SVMLight(MatrixSection):
-    """A svmlight (libsvm) file of your own: the target, then column:value of what is not zero."""
+    """A svmlight (libsvm) file of your own: lines of a target and column:value of each non-zero."""
 
     type: Literal["svmlight"] = Field("svmlight", description="A svmlight file of your own.")
-    zero_based: bool = Field(False, description="Whether the file counts its columns from 0.")
+    zero_based: bool = Field(
+        False, description="Whether the file numbers its columns from 0 instead of 1."
+    )
     num_columns: Count | None = Field(
-        None, description="Number of columns. Null: up to the last that is not zero in some row."
+        None,
+        description="Number of columns. Null: up to the last column with a non-zero value.",
     )
 
 
@@ -67,7 +76,7 @@ class SparseNPZ(MatrixSection):
         "sparse_npz", description="A matrix of your own, from scipy.sparse.save_npz."
     )
     targets: Path = Field(
-        description="The table with the target: a CSV, Parquet or NPZ file, a row for each of the "
-        "matrix's."
+        description="Path of a CSV, Parquet or NPZ file with the target, a row for each "
+        "row of the matrix."
     )
-    target: Text = Field(description="The column of that table to predict.")
+    target: Text = Field(description="The column of that file to predict.")

@@ -1,4 +1,4 @@
-"""`data`: the data sets with a name of their own, one section each."""
+"""`data`: the tables that are known by name, one section each."""
 
 from typing import Annotated, Literal
 
@@ -21,9 +21,9 @@ class Adult(SeveralTargets, OfficialSplit):
     type: Literal["adult"] = Field("adult", description="UCI Adult, census income.")
     tasks: Tasks = Field(
         None,
-        description="What to learn: [income], [never_married] or both, for a model of several "
-        "targets. With never_married, marital-status is no input, which says it, nor is "
-        "relationship, which says much of it. Null: [income].",
+        description="The targets to learn: [income], [never_married], or both for a "
+        "multi-task model. With never_married, the columns marital-status and relationship are "
+        "not inputs, because they give it away. Null: [income].",
     )
 
 
@@ -43,17 +43,17 @@ class CensusIncome(SeveralTargets, OfficialSplit):
     DEFAULT_TASKS = TARGETS
 
     type: Literal["census_income"] = Field(
-        "census_income", description="Census-Income (KDD), of two targets."
+        "census_income", description="Census-Income (KDD), two targets."
     )
     tasks: Tasks = Field(
         None,
-        description="What to learn: [income], above 50,000 dollars a year, [never_married], or "
-        "both, for a model of several targets. Null: both.",
+        description="The targets to learn: [income] (above 50,000 dollars a year), "
+        "[never_married], or both for a multi-task model. Null: both.",
     )
 
 
 class CreditDefault(TestSplit):
-    """Credit card clients in Taiwan: who does not pay next month?"""
+    """Credit card clients in Taiwan: who defaults on next month's payment?"""
 
     type: Literal["credit_default"] = Field(
         "credit_default", description="Default of credit card clients."
@@ -61,7 +61,7 @@ class CreditDefault(TestSplit):
 
 
 class Diamonds(TestSplit):
-    """Diamonds: what do they cost?"""
+    """Diamonds: what does a diamond cost?"""
 
     type: Literal["diamonds"] = Field("diamonds", description="Prices of diamonds.")
 
@@ -73,48 +73,54 @@ class Letter(OfficialSplit):
 
 
 class Satellite(OfficialSplit):
-    """Statlog Satellite: what grows where a pixel was taken? Official test split."""
+    """Statlog Satellite: which kind of soil or crop does a pixel show? Official test split."""
 
     type: Literal["satellite"] = Field("satellite", description="Statlog Satellite, 6 classes.")
 
 
 class Shuttle(OfficialSplit):
-    """Statlog Shuttle: which state are its radiators in? Some are rare. Official test split."""
+    """Statlog Shuttle: which of 7 states, some of them rare, is it in? Official test split."""
 
     type: Literal["shuttle"] = Field("shuttle", description="Statlog Shuttle, 7 classes.")
 
 
 class Support2(TestSplit):
-    """SUPPORT2: which seriously ill people die within some days? Without what tells the outcome."""
+    """SUPPORT2: does a seriously ill patient die within some days? No column reveals it."""
 
-    type: Literal["support2"] = Field("support2", description="SUPPORT2, survival of the ill.")
+    type: Literal["support2"] = Field(
+        "support2", description="SUPPORT2, survival of seriously ill patients."
+    )
     days: Annotated[int, Field(ge=1, le=180)] = Field(
-        180, description="Days within which a death counts."
+        180, description="Number of days within which a death counts."
     )
 
 
 class Vehicle(TestSplit):
-    """Statlog Vehicle: a bus, a van, an Opel or a Saab, by its silhouette?"""
+    """Statlog Vehicle: does a silhouette show a bus, a van, an Opel or a Saab?"""
 
     type: Literal["vehicle"] = Field("vehicle", description="Statlog Vehicle, 4 classes.")
 
 
 class Yeast(TestSplit):
-    """Yeast: which of 14 functional groups does a gene belong to, several at once?"""
+    """Yeast: to which of 14 functional groups does a gene belong? It may belong to several."""
 
-    type: Literal["yeast"] = Field("yeast", description="Groups of yeast genes, 14 labels.")
+    type: Literal["yeast"] = Field(
+        "yeast", description="Functional groups of yeast genes, 14 labels."
+    )
 
 
 class GeneratedMultilabel(TestSplit):
-    """Generated rows with several labels each, whose rules differ between regions."""
+    """Generated rows with several labels each; the rules behind them differ between regions."""
 
     type: Literal["generated_multilabel"] = Field(
-        "generated_multilabel", description="Made-up rows with several labels each."
+        "generated_multilabel", description="Generated rows with several labels each."
     )
     num_samples: Count = Field(5000, description="Number of rows.")
     num_features: Count = Field(100, description="Number of numeric columns.")
     num_labels: Count = Field(64, description="Number of labels, each true or false.")
     seed: Seed = Field(0, description="Seed of the generator.")
     bins: Literal["tree", "quantile", "none"] = Field(
-        "none", description="How the columns are cut into bins, as for other data."
+        "none",
+        description="How the columns are cut into bins: at the splits of a decision tree "
+        "of the target (tree), at quantiles, or not at all (none).",
     )

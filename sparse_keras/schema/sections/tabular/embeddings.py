@@ -11,7 +11,7 @@ from sparse_keras.schema.sections.tabular.table import TableSection
 
 
 class PiecewiseLinear(Section):
-    """A curve of the value with corners at the edges of the column's bins."""
+    """A piecewise linear function of the value, with corners at the edges of the column's bins."""
 
     type: Literal["piecewise_linear"] = Field(
         "piecewise_linear", description="A linear map of each column's bins."
@@ -19,8 +19,8 @@ class PiecewiseLinear(Section):
     dim: Count = Field(8, description="Width of a column's embedding.")
     linear: bool = Field(
         True,
-        description="Whether a column with bins also has a term of its value; the bins then start "
-        "at 0 (TabM).",
+        description="Whether the embedding also has a term linear in the value; the "
+        "weights of the bins then start at 0 (TabM).",
     )
     activation: Activation = Field("linear", description="Activation of the embeddings.")
 
@@ -28,20 +28,20 @@ class PiecewiseLinear(Section):
         if isinstance(config.data, TableSection) and config.data.bins == "none":
             yield (
                 "model.numeric_embedding",
-                "piecewise_linear is made of bins, but data.bins is none",
+                "piecewise_linear needs bins, but data.bins is none",
             )
 
 
 class Periodic(Section):
-    """Sines and cosines of the value, of learned frequencies. Bins stay beside them."""
+    """Sines and cosines of the value at learned frequencies. Bins remain inputs beside them."""
 
     type: Literal["periodic"] = Field(
-        "periodic", description="Sines and cosines of learned frequencies."
+        "periodic", description="Sines and cosines at learned frequencies."
     )
     dim: Count = Field(16, description="Width of a column's embedding.")
-    frequencies: Count = Field(16, description="Frequencies of each column.")
+    frequencies: Count = Field(16, description="Number of frequencies per column.")
     sigma: Positive = Field(
-        0.1, description="Standard deviation of the frequencies at the start. Worth tuning."
+        0.1, description="Standard deviation of the initial frequencies. Worth tuning."
     )
     shared: bool = Field(False, description="Whether all columns share one matrix.")
     activation: Activation = Field("relu", description="Activation of the embeddings.")

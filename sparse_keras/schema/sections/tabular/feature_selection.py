@@ -1,4 +1,4 @@
-"""`data.features`: which columns of a table are used. Keys are arguments of `feature_selection`."""
+"""`data.features`: which columns to use. Keys are arguments in `sparse_keras.feature_selection`."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,8 @@ Threshold = Annotated[float, Field(ge=0, le=1)]
 
 class _Selection(Section):
     max_rows: Count | None = Field(
-        20000, description="Most training rows to look at, drawn with split_seed. Null: all."
+        20000,
+        description="Maximum number of training rows to look at, drawn with split_seed. Null: all.",
     )
 
 
@@ -30,54 +31,68 @@ class _Counted(_Selection):
 
 
 class Univariate(_Counted):
-    """Columns that differ most between the classes, each looked at alone."""
+    """Columns that differ most between the classes, each tested alone."""
 
-    type: Literal["univariate"] = Field("univariate", description="Each column alone.")
+    type: Literal["univariate"] = Field("univariate", description="Tests of each column alone.")
     test: Literal["auto", "t_test", "anova"] = Field(
         "auto",
-        description="Welch's t-test for two classes, or an analysis of variance; auto: t_test for "
-        "two classes, anova for more, the correlation for numbers.",
+        description="Welch's t-test for two classes, or an analysis of variance. auto: "
+        "t_test for two classes, anova for more, and the correlation for a numeric target.",
     )
 
 
 class L1(_Counted):
-    """Columns in the order in which an L1-penalised logistic regression (or Lasso) takes them."""
+    """Columns in the order in which they enter an L1-penalised logistic regression (or Lasso)."""
 
     type: Literal["l1"] = Field("l1", description="L1-penalised logistic regression, or Lasso.")
     num_penalties: Annotated[int, Field(ge=2, le=1000)] = Field(
-        30, description="Steps from the strongest penalty to the weakest."
+        30, description="Number of penalties to try, from the strongest to the weakest."
     )
 
 
 class _Correlated(_Counted):
     correlation: Correlation = Field(
-        "spearman", description="How columns are compared: of their ranks, or of their values."
+        "spearman",
+        description="Correlation of the ranks (spearman) or of the values (pearson).",
     )
 
 
 class _Graph(_Correlated):
-    threshold: Threshold = Field(0.3, description="Least correlation that joins two columns.")
+    threshold: Threshold = Field(
+        0.3, description="Minimum absolute correlation that connects two columns."
+    )
     n_neighbors: Count | None = Field(
-        None, description="Join a column only to so many most correlated ones. Null: to all."
+        None,
+        description="Connect a column only to this many of its most correlated columns. "
+        "Null: to all.",
     )
 
 
 class PageRank(_Graph):
-    """Columns where a walk along correlations ends up, which restarts at relevant columns."""
+    """Columns that are central in the graph of correlations (personalised PageRank)."""
 
-    type: Literal["pagerank"] = Field("pagerank", description="PageRank on correlations.")
+    type: Literal["pagerank"] = Field(
+        "pagerank", description="PageRank on the graph of correlations."
+    )
     damping: Fraction = Field(
-        0.85, description="Probability of following a correlation instead of starting again."
+        0.85,
+        description="Probability of following a correlation rather than restarting at a "
+        "relevant column.",
     )
 
 
 class Betweenness(_Graph):
-    """Columns that connect others in the graph of correlations, and relevant ones."""
+    """Columns that are relevant, or lie between others in the graph of correlations."""
 
-    type: Literal["betweenness"] = Field("betweenness", description="Betweenness and relevance.")
-    relevance: Threshold = Field(0.5, description="Weight of the relevance; the rest is position.")
+    type: Literal["betweenness"] = Field(
+        "betweenness", description="Betweenness centrality and relevance."
+    )
+    relevance: Threshold = Field(
+        0.5, description="Weight of the relevance, from 0 to 1; betweenness has the rest."
+    )
     num_pivots: Count | None = Field(
-        200, description="Paths start at so many columns, for speed. Null: at all."
+        200,
+        description="Number of columns at which shortest paths start; fewer are faster. Null: all.",
     )
 
 
@@ -86,7 +101,9 @@ class KMeans(_Correlated):
 
     type: Literal["k_means"] = Field("k_means", description="One column of each K-means cluster.")
     n_clusters: Count | None = Field(
-        None, description="Number of clusters, if more than columns to keep. Null: as many."
+        None,
+        description="Number of clusters, if more than the number of columns to keep. Null: "
+        "that number.",
     )
 
 
@@ -95,36 +112,46 @@ class DBSCAN(_Correlated):
 
     type: Literal["dbscan"] = Field("dbscan", description="One column of each DBSCAN cluster.")
     count: Count | BetweenZeroAndOne | None = Field(
-        None, description="Number of columns to keep, or the fraction. Null: one of each cluster."
+        None,
+        description="Number of columns to keep, or a fraction of them. Null: one of each cluster.",
     )
     eps: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.3, description="Largest distance, 1 - |correlation|, between neighbours."
+        0.3, description="Maximum distance, 1 - |correlation|, between neighbours."
     )
-    min_samples: Count = Field(2, description="Columns that make the core of a cluster.")
+    min_samples: Count = Field(
+        2,
+        description="Number of columns within eps, itself included, that makes a column "
+        "the core of a cluster.",
+    )
 
 
 Method = Literal["univariate", "l1", "pagerank", "betweenness", "k_means", "dbscan"]
 
 
 class Auto(_Selection):
-    """The method and the number of columns that cross-validation finds, within a time budget."""
+    """The method and the number of columns that score best in cross-validation, in limited time."""
 
-    type: Literal["auto"] = Field("auto", description="What cross-validation finds.")
+    type: Literal["auto"] = Field(
+        "auto", description="The best of these methods in cross-validation."
+    )
     seconds: Positive = Field(
         60.0,
-        description="Time budget of the search. Where it is used up, the choice depends on the "
-        "speed of the machine.",
+        description="Time budget of the search, in seconds. If it runs out, the result "
+        "depends on the speed of the machine.",
     )
     methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1)] | None = Field(
-        None, description="The methods to try. Null: all that take the data."
+        None, description="The methods to try. Null: all that accept the data."
     )
     estimator: Literal["linear", "boosting"] = Field(
-        "linear", description="The quick model whose score counts."
+        "linear", description="The fast model that scores each choice of columns."
     )
-    cv: Annotated[int, Field(ge=2, le=100)] = Field(3, description="Number of folds.")
+    cv: Annotated[int, Field(ge=2, le=100)] = Field(
+        3, description="Number of folds of the cross-validation."
+    )
     rule: Literal["one_standard_error", "best"] = Field(
         "one_standard_error",
-        description="The fewest columns within one standard error of the best score, or the best.",
+        description="Choose the fewest columns within one standard error of the best "
+        "score, or the best score.",
     )
 
 

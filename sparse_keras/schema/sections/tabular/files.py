@@ -34,32 +34,30 @@ class FileSection(TestSplit):
     FILES = ("path",)
 
     path: Path = Field(
-        description="The file. A relative path starts at the folder of the YAML file that names it."
+        description="Path of the file, relative to the folder of the YAML file that gives it."
     )
     target: Annotated[
         Text | tuple[Text, ...] | dict[Text, TaskName], BeforeValidator(_column_or_several)
     ] = Field(
-        description="The column to predict; a list of columns, each 0 or 1 (multi-label); or, for "
-        "a model of several targets, a mapping of columns to what kind of target each is. Of "
-        "several, a label may be missing in some rows."
+        description="The column to predict; a list of columns of 0 and 1 (multi-label); "
+        "or, for a multi-task model, a mapping from columns to the kind of target of each. "
+        "With several targets, labels may be missing in some rows."
     )
-    task: TaskName = Field(
-        "auto", description="What kind of target it is; auto looks at its values."
-    )
+    task: TaskName = Field("auto", description="Kind of target; auto infers it from the values.")
     weight: Text | None = Field(
         None,
-        description="A column of weights, 0 and more: what each row counts in the loss and in the "
-        "metrics. It is no input. Null: all rows count alike.",
+        description="A column of non-negative weights: how much each row counts in the "
+        "loss and the metrics. It is not an input. Null: all rows count the same.",
     )
     columns: dict[Text, ColumnKind] = Field(
         default_factory=dict,
-        description="The kinds of columns that are not what their values suggest: numeric, "
+        description="The kind of each column whose values suggest another one: numeric, "
         "categorical or ignore.",
     )
     max_rows: Count | None = Field(
         None,
-        description="Most rows to use, drawn at random with split_seed: for a file larger than "
-        "memory. Null: all.",
+        description="Maximum number of rows, drawn at random with split_seed, for a file "
+        "larger than memory. Null: all.",
     )
 
     @property
@@ -74,28 +72,28 @@ class FileSection(TestSplit):
 
     def rules(self):
         if self.weight is not None and self.weight in self.columns:
-            yield f"columns.{self.weight}", "is the weight, which is no input"
+            yield f"columns.{self.weight}", "is the column of weights, which is not an input"
         targets = (self.target,) if isinstance(self.target, str) else self.target
         if len(set(targets)) < len(targets):
-            yield "target", "a column is named twice"
+            yield "target", "a column is listed twice"
         for name in targets:
             if name in self.columns:
-                yield f"columns.{name}", "is the target, whose kind is said by task"
+                yield f"columns.{name}", "is the target; its kind is set by task"
             if name == self.weight:
-                yield "weight", f"{name} is the target"
+                yield "weight", f"{name!r} is the target"
 
 
 class CSV(FileSection):
     """A CSV file of your own, with a header line."""
 
     type: Literal["csv"] = Field("csv", description="A CSV file of your own.")
-    separator: OneCharacter = Field(",", description="The character between columns.")
-    decimal: OneCharacter = Field(".", description="The decimal point of numbers.")
+    separator: OneCharacter = Field(",", description="The character that separates columns.")
+    decimal: OneCharacter = Field(".", description="The decimal separator of numbers.")
 
     def rules(self):
         yield from super().rules()
         if self.separator == self.decimal:
-            yield "decimal", f"{self.decimal!r} is the separator, too"
+            yield "decimal", f"{self.decimal!r} is also the separator"
 
 
 class Parquet(FileSection):
@@ -105,6 +103,6 @@ class Parquet(FileSection):
 
 
 class NPZ(FileSection):
-    """NumPy arrays of your own: an array of rank 1 is a column, one of rank 2 several."""
+    """NumPy arrays of your own: an array of rank 1 is one column, an array of rank 2 several."""
 
     type: Literal["npz"] = Field("npz", description="NumPy arrays of your own, from numpy.savez.")

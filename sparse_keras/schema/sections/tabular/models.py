@@ -15,51 +15,54 @@ from sparse_keras.schema.sections.tabular.embeddings import NumericEmbeddingConf
 
 
 class FeatureGate(Section):
-    """A learned gate on each input feature: sparse selection of features inside the network."""
+    """A learned gate on each input feature, which selects features inside the network."""
 
     gate: Literal["hard_concrete", "threshold"] = Field(
         "hard_concrete",
-        description="Stochastic gates that reach exactly 0 (hard_concrete), or sigmoid gates cut "
-        "at a threshold.",
+        description="Stochastic gates that reach exactly 0 (hard_concrete), or sigmoid "
+        "gates that are 0 below a threshold.",
     )
     threshold: Fraction = Field(
         0.5,
-        description="A feature whose gate is above this counts as selected; sigmoid gates below it "
-        "are 0.",
+        description="A feature counts as selected if its gate is above this; sigmoid gates "
+        "below it are 0.",
     )
-    penalty: NotNegative = Field(0.01, description="What one open gate adds to the loss.")
+    penalty: NotNegative = Field(0.01, description="How much each open gate adds to the loss.")
 
 
 class SparseProjection(Section):
-    """The layer from columns that are mostly zeros to a dense vector, by the non-zeros alone."""
+    """A dense layer on columns that are mostly zeros, computed from the non-zero values alone."""
 
-    units: Count = Field(128, description="Width of the dense vector.")
-    activation: Activation = Field("relu", description="Activation of the dense vector.")
-    dropout: Fraction = Field(0.0, description="Part of the dense vector dropped in training.")
-    layer_norm: bool = Field(False, description="Whether each row's dense vector is normalised.")
+    units: Count = Field(128, description="Width of the output.")
+    activation: Activation = Field("relu", description="Activation of the output.")
+    dropout: Fraction = Field(0.0, description="Fraction of the output dropped in training.")
+    layer_norm: bool = Field(
+        False, description="Whether to apply layer normalization to the output."
+    )
 
 
 class SparseInput(Section):
-    """What models have that take columns that are mostly zeros."""
+    """A model that accepts columns that are mostly zeros."""
 
     sparse_projection: SparseProjection | None = Field(
         None,
-        description="How columns that are mostly zeros become dense, where the data have such. "
-        "Null: by the defaults of its keys.",
+        description="The first layer on columns that are mostly zeros, where the data have "
+        "such. Null: the defaults of its keys.",
     )
 
 
 class TabularModelSection(ModelSection):
-    """What the models of tables share: how the columns become the input of the network."""
+    """A model of a table: how the columns become the input of the network."""
 
     embedding_dim: Count = Field(8, description="Width of each categorical column's embedding.")
     numeric_embedding: NumericEmbeddingConfig | None = Field(
         None,
-        description="An embedding of each numeric column, in place of its value and bins. Null: "
-        "they are used as they are.",
+        description="An embedding of each numeric column, which replaces its value and "
+        "bins. Null: value and bins are the input as they are.",
     )
     feature_gate: FeatureGate | None = Field(
-        None, description="A learned gate on each input feature. Null: all features are used."
+        None,
+        description="A learned gate on each input feature. Null: no gates, all features are used.",
     )
 
     def build(self, inputs, task):
@@ -87,21 +90,24 @@ class BlockModelSection(TabularModelSection):
         128, description="Width of a dense layer before the first block. Null: no such layer."
     )
     depth: Count = Field(1, description="Number of blocks.")
-    dropout: Fraction = Field(0.0, description="Part of each block's output dropped in training.")
+    dropout: Fraction = Field(
+        0.0, description="Fraction of each block's output dropped in training."
+    )
     residual: bool = Field(
         True,
-        description="Whether a block normalises its input and adds its output to it; otherwise its "
-        "output replaces the input.",
+        description="Whether each block normalises its input and adds its output to it. "
+        "False: the output replaces the input.",
     )
     ensemble: Annotated[int, Field(ge=2, le=1024)] | None = Field(
         None,
-        description="Members of an ensemble that share all weights but scalings and biases in the "
-        "stem, and heads; each is trained by itself. Null: one network.",
+        description="Number of models in an ensemble that share most weights: each has its "
+        "own scalings and biases in the stem, its own head and its own loss. Null: a single "
+        "model.",
     )
 
     def rules(self):
         if self.ensemble is not None and self.stem is None:
-            yield "ensemble", "needs a stem, in which its members part"
+            yield "ensemble", "needs a stem, in which its models start to differ"
 
     def rules_with(self, config):
         if self.ensemble is None:
@@ -110,13 +116,14 @@ class BlockModelSection(TabularModelSection):
         if loss not in (None, "cross_entropy", "mean_squared_error"):
             yield (
                 "training.loss",
-                f"{loss} cannot train each member of model.ensemble by itself; cross_entropy "
-                "and mean_squared_error can",
+                f"{loss} cannot train the models of model.ensemble separately; use cross_entropy "
+                "or mean_squared_error",
             )
         if config.data is not None and config.data.has_weights:
             yield (
                 "data.weight",
-                "weights of rows do not reach the loss of each member of model.ensemble",
+                "row weights are not supported with model.ensemble, whose models each "
+                "have a loss of their own",
             )
 
 
@@ -124,33 +131,39 @@ class SparseMLP(SparseInput, BlockModelSection):
     """Blocks of sparse experts behind a router, on a table."""
 
     type: Literal["sparse_mlp"] = Field("sparse_mlp", description="Sparse experts on a table.")
-    experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
-    router: RouterConfig = Field(default_factory=TopKRouter, description="Which experts see a row.")
+    experts: ExpertsConfig = Field(
+        description="What each expert computes, and the number of experts."
+    )
+    router: RouterConfig = Field(
+        default_factory=TopKRouter, description="Which experts each row goes to."
+    )
     segments: Count = Field(
         1,
-        description="Into how many each expert is split, hidden_dim with it; the router chooses as "
-        "many times k of them, a finer choice of as many weights (DeepSeekMoE).",
+        description="Number of smaller experts into which each expert, with its "
+        "hidden_dim, is split. The router chooses segments * k of them: a finer choice at the "
+        "same cost (DeepSeekMoE).",
     )
     share_experts: bool = Field(
         False,
-        description="Whether all blocks have the same experts, and the same shared expert, each "
-        "with a router of its own.",
+        description="Whether all blocks use the same experts and the same shared expert, "
+        "each block with its own router.",
     )
     shared_expert: SharedExpert | None = Field(
-        None, description="An expert that sees every row. Null: none."
+        None, description="An expert that every row goes through. Null: none."
     )
     capacity_factor: Positive | None = Field(
         None,
-        description="Rows an expert takes in training, relative to an even share; the rest are "
-        "dropped. Null: all are taken.",
+        description="Maximum number of rows per expert in training, relative to an even "
+        "share; the rest are dropped. Null: no limit.",
     )
     eval_capacity_factor: Positive | None = Field(
-        None, description="The same outside training. Null: no row is dropped."
+        None, description="The same outside training. Null: no limit."
     )
     drop_order: Literal["position", "batch_priority", "score"] = Field(
         "position",
-        description="Which rows an expert drops: later choices, then later rows (position) or rows "
-        "whose best score is low (batch_priority); or those of the lowest scores (score).",
+        description="Which rows an expert over its capacity drops: later choices first, "
+        "then later rows (position) or rows with a low best score (batch_priority); or the "
+        "rows with the lowest scores (score).",
     )
 
     def rules(self):
@@ -159,24 +172,28 @@ class SparseMLP(SparseInput, BlockModelSection):
         if self.segments > 1:
             hidden_dim = getattr(self.experts, "hidden_dim", None)
             if hidden_dim is None:
-                yield "segments", f"experts of the type {self.experts.type} have no hidden_dim"
+                yield "segments", f"experts of type {self.experts.type} have no hidden_dim to split"
             elif hidden_dim % self.segments:
                 yield "segments", f"does not divide experts.hidden_dim, which is {hidden_dim}"
             if self.router.type not in EXACTLY_K:
                 known = ", ".join(EXACTLY_K)
-                yield "segments", f"multiplies the k of {known}, and router is {self.router.type}"
+                yield (
+                    "segments",
+                    f"needs a router with exactly k experts per row ({known}), but router is "
+                    f"{self.router.type}",
+                )
 
     def unused(self):
-        found = {}
+        unused = {}
         if self.capacity_factor is None and self.eval_capacity_factor is None:
-            found["drop_order"] = "no row is dropped without a capacity factor"
+            unused["drop_order"] = "no row is dropped without a capacity factor"
         if self.depth == 1:
-            found["share_experts"] = "depth is 1"
-        return found
+            unused["share_experts"] = "depth is 1"
+        return unused
 
 
 class DenseMLP(SparseInput, BlockModelSection):
-    """Blocks in which every row uses every weight: what `sparse_mlp` is measured against."""
+    """Blocks in which every row uses every weight: the dense baseline of `sparse_mlp`."""
 
     HAS_EXPERTS = False
 
@@ -186,32 +203,33 @@ class DenseMLP(SparseInput, BlockModelSection):
 
 
 class DCNMix(TabularModelSection):
-    """DCN-V2: features multiplied with each other, by mixtures of low-rank experts."""
+    """DCN-V2: crosses of features, computed by mixtures of low-rank experts."""
 
     type: Literal["dcn_mix"] = Field("dcn_mix", description="DCN-V2 with mixtures of experts.")
     experts: CrossExpertsConfig = Field(
-        description="What each expert computes, and how many there are. DCN-V2's are low_rank."
+        description="What each expert computes, and the number of experts. DCN-V2 uses low_rank."
     )
     router: RouterConfig = Field(
-        default_factory=DenseRouter, description="Which experts see a row. DCN-V2's is dense."
+        default_factory=DenseRouter,
+        description="Which experts each row goes to. DCN-V2 uses dense.",
     )
     cross_layers: Count = Field(2, description="Number of cross layers.")
-    hidden_dims: Widths = Field(
-        (128, 64), description="Width of each dense layer beside the cross layers; may be empty."
-    )
+    hidden_dims: Widths = Field((128, 64), description="Width of each dense layer; may be empty.")
     structure: Literal["stacked", "parallel"] = Field(
-        "stacked", description="Whether the dense layers are after the cross layers or beside them."
+        "stacked",
+        description="Whether the dense layers follow the cross layers (stacked) or run "
+        "beside them (parallel).",
     )
     dropout: Fraction = Field(
-        0.0, description="Part of each dense layer's output dropped in training."
+        0.0, description="Fraction of each dense layer's output dropped in training."
     )
     capacity_factor: Positive | None = Field(
         None,
-        description="Rows an expert takes in training, relative to an even share; the rest are "
-        "dropped. Null: all are taken.",
+        description="Maximum number of rows per expert in training, relative to an even "
+        "share; the rest are dropped. Null: no limit.",
     )
     eval_capacity_factor: Positive | None = Field(
-        None, description="The same outside training. Null: no row is dropped."
+        None, description="The same outside training. Null: no limit."
     )
 
     def rules(self):

@@ -13,11 +13,13 @@ from sparse_keras.schema.sections.tabular.models import TabularModelSection
 
 
 class Tower(Section):
-    """The dense layers of one task alone, between what tasks share and the task's head."""
+    """The dense layers of a single task, between what the tasks share and the head of the task."""
 
     hidden_dims: Widths = Field((32,), description="Width of each layer; may be empty.")
     activation: Activation = Field("relu", description="Activation of each layer.")
-    dropout: Fraction = Field(0.0, description="Part of each layer's output dropped in training.")
+    dropout: Fraction = Field(
+        0.0, description="Fraction of each layer's output dropped in training."
+    )
 
     def unused(self):
         if self.hidden_dims:
@@ -26,16 +28,16 @@ class Tower(Section):
 
 
 class MultiTaskModelSection(TabularModelSection):
-    """Several targets: what the tasks share, then a tower and a head for each."""
+    """A model with several targets: what the tasks share, then a tower and a head for each task."""
 
     SEVERAL_TASKS = True
 
     stem: Count | None = Field(
         None,
-        description="Width of a first dense layer that all tasks share. Null: none.",
+        description="Width of a first dense layer, which all tasks share. Null: no such layer.",
     )
     dropout: Fraction = Field(
-        0.0, description="Part of what the tasks' towers get that is dropped in training."
+        0.0, description="Fraction of the input of each tower dropped in training."
     )
     tower: Tower = Field(
         default_factory=Tower, description="The dense layers of each task before its head."
@@ -48,7 +50,7 @@ class MultiTaskModelSection(TabularModelSection):
 
 
 class SharedBottom(MultiTaskModelSection):
-    """One dense network that all tasks share: what multi-task experts are measured against."""
+    """One dense network that all tasks share: the dense baseline of multi-task models."""
 
     HAS_EXPERTS = False
 
@@ -62,18 +64,20 @@ class SharedBottom(MultiTaskModelSection):
 
 
 class _OneBank(MultiTaskModelSection):
-    experts: ExpertsConfig = Field(description="What each expert computes, and how many there are.")
+    experts: ExpertsConfig = Field(
+        description="What each expert computes, and the number of experts."
+    )
 
     def rules(self):
         yield from conflicts_with_experts(self.router, self.experts)
 
 
 class OMoE(_OneBank):
-    """Experts behind one gate, all shared by the tasks: the baseline of MMoE."""
+    """Experts behind one gate that all tasks share: the baseline of MMoE."""
 
     type: Literal["omoe"] = Field("omoe", description="Experts behind one gate for all tasks.")
     router: RouterConfig = Field(
-        default_factory=DenseRouter, description="The gate: which experts see a row."
+        default_factory=DenseRouter, description="The gate: which experts each row goes to."
     )
 
 
@@ -83,14 +87,14 @@ class MMoE(_OneBank):
     type: Literal["mmoe"] = Field("mmoe", description="Shared experts, a gate for each task.")
     router: RouterConfig = Field(
         default_factory=DenseRouter,
-        description="Each task's gate: which experts it mixes for a row.",
+        description="The gate of each task: which experts it mixes for each row.",
     )
 
 
 class _TwoBanks(MultiTaskModelSection):
-    shared_experts: ExpertsConfig = Field(description="The experts that all tasks see.")
+    shared_experts: ExpertsConfig = Field(description="The experts that all tasks use.")
     task_experts: ExpertsConfig = Field(
-        description="The experts of each task, which no other task sees."
+        description="The experts that only one task uses, for each task."
     )
 
     def rules(self):
@@ -100,26 +104,28 @@ class _TwoBanks(MultiTaskModelSection):
             yield (
                 "task_experts.units",
                 f"{widths[1]} differs from model.shared_experts.units, which is {widths[0]}: a "
-                "gate adds up the outputs of both",
+                "gate adds the outputs of both",
             )
 
 
 class CGC(_TwoBanks):
-    """Experts that all tasks share, experts of each task alone, and a gate for each task."""
+    """Experts that all tasks share, experts of a single task, and a gate for each task."""
 
     type: Literal["cgc"] = Field("cgc", description="Shared and task-specific experts.")
     router: RouterConfig = Field(
         default_factory=DenseRouter,
-        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+        description="The gate of each task: which of the shared experts and of its own "
+        "experts it mixes for each row.",
     )
 
 
 class PLE(_TwoBanks):
-    """Levels of shared and of task-specific experts, which gates mix for each task."""
+    """Levels of shared and task-specific experts, which gates mix for each task."""
 
     type: Literal["ple"] = Field("ple", description="Levels of shared and task-specific experts.")
-    levels: Count = Field(2, description="Number of levels. 1 is cgc.")
+    levels: Count = Field(2, description="Number of levels. With 1, the model is cgc.")
     router: RouterConfig = Field(
         default_factory=DenseRouter,
-        description="Each task's gate: which of the shared experts and its own it mixes for a row.",
+        description="The gate of each task: which of the shared experts and of its own "
+        "experts it mixes for each row.",
     )

@@ -1,4 +1,4 @@
-"""What the `data` sections of tables share: how the table is split and encoded."""
+"""`data`: what all tables share, how they are split and encoded."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,12 +12,14 @@ from sparse_keras.schema.sections.tabular.feature_selection import SelectionConf
 
 
 class HeldOutRows(DataSection):
-    """What all tables have, those that are mostly zeros too: rows held out for validation."""
+    """A table whose validation rows are drawn from its training rows."""
 
     validation_fraction: Fraction = Field(
-        0.1, description="Part of the training rows held out for validation. 0: none."
+        0.1, description="Fraction of the training rows held out for validation. 0: none."
     )
-    split_seed: Seed = Field(0, description="Seed of the splits, apart from training.seed.")
+    split_seed: Seed = Field(
+        0, description="Seed of the random splits, independent of training.seed."
+    )
 
     def load(self, batch_size, seed):
         """Loads a table: the builder of its `type` reads raw rows, and the rest is common to all
@@ -31,20 +33,20 @@ class HeldOutRows(DataSection):
 
 
 class TableSection(HeldOutRows):
-    """What all tables have, those of plug-ins too: how they are split and encoded."""
+    """A table: how it is split and encoded. Tables of plug-ins derive from it too."""
 
     bins: Literal["tree", "quantile", "none"] = Field(
         "tree",
-        description="How numeric columns are cut into bins: where a decision tree of the target "
-        "cuts, at quantiles, or not at all.",
+        description="How numeric columns are cut into bins: at the splits of a decision "
+        "tree of the target (tree), at quantiles, or not at all (none).",
     )
     max_bins: Annotated[int, Field(ge=2, le=1024)] = Field(
-        32, description="Most bins of a numeric column."
+        32, description="Maximum number of bins of a numeric column."
     )
     features: SelectionConfig | None = Field(
         None,
-        description="Which columns are used, found on the training rows: feature selection. Null: "
-        "all.",
+        description="Feature selection: which columns to use, chosen on the training rows. "
+        "Null: all columns.",
     )
 
     def unused(self):
@@ -52,7 +54,7 @@ class TableSection(HeldOutRows):
 
 
 class OfficialSplit(TableSection):
-    """A table whose test rows are those of its publisher."""
+    """A table whose publisher has set test rows apart."""
 
     def unused(self):
         unused = super().unused()
@@ -64,7 +66,9 @@ class OfficialSplit(TableSection):
 class TestSplit(TableSection):
     """A table from which test rows are drawn."""
 
-    test_fraction: BetweenZeroAndOne = Field(0.2, description="Part of all rows kept for the test.")
+    test_fraction: BetweenZeroAndOne = Field(
+        0.2, description="Fraction of all rows held out for testing."
+    )
 
 
 def _as_tuple(value):
@@ -75,17 +79,24 @@ Tasks = Annotated[tuple[Text, ...] | None, BeforeValidator(_as_tuple)]
 
 
 class SeveralTargets(TableSection):
-    """A table with several targets, of which a config chooses.
+    """A table with several targets, of which a config chooses one or more.
 
-    One chosen target makes a table like any other; several are for models of several targets. A
-    data set names its targets in `TARGETS`, and says in the description of its own `tasks` what
-    they are; its reader gets the target from `data.multi_target.target_of`.
+    With one target the table is like any other; several targets need a multi-task model. A subclass
+    redefines `tasks` with a description that explains its targets, and its reader gets the chosen
+    target from `data.tabular.multi_target.target_of`.
+
+    Attributes:
+        TARGETS: The names of the targets.
+        DEFAULT_TASKS: The targets that a config without `tasks` learns. Empty: the first of
+            `TARGETS`.
     """
 
     TARGETS: ClassVar[tuple[str, ...]] = ()
     DEFAULT_TASKS: ClassVar[tuple[str, ...]] = ()  # Empty: the first target.
 
-    tasks: Tasks = Field(None, description="The targets to learn. Null: the data set's own choice.")
+    tasks: Tasks = Field(
+        None, description="The targets to learn. Null: the default of the data set."
+    )
 
     @property
     def chosen_tasks(self):
@@ -99,7 +110,7 @@ class SeveralTargets(TableSection):
         for task in dict.fromkeys(self.tasks or ()):
             if task not in self.TARGETS:
                 hint = did_you_mean(task, self.TARGETS, in_brackets=True)
-                hint = hint or f"; there are {', '.join(self.TARGETS)}"
+                hint = hint or f"; its targets are {', '.join(self.TARGETS)}"
                 yield "tasks", f"the data set has no target {task!r}{hint}"
             elif self.tasks.count(task) > 1:
-                yield "tasks", f"{task} is named twice"
+                yield "tasks", f"{task!r} is listed twice"
