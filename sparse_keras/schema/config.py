@@ -3,13 +3,13 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
-from sparse_keras.schema.core.section import Exactly1, Section
+from sparse_keras.schema.core.errors import Mark
+from sparse_keras.schema.core.section import BrokenRules, Exactly1, Section
 from sparse_keras.schema.sections.data import DataConfig
 from sparse_keras.schema.sections.models import ModelConfig
 from sparse_keras.schema.sections.optimizers import OptimizerConfig
@@ -41,36 +41,36 @@ class Config(Section):
     _marks: dict = PrivateAttr(default_factory=dict)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The zoo name, or the file's name without `.yaml`."""
         return self._name
 
     @property
-    def reference(self):
+    def reference(self) -> str | None:
         """What `load_config` got: a zoo name or a path. None for a config made in Python."""
         return self._reference
 
     @property
-    def overrides(self):
+    def overrides(self) -> tuple[str, ...]:
         """The `PATH=VALUE` overrides that `load_config` got."""
         return self._overrides
 
     @property
-    def source_text(self):
+    def source_text(self) -> str:
         """The YAML text of the config's own file, without what `extends` and overrides add."""
         return self.to_yaml() if self._source_text is None else self._source_text
 
-    def mark(self, *path):
+    def mark(self, *path: str) -> Mark | None:
         """The position at which the value at a path was given, a `Mark`. None for a default."""
         return self._marks.get(path)
 
     @property
-    def hash(self):
+    def hash(self) -> str:
         """The identity of the config: SHA-256 of the canonical JSON of `values()`."""
         canonical = json.dumps(self.values(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def values(self, **kwargs):
+    def values(self, **kwargs: Any) -> dict[str, Any]:
         """The resolved values, as JSON has them.
 
         The description is left out, since it changes nothing, and so are the folders of data files:
@@ -80,7 +80,7 @@ class Config(Section):
             mode="json", exclude={"description"}, context={"portable": True}, **kwargs
         )
 
-    def renamed(self, name):
+    def renamed(self, name: str) -> "Config":
         """The same config under another name, as if made in Python."""
         renamed = self.model_copy()
         renamed._name = name
@@ -88,7 +88,7 @@ class Config(Section):
         renamed._marks = {}
         return renamed
 
-    def to_yaml(self):
+    def to_yaml(self) -> str:
         """The resolved config as YAML: every value in force, defaults included."""
         yaml = YAML(typ="safe", pure=True)
         yaml.default_flow_style = False
@@ -97,6 +97,6 @@ class Config(Section):
         yaml.dump(self.model_dump(mode="json"), stream)
         return stream.getvalue()
 
-    def rules(self) -> Iterator[tuple[str, str]]:
+    def rules(self) -> BrokenRules:
         for section in self.inner_sections():
             yield from section.rules_with(self)

@@ -31,6 +31,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+# What methods that check rules yield: `(key or path, message)` of each broken rule.
+BrokenRules = Iterator[tuple[str, str]]
 # Lists in YAML; tuples here, since a config is immutable.
 Widths = Annotated[
     tuple[Count, ...],
@@ -83,14 +85,14 @@ class Section(BaseModel):
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
     )
 
-    def rules(self) -> Iterator[tuple[str, str]]:
+    def rules(self) -> BrokenRules:
         """Yields `(key, message)` for each broken rule between keys of this section.
 
         The key is a path relative to this section, and the message names the other keys.
         """
         yield from ()
 
-    def rules_with(self, config: "Config") -> Iterator[tuple[str, str]]:
+    def rules_with(self, config: "Config") -> BrokenRules:
         """Yields `(path, message)` for each broken rule between this section and other sections.
 
         The path starts at the top of the config, such as `"training.early_stopping.monitor"`. The

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras.schema.core.choice import Choice
-from sparse_keras.schema.core.section import Count, Fraction, Positive, Section
+from sparse_keras.schema.core.section import BrokenRules, Count, Fraction, Positive, Section
 
 # Only elementwise functions: a softmax would mix the units of an expert.
 Activation = Literal[
@@ -105,7 +105,7 @@ class GLUExperts(_Experts):
         description="Added to the second projection, before the gate multiplies it. gpt-oss: 1.",
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if self.alpha != 1.0 and self.activation != "silu":
             yield "alpha", f"is the slope of silu, but activation is {self.activation}"
 

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from sparse_keras._internal.token_choice import EXACTLY_K
-from sparse_keras.schema.core.section import Count, Section
-from sparse_keras.schema.sections.experts import Activation
+from sparse_keras.schema.core.section import BrokenRules, Count, Section
+from sparse_keras.schema.sections.experts import Activation, ExpertsSection
 
 
 class SharedExpert(Section):
@@ -19,7 +19,9 @@ class SharedExpert(Section):
     )
 
 
-def conflicts_with_experts(router, *banks, segments=1):
+def conflicts_with_experts(
+    router: Section, *banks: ExpertsSection, segments: int = 1
+) -> BrokenRules:
     """Yields `(key of the model, message)` for what a router asks of its experts and they lack.
 
     Where experts are split into segments, numbers in the config are those before the split.

@@ -1,17 +1,21 @@
 """`optimizer`: a Keras optimizer, with the defaults of Keras."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.section import (
     BetweenZeroAndOne,
+    BrokenRules,
     Fraction,
     NotNegative,
     Positive,
     Section,
 )
+
+if TYPE_CHECKING:
+    from sparse_keras.schema.config import Config
 
 
 class Cosine(Section):
@@ -23,7 +27,7 @@ class Cosine(Section):
         0.0, description="Final learning rate, as a fraction of the initial one."
     )
 
-    def rules_with(self, config):
+    def rules_with(self, config: "Config") -> BrokenRules:
         if self.warmup_epochs >= config.training.epochs:
             yield (
                 "optimizer.schedule.warmup_epochs",
@@ -99,7 +103,7 @@ class SGD(_Optimizer):
     )
     nesterov: bool = Field(False, description="Whether to use Nesterov momentum.")
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {"nesterov": "momentum is 0"} if self.momentum == 0 else {}
 
 

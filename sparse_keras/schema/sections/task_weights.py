@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras.schema.core.choice import Choice
-from sparse_keras.schema.core.section import NotNegative, Positive, Section, Text
+from sparse_keras.schema.core.section import BrokenRules, NotNegative, Positive, Section, Text
 
 
 class FixedWeights(Section):
@@ -16,7 +16,7 @@ class FixedWeights(Section):
         description="Factor of each target's loss; 1 for targets that are not listed."
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if not self.weights:
             yield "weights", "is empty; give at least one target a weight"
 

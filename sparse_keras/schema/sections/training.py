@@ -1,11 +1,12 @@
 """`training`: its length, batch size, precision, seed, losses and logs."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from sparse_keras.schema.core.section import (
     BetweenZeroAndOne,
+    BrokenRules,
     Count,
     ExactlyFalse,
     ExactlyTrue,
@@ -15,6 +16,9 @@ from sparse_keras.schema.core.section import (
 )
 from sparse_keras.schema.sections.losses import LossesConfig
 from sparse_keras.schema.sections.task_weights import TaskWeightsConfig
+
+if TYPE_CHECKING:
+    from sparse_keras.schema.config import Config
 
 
 class EarlyStopping(Section):
@@ -28,7 +32,7 @@ class EarlyStopping(Section):
         True, description="Whether to restore the weights of the best epoch."
     )
 
-    def rules_with(self, config):
+    def rules_with(self, config: "Config") -> BrokenRules:
         reason = config.data.why_no_validation if config.data is not None else None
         if reason is not None and self.monitor.startswith("val_"):
             yield (
@@ -58,12 +62,12 @@ class ExpertLoad(Section):
         description="Fraction of dropped assignments above which to warn. Null: never.",
     )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         if self.warn:
             return {}
         return {key: "warn is false" for key in ("collapse_above", "dropped_above")}
 
-    def rules_with(self, config):
+    def rules_with(self, config: "Config") -> BrokenRules:
         if not config.model.HAS_EXPERTS:
             yield "training.expert_load", f"a model of type {config.model.type} has no experts"
 

@@ -39,7 +39,7 @@ class DSelectKRouter(LearnedRouter):
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         unused = {}
         if not self.per_example:
             unused["jitter"] = "per_example is false"

@@ -25,7 +25,7 @@ class ExpertChoiceRouter(LearnedRouter):
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         # A router that is not trained keeps no thresholds.
         if self.trainable or self.threshold_decay is None:
             return {}
@@ -56,7 +56,7 @@ class SinkhornRouter(LearnedRouter):
     jitter: Fraction = Field(0.0, description=JITTER)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {"normalize": "k is 1, and the weight is a sigmoid"} if self.k == 1 else {}
 
 
@@ -78,5 +78,5 @@ class BalancedRouter(LearnedRouter):
         "False, and outside training: in the order of the batch.",
     )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {"trainable": "equal_weights is true"} if self.equal_weights else {}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparse_keras.schema.core.section import Count, Fraction, NotNegative, Section
+from sparse_keras.schema.core.section import BrokenRules, Count, Fraction, NotNegative, Section
 from sparse_keras.schema.sections.routers.base import BALANCE, IMPORTANCE, JITTER, LearnedRouter
 
 
@@ -24,7 +24,7 @@ class ThresholdRouter(LearnedRouter):
     balance_loss: NotNegative = Field(0.01, description=BALANCE)
     importance_loss: NotNegative = Field(0.0, description=IMPORTANCE)
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if self.normalize and self.max_experts == 1:
             yield (
                 "normalize",
@@ -51,11 +51,11 @@ class ReLURouter(LearnedRouter):
         "The paper's 1.2 reaches it sooner but oscillates more.",
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if self.max_experts is not None and self.max_experts < self.k:
             yield "max_experts", f"{self.max_experts} is less than k, which is {self.k}"
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {} if self.trainable else {"l1_multiplier": "trainable is false"}
 
 

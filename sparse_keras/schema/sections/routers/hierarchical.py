@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from sparse_keras._internal.token_choice import hierarchy_conflicts, hierarchy_misfits
-from sparse_keras.schema.core.section import Count, Fraction, NotNegative
+from sparse_keras.schema.core.section import BrokenRules, Count, Fraction, NotNegative
 from sparse_keras.schema.sections.routers.base import (
     BALANCE,
     IMPORTANCE,
@@ -41,11 +41,11 @@ class HierarchicalRouter(LearnedRouter):
     mean_entropy_loss: NotNegative = Field(0.0, description=MEAN_ENTROPY)
     token_entropy_loss: NotNegative = Field(0.0, description=TOKEN_ENTROPY)
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from hierarchy_conflicts(self)
 
-    def misfits(self, num_experts):
+    def misfits(self, num_experts: int) -> BrokenRules:
         yield from hierarchy_misfits(self, num_experts)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {} if self.trainable else {"use_bias": "trainable is false"}

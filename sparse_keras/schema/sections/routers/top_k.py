@@ -14,6 +14,7 @@ from sparse_keras._internal.token_choice import (
     with_preset,
 )
 from sparse_keras.schema.core.section import (
+    BrokenRules,
     Count,
     ExactlyFalse,
     ExactlyTrue,
@@ -109,16 +110,16 @@ class TopKRouter(LearnedRouter):
                     del values[key]
         return values
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         unused = self.unused()
         for key, reason in conflicts(self):
             if key not in unused:
                 yield key, reason
 
-    def misfits(self, num_experts):
+    def misfits(self, num_experts: int) -> BrokenRules:
         yield from misfits(self, num_experts)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         unused = {}
         if self.num_groups is None:
             unused |= dict.fromkeys(("groups_kept", "group_score"), "num_groups is null")

@@ -32,7 +32,7 @@ class Newsgroups(TextSection):
         "newsgroups", description="20 Newsgroups, texts in 20 classes."
     )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         if self.validation_fraction:
             return {}
         return {"split_seed": "validation_fraction is 0 and the test split is the official one"}

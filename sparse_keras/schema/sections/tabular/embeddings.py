@@ -1,13 +1,16 @@
 """`model.numeric_embedding`: how each numeric column becomes a vector."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from sparse_keras.schema.core.choice import Choice
-from sparse_keras.schema.core.section import Count, Positive, Section
+from sparse_keras.schema.core.section import BrokenRules, Count, Positive, Section
 from sparse_keras.schema.sections.experts import Activation
 from sparse_keras.schema.sections.tabular.table import TableSection
+
+if TYPE_CHECKING:
+    from sparse_keras.schema.config import Config
 
 
 class PiecewiseLinear(Section):
@@ -24,7 +27,7 @@ class PiecewiseLinear(Section):
     )
     activation: Activation = Field("linear", description="Activation of the embeddings.")
 
-    def rules_with(self, config):
+    def rules_with(self, config: "Config") -> BrokenRules:
         if isinstance(config.data, TableSection) and config.data.bins == "none":
             yield (
                 "model.numeric_embedding",

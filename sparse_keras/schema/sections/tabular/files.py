@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from sparse_keras.schema.core.section import Count, Path, Text
+from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
 from sparse_keras.schema.sections.tabular.table import TestSplit
 
 
@@ -64,13 +64,13 @@ class FileSection(TestSplit):
     def has_weights(self) -> bool:
         return self.weight is not None
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         if isinstance(self.target, str):
             return {}
         kind = "mapping of columns to tasks" if isinstance(self.target, dict) else "list of labels"
         return {"task": f"target is a {kind}"}
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if self.weight is not None and self.weight in self.columns:
             yield f"columns.{self.weight}", "is the column of weights, which is not an input"
         targets = (self.target,) if isinstance(self.target, str) else self.target
@@ -90,7 +90,7 @@ class CSV(FileSection):
     separator: OneCharacter = Field(",", description="The character that separates columns.")
     decimal: OneCharacter = Field(".", description="The decimal separator of numbers.")
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from super().rules()
         if self.separator == self.decimal:
             yield "decimal", f"{self.decimal!r} is also the separator"

@@ -1,17 +1,28 @@
 """`model`: the models of tables with one target."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from sparse_keras._internal.token_choice import EXACTLY_K
 from sparse_keras.schema.core.choice import tag
 from sparse_keras.schema.core.model_section import ModelSection
-from sparse_keras.schema.core.section import Count, Fraction, NotNegative, Positive, Section, Widths
+from sparse_keras.schema.core.section import (
+    BrokenRules,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+    Widths,
+)
 from sparse_keras.schema.sections.experts import Activation, CrossExpertsConfig, ExpertsConfig
 from sparse_keras.schema.sections.mixtures import SharedExpert, conflicts_with_experts
 from sparse_keras.schema.sections.routers import DenseRouter, RouterConfig, TopKRouter
 from sparse_keras.schema.sections.tabular.embeddings import NumericEmbeddingConfig
+
+if TYPE_CHECKING:
+    from sparse_keras.schema.config import Config
 
 
 class FeatureGate(Section):
@@ -105,11 +116,11 @@ class BlockModelSection(TabularModelSection):
         "model.",
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         if self.ensemble is not None and self.stem is None:
             yield "ensemble", "needs a stem, in which its models start to differ"
 
-    def rules_with(self, config):
+    def rules_with(self, config: "Config") -> BrokenRules:
         if self.ensemble is None:
             return
         loss = getattr(config.training.loss, "type", None)  # A mapping is for several targets.
@@ -166,7 +177,7 @@ class SparseMLP(SparseInput, BlockModelSection):
         "rows with the lowest scores (score).",
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from super().rules()
         yield from conflicts_with_experts(self.router, self.experts, segments=self.segments)
         if self.segments > 1:
@@ -183,7 +194,7 @@ class SparseMLP(SparseInput, BlockModelSection):
                     f"{self.router.type}",
                 )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         unused = {}
         if self.capacity_factor is None and self.eval_capacity_factor is None:
             unused["drop_order"] = "no row is dropped without a capacity factor"
@@ -232,10 +243,10 @@ class DCNMix(TabularModelSection):
         None, description="The same outside training. Null: no limit."
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from conflicts_with_experts(self.router, self.experts)
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         if self.hidden_dims:
             return {}
         return {key: "hidden_dims is empty" for key in ("structure", "dropout")}

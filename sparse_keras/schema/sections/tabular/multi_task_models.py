@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparse_keras._internal.builders import builder_of
-from sparse_keras.schema.core.section import Count, Fraction, Section, Widths
+from sparse_keras.schema.core.section import BrokenRules, Count, Fraction, Section, Widths
 from sparse_keras.schema.sections.experts import Activation, ExpertsConfig
 from sparse_keras.schema.sections.mixtures import conflicts_with_experts
 from sparse_keras.schema.sections.routers import DenseRouter, RouterConfig
@@ -21,7 +21,7 @@ class Tower(Section):
         0.0, description="Fraction of each layer's output dropped in training."
     )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         if self.hidden_dims:
             return {}
         return {key: "hidden_dims is empty" for key in ("activation", "dropout")}
@@ -68,7 +68,7 @@ class _OneBank(MultiTaskModelSection):
         description="What each expert computes, and the number of experts."
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from conflicts_with_experts(self.router, self.experts)
 
 
@@ -97,7 +97,7 @@ class _TwoBanks(MultiTaskModelSection):
         description="The experts that only one task uses, for each task."
     )
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from conflicts_with_experts(self.router, self.shared_experts, self.task_experts)
         widths = [getattr(bank, "units", None) for bank in (self.shared_experts, self.task_experts)]
         if None not in widths and widths[0] != widths[1]:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from sparse_keras._internal.builders import resolve
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.schema.core.data_section import DataSection
-from sparse_keras.schema.core.section import BetweenZeroAndOne, Fraction, Seed, Text
+from sparse_keras.schema.core.section import BetweenZeroAndOne, BrokenRules, Fraction, Seed, Text
 from sparse_keras.schema.sections.tabular.feature_selection import SelectionConfig
 
 
@@ -49,14 +49,14 @@ class TableSection(HeldOutRows):
         "Null: all columns.",
     )
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         return {"max_bins": "bins is none"} if self.bins == "none" else {}
 
 
 class OfficialSplit(TableSection):
     """A table whose publisher has set test rows apart."""
 
-    def unused(self):
+    def unused(self) -> dict[str, str]:
         unused = super().unused()
         if self.validation_fraction == 0 and self.features is None:
             unused["split_seed"] = "validation_fraction is 0 and the test split is the official one"
@@ -99,11 +99,11 @@ class SeveralTargets(TableSection):
     )
 
     @property
-    def chosen_tasks(self):
+    def chosen_tasks(self) -> tuple[str, ...]:
         """The targets to learn."""
         return self.tasks or self.DEFAULT_TASKS or self.TARGETS[:1]
 
-    def rules(self):
+    def rules(self) -> BrokenRules:
         yield from super().rules()
         if self.tasks == ():
             yield "tasks", f"expected at least one of {', '.join(self.TARGETS)}"
