@@ -63,7 +63,7 @@ from sparse_keras.schema.sections.tabular.table import TableSection
 
 PLUGINS = "sparse_keras.plugins"
 Builder = Callable[..., Any] | str
-_imported = []
+_imported: list[str] = []
 
 
 def register_router(section: type[Section], builder: Builder) -> None:

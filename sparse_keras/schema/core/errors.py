@@ -59,7 +59,7 @@ class ConfigError(ValueError):
     def __init__(self, *problems: Problem | str):
         if len(problems) == 1 and isinstance(problems[0], str):
             super().__init__(problems[0])
-            self.problems = ()
+            self.problems: tuple[Problem, ...] = ()
             return
         self.problems = problems
         shown = [str(problem) for problem in problems[:_MOST_SHOWN]]

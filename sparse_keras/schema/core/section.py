@@ -79,6 +79,10 @@ class Section(BaseModel):
 
     FILES: ClassVar[tuple[str, ...]] = ()
 
+    if TYPE_CHECKING:
+        # Which keys a section has depends on its `type`, which a type checker does not know.
+        def __getattr__(self, name: str) -> Any: ...
+
     # Deferred, because pydantic would otherwise build the validator of each section once for itself
     # and again for every section around it, which takes a third of the time of a light verb.
     model_config = ConfigDict(

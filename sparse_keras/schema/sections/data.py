@@ -4,7 +4,6 @@ from typing import Annotated
 
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.data_section import DataSection
-from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.csr import Newsgroups, SparseNPZ, SVMLight
 from sparse_keras.schema.sections.tabular.datasets import (
     Adult,
@@ -44,4 +43,4 @@ DATASETS = Choice(
     SparseNPZ,
     base=DataSection,
 )
-DataConfig = Annotated[Section, DATASETS]
+DataConfig = Annotated[DataSection, DATASETS]

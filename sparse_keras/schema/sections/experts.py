@@ -138,8 +138,8 @@ EXPERTS = Choice(
     LowRankExperts,
     base=ExpertsSection,
 )
-ExpertsConfig = Annotated[Section, EXPERTS]
+ExpertsConfig = Annotated[ExpertsSection, EXPERTS]
 # Banks whose output has the width of their input.
 CrossExpertsConfig = Annotated[
-    Section, Choice("experts of a cross layer", LowRankExperts, MLPExperts, GLUExperts)
+    ExpertsSection, Choice("experts of a cross layer", LowRankExperts, MLPExperts, GLUExperts)
 ]

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.model_section import ModelSection
-from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.models import DCNMix, DenseMLP, SparseMLP
 from sparse_keras.schema.sections.tabular.multi_task_models import (
     CGC,
@@ -17,4 +16,4 @@ from sparse_keras.schema.sections.tabular.multi_task_models import (
 MODELS = Choice(
     "model", SparseMLP, DenseMLP, DCNMix, SharedBottom, OMoE, MMoE, CGC, PLE, base=ModelSection
 )
-ModelConfig = Annotated[Section, MODELS]
+ModelConfig = Annotated[ModelSection, MODELS]

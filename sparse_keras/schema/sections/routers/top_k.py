@@ -120,7 +120,7 @@ class TopKRouter(LearnedRouter):
         yield from misfits(self, num_experts)
 
     def unused(self) -> dict[str, str]:
-        unused = {}
+        unused: dict[str, str] = {}
         if self.num_groups is None:
             unused |= dict.fromkeys(("groups_kept", "group_score"), "num_groups is null")
         if self.select_on != "score_plus_bias":

@@ -1,6 +1,6 @@
 """`data`: matrices that are mostly zeros: texts as TF-IDF, and matrices of your own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -41,7 +41,7 @@ class Newsgroups(TextSection):
 class MatrixSection(HeldOutRows):
     """A matrix of your own that is mostly zeros."""
 
-    FILES = ("path",)
+    FILES: ClassVar[tuple[str, ...]] = ("path",)
 
     test_fraction: BetweenZeroAndOne = Field(
         0.2, description="Fraction of all rows held out for testing."
@@ -70,7 +70,7 @@ class SVMLight(MatrixSection):
 class SparseNPZ(MatrixSection):
     """A matrix of your own from scipy.sparse.save_npz, and a table with the target of each row."""
 
-    FILES = ("path", "targets")
+    FILES: ClassVar[tuple[str, ...]] = ("path", "targets")
 
     type: Literal["sparse_npz"] = Field(
         "sparse_npz", description="A matrix of your own, from scipy.sparse.save_npz."
