@@ -9,7 +9,7 @@ from sparse_keras.schema.sections.routers.base import IMPORTANCE, JITTER, Learne
 
 
 class DSelectKRouter(LearnedRouter):
-    """DSelect-k: k selectors, whose smooth binary codes of experts training drives to 0 or 1."""
+    """DSelect-k: smooth binary codes select the experts, and training drives them to 0 or 1."""
 
     type: Literal["dselect_k"] = Field(
         "dselect_k",
