@@ -58,14 +58,22 @@ def test_what_python_holds_to_be_equal_is_not(override):
         load_config("tabular/sparse_mlp", [override])
 
 
-def test_a_project_that_moves_stays_the_same(tmp_path):
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{type: csv, path: own.csv, target: y}",
+        "{type: sparse_npz, path: own.npz, targets: labels.csv, target: y}",
+    ],
+)
+def test_a_project_that_moves_stays_the_same(data, tmp_path):
     hashes = set()
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "own.yaml").write_text(
-            "version: 1\nextends: tabular/sparse_mlp\ndata: {type: csv, path: own.csv, target: y}\n"
-        )
-        hashes.add(load_config(tmp_path / name / "own.yaml").hash)
+        path = tmp_path / name / "own.yaml"
+        path.write_text(f"version: 1\nextends: tabular/sparse_mlp\ndata: {data}\n")
+        config = load_config(path)
+        hashes.add(config.hash)
+        assert config.model_dump()["data"]["path"].startswith(str(tmp_path))
     assert len(hashes) == 1
 
 

@@ -28,7 +28,7 @@ def read(text):
 
 
 def test_the_file_is_up_to_date():
-    """Else run `sparse-keras schema --output configs/schema.json`."""
+    """Otherwise run `sparse-keras schema --output configs/schema.json`."""
     assert (FOLDER / FILE).read_text(encoding="utf-8") == json_schema_text()
 
 
