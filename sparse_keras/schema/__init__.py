@@ -11,7 +11,7 @@ can be listed and checked in a fraction of a second. The files, from the bottom 
     core/choice.py          a choice by `type`, to which plug-ins may add
     sections/               the sections, a file for each concern; those of tables in `tabular/`
     config.py               the whole config
-    core/explain.py         pydantic's errors to errors with a position and a suggestion
+    explain.py              pydantic's errors to errors with a position and a suggestion
     zoo.py                  the names and files of the shipped configs, and of those of plug-ins
     plugins.py              `register_router` and the like, and the import of plug-ins
     loading.py              `load_config`: a name or a path to a `Config`

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.errors import ConfigError, Problem, Source
-from sparse_keras.schema.core.explain import explain
 from sparse_keras.schema.core.text import Node, overlay, parse, read_overrides
+from sparse_keras.schema.explain import explain
 from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.zoo import config_names, locate
 
