@@ -53,13 +53,13 @@ from typing import Any
 from sparse_keras._internal import builders
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import rebuild, tag
+from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.data import DATASETS
 from sparse_keras.schema.sections.experts import EXPERTS, ExpertsSection
 from sparse_keras.schema.sections.models import MODELS
 from sparse_keras.schema.sections.routers import ROUTERS
-from sparse_keras.schema.sections.tabular.table import TableSection
 
 PLUGINS = "sparse_keras.plugins"
 Builder = Callable[..., Any] | str
@@ -108,11 +108,12 @@ def register_model(section: type[ModelSection], builder: Builder) -> None:
 
     Args:
         section: As for `register_router`, derived from `schema.ModelSection`. A model without
-            experts says so by `HAS_EXPERTS = False`, and one that can learn several tasks at once
-            by `SEVERAL_TASKS = True`.
-        builder: Called with the section's values and, of the data, `inputs` (of a table a
-            `data.TableInputs`) and `task` (a `tasks.Task`, whose `head` adds the last layers).
-            Returns an uncompiled `keras.Model`. Or where it is: `"module:attribute"`.
+            experts sets `HAS_EXPERTS = False`; a model that can learn several tasks at once sets
+            `SEVERAL_TASKS = True`.
+        builder: A callable that takes the values of the section, `inputs` (for a table, a
+            `data.TableInputs`) and `task` (a `tasks.Task`, whose `head` adds the last layers) as
+            keyword arguments, and returns an uncompiled `keras.Model`; or its location,
+            `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.
@@ -120,16 +121,16 @@ def register_model(section: type[ModelSection], builder: Builder) -> None:
     _register(MODELS, "model", section, builder)
 
 
-def register_dataset(section: type[TableSection], builder: Builder) -> None:
+def register_dataset(section: type[DataSection], builder: Builder) -> None:
     """Registers a data set.
 
     Args:
-        section: As for `register_router`. Of a table it derives from `schema.TableSection`, which
-            has the keys that all tables share; of other data from `schema.DataSection`.
-        builder: Of a table: called with the validated section, returns a `data.RawTable`, whose
-            target `data.infer_target(frame["column"])` finds. Of other data: called with the
-            section, `batch_size` and `seed`, returns a `data.Dataset`. Or where it is:
-            `"module:attribute"`.
+        section: As for `register_router`. For a table, derived from `schema.TableSection`, which
+            has the keys that all tables share; for other data, from `schema.DataSection`.
+        builder: For a table, a callable that takes the validated section and returns a
+            `data.RawTable`, whose target `data.infer_target(frame["column"])` makes. For other
+            data, a callable that takes the section, `batch_size` and `seed`, and returns a
+            `data.Dataset`. Or its location, `"module:attribute"`.
 
     Raises:
         ValueError: If the section is not as described, or the name is taken.

@@ -7,26 +7,28 @@ from sparse_keras.schema.core.section import Section
 
 
 class DataSection(Section):
-    """A section under `data`. What it states here, rules of other sections depend on."""
+    """A section under `data`. Rules of other sections read its properties."""
 
     def load(self, batch_size: int, seed: int) -> Any:
-        """Loads the data set, by the builder that is registered for its `type`.
+        """Loads the data set, with the builder that is registered for its `type`.
+
+        The builder is called with this section and both arguments.
 
         Args:
-            batch_size: Examples in a batch.
+            batch_size: Number of examples in a batch.
             seed: Seed of the order of the training examples.
 
         Returns:
-            A `data.Dataset`. The builder is called with this section and both arguments.
+            A `data.Dataset`.
         """
         return builder_of("data", self.type)(self, batch_size=batch_size, seed=seed)
 
     @property
     def why_no_validation(self) -> str | None:
-        """Why there is nothing to validate on, for error messages; None if there is."""
+        """The reason why there are no validation examples, for error messages; else None."""
         return None
 
     @property
     def has_weights(self) -> bool:
-        """Whether each row or other example has a weight of its own in the loss."""
+        """Whether each example has a weight of its own in the loss."""
         return False

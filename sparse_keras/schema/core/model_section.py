@@ -18,14 +18,16 @@ class ModelSection(Section):
     SEVERAL_TASKS: ClassVar[bool] = False
 
     def build(self, inputs: Any, task: Any) -> Any:
-        """Builds the network, by the builder that is registered for the section's `type`.
+        """Builds the network, with the builder that is registered for the `type` of the section.
+
+        The builder is called with `inputs`, `task` and the values of the section as keyword
+        arguments.
 
         Args:
-            inputs: What the data set says of its inputs: `data.Dataset.inputs`.
-            task: What is predicted, a `tasks.Task`; a `tasks.MultiTask` only if `SEVERAL_TASKS`.
+            inputs: The description of the inputs, `data.Dataset.inputs`.
+            task: What to predict, a `tasks.Task`. A `tasks.MultiTask` only if `SEVERAL_TASKS`.
 
         Returns:
-            An uncompiled `keras.Model`. The builder is called with `inputs`, `task` and the values
-            of this section as keyword arguments.
+            An uncompiled `keras.Model`.
         """
         return builder_of("model", self.type)(inputs=inputs, task=task, **self.kwargs())

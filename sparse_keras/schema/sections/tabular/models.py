@@ -76,21 +76,24 @@ class TabularModelSection(ModelSection):
         description="A learned gate on each input feature. Null: no gates, all features are used.",
     )
 
-    def build(self, inputs, task):
+    def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
         return super().build(inputs, task)
 
     def check_inputs(self, inputs: Any) -> None:
-        """Raises a ValueError if the data have columns that the model does not take.
+        """Checks that the model accepts all columns of the data.
 
         Args:
             inputs: The `TableInputs` of the data.
+
+        Raises:
+            ValueError: If the data have columns that are mostly zeros, and the model accepts none.
         """
         if getattr(inputs, "sparse_dim", 0) and not isinstance(self, SparseInput):
             names = ", ".join(map(tag, SparseInput.__subclasses__()))
             raise ValueError(
-                f"model.type {self.type!r} takes no columns that are mostly zeros, of which the "
-                f"data have {inputs.sparse_dim:,}. Choose one of {names}."
+                f"model.type {self.type!r} does not accept columns that are mostly zeros. "
+                f"Received data with {inputs.sparse_dim:,} of them. Choose one of {names}."
             )
 
 

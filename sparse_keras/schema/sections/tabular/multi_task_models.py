@@ -1,6 +1,6 @@
 """`model`: the models of tables with several targets."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -43,7 +43,7 @@ class MultiTaskModelSection(TabularModelSection):
         default_factory=Tower, description="The dense layers of each task before its head."
     )
 
-    def build(self, inputs, task):
+    def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
         tasks = {member.name: member for member in task.tasks}
         return builder_of("model", self.type)(inputs=inputs, tasks=tasks, **self.kwargs())

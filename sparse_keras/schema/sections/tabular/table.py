@@ -1,6 +1,6 @@
 """`data`: what all tables share, how they are split and encoded."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -21,9 +21,8 @@ class HeldOutRows(DataSection):
         0, description="Seed of the random splits, independent of training.seed."
     )
 
-    def load(self, batch_size, seed):
-        """Loads a table: the builder of its `type` reads raw rows, and the rest is common to all
-        tables; see `data.load_table`."""
+    def load(self, batch_size: int, seed: int) -> Any:
+        """Loads a table: the builder of its `type` reads rows, `data.load_table` does the rest."""
         load_table = resolve("sparse_keras.data:load_table")
         return load_table(self, batch_size=batch_size, seed=seed)
 
