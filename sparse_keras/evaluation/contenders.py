@@ -21,16 +21,6 @@ _LABELS = {
     "hgb": "gradient boosting (HistGradientBoosting)",
     "linear": "linear model on 32 quantile bins",
 }
-# Which dense model stands against which sparse one.
-TWINS = {
-    "sparse_mlp": "dense_mlp",
-    "dcn_mix": "dense_mlp",
-    "omoe": "shared_bottom",
-    "mmoe": "shared_bottom",
-    "cgc": "shared_bottom",
-    "ple": "shared_bottom",
-}
-_DENSE = {"dense_mlp": "dense twin", "shared_bottom": "shared bottom"}
 
 
 @dataclass(frozen=True)
@@ -65,12 +55,12 @@ def contenders_of(config, names: Sequence[str] | None = None, tune: int = 0) -> 
     Raises:
         ConfigError: If there is no contender of a name, or the model has no dense twin.
     """
-    twin = TWINS.get(config.model.type)
+    twin = config.model.dense_twin(1)
     contenders = [
-        Contender(name, label.format(dense=_DENSE.get(twin, "dense twin")), _making(name, tune))
+        Contender(name, label.format(dense=config.model.DENSE_TWIN), _making(name, tune))
         for name, label in _LABELS.items()
         # Only for multi-task models.
-        if name != "single_task" or twin == "shared_bottom"
+        if name != "single_task" or twin is not None and twin["type"] == "shared_bottom"
     ]
     contenders = select(contenders, names, "this comparison")
     twins = [contender.name for contender in contenders if contender.name.startswith("equal_")]
@@ -79,8 +69,8 @@ def contenders_of(config, names: Sequence[str] | None = None, tune: int = 0) -> 
         others = others or ["hgb", "linear"]
         raise ConfigError(
             f"A model of type {config.model.type!r} has no dense twin, which {', '.join(twins)} "
-            f"would be; {', '.join(TWINS)} have. Compare it with the others: --only "
-            f"{','.join(others)}, or models={others} in Python."
+            f"would be. Compare it with other models: --only {','.join(others)}, or "
+            f"models={others} in Python."
         )
     return contenders
 

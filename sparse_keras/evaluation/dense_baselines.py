@@ -6,11 +6,8 @@ import time
 
 from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
-from sparse_keras.evaluation.contenders import TWINS
 from sparse_keras.evaluation.early_stopping import fallback_monitor
 from sparse_keras.models import flops_per_example, total_params
-from sparse_keras.schema.sections.tabular.models import DenseMLP
-from sparse_keras.schema.sections.tabular.multi_task_models import SharedBottom
 from sparse_keras.training.building import build_model, build_network
 
 EQUAL = ("active_flops", "total_params", "seconds")
@@ -57,10 +54,10 @@ def dense_twin(config, data=None, equal="active_flops"):
     """
     if equal not in EQUAL:
         raise ValueError(f"`equal` must be one of {', '.join(EQUAL)}. Received: {equal!r}.")
-    if config.model.type not in TWINS:
+    if config.model.dense_twin(1) is None:
         raise ValueError(
-            f"`dense_twin` expects a config whose model.type is {' or '.join(TWINS)}. Received: "
-            f"{config.model.type!r}, which has no dense twin."
+            "`dense_twin` expects a config of a model with experts that has a dense twin. A model "
+            f"of type {config.model.type!r} has none."
         )
     data = load_data(config) if data is None else data
     if equal == "seconds":
@@ -89,21 +86,7 @@ def with_hidden_dim(config, hidden_dim, what="of a width"):
         hidden_dim: Width of the dense blocks.
         what: What its name says of it.
     """
-    sparse, kind = config.model.model_dump(), TWINS[config.model.type]
-    section = {"dense_mlp": DenseMLP, "shared_bottom": SharedBottom}[kind]
-    # Whatever key the two kinds of model have in common.
-    dense = {key: value for key, value in sparse.items() if key in section.model_fields}
-    dense["type"] = kind
-    bank = sparse.get("experts") or sparse.get("shared_experts")
-    # That of low-rank cross layers bounds a product; it is no activation of a hidden layer.
-    if config.model.type != "dcn_mix":
-        dense["activation"] = bank["activation"]
-    if kind == "dense_mlp":
-        dense["hidden_dim"] = hidden_dim
-    else:
-        layers = 1 if "units" in bank else 2  # An expert of one matrix, or of several.
-        dense["hidden_dims"] = (hidden_dim,) * layers * sparse.get("levels", 1)
-    values = {**config.model_dump(), "model": dense}
+    values = {**config.model_dump(), "model": config.model.dense_twin(hidden_dim)}
     _without_experts(values["training"], fallback_monitor(config))
     # Validated afresh: a twin is a config like any other.
     twin = type(config).model_validate(values)

@@ -205,6 +205,12 @@ class SparseMLP(SparseInput, BlockModelSection):
             unused["share_experts"] = "depth is 1"
         return unused
 
+    def dense_twin(self, width):
+        twin = {"type": "dense_mlp", **self.values_for(DenseMLP), "hidden_dim": width}
+        if hasattr(self.experts, "activation"):  # A plug-in's experts may have none.
+            twin["activation"] = self.experts.activation
+        return twin
+
 
 class DenseMLP(SparseInput, BlockModelSection):
     """Blocks in which every row uses every weight: the dense baseline of `sparse_mlp`."""
@@ -253,3 +259,7 @@ class DCNMix(TabularModelSection):
         if self.hidden_dims:
             return {}
         return {key: "hidden_dims is empty" for key in ("structure", "dropout")}
+
+    def dense_twin(self, width):
+        # The experts' activation bounds a product. It is not one of a hidden layer.
+        return {"type": "dense_mlp", **self.values_for(DenseMLP), "hidden_dim": width}

@@ -31,6 +31,7 @@ class MultiTaskModelSection(TabularModelSection):
     """A model with several targets: what the tasks share, then a tower and a head for each task."""
 
     SEVERAL_TASKS = True
+    DENSE_TWIN = "shared bottom"
 
     stem: Count | None = Field(
         None,
@@ -47,6 +48,18 @@ class MultiTaskModelSection(TabularModelSection):
         self.check_inputs(inputs)
         tasks = {member.name: member for member in task.tasks}
         return builder_of("model", self.type)(inputs=inputs, tasks=tasks, **self.kwargs())
+
+    def _shared_bottom(self, experts, width, levels=1):
+        """The values of a shared bottom with as many layers as a row passes through in experts."""
+        layers = levels * (1 if hasattr(experts, "units") else 2)  # One matrix, or several.
+        twin = {
+            "type": "shared_bottom",
+            **self.values_for(SharedBottom),
+            "hidden_dims": (width,) * layers,
+        }
+        if hasattr(experts, "activation"):  # A plug-in's experts may have none.
+            twin["activation"] = experts.activation
+        return twin
 
 
 class SharedBottom(MultiTaskModelSection):
@@ -70,6 +83,9 @@ class _OneBank(MultiTaskModelSection):
 
     def rules(self) -> BrokenRules:
         yield from conflicts_with_experts(self.router, self.experts)
+
+    def dense_twin(self, width):
+        return self._shared_bottom(self.experts, width)
 
 
 class OMoE(_OneBank):
@@ -106,6 +122,9 @@ class _TwoBanks(MultiTaskModelSection):
                 f"{widths[1]} differs from model.shared_experts.units, which is {widths[0]}: a "
                 "gate adds the outputs of both",
             )
+
+    def dense_twin(self, width):
+        return self._shared_bottom(self.shared_experts, width, getattr(self, "levels", 1))
 
 
 class CGC(_TwoBanks):
