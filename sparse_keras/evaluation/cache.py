@@ -17,7 +17,7 @@ import numpy as np
 import sparse_keras
 from sparse_keras._internal.atomic import write_text
 from sparse_keras.data.download.fetch import cache_folder
-from sparse_keras.data.tabular.csr import is_matrix
+from sparse_keras.data.csr import is_matrix
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
