@@ -16,8 +16,8 @@ import numpy as np
 
 import sparse_keras
 from sparse_keras._internal.atomic import write_text
-from sparse_keras.data.download.fetch import cache_folder
 from sparse_keras.data.csr import is_matrix
+from sparse_keras.data.download.fetch import cache_folder
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
