@@ -57,10 +57,11 @@ def _sections(section, path):
 
 def _keys(section: type[Section]) -> Iterator[str]:
     """Yields each key of a section once: its own before those that it shares with others."""
-    classes = [one for one in section.__mro__ if issubclass(one, Section)]
-    introduced_by = {key: one for one in classes for key in one.model_fields}
-    for one in classes:
-        yield from (key for key in one.model_fields if introduced_by[key] is one)
+    classes = [base for base in section.__mro__ if issubclass(base, Section)]
+    # The last class of the order that has a key is the one that introduces it.
+    introduced_by = {key: base for base in classes for key in base.model_fields}
+    for base in classes:
+        yield from (key for key in base.model_fields if introduced_by[key] is base)
 
 
 def _row(key, field, schema, required):

@@ -75,11 +75,11 @@ def test_it_ends_in_an_error_quickly(attack, tmp_path, monkeypatch):
         load_config(path)
     assert time.process_time() - start < 1.0
     assert {file.name for file in tmp_path.iterdir()} == {"hostile.yaml"}
-    told = str(caught.value)
-    assert "hostile.yaml" in told
+    message = str(caught.value)
+    assert "hostile.yaml" in message
     # Nothing in it moves the cursor of a terminal, and it can be read.
-    assert all(character.isprintable() or character == "\n" for character in told)
-    assert len(told) < 10_000
+    assert all(character.isprintable() or character == "\n" for character in message)
+    assert len(message) < 10_000
 
 
 @pytest.mark.parametrize(

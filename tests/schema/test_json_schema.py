@@ -1,4 +1,4 @@
-"""The JSON Schema: up to date, named by every config, and of one mind with our own checks."""
+"""The JSON Schema: up to date, named by every config, and in agreement with our own checks."""
 
 import json
 

@@ -213,9 +213,9 @@ def test_an_error_in_a_value_of_the_parent_names_the_parents_file(load, tmp_path
 def test_what_cannot_be_extended(load, tmp_path, value, message):
     (tmp_path / "other.yaml").write_text("extends: base.yaml\n")
     (tmp_path / "empty.yaml").write_text("# nothing\n")
-    told = errors(load, f"version: 1\nextends: {value}\n")
-    assert message in told
-    assert told.startswith(
+    text = errors(load, f"version: 1\nextends: {value}\n")
+    assert message in text
+    assert text.startswith(
         "empty.yaml:1:1: " if value == "empty.yaml" else "mine.yaml:2:10: extends: "
     )
 
@@ -266,9 +266,9 @@ def test_files_that_are_no_config(tmp_path, monkeypatch, content, message):
     assert str(caught.value).startswith(message)
 
 
-def test_a_file_full_of_mistakes_is_told_in_brief(load):
-    told = errors(load, BASE + "".join(f"key{i}: 1\n" for i in range(500)))
-    assert told.endswith("... and 480 more\n500 errors")
+def test_the_message_on_a_file_full_of_errors_is_short(load):
+    text = errors(load, BASE + "".join(f"key{i}: 1\n" for i in range(500)))
+    assert text.endswith("... and 480 more\n500 errors")
 
 
 def test_unprintable_keys_are_escaped(load):

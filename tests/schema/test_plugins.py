@@ -115,7 +115,7 @@ def sparse_keras(folder, *arguments, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, **kwargs)
 
 
-def test_without_the_import_the_type_is_unknown_and_the_way_is_told(folder):
+def test_without_the_import_the_type_is_unknown_and_the_message_names_the_option(folder):
     done = sparse_keras(folder, "check", "own.yaml")
     assert done.returncode == 2
     assert "expected one of" in done.stderr and "'coins'" in done.stderr

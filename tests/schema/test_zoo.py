@@ -53,8 +53,8 @@ def test_a_typo_in_any_key_is_found_on_its_line_with_the_right_suggestion(name, 
             path.write_text("\n".join(changed))
             with pytest.raises(ConfigError) as caught:
                 load_config(path)
-            found = [p for p in caught.value.problems if p.mark.line == mark.line]
-            assert any(f"did you mean {key!r}" in p.message for p in found), (typo, caught.value)
+            problems = [p for p in caught.value.problems if p.mark.line == mark.line]
+            assert any(f"did you mean {key!r}" in p.message for p in problems), (typo, caught.value)
             checked += 1
     assert checked > 20
 

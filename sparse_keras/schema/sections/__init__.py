@@ -1,1 +1,1 @@
-"""The sections of a config, one concern a file."""
+"""The sections of a config, a file for each concern."""

@@ -22,12 +22,17 @@ from sparse_keras.schema.sections.tabular import (
 
 
 def subclasses(section):
-    for one in section.__subclasses__():
-        yield one
-        yield from subclasses(one)
+    for subclass in section.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
 
 
-SECTIONS = [one for one in dict.fromkeys(subclasses(Section)) if "sparse_keras" in one.__module__]
+# Each once; other tests may have registered sections of plug-ins.
+SECTIONS = [
+    section
+    for section in dict.fromkeys(subclasses(Section))
+    if section.__module__.startswith("sparse_keras.")
+]
 # The keys without a default, for sections that have such.
 REQUIRED = {
     "DenseExperts": {"num_experts": 4, "units": 8},
