@@ -1,17 +1,18 @@
-"""Callbacks that show what the routers do, and how much each task counts."""
+"""ExpertLoad: a callback that logs how the routers spread tokens over experts."""
 
+import os
 import pathlib
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
 
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
-from sparse_keras.layers.mixtures.mixture import mixtures
-from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning, routing_problems, warn
-
-__all__ = ["ExpertLoad", "RoutingWarning", "TaskWeightLogs"]
+from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
+from sparse_keras.layers.mixtures.routing_warnings import routing_problems, warn
+from sparse_keras.layers.routers import Router
 
 # What is logged of all layers together; of each, less is better.
 LOGS = ("load_violation", "dropped", "aux_loss", "task_loss")
@@ -77,13 +78,13 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def __init__(
         self,
-        per_layer=False,
-        per_expert=False,
-        warn=True,
-        collapse_above=0.7,
-        dropped_above=0.1,
-        log_dir=None,
-    ):
+        per_layer: bool = False,
+        per_expert: bool = False,
+        warn: bool = True,
+        collapse_above: float | None = 0.7,
+        dropped_above: float | None = 0.1,
+        log_dir: str | os.PathLike | None = None,
+    ) -> None:
         super().__init__()
         for name, value in (("collapse_above", collapse_above), ("dropped_above", dropped_above)):
             if value is not None and not 0.0 < value < 1.0:
@@ -96,10 +97,10 @@ class ExpertLoad(keras.callbacks.Callback):
         self.log_dir = None if log_dir is None else str(log_dir)
         if log_dir is not None:
             check_installed()
-        self._told = []
+        self._warned = []
 
-    def on_train_begin(self, logs=None):
-        self._told = []
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._warned = []
         self._writer = None
         if not mixtures(self.model):
             warnings.warn(
@@ -110,46 +111,50 @@ class ExpertLoad(keras.callbacks.Callback):
             self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
         for layer in mixtures(self.model):
             warn_of_leak(layer, [self.model])
+            if self.per_layer or self.log_dir is not None:
+                _warn_of_late_losses(layer)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._steps = 0
         for layer in mixtures(self.model):
             layer.reset_statistics()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._steps = batch + 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         layers = mixtures(self.model)
         if logs is None or not layers:
             return
         gates = [(layer, *gate) for layer in layers for gate in layer.recorded()]
-        found = [summary for *_, summary in gates]
-        assigned = sum(one["assigned"] for one in found)
-        dropped = assigned - sum(one["kept"] for one in found)
-        # A layer that got no token has nothing to say. `fmax` listens to the others.
-        violations = [one["load_violation"] for one in found]
+        summaries = [summary for *_, summary in gates]
+        assigned = sum(summary["assigned"] for summary in summaries)
+        dropped = assigned - sum(summary["kept"] for summary in summaries)
+        # A layer that got no token has a violation of NaN, which `fmax` skips.
+        violations = [summary["load_violation"] for summary in summaries]
         logs["load_violation"] = float(np.fmax.reduce(violations))
         logs["dropped"] = dropped / assigned if assigned else np.nan
         # A layer shared within the model adds its losses once for each call in a step.
-        losses = [one["aux_loss"] * one["calls"] / max(self._steps, 1) for one in found]
+        steps = max(self._steps, 1) * _replicas(self.model)
+        losses = [summary["aux_loss"] * summary["calls"] / steps for summary in summaries]
         logs["aux_loss"] = float(np.nansum(losses))
         if "loss" in logs:
             logs["task_loss"] = logs["loss"] - logs["aux_loss"]
-        for layer, path, router, one in gates:
-            logs.update(self._of_gate(path, router, one))
+        for layer, path, router, summary in gates:
+            logs.update(self._logs_of_gate(path, router, summary))
             if self._writer is not None:
-                self._writer.write(path, one, (*_PER_LAYER, *router.loss_names), epoch)
+                names = (*_PER_LAYER, *_recorded_losses(router, summary))
+                self._writer.write(path, summary, names, epoch)
             if self.warn:
-                self._judge(layer, path, router, one, epoch)
+                self._judge(layer, path, router, summary, epoch)
         if self._writer is not None:
             self._writer.flush()
 
-    def to_minimize(self, model):
+    def to_minimize(self, model: keras.Model) -> list[str]:
         """Names of the logs of a built model of which less is better, for `EarlyStopping`.
 
         The entropy, the number of experts and their shares are neither good nor bad by themselves.
@@ -157,15 +162,18 @@ class ExpertLoad(keras.callbacks.Callback):
         names = [*LOGS]
         if self.per_layer:
             for layer in mixtures(model):
-                for path, router, _ in layer.recorded():
-                    better = ("load_violation", "dropped", "dead", *router.loss_names)
+                for path, router, summary in layer.recorded():
+                    losses = _recorded_losses(router, summary)
+                    better = ("load_violation", "dropped", "dead", *losses)
                     names += [f"{path}/{name}" for name in better]
         return names
 
-    def _judge(self, layer, path, router, found, epoch):
-        """Warns of what is wrong with a gate, unless that was said before."""
-        problems = routing_problems(
-            found,
+    def _judge(
+        self, layer: Mixture, path: str, router: Router, summary: dict[str, Any], epoch: int
+    ) -> None:
+        """Warns of what is wrong with a gate, once for each kind."""
+        sentences = routing_problems(
+            summary,
             router,
             gate=f"The mixture of experts {path!r}",
             when=f"in epoch {epoch + 1}",
@@ -173,23 +181,23 @@ class ExpertLoad(keras.callbacks.Callback):
             collapse_above=self.collapse_above,
             dropped_above=self.dropped_above,
         )
-        for kind, sentence in problems.items():
-            # A list of strings: a resumed run keeps of a callback what is plain, and a set is not.
-            if f"{path}: {kind}" not in self._told:
-                self._told = [*self._told, f"{path}: {kind}"]
+        for kind, sentence in sentences.items():
+            # A list, not a set: a checkpoint of a run stores attributes of plain types.
+            if f"{path}: {kind}" not in self._warned:
+                self._warned = [*self._warned, f"{path}: {kind}"]
                 warn(sentence)
 
-    def _of_gate(self, path, router, found):
+    def _logs_of_gate(self, path: str, router: Router, summary: dict[str, Any]) -> dict[str, float]:
         logs = {}
-        load = found["load"]
         if self.per_layer:
-            names = (*_PER_LAYER, *router.loss_names)
-            logs.update({f"{path}/{name}": found[name] for name in names})
+            names = (*_PER_LAYER, *_recorded_losses(router, summary))
+            logs.update({f"{path}/{name}": summary[name] for name in names})
         if self.per_expert:
-            logs.update({f"{path}/load_{e}": float(share) for e, share in enumerate(load)})
+            shares = enumerate(summary["load"])
+            logs.update({f"{path}/load_{e}": float(share) for e, share in shares})
         return logs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "per_layer": self.per_layer,
             "per_expert": self.per_expert,
@@ -200,51 +208,27 @@ class ExpertLoad(keras.callbacks.Callback):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "ExpertLoad":
         return cls(**config)
 
 
-@keras.saving.register_keras_serializable(package="sparse_keras")
-class TaskWeightLogs(keras.callbacks.Callback):
-    """Reports how much each task counts, in the logs of `fit`, where that is learned.
+def _recorded_losses(router: Router, summary: dict[str, Any]) -> list[str]:
+    return [name for name in router.loss_names if name in summary]
 
-    At the end of each epoch, `<task>_weight` is the factor of the task's loss. A model without
-    such weights gets a warning and no logs.
 
-    Example:
-
-    >>> x, y = keras.Input((2,)), {}
-    >>> for task in ("a", "b"):
-    ...     y[task] = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Dense(4)(x))
-    >>> y = sparse_keras.models.UncertaintyWeights({"a": "binary", "b": "binary"})(y)
-    >>> model = sparse_keras.models.MultiTaskModel(x, y)
-    >>> model.compile("sgd", {task: keras.losses.BinaryCrossentropy() for task in ("a", "b")})
-    >>> ones = np.ones((8, 2), "float32"), {"a": np.ones(8), "b": np.ones(8)}
-    >>> callback = sparse_keras.callbacks.TaskWeightLogs()
-    >>> history = model.fit(*ones, callbacks=[callback], verbose=0)
-    >>> sorted(history.history)
-    ['a_loss', 'a_weight', 'b_loss', 'b_weight', 'loss']
-    """
-
-    def on_train_begin(self, logs=None):
-        if self._layer() is None:
+def _warn_of_late_losses(layer: Mixture) -> None:
+    for path, router, summary in layer.recorded():
+        late = [name for name in router.loss_names if name not in summary]
+        if late:
             warnings.warn(
-                f"TaskWeightLogs found no learned weights in the model {self.model.name!r}.",
-                stacklevel=2,
+                f"{', '.join(late)} of {path!r} is part of the loss and of aux_loss, but has no "
+                "log of its own: its weight was 0 when the layer was built. To get the log, give "
+                "the router the weight before the layer is built.",
+                stacklevel=4,
             )
 
-    def on_epoch_end(self, epoch, logs=None):
-        layer = self._layer()
-        if logs is not None and layer is not None:
-            weights = layer.task_weights()
-            logs.update({f"{task}_weight": float(value) for task, value in weights.items()})
 
-    def _layer(self):
-        return getattr(self.model, "task_weights_layer", None)
-
-    def get_config(self):
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+def _replicas(model: keras.Model) -> int:
+    """Number of replicas of the model's `tf.distribute` strategy."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return getattr(strategy, "num_replicas_in_sync", 1)

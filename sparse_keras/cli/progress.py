@@ -4,7 +4,7 @@ import time
 
 import keras
 
-from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
+from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import active_params, total_params
 
 # The logs worth a column, in this order, where a model has them.

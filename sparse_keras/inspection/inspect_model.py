@@ -204,7 +204,7 @@ class _Recorder:
 
     def name(self, key):
         layer, gate, call = key
-        name = self.layers[layer].path + (f"/{gate}" if gate else "")
+        name = self.layers[layer].gate_path(gate)
         calls = sum(other[:2] == key[:2] for other in self.tallies)
         return name if calls == 1 else f"{name} (call {call + 1} of {calls})"
 

@@ -170,7 +170,7 @@ def record(model):
     def keep(layer, gate, routing, mask, training):
         n = numbers.get((id(layer), gate))
         if n is not None:
-            recording.gates[n].path = _path(layer, gate)  # Unbuilt layers had none before.
+            recording.gates[n].path = layer.gate_path(gate)  # Unbuilt layers had none before.
             values = {key: values_of(routing[key], "routing.record") for key in _ARRAYS}
             recording.gates[n].calls.append(
                 {key: np.array(value, _ARRAYS[key]) for key, value in values.items()}
@@ -232,16 +232,11 @@ def replay(model, recording, weights="current", repeat=False):
         player.check_end()
 
 
-def _path(layer, gate):
-    path = layer.path or layer.name
-    return f"{path}/{gate}" if gate else path
-
-
 def _places(model):
     """Dict from the place of each gate, (id of its layer, name), to its path and number of experts,
     in order."""
     places = {
-        (id(layer), gate): (_path(layer, gate), router.num_experts)
+        (id(layer), gate): (layer.gate_path(gate), router.num_experts)
         for layer in mixtures(model)
         for gate, router in layer.gates.items()
     }

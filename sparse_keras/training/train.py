@@ -12,7 +12,7 @@ from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import load_data
-from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
+from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.runs.best_weights import KeptWeights

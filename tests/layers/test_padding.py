@@ -141,5 +141,5 @@ def test_the_mask_of_an_embedding_is_used():
     y = to_numpy(model(sentences))
     assert np.all(y[sentences == 0] == 0) and np.all(np.any(y[sentences > 0] != 0, axis=-1))
     model.train_on_batch(sentences, np.zeros((2, 5, OUTPUT)))
-    found = to_numpy(layer.statistics)
+    found = to_numpy(layer.statistics["router"].sums)
     assert found[:4].sum() == 5 * 2 and found[4] == 5  # Five words, two experts each.

@@ -1,12 +1,16 @@
 """Mixture: what all layers of routers and expert banks have in common."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.mixtures import statistics
 from sparse_keras.layers.mixtures.causality import layers_before, warn_of_leak
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
+from sparse_keras.layers.mixtures.replica_losses import ReplicaLosses
+from sparse_keras.layers.mixtures.statistics import RoutingStatistics
+from sparse_keras.layers.routers import Router
 
 
 class Mixture(keras.layers.Layer):
@@ -17,7 +21,7 @@ class Mixture(keras.layers.Layer):
 
     Subclasses write `call`, and:
 
-    * `gates`: dict from a gate's name to its router. The name of an only gate is `""`.
+    * `gates`: dict from a gate's name to its router.
     * `flops_per_token(input_dim)`, `total_params()` and `active_params()`.
 
     `dispatcher` is how tokens get to their experts and back; see `dispatcher.Dispatcher`.
@@ -25,51 +29,60 @@ class Mixture(keras.layers.Layer):
 
     dispatcher = Dispatcher()
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._losses = ReplicaLosses()
+
     @property
-    def gates(self):
+    def gates(self) -> dict[str, Router]:
         """Dict from each gate's name to its router."""
         raise NotImplementedError
 
+    def gate_path(self, gate: str) -> str:
+        """The path by which logs and reports call a gate."""
+        return f"{self.path or self.name}/{gate}"
+
     @property
-    def sees_other_tokens(self):
+    def sees_other_tokens(self) -> bool:
         """Whether what a token gets depends on other tokens, later ones included."""
         return any(router.sees_other_tokens for router in self.gates.values())
 
     @property
-    def predicts_alone(self):
+    def predicts_alone(self) -> bool:
         """Whether what a token gets depends on other tokens in training at most."""
         return all(router.predicts_alone for router in self.gates.values())
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         first = keras.tree.flatten(inputs)[0]
-        if isinstance(first, keras.KerasTensor) and len(first.shape) > 2:
+        if (
+            self.sees_other_tokens  # Before the walk through the graph, which few mixtures need.
+            and isinstance(first, keras.KerasTensor)
+            and len(first.shape) > 2
+        ):
             warn_of_leak(self, layers_before(first))
         return super().__call__(inputs, *args, **kwargs)
 
-    def add_statistics(self):
-        """Makes the weights that remember the routing, one for each gate.
+    def add_statistics(self) -> None:
+        """Makes the statistics of each gate: a step of `build`.
 
         Raises:
-            ValueError: If a router has a loss that is not remembered.
+            ValueError: If a router has a loss with a name that cannot be recorded.
         """
-        for router in self.gates.values():
-            _check_losses(router)
-        self._statistics = {
-            gate: self.add_weight(
-                name=f"{variable_name(gate)}_statistics" if gate else "statistics",
-                shape=(statistics.width(router.num_experts),),
-                initializer="zeros",
-                dtype="float32",
-                trainable=False,
-                autocast=False,
-                # Over replicas, under a distribution strategy. (A sum would also count the old
-                # value once for each replica; what is read from the statistics are ratios.)
-                aggregation="mean",
+        self.statistics = {
+            gate: RoutingStatistics(
+                router.num_experts, router.loss_names, name=self._statistics_name(gate)
             )
             for gate, router in self.gates.items()
         }
+        for statistics in self.statistics.values():
+            statistics.build()
 
-    def record(self, gate, routing, load, kept, mask, examples):
+    def _statistics_name(self, gate: str) -> str:
+        return f"{variable_name(gate)}_statistics"
+
+    def record(
+        self, gate: str, routing: dict[str, Any], load: Any, kept: Any, mask: Any, examples: Any
+    ) -> Any:
         """Adds this step to the statistics of a gate.
 
         Args:
@@ -82,12 +95,22 @@ class Mixture(keras.layers.Layer):
 
         Returns:
             The gate's weighted auxiliary loss, a scalar; `None` if it has no losses.
+
+        Raises:
+            ValueError: If the router returns a loss that is not among its `loss_names`.
         """
         load = ops.cast(load, "float32")
         router = self.gates[gate]
         more = {"num_sequences": examples} if router.needs_sequences else {}
-        found = router.auxiliary_losses(routing, load, mask, **more)
-        total = sum(weight * value for weight, value in found.values())
+        auxiliary = router.auxiliary_losses(routing, load, mask, **more)
+        unnamed = [name for name in auxiliary if name not in router.loss_names]
+        if unnamed:
+            raise ValueError(
+                f"The `loss_names` of a {type(router).__name__} must name each of its losses. "
+                f"Received: loss_names={router.loss_names}, and {', '.join(map(repr, unnamed))} "
+                "from `auxiliary_losses`."
+            )
+        total = sum(weight * value for weight, value in auxiliary.values())
         examples = ops.cast(examples, "float32")
         tokens = losses.token_count(routing["scores"], mask)
         entropy = losses.masked_mean(losses.token_entropy(routing["scores"]), mask) * tokens
@@ -98,45 +121,56 @@ class Mixture(keras.layers.Layer):
             "calls": 1.0,
             "examples": examples,
             "aux_loss": total * examples,
-            **{name: value * examples for name, (_, value) in found.items()},
+            **{name: value * examples for name, (_, value) in auxiliary.items()},
         }
-        step = ops.stop_gradient(statistics.vector(load, sums))
-        self._statistics[gate].assign_add(step)
-        return total if found else None
+        self.statistics[gate].add(load, sums)
+        return total if auxiliary else None
 
-    def pack_inputs(self, tensors):
+    def pack_inputs(self, tensors: list[Any]) -> Any:
         """The inputs of a call from a flat list of them, as `layer.input` of a model's layer is."""
         tensor, *_ = tensors  # Token ids may follow.
         return tensor
 
-    def reset_statistics(self):
+    def reset_statistics(self) -> None:
         """Forgets the routing recorded so far."""
         if not self.built:
             return  # Nothing was recorded yet.
-        for weight in self._statistics.values():
-            weight.assign(ops.zeros(weight.shape, "float32"))
+        for statistics in self.statistics.values():
+            statistics.reset()
 
-    def recorded(self):
-        """What each gate recorded: a list of `(path, router, statistics.summarize(...))`."""
+    def recorded(self) -> list[tuple[str, Router, dict[str, Any]]]:
+        """What each gate recorded: a list of `(path, router, summary)`.
+
+        A summary is what `statistics.summarize` returns.
+        """
         return [
-            (
-                f"{self.path}/{gate}" if gate else self.path,
-                router,
-                statistics.summarize(ops.convert_to_numpy(self._statistics[gate])),
-            )
+            (self.gate_path(gate), router, self.statistics[gate].summarize())
             for gate, router in self.gates.items()
         ]
 
 
-def _check_losses(router):
-    """Raises a ValueError if a router has losses of other names than `statistics.LOSSES`."""
-    others = [name for name in router.loss_names if name not in statistics.LOSSES]
-    if others:
-        raise ValueError(
-            f"The `loss_names` of a {type(router).__name__} must be among "
-            f"{', '.join(statistics.LOSSES)}: those are recorded. Add a loss of another kind with "
-            f"`add_loss` in the router's `call`. Received: {', '.join(map(repr, others))}."
-        )
+class OneGateMixture(Mixture):
+    """Base class of mixtures with one router, the attribute `router`.
+
+    Logs and reports call their gate by the path of the layer alone.
+    """
+
+    @property
+    def gates(self) -> dict[str, Router]:
+        return {"router": self.router}
+
+    def gate_path(self, gate: str) -> str:
+        return self.path or self.name
+
+    def _statistics_name(self, gate: str) -> str:
+        return "statistics"
+
+    def routing_statistics(self) -> dict[str, Any]:
+        """What was recorded in training since the last reset, as `statistics.summarize` says.
+
+        `callbacks.ExpertLoad` resets it at the start of each epoch.
+        """
+        return self.statistics["router"].summarize()
 
 
 def variable_name(name):

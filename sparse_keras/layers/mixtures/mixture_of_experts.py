@@ -8,12 +8,11 @@ from keras.src.backend import get_keras_mask  # JAX's tensors hold no attribute 
 
 from sparse_keras.layers.mixtures.arguments import bank_of, call_masked, claim, router_of
 from sparse_keras.layers.mixtures.mixture import (
-    Mixture,
+    OneGateMixture,
     as_examples,
     as_tokens,
     by_expert,
     check_input_shape,
-    mixtures,
     token_mask_of,
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
@@ -21,15 +20,13 @@ from sparse_keras.layers.validation import optional_positive
 from sparse_keras.ops import expert_capacity, order_by_priority, order_by_score
 from sparse_keras.ops.csr import is_any_sparse
 
-__all__ = ["MixtureOfExperts", "mixtures"]
-
 # Choices of a token of which few are open, as a rule, if any may be closed.
 _MANY_SLOTS = 5
 DROP_ORDERS = ("position", "batch_priority", "score")
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class MixtureOfExperts(Mixture):
+class MixtureOfExperts(OneGateMixture):
     """Sends each token to a few of many experts, and adds up what they return.
 
         y = sum over the experts e chosen for x of weight_e * expert_e(x)    [+ shared_expert(x)]
@@ -139,10 +136,6 @@ class MixtureOfExperts(Mixture):
         """The parts that no other layer may have."""
         return self.router, self.experts, self.shared_expert
 
-    @property
-    def gates(self):
-        return {"": self.router}
-
     def build(self, input_shape):
         ranks = (2, 3, 4, 5) if self._by_example else (2, 3, 4)
         check_input_shape(self, input_shape, ranks)
@@ -161,7 +154,6 @@ class MixtureOfExperts(Mixture):
             min_ndim=2, max_ndim=ranks[-1], axes={-1: input_shape[-1]}
         )
         self.add_statistics()
-        self.statistics = self._statistics[""]
         self.built = True
 
     def build_parts(self, input_shape):
@@ -190,7 +182,7 @@ class MixtureOfExperts(Mixture):
 
         routed, routed_mask = self._routed(tokens, token_mask, inputs)
         own = self._route(routed, routed_mask, inputs, training, token_ids)
-        routing = shown(self, "", own, routed_mask, training)
+        routing = shown(self, "router", own, routed_mask, training)
         most_open = self.router.most_open(ops.shape(self._seen(routed, inputs)), training)
         capacity = self._capacity(routing["is_open"], training)
         plan = self.dispatcher.plan(
@@ -216,7 +208,7 @@ class MixtureOfExperts(Mixture):
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             kept, examples = ops.sum(plan.group_sizes), ops.shape(inputs)[0]
-            loss = self.record("", routing, plan.load, kept, routed_mask, examples)
+            loss = self.record("router", routing, plan.load, kept, routed_mask, examples)
             if loss is not None:
                 self.add_loss(loss)
         if return_routing:
@@ -318,14 +310,6 @@ class MixtureOfExperts(Mixture):
         routed = self._routed(tokens, token_mask, inputs)
         routing = self._route(*routed, inputs, token_ids=token_ids)
         return {"router": by_expert(routing, self.router)[0]}
-
-    def routing_statistics(self):
-        """What was recorded in training since the last reset, as `statistics.summarize` says.
-
-        `callbacks.ExpertLoad` resets it at the start of each epoch.
-        """
-        ((_, _, summary),) = self.recorded()
-        return summary
 
     def flops_per_token(self, input_dim):
         """Multiplications and additions of the matmuls that one token meets, without the shared

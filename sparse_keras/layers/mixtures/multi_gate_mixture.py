@@ -292,7 +292,7 @@ class MultiGateMixtureOfExperts(Mixture):
     def routing_statistics(self):
         """Dict from each gate to what it recorded in training since the last reset, as
         `statistics.summarize` says."""
-        return dict(zip(self.routers, [found for _, _, found in self.recorded()], strict=True))
+        return {gate: self.statistics[gate].summarize() for gate in self.routers}
 
     def flops_per_token(self, input_dim):
         """Multiplications and additions of the matmuls that one token meets at most.

@@ -28,8 +28,9 @@ def hooked(hook):
 
     Args:
         hook: Called as `hook(layer, gate, routing, mask, training)`: the Mixture, the gate's name
-            (`""` for an only gate), what its router returned (a dict; see `Router`), bool `[N]` or
-            `None`, and the call's `training`. It returns another routing to use instead, or `None`.
+            (`"router"` for an only gate), what its router returned (a dict; see `Router`), bool
+            `[N]` or `None`, and the call's `training`. It returns another routing to use instead,
+            or `None`.
     """
     _HOOKS.append(hook)
     try:

@@ -7,7 +7,7 @@ from keras import ops
 
 from sparse_keras.layers.mixtures.arguments import bank_of, claim, token_bank_of
 from sparse_keras.layers.mixtures.mixture import (
-    Mixture,
+    OneGateMixture,
     as_tokens,
     check_input_shape,
     token_mask_of,
@@ -18,7 +18,7 @@ from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class SoftMixtureOfExperts(Mixture):
+class SoftMixtureOfExperts(OneGateMixture):
     """Gives each expert a few slots, each a weighted mean of all tokens of a sequence.
 
         logits = normalize(x) @ (scale * normalize(phi))      [T, S],  S = E * slots_per_expert
@@ -109,10 +109,6 @@ class SoftMixtureOfExperts(Mixture):
         claim(self.experts)
 
     @property
-    def gates(self):
-        return {"": self.router}
-
-    @property
     def num_slots(self):
         """S, the slots of all experts."""
         return self.num_experts * self.slots_per_expert
@@ -131,7 +127,7 @@ class SoftMixtureOfExperts(Mixture):
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
         routing = self.router(tokens, mask=token_mask, examples=leading[0])
-        if shown(self, "", routing, token_mask, training) is not routing:
+        if shown(self, "router", routing, token_mask, training) is not routing:
             raise ValueError(
                 f"{self.name!r} sends no token to an expert, so that no other routing can be used "
                 "in it. Replace routings in mixtures with a router only."
@@ -154,7 +150,7 @@ class SoftMixtureOfExperts(Mixture):
         outputs = ops.cast(ops.reshape(outputs, (*leading, width)), self.compute_dtype)
         if training:
             load = ops.sum(routing["weight"], axis=0)
-            self.record("", routing, load, ops.sum(load), token_mask, leading[0])
+            self.record("router", routing, load, ops.sum(load), token_mask, leading[0])
         return (outputs, routing) if return_routing else outputs
 
     def gate_weights(self, inputs, mask=None):
@@ -174,11 +170,6 @@ class SoftMixtureOfExperts(Mixture):
         tokens = as_tokens(self, inputs, token_mask)
         routing = self.router(tokens, mask=token_mask, examples=ops.shape(inputs)[0])
         return {"router": routing["weight"]}
-
-    def routing_statistics(self):
-        """What was recorded in training since the last reset, as `statistics.summarize` says."""
-        ((_, _, summary),) = self.recorded()
-        return summary
 
     def flops_per_token(self, input_dim):
         """Multiplications and additions for one token, without the experts: those compute slots,

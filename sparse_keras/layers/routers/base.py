@@ -57,9 +57,8 @@ class Router(keras.layers.Layer):
     `always_open` says that `is_open` is True for every token that is not padding, and
     `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
     owner adds `auxiliary_losses(...)` to the model's losses, and records each under its name; a
-    subclass with losses of its own names them in `loss_names`, with names that are in
-    `statistics.LOSSES`, and the owner refuses others. `takes_balance_loss` is False where a
-    `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
+    subclass with losses of its own names them in `loss_names`. `takes_balance_loss` is False where
+    a `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
     routing of a token depends on other tokens of its batch or sequence, later ones included;
     `predicts_alone` that it does so in training only. `needs_sequences` says that the losses take
     `num_sequences`, how many examples the tokens are of.
@@ -258,7 +257,7 @@ class Router(keras.layers.Layer):
 
     @property
     def loss_names(self):
-        """Names of the losses that `auxiliary_losses` returns, each in `statistics.LOSSES`."""
+        """Names of the losses that `auxiliary_losses` returns, under which they are recorded."""
         return tuple(name for name in ("balance_loss", "importance_loss") if getattr(self, name))
 
     def auxiliary_losses(self, routing, load, mask=None):

@@ -53,7 +53,7 @@ def test_a_hook_sees_what_the_layer_used():
         layer(x, training=True)
     layer(x)  # After it, nothing is shown.
     ((owner, gate, values, shown_mask, training), second) = seen
-    assert owner is layer and gate == "" and not training and second[4]
+    assert owner is layer and gate == "router" and not training and second[4]
     np.testing.assert_array_equal(shown_mask, mask.ravel())
     assert second[3] is None
     assert set(values) == set(routing)

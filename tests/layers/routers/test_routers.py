@@ -184,7 +184,7 @@ def test_costs():
     # Router 6 * 4, shared 6 * 3 + 3, two experts of 6 * 3 + 3.
     assert layer.active_params() == 24 + 21 + 42
     # All four experts, and the statistics, which are not trainable.
-    assert layer.count_params() == 24 + 21 + 84 + layer.statistics.shape[0]
+    assert layer.count_params() == 24 + 21 + 84 + layer.statistics["router"].count_params()
 
 
 def test_routers_that_open_every_expert_refuse_what_has_no_effect():

@@ -6,7 +6,7 @@ import pytest
 
 from sparse_keras.data import TableInputs
 from sparse_keras.layers import FeatureGate
-from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
+from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import (
     active_params,
     dense_mlp,

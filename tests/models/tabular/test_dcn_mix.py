@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.layers.mixtures.mixture_of_experts import mixtures
+from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import active_params, dcn_mix, flops_per_example, total_params
 from tests.support.tables import with_inputs
 
