@@ -15,18 +15,18 @@
 # # Sixteen experts, and a gate that closes
 #
 # This library began with a blog article about *sparse expert models*: a network of sixteen
-# experts, of which each input should use only a few. The idea is good. The article's code does
-# not do it.
+# experts, of which each input should use only a few. The idea is good, but the article's code
+# does not implement it.
 #
 # In this notebook we
 #
-# 1. write the article's sketch down and measure what it really is,
-# 2. correct it step by step, until every piece does what its name says,
-# 3. train the corrected model on real data, beside a dense model of the same cost,
-# 4. look at what is left open.
+# 1. implement the article's sketch and measure what it computes,
+# 2. correct it step by step, until every part does what its name says,
+# 3. train the corrected model on real data, and compare it with a dense model of the same cost,
+# 4. discuss open questions.
 #
-# You should know Keras a little: what a layer is, and what `fit` does. Every claim below ends in
-# an `assert`. If one of them is wrong on your machine, the notebook stops there.
+# You should know the basics of Keras: what a layer is, and what `fit` does. Every claim below is
+# checked by an `assert`. If a claim does not hold on your machine, the notebook stops there.
 
 # %%
 # To install what this notebook needs, in a clone of the repository: pip install ".[notebooks]"
@@ -62,7 +62,7 @@ from sparse_keras.layers import (
 )
 from sparse_keras.models import active_params, flops_per_example
 
-# `ExpertLoad` warns in words where experts get nothing. We look at their load ourselves.
+# `ExpertLoad` warns when experts get no tokens. Here, we look at the load ourselves.
 warnings.simplefilter("ignore", RoutingWarning)
 
 BLUE, ORANGE, GREY = "#2a6f97", "#e07a3f", "#8a9299"
@@ -85,8 +85,8 @@ keras.utils.set_random_seed(0)
 # %% [markdown]
 # ## 1. The sketch
 #
-# The article puts sixteen `Dense` layers into a `Sequential` model and calls each one an expert.
-# In our words:
+# The article puts sixteen `Dense` layers into a `Sequential` model and calls each of them an
+# expert. In our code:
 
 # %%
 sketch = keras.Sequential(
@@ -94,20 +94,20 @@ sketch = keras.Sequential(
 )
 
 # %% [markdown]
-# Layers in a row are not experts that share the work: each one is handed what the layer before it
-# produced. That is a deep network, and two measurements show it.
+# Layers in a row are not experts that share the work: each gets the output of the layer before.
+# This is a deep network, and two measurements show it.
 #
-# First, count. If the model were sparse, an input would meet only a part of the weights.
+# First, we count parameters. In a sparse model, an input uses only some of them.
 
 # %%
-print(f"weights owned by the model: {sketch.count_params():,}")
-print(f"weights met by one input:   {active_params(sketch):,}")
+print(f"total parameters:  {sketch.count_params():,}")
+print(f"active parameters: {active_params(sketch):,}")
 
 assert active_params(sketch) == sketch.count_params()
 
 # %% [markdown]
-# Second, take one "expert" away. In a team of sixteen, fifteen can still answer. Here the chain
-# breaks, and the model says the same about every input:
+# Second, we remove one "expert". Of sixteen experts, fifteen could still answer. Here the chain
+# breaks, and the model predicts the same for every input:
 
 # %%
 x = rng.normal(size=(500, 100)).astype("float32")
@@ -116,21 +116,21 @@ spread = ops.convert_to_numpy(sketch(x)).std(axis=0).max()
 silenced = keras.models.clone_model(sketch)
 silenced.set_weights(sketch.get_weights())
 silenced.layers[7].set_weights([np.zeros((100, 100)), np.zeros(100)])
-spread_without_one = ops.convert_to_numpy(silenced(x)).std(axis=0).max()
+spread_silenced = ops.convert_to_numpy(silenced(x)).std(axis=0).max()
 
 print(f"spread of the outputs over 500 inputs: {spread:.4f}")
-print(f"the same with layer 8 silenced:        {spread_without_one:.4f}")
+print(f"the same with layer 8 silenced:        {spread_silenced:.4f}")
 
 assert spread > 0
-assert spread_without_one == 0
+assert spread_silenced == 0
 
 # %% [markdown]
 # The article does describe a gate, though its code has none:
 #
 # $$g_i(x) = \mathrm{sigmoid}\Big(\sum_j w_{ij} x_j + b_i\Big), \quad \text{open when } g_i(x) > 0$$
 #
-# A sigmoid is positive everywhere, so this gate has no closed position. (Only rounding closes it:
-# float32 runs out of small numbers at inputs below about −88.)
+# A sigmoid is positive everywhere, so this gate never closes. (Except by rounding: float32
+# underflows for inputs below about −88.)
 
 # %%
 gate = ops.convert_to_numpy(ops.sigmoid(np.linspace(-80, 80, 1601).astype("float32")))
@@ -142,18 +142,17 @@ assert np.all(gate > 0)
 assert 0.49 < np.mean(gate > 0.5) < 0.51
 
 # %% [markdown]
-# So nothing is gated and nothing is sparse: the sketch computes everything for everyone, sixteen
-# layers deep. Let us build what was meant.
+# So nothing is gated and nothing is sparse: the sketch computes everything for every input,
+# sixteen layers deep. Let us build what was intended.
 
 # %% [markdown]
 # ## 2. The correction, step by step
 #
 # ### Experts side by side, and a router in front
 #
-# A *mixture of experts* ([Shazeer et al., 2017](https://arxiv.org/abs/1701.06538)) keeps the
-# experts in parallel. A small *router* scores them for each input, the best `k` are computed, and
-# their outputs are added up with the scores as weights. Written as a loop over inputs, that is
-# all:
+# A *mixture of experts* ([Shazeer et al., 2017](https://arxiv.org/abs/1701.06538)) has experts in
+# parallel. A small *router* scores the experts for each input, the best `k` are computed, and
+# their outputs are summed, weighted by the scores. Written as a loop over inputs:
 
 
 # %%
@@ -169,8 +168,8 @@ def naive_mixture(x, router, kernels, biases, k):
 
 
 # %% [markdown]
-# `MixtureOfExperts` is the same thing as a Keras layer. Its first argument is the template of
-# every expert:
+# `MixtureOfExperts` is the same as a Keras layer. Its first argument is the template of the
+# experts:
 
 # %%
 layer = MixtureOfExperts(keras.layers.Dense(100, activation="relu"), num_experts=16, k=2)
@@ -183,39 +182,37 @@ slow = naive_mixture(
     x, weights["router_kernel"], weights["expert_kernel"], weights["expert_bias"], k=2
 )
 error = np.abs(fast - slow).max() / np.abs(slow).max()
-print(f"\nlargest relative difference to the loop: {error:.1e}")
+print(f"\nlargest relative difference from the loop: {error:.1e}")
 
 assert error < 1e-5
 
 # %% [markdown]
-# Sixteen experts again, sixteen matrices again. But now one input meets the router and two of
-# them:
+# Again there are sixteen experts with sixteen matrices. But now each input uses only the router
+# and two experts:
 
 # %%
 mixture = keras.Sequential([keras.Input((100,)), layer])
 costs = pd.DataFrame(
     {
         name: {
-            "weights owned": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
-            "weights met by one input": active_params(model),
-            "operations for one input": flops_per_example(model),
+            "total parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+            "active parameters": active_params(model),
+            "FLOPs for one input": flops_per_example(model),
         }
         for name, model in {"sketch": sketch, "mixture": mixture}.items()
     }
 ).T
 
-assert costs.loc["mixture", "weights owned"] > costs.loc["sketch", "weights owned"]
-assert (
-    costs.loc["mixture", "weights met by one input"] < 0.15 * costs.loc["mixture", "weights owned"]
-)
+assert costs.loc["mixture", "total parameters"] > costs.loc["sketch", "total parameters"]
+assert costs.loc["mixture", "active parameters"] < 0.15 * costs.loc["mixture", "total parameters"]
 costs.map("{:,}".format)
 
 # %% [markdown]
 # ### The cost grows with k, not with the number of experts
 #
-# A small count of operations is a promise; the clock has to keep it. We run 2,048 inputs through
-# ever more experts, once with `k=2`, and once with all of them open. The best of several runs
-# counts.
+# Fewer operations should also take less time. We measure the time for 2,048 inputs with
+# increasing numbers of experts, with `k=2` and with all experts, and take the best of several
+# runs.
 
 # %%
 inputs = rng.normal(size=(2048, 128)).astype("float32")
@@ -262,17 +259,16 @@ assert milliseconds[32, 2] / milliseconds[2, 2] < 0.5 * 32 / 2
 # %% [markdown]
 # ### Gates that close
 #
-# The top-`k` router opens the same number of experts for every input. The article wanted gates
-# that open and close on their own. Two routers do that:
+# The top-`k` router selects the same number of experts for every input. The article wanted gates
+# that open and close independently. Two routers do that:
 #
-# * `ThresholdRouter`, the article's sigmoid with a threshold that it can fall below, 0.5 by
-#   default;
+# * `ThresholdRouter`, the article's sigmoid with a threshold, 0.5 by default;
 # * `ReLURouter`, whose gate is `relu(...)`: open *exactly* when it is greater than 0, as the
-#   article says. A penalty, adapted while training, steers the average number of open experts
-#   towards `k` ([ReMoE](https://arxiv.org/abs/2412.14711)).
+#   article says. A penalty, which adapts during training, steers the average number of open
+#   experts towards `k` ([ReMoE](https://arxiv.org/abs/2412.14711)).
 #
-# We need something to learn. In the problem below, an input belongs to one of sixteen groups, and
-# each group has a rule of its own for the label: work for specialists.
+# We need a problem to learn. Below, each input belongs to one of sixteen groups, and each group
+# has its own rule for the label, so it pays to specialise.
 
 # %%
 centres = 1 + 1.5 * rng.normal(size=(16, 16))
@@ -291,7 +287,7 @@ x_test, y_test = sample(4096)
 
 
 def fit(router, epochs=5):
-    """Trains sixteen small experts behind `router`: the model, and the logs of each epoch."""
+    """Trains sixteen small experts with `router`. Returns the model and the logs of each epoch."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -318,7 +314,7 @@ def fit(router, epochs=5):
 
 
 def open_experts(layer, x):
-    """How many experts each row of `x` opens."""
+    """Returns the number of open experts for each row of `x`."""
     _, routing = layer(x, return_routing=True)
     return ops.convert_to_numpy(ops.sum(ops.cast(routing["is_open"], "int32"), axis=1))
 
@@ -328,7 +324,7 @@ threshold_layer = MixtureOfExperts(
 )
 by_threshold = open_experts(threshold_layer, x_test)
 
-# The penalty adapts faster than by default: these are few steps.
+# With so few steps, the penalty has to adapt faster than by default.
 relu_model, logs = fit(ReLURouter(k=2, l1_multiplier=1.2), epochs=10)
 by_relu = open_experts(relu_model.get_layer("mixture"), x_test)
 
@@ -345,28 +341,29 @@ for ax, counts, color, title in (
 axes[0].set_ylabel("share of inputs")
 plt.show()
 
-# The threshold gate is the formula: open where sigmoid(x @ w + b) > 0.5.
+# The threshold gate implements the formula: open where sigmoid(x @ w + b) > 0.5.
 gates = ops.sigmoid(x_test @ threshold_layer.router.kernel + threshold_layer.router.bias)
 assert np.mean(by_threshold == np.sum(ops.convert_to_numpy(gates) > 0.5, axis=1)) > 0.999
 assert by_threshold.min() < by_threshold.max() <= 16
-# The ReLU gates were steered to two open experts on average.
+# The penalty steered the ReLU gates to two open experts on average.
 per_epoch = logs.filter(like="experts_per_token").squeeze()
 assert abs(per_epoch.iloc[-1] - 2) < 1
 assert abs(per_epoch.iloc[-1] - 2) < abs(per_epoch.iloc[0] - 2)
 
 # %% [markdown]
-# Both gates really close. The threshold alone does not say *how many* should be open; the ReLU
-# router was told two, and holds it on average, with more for some inputs and none for others.
+# Both gates really close. The threshold does not determine *how many* are open; the ReLU router
+# has a target of two, which it meets on average, with more for some inputs and none for others.
 #
 # ### Why balance matters
 #
-# A router starts with preferences drawn at random. The experts it prefers get more examples,
-# learn more, and are preferred more. Others are paid for and stand idle. A *balance loss* works
-# against this ([Switch Transformers](https://arxiv.org/abs/2101.03961)): it is smallest when all
-# experts get the same share.
+# A router starts with random preferences. The experts that it prefers get more examples, learn
+# more, and are preferred even more, while others stay unused. A *balance loss* counteracts this
+# ([Switch Transformers](https://arxiv.org/abs/2101.03961)): it is smallest when all experts get
+# the same share.
 #
-# `ExpertLoad` writes what happens into the logs of `fit`. Here `load_violation` tells how far the
-# busiest expert is above a fair share: 0 is perfect, 1 means twice the fair share.
+# `ExpertLoad` adds statistics of the routing to the logs of `fit`. Here, `load_violation` shows
+# how far the load of the busiest expert is above the mean load: 0 is perfect balance, 1 means
+# twice the mean.
 
 # %%
 runs = {weight: fit(TopKRouter(k=1, balance_loss=weight)) for weight in (0.0, 0.1, 1.0)}
@@ -395,17 +392,17 @@ assert accuracy[0.1] > accuracy[0.0] - 0.02
 assert accuracy[1.0] < accuracy[0.1]
 
 # %% [markdown]
-# The dotted line is a fair share. Without a balance loss the load is lopsided and some experts
-# are all but unused. With a small one it is nearly even, and accuracy does not pay for it. With a
-# large one it is evener still, but now the router cares more about balance than about the answer,
-# and accuracy does pay. Hence the small default, 0.01, and the logs to watch it by. (`task_loss`
-# is the loss without the balance loss: the part to compare between runs.)
+# The dotted line is the mean load. Without a balance loss, the load is uneven, and some experts
+# are hardly used. With a small balance loss it is nearly even, at no cost in accuracy. With a
+# large one it is even more balanced, but then the balance loss dominates the task, and accuracy
+# drops. So use a small weight, such as 0.01, and watch the logs. (`task_loss` is the loss without
+# the balance loss, and can be compared between runs.)
 #
 # ### Sharing weights
 #
-# The article wants experts to share a matrix and leaves open how. One reading: all experts have
-# one matrix in common, and each only rescales its rows and columns, as in
-# [BatchEnsemble](https://arxiv.org/abs/2002.06715). That is `TiedExperts`:
+# The article wants experts to share a matrix, but does not say how. One interpretation is that
+# all experts share the same matrix, and each rescales its rows and columns, as in
+# [BatchEnsemble](https://arxiv.org/abs/2002.06715). This is `TiedExperts`:
 #
 # $$y = \mathrm{relu}\big(((x \odot r_e)\,W) \odot s_e + b_e\big)$$
 
@@ -418,7 +415,7 @@ tied.build((None, 100))
 print(f"sixteen separate matrices:  {separate.experts.count_params():>7,} weights")
 print(f"one matrix, sixteen scales: {tied.experts.count_params():>7,} weights")
 
-# Each of them is still a matrix of its own: W * outer(r_e, s_e).
+# Each expert still has its own matrix: W * outer(r_e, s_e).
 bank = {w.name: ops.convert_to_numpy(w) for w in tied.experts.weights}
 matrices = bank["expert_shared_kernel"] * (
     bank["expert_input_scale"][:, :, None] * bank["expert_output_scale"][:, None, :]
@@ -435,13 +432,13 @@ assert error < 1e-5
 # %% [markdown]
 # ### A gate on each feature
 #
-# The article speaks of *sparse features*, too. `FeatureGate` puts its sigmoid gate, with a
-# threshold, on each input feature. A penalty on open gates makes the network close those it can
-# do without. (It also offers the gates of [Louizos et al.,
+# The article also mentions *sparse features*. `FeatureGate` applies its sigmoid gate, with a
+# threshold, to each input feature. A penalty on open gates makes the network close the gates of
+# features that it does not need. (It also offers the gates of [Louizos et al.,
 # 2018](https://arxiv.org/abs/1712.01312), which are trained by sampling.)
 #
-# A test: 80 features, of which the label depends on the first 8, and 2,000 examples, which is
-# little.
+# As a test, we use 80 features, of which the label depends on the first 8, and only 2,000
+# examples.
 
 
 # %%
@@ -491,10 +488,10 @@ assert with_gate > without + 0.1
 # %% [markdown]
 # ## 3. The whole model, on real data
 #
-# The pieces make a model for tables, `sparse_mlp`, and a few lines of YAML describe all of it.
-# This config is for the census data of [UCI Adult](https://archive.ics.uci.edu/dataset/2/adult):
-# does a person earn more than 50,000 dollars? It is shipped with the package, and any value can
-# be overridden. For a notebook, three epochs are enough, without early stopping.
+# These parts form a model for tables, `sparse_mlp`, which a few lines of YAML describe. This
+# config is for the census data of [UCI Adult](https://archive.ics.uci.edu/dataset/2/adult): does
+# a person earn more than 50,000 dollars a year? It ships with the package, and any value can be
+# overridden. Here, we train for three epochs, without early stopping.
 
 # %%
 config = sparse_keras.load_config(
@@ -503,8 +500,8 @@ config = sparse_keras.load_config(
 print(config.source_text)
 
 # %% [markdown]
-# `train` does the rest: it loads and encodes the data, builds the model, fits and tests it, and
-# puts what belongs to the run into a folder of its own. Its logs include those of `ExpertLoad`.
+# `train` does the rest: it loads and encodes the data, builds the model, trains and tests it, and
+# writes everything about the run to a folder. Its logs include those of `ExpertLoad`.
 
 # %%
 data = sparse_keras.load_data(config)
@@ -512,13 +509,13 @@ run = sparse_keras.train(config, data, verbose=0)
 pd.DataFrame(run.history)[["loss", "task_loss", "val_loss", "val_auc", "load_violation"]].round(3)
 
 # %% [markdown]
-# Is that good? The fair opponent is the *dense twin*: the same data, training and shape, but one
-# dense block instead of the experts, as wide as it takes to spend as many operations on a row. We
-# train it by hand, to show that `build_model` gives an ordinary Keras model.
+# Is that good? A fair baseline is the *dense twin*: the same data, training and architecture, but
+# with a dense block instead of the experts, wide enough for equal FLOPs. We train it with `fit`,
+# to show that `build_model` returns an ordinary Keras model.
 
 # %%
 twin = sparse_keras.dense_twin(config, data)
-data.train.epoch = 0  # The rows in the same order as for the sparse model.
+data.train.epoch = 0  # Uses the same order of rows as for the sparse model.
 keras.utils.set_random_seed(twin.training.seed)
 
 twin_model = sparse_keras.build_model(twin, data)
@@ -532,8 +529,8 @@ twin_model.fit(
 twin_metrics = twin_model.evaluate(data.test, return_dict=True, verbose=0)
 
 # %% [markdown]
-# And a reminder that neural networks are not the only way: gradient-boosted trees from
-# scikit-learn, as they come.
+# Neural networks are not the only option, so we also train gradient-boosted trees from
+# scikit-learn, with default settings.
 
 # %%
 frame = {part: rows.drop(columns=data.features.target.name) for part, rows in data.frames.items()}
@@ -550,9 +547,9 @@ table = pd.DataFrame(
         name: {
             "test AUC": metrics["auc"],
             "test accuracy": metrics["accuracy"],
-            "operations for one row": flops_per_example(model),
-            "weights owned": model.count_params(),
-            "weights met by one row": active_params(model),
+            "FLOPs for one row": flops_per_example(model),
+            "total parameters": model.count_params(),
+            "active parameters": active_params(model),
         }
         for name, model, metrics in (
             ("sparse experts", run.model.core, run.metrics),
@@ -573,26 +570,27 @@ pd.DataFrame(
 best = table["test AUC"].idxmax()
 ahead = table.loc["sparse experts", "test AUC"] - table.loc["dense twin", "test AUC"]
 print(f"best test AUC: {best}")
-print(f"sparse experts against their dense twin, in test AUC: {ahead:+.4f}")
+print(f"sparse experts minus dense twin, test AUC: {ahead:+.4f}")
 
 majority = max(np.mean(data.test.y), 1 - np.mean(data.test.y))
-operations = table["operations for one row"]
+operations = table["FLOPs for one row"]
 assert table["test AUC"].min() > 0.90
 assert table["test accuracy"].min() > majority + 0.05
 assert abs(operations["sparse experts"] / operations["dense twin"] - 1) < 0.01
-assert table.loc["sparse experts", "weights owned"] > 3 * table.loc["dense twin", "weights owned"]
+totals = table["total parameters"]
+assert totals["sparse experts"] > 3 * totals["dense twin"]
 
 # %% [markdown]
-# Read the table as it stands, whoever is ahead. At the same number of operations the sparse model
-# owns several times the weights, but more weights are not more accuracy by themselves: this table
-# is small, a few tens of thousands of rows, and boosted trees are hard to beat on such data. One
-# seed and three epochs also prove little.
+# At equal FLOPs, the sparse model has several times the parameters of the dense twin. More
+# parameters alone do not increase accuracy: this table is small, with a few tens of thousands of
+# rows, and boosted trees are hard to beat on such data. A single seed and three epochs also do
+# not prove much.
 #
 # ### One raw row
 #
-# A run's folder holds the config, the environment, the logs, the test metrics and the model. The
-# saved model contains the preprocessing, so it takes a row as it comes, with values missing or
-# never seen before.
+# The run folder holds the config, the environment, the logs, the test metrics and the model. The
+# saved model includes the preprocessing, so it predicts from raw rows; missing values and unseen
+# categories are handled.
 
 # %%
 print(*sorted(file.name for file in run.path.iterdir()), sep="\n")
@@ -615,24 +613,27 @@ assert 0 < loaded.predict(stranger, verbose=0).item() < 1
 # %% [markdown]
 # ## 4. What is left open
 #
-# The article is an article of ideas. We have now built its gate, its experts, its sharing of
-# weights and its sparse features. Some things are left:
+# The article presents ideas. We have now built its gate, its experts, its weight sharing and its
+# sparse features. Some questions remain:
 #
-# * **When do experts pay?** They add capacity without adding computation. That helps most when
-#   there is much to learn and much data to learn it from. On a small table a dense network of the
-#   same cost is a serious opponent; here every sparse model is reported beside one.
-# * **What do experts specialise in?** Nothing in the loss asks them to divide the work in a way a
-#   person would. The load says how much each one does, not what.
-# * **How many, and how many open?** `num_experts`, `k` and the weight of the balance loss are
-#   choices. Change one with an override, such as `load_config("tabular/sparse_mlp_adult",
-#   ["model.router.k=1"])`, and look again.
+# * **When are experts worth it?** They add parameters without adding computation. This helps most
+#   when there is much to learn and enough data to learn it from. On a small table, a dense
+#   network of the same cost is a strong baseline, and here every sparse model is compared with
+#   one.
+# * **What do experts specialise in?** The loss does not ask them to divide the work in a way that
+#   people would. The load shows how much each expert does, but not what; `sparse_keras.inspect`
+#   does.
+# * **How many experts, and how many of them active?** `num_experts`, `k` and the weight of the
+#   balance loss are choices. Change one with an override, such as
+#   `load_config("tabular/sparse_mlp_adult", ["model.router.k=1"])`, and compare.
 #
-# Where to go next: `sparse-keras list` shows the shipped configs; `tabular/sparse_mlp_article`
-# has the article's own numbers. For a table of your own, write two lines and train it:
+# Next steps: `sparse-keras list` shows the shipped configs; `tabular/sparse_mlp_article` has the
+# article's own numbers. For a table of your own, write two lines and train:
 #
 # ```yaml
 # extends: tabular/sparse_mlp
 # data: {type: csv, path: churn.csv, target: churned}
 # ```
 #
-# The papers behind each layer are named in its docstring: `help(sparse_keras.layers.ReLURouter)`.
+# The docstring of each layer names its paper: `help(sparse_keras.layers.ReLURouter)`. The
+# [glossary](../docs/glossary.md) explains the terms.

@@ -14,15 +14,15 @@
 # %% [markdown]
 # # From your own table to a model that predicts
 #
-# You have a CSV file and a column that you would like to know for new rows. In this notebook we
+# You have a CSV file, and want to predict one of its columns for new rows. In this notebook we
 #
-# 1. let `sparse-keras init` look at the file and write a config,
+# 1. let `sparse-keras init` read the file and write a config,
 # 2. see what happens to a typo,
-# 3. look at the model before we train it, then train, evaluate and predict on the command line,
-# 4. do the same in Python, to the same numbers,
-# 5. ask whether it was worth it: gradient boosting on the same rows.
+# 3. look at the model, then train, evaluate and predict on the command line,
+# 4. do the same in Python, with the same results,
+# 5. compare the model with gradient boosting on the same rows.
 #
-# Every claim ends in an `assert`.
+# Every claim is checked by an `assert`.
 
 # %%
 # To install what this notebook needs, in a clone of the repository: pip install ".[notebooks]"
@@ -47,30 +47,30 @@ from sklearn.metrics import roc_auc_score
 import sparse_keras
 from sparse_keras.callbacks import RoutingWarning
 
-# On so few rows some experts get none. The command line says so; once is enough.
+# With so few rows, some experts get none. The command line also warns; once is enough.
 warnings.simplefilter("ignore", RoutingWarning)
 
 
 def run(command, expect=0):
-    """Runs a `sparse-keras` command as in a shell, and shows what it prints."""
+    """Runs a `sparse-keras` command as in a shell. Prints and returns its output."""
     words = shlex.split(command)[1:]
-    # Notebooks ask programs for colours, which would be characters here.
+    # Notebooks ask programs for colours, which would be escape codes here.
     plain = {name: value for name, value in os.environ.items() if "FORCE" not in name}
     done = subprocess.run(
         [sys.executable, "-m", "sparse_keras", *words], capture_output=True, text=True, env=plain
     )
-    told = (done.stdout + done.stderr).replace(str(Path.cwd()), "...")
-    print(f"$ {command}\n{told}")
+    output = (done.stdout + done.stderr).replace(str(Path.cwd()), "...")
+    print(f"$ {command}\n{output}")
     assert done.returncode == expect, done.returncode
-    return told
+    return output
 
 
 # %% [markdown]
 # ## 1. A table, and a config for it
 #
-# We pretend that some rows of the census data that comes with the package are yours: `people.csv`
-# has a number for each person, text, numbers, and cells in which nothing is known. `new.csv` has
-# other people, whose income you want to know.
+# We use some rows of the census data that ships with the package: `people.csv` has an identifier
+# for each person, text, numbers and missing values. `new.csv` has other people, whose income is
+# unknown.
 
 # %%
 adult = sparse_keras.load_data(sparse_keras.load_config("tabular/sparse_mlp_adult")).frames
@@ -81,55 +81,53 @@ people[7000:].drop(columns="income").to_csv("new.csv", index=False)
 people.head(3)
 
 # %%
-told = run("sparse-keras init people.csv --target income")
+output = run("sparse-keras init people.csv --target income")
 config_text = Path("people.yaml").read_text()
 print("\n".join(config_text.splitlines()[1:]))  # The first line tells editors where the schema is.
 
-assert "person: ignored" in told
+assert "person: ignored" in output
 assert len(config_text.splitlines()) <= 25
 
 # %% [markdown]
-# `init` looked at the values: `income` has two, so it is a binary target, and `person` is
-# different in every row, so that nothing can be learned from it. What it decided stands in the
-# file, where you can change it.
+# `init` inferred from the values that `income` is a binary target, and that `person` is an
+# identifier, which is useless for prediction. You can change these choices in the file.
 #
 # ## 2. Nothing is ignored
 #
-# Most programs that read configs let a typo pass, and train with the default. This one does not:
+# Many programs ignore a typo in a config and use the default. This one raises an error:
 
 # %%
-told = run("sparse-keras check people.yaml")
-assert "people.yaml: ok" in told
+output = run("sparse-keras check people.yaml")
+assert "people.yaml: ok" in output
 
 Path("typo.yaml").write_text(config_text.replace("dropout", "droput"))
-told = run("sparse-keras check typo.yaml", expect=2)
-assert "did you mean 'dropout'?" in told
+output = run("sparse-keras check typo.yaml", expect=2)
+assert "did you mean 'dropout'?" in output
 
 # %% [markdown]
-# The line, the column, and what was probably meant. The same goes for values given on the command
-# line with `--set`, and `show` says where each value comes from:
+# The error shows the line, the column and a suggestion. Values on the command line, with `--set`,
+# are checked in the same way, and `show` shows where each value comes from:
 
 # %%
-told = run("sparse-keras show people.yaml --full --set model.router.k=1")
-assert "k: 1                                        # --set" in told
+output = run("sparse-keras show people.yaml --full --set model.router.k=1")
+assert "k: 1                                        # --set" in output
 
 # %% [markdown]
 # ## 3. Look, train, evaluate, predict
 
 # %%
-told = run("sparse-keras summary people.yaml")
+output = run("sparse-keras summary people.yaml")
 
 # %% [markdown]
-# The two columns of parameters differ in one row: of the mixture, each person meets two experts
-# of eight.
+# Total and active parameters differ only for the mixture: each person uses two of eight experts.
 #
-# Training writes a folder with all that belongs to it: the config as given and with every value
-# in force, versions, the history, the test metrics, and `model.keras`. If it is cut off,
-# `sparse-keras train --resume` and the folder go on from the last finished epoch, to the very
+# Training writes everything about the run to a folder: the config as written and as resolved,
+# versions, the history, the test metrics, and `model.keras`. After an interruption,
+# `sparse-keras train --resume FOLDER` continues from the last finished epoch, and reaches the
 # same weights.
 
 # %%
-told = run("sparse-keras train people.yaml --set training.epochs=8")
+output = run("sparse-keras train people.yaml --set training.epochs=8")
 (folder,) = Path("runs/people").iterdir()
 metrics = json.loads((folder / "metrics.json").read_text())
 print(sorted(path.name for path in folder.iterdir()))
@@ -137,7 +135,7 @@ print(sorted(path.name for path in folder.iterdir()))
 assert metrics["auc"] > 0.85
 
 # %% [markdown]
-# The model in that folder holds the preprocessing, too. So it takes rows as they come:
+# The saved model includes the preprocessing, so it predicts from raw rows:
 
 # %%
 run(f"sparse-keras predict {folder} new.csv --keep person --output predictions.csv")
@@ -147,8 +145,8 @@ predictions.head()
 # %% [markdown]
 # ## 4. The same in Python
 #
-# Behind the verbs are functions. The config gives the data, the data and the config the model;
-# `train` does it all and writes the same folder.
+# Each verb has a function in Python. `load_data` takes a config, `build_model` takes a config and
+# data, and `train` does everything and writes the same kind of folder.
 
 # %%
 config = sparse_keras.load_config("people.yaml", ["training.epochs=8"])
@@ -160,7 +158,7 @@ pd.DataFrame(data.features.kinds(data.frames["train"]), columns=["column", "kind
 finished = sparse_keras.train(config, data, verbose=0)
 print(finished.metrics)
 
-# The seed is a part of the config: the same rows, the same weights, the same numbers.
+# The seed is part of the config, so the rows, the weights and the metrics are the same.
 assert abs(finished.metrics["auc"] - metrics["auc"]) < 1e-6
 
 # %%
@@ -174,8 +172,7 @@ np.testing.assert_allclose(
 assert frame["prediction"].tolist() == predictions["prediction"].tolist()
 
 # %% [markdown]
-# One row is a dict. What is missing may be missing, and a word that was never seen in training is
-# what it is: a word that was never seen.
+# A dict is a single row. Missing values and unseen categories are handled:
 
 # %%
 person = new.drop(columns="person").iloc[0].to_dict()
@@ -188,8 +185,8 @@ assert 0 < model.predict(stranger, verbose=0).item() < 1
 # %% [markdown]
 # ## 5. Was it worth it?
 #
-# On a small table gradient boosting is the one to beat. The same training rows, the same test
-# rows:
+# On small tables, gradient boosting is the strongest baseline. We train it on the same training
+# rows, and test it on the same test rows:
 
 # %%
 train, test = data.frames["train"], data.frames["test"]
@@ -212,10 +209,11 @@ print(f"sparse experts     test AUC {finished.metrics['auc']:.4f}")
 assert abs(boosted - finished.metrics["auc"]) < 0.05
 
 # %% [markdown]
-# One seed and 1,400 test rows: differences of less than 0.01 mean nothing here. On all of Adult,
-# over five seeds, gradient boosting is ahead of the shipped config by 0.009 AUC, and the README
-# says so.
+# With a single seed and 1,400 test rows, differences below 0.01 are not significant. On all of
+# Adult, over five seeds, gradient boosting is better than the shipped config by 0.009 AUC; see
+# the README.
 #
-# Where to go next: `sparse-keras list` shows the shipped configs,
-# [docs/configs.md](../docs/configs.md) all keys. `sparse-keras export` turns a run into a
-# TensorFlow SavedModel that takes raw rows without Python.
+# Next steps: `sparse-keras list` shows the shipped configs,
+# [docs/configs.md](../docs/configs.md) all keys, and [docs/glossary.md](../docs/glossary.md)
+# explains the terms. `sparse-keras export` writes a TensorFlow SavedModel that takes raw rows and
+# does not need Python.

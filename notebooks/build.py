@@ -24,7 +24,7 @@ from nbclient import NotebookClient
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 
-# What TensorFlow's C++ says of the machine when it starts. No setting silences it.
+# TensorFlow's start-up messages, which no setting silences.
 _START_UP = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} \d\d:|To enable the foll")
 
 
@@ -54,7 +54,7 @@ def execute(notebook, timeout=600):
     """
     paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    # An inherited backend, such as agg, would leave the notebook without pictures.
+    # An inherited backend, such as agg, would leave the notebook without figures.
     environment.pop("MPLBACKEND", None)
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
@@ -64,7 +64,7 @@ def execute(notebook, timeout=600):
             resources={"metadata": {"path": folder}},
         )
         client.execute(env=environment)
-    # The version of the Python that executed it: every machine's would be a diff.
+    # The Python version differs between machines, and would be a diff.
     notebook.metadata.pop("language_info", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -84,11 +84,11 @@ def drift(source):
     command = f"Run: python notebooks/build.py {source.stem}"
     if not path.is_file():
         return f"{path.name} is missing. {command}"
-    wanted, found = _cells(jupytext.read(source)), _cells(nbformat.read(path, as_version=4))
-    if len(wanted) != len(found):
-        return f"{path.name} has {len(found)} cells, {source.name} has {len(wanted)}. {command}"
-    for number, (one, other) in enumerate(zip(wanted, found, strict=True), start=1):
-        if one != other:
+    expected, cells = _cells(jupytext.read(source)), _cells(nbformat.read(path, as_version=4))
+    if len(expected) != len(cells):
+        return f"{path.name} has {len(cells)} cells, {source.name} has {len(expected)}. {command}"
+    for number, (source_cell, cell) in enumerate(zip(expected, cells, strict=True), start=1):
+        if source_cell != cell:
             return f"{path.name} and {source.name} differ in cell {number}. {command}"
     return None
 
