@@ -31,3 +31,15 @@ def test_the_table_of_folders_is_in_the_order_of_the_contract():
 
 def test_ci_checks_the_contract():
     assert re.search(r"^lint-imports$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_places_to_add_something_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| you want to add \|.*?\n\n", text, flags=re.DOTALL)
+    paths = [path.replace("KIND", "tabular") for path in re.findall(r"`([\w/]+/[\w.]*)`", table)]
+    new = [path for path in paths if re.search("images|pretrained", path)]
+    assert len(new) == 4 and len(paths) > 20
+    for path in set(paths) - set(new):
+        base = ROOT if path.startswith("tests") else ROOT / "sparse_keras"
+        place = base / (pathlib.Path(path).parent if "NAME" in path else path)
+        assert place.exists(), path
