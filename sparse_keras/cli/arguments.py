@@ -1,14 +1,22 @@
 """Arguments that several verbs share."""
 
+from __future__ import annotations
+
+import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sparse_keras.cli.quiet import start_backend
-from sparse_keras.schema import load_config
+from sparse_keras.schema import Config, load_config
 from sparse_keras.training.runs.folder import config_of_model
 
+if TYPE_CHECKING:
+    from sparse_keras.data import Batches, Dataset
+    from sparse_keras.models import PreprocessedModel
 
-def add_config(parser, **kwargs):
+
+def add_config(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
     """Adds the positional CONFIG."""
     parser.add_argument(
         "config",
@@ -18,13 +26,13 @@ def add_config(parser, **kwargs):
     )
 
 
-def add_overrides(parser):
+def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Adds `--set` and `--seed`, which change values of the config."""
     add_set(parser)
     parser.add_argument("--seed", metavar="N", help="the same as --set training.seed=N")
 
 
-def add_set(parser):
+def add_set(parser: argparse.ArgumentParser) -> None:
     """Adds `--set`, which changes values of the config."""
     parser.add_argument(
         "--set",
@@ -36,7 +44,7 @@ def add_set(parser):
     )
 
 
-def overrides_of(args):
+def overrides_of(args: argparse.Namespace) -> list[str]:
     """Returns the overrides in the arguments."""
     overrides = list(args.overrides)
     if args.seed is not None:
@@ -44,19 +52,19 @@ def overrides_of(args):
     return overrides
 
 
-def config_of(args):
+def config_of(args: argparse.Namespace) -> Config:
     """Loads the config, with its overrides."""
     return load_config(args.config, overrides_of(args))
 
 
-def add_run(parser):
+def add_run(parser: argparse.ArgumentParser) -> None:
     """Adds the positional RUN."""
     parser.add_argument(
         "run_folder", metavar="RUN", help="the folder of a run, written by `sparse-keras train`"
     )
 
 
-def trained_run(args):
+def trained_run(args: argparse.Namespace) -> tuple[Config, PreprocessedModel]:
     """Loads the config and the `PreprocessedModel` of a run."""
     folder = Path(args.run_folder)
     config = load_config(config_of_model(folder))
@@ -73,7 +81,7 @@ def trained_run(args):
     return config, model
 
 
-def add_part(parser, *aliases):
+def add_part(parser: Any, *aliases: str) -> None:
     """Adds `--part`, which selects a part of the run's own data."""
     parser.add_argument(
         "--part",
@@ -84,7 +92,7 @@ def add_part(parser, *aliases):
     )
 
 
-def batches_of_part(data, part):
+def batches_of_part(data: Dataset, part: str) -> Batches:
     """Returns the batches of a part of a data set.
 
     Raises:
@@ -96,7 +104,7 @@ def batches_of_part(data, part):
     return batches
 
 
-def check_output(path):
+def check_output(path: str | Path) -> None:
     """Raises a `ValueError` if no file can be written at a path, before a long computation."""
     path = Path(path)
     if path.is_dir():

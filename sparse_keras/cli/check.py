@@ -1,9 +1,11 @@
 """`sparse-keras check`: validates configs, without training them."""
 
+import argparse
 import fnmatch
 import glob
 import os
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +24,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "check",
         help="validate configs, without training",
@@ -45,7 +47,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     invalid = 0
     references = [reference for pattern in args.configs for reference in _expand(pattern)]
     for reference in references:

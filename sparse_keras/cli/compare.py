@@ -1,9 +1,11 @@
 """`sparse-keras compare`: a config against its dense twins, gradient boosting, a linear model."""
 
+import argparse
 import logging
 import shlex
 import sys
 import warnings
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +29,7 @@ _EXAMPLES = """examples:
 _SEEDS = ("training.seed", "data.split_seed")
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "compare",
         help="compare a config with dense models, gradient boosting and a linear model",
@@ -80,7 +82,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     config = _config(args)
     if args.tune < 0 or (args.tune and args.ablate):
         raise ValueError(

@@ -1,9 +1,11 @@
 """`sparse-keras copy`: copies a shipped config into a file of your own."""
 
+import argparse
 import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
@@ -15,7 +17,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "copy",
         help="copy a shipped config, to edit it",
@@ -33,7 +35,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     name, source = locate(args.config)
     target = Path(args.file or f"{name.rpartition('/')[2]}.yaml")
     if target.suffix != ".yaml":

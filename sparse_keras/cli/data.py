@@ -1,6 +1,8 @@
 """`sparse-keras data`: lists data sets, and fetches their files."""
 
+import argparse
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "data",
         help="list the data sets, or fetch the files of one",
@@ -30,7 +32,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     load_installed()
     with quiet_start():
         # Importing sparse_keras.data imports Keras.

@@ -1,9 +1,10 @@
-"""`sparse-keras doctor`: whether everything that a training needs is there and works.
+"""`sparse-keras doctor`: checks that everything training needs is installed and works.
 
-A check is a function that returns what it found, or raises. The backend is first started in a
-process of its own, because a broken one can end the process.
+A check is a function that returns a message, or raises an error. The backend is first started in a
+separate process, because a broken backend may crash it.
 """
 
+import argparse
 import os
 import platform
 import re
@@ -13,6 +14,7 @@ import tempfile
 import warnings
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,7 +24,7 @@ from sparse_keras.schema import load_config
 from sparse_keras.schema.plugins import PLUGINS
 from sparse_keras.schema.zoo import CONFIGS, config_names, contributed_folder, find_configs
 
-# What setup.cfg asks for, with the lowest version; a test compares the two.
+# The requirements in setup.cfg, with their lowest versions; a test compares the two.
 REQUIRED = {
     "tensorflow": "2.18",
     "keras": "3.15",
@@ -36,7 +38,7 @@ REQUIRED = {
     "ruamel.yaml": "0",
     "rich": "0",
 }
-_SECONDS = 120  # for the start of a backend
+_SECONDS = 120  # Time limit for the start of a backend.
 
 _EXAMPLES = """examples:
   sparse-keras doctor
@@ -44,58 +46,58 @@ _EXAMPLES = """examples:
 
 
 class Failed(Exception):
-    """What a check found wrong, as a sentence."""
+    """Raised by a check that fails, with the reason."""
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     return subparsers.add_parser(
         "doctor",
         help="check the installation, with a short training",
         description="Check the installation: versions, backend, devices, the shipped configs, "
-        "plug-ins, and a short training on made-up data. Exit code 1 if a check fails.",
+        "plug-ins, and a short training on generated data. The exit code is 1 if a check fails.",
         epilog=_EXAMPLES,
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     console = Console(markup=False, highlight=False)
     failed = set()
     for check, advice in CHECKS.items():
         name = check.__name__.replace("_", " ")
         error = None
         if backend in failed and check in (devices, short_training):
-            error, advice = "not tried, because the backend does not start", "See above."
+            error, advice = "skipped, because the backend does not start", "See above."
         else:
             with quiet_start(), warnings.catch_warnings(action="ignore"):
                 try:
-                    found = check()
-                except Exception as caught:  # Whatever is broken, the other checks go on.
+                    message = check()
+                except Exception as caught:  # The other checks still run.
                     if args.debug:
                         raise
                     kind = "" if isinstance(caught, Failed) else f"{type(caught).__name__}: "
                     error = f"{kind}{caught}"
         if error:
             failed.add(check)
-        told = f"FAIL  {name}: {error}\n      {advice}" if error else f"PASS  {name}: {found}"
-        console.print(told, soft_wrap=True)
-    what = f"{len(failed)} of {len(CHECKS)} checks failed" if failed else "everything works"
-    console.print(f"\n{what}", soft_wrap=True)
+        line = f"FAIL  {name}: {error}\n      {advice}" if error else f"PASS  {name}: {message}"
+        console.print(line, soft_wrap=True)
+    result = f"{len(failed)} of {len(CHECKS)} checks failed" if failed else "everything works"
+    console.print(f"\n{result}", soft_wrap=True)
     return 1 if failed else 0
 
 
 def versions():
-    found, wrong = {}, []
+    installed, problems = {}, []
     for name, lowest in REQUIRED.items():
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            wrong.append(f"{name} is not installed")
+            problems.append(f"{name} is not installed")
         else:
-            if _numbers(found[name]) < _numbers(lowest):
-                wrong.append(f"{name} {found[name]} is too old, expected {lowest} or later")
-    if wrong:
-        raise Failed("; ".join(wrong))
-    listed = ", ".join(f"{name} {version}" for name, version in found.items())
+            if _numbers(installed[name]) < _numbers(lowest):
+                problems.append(f"{name} {installed[name]} is too old, expected {lowest} or later")
+    if problems:
+        raise Failed("; ".join(problems))
+    listed = ", ".join(f"{name} {version}" for name, version in installed.items())
     ours = f"sparse_keras {sparse_keras.__version__} in {Path(sparse_keras.__file__).parent}"
     return f"{ours}; {listed}; Python {platform.python_version()} on {platform.platform()}"
 
@@ -114,7 +116,7 @@ def backend():
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         how = f"signal {-done.returncode}" if done.returncode < 0 else "an error"
         raise Failed(f"Keras ends with {how}: {last[0]}")
     name = done.stdout.split()[-1]
@@ -127,11 +129,11 @@ def devices():
     try:
         return ", ".join(keras.distribution.list_devices())
     except AttributeError:
-        return f"Keras does not list those of {keras.backend.backend()}"
+        return f"Keras does not list devices of {keras.backend.backend()}"
 
 
 def machine():
-    # Where it is known, the cores that this process may use.
+    # The cores that this process may use, where this is known.
     usable = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count()
     try:
@@ -160,7 +162,7 @@ def plug_ins():
     names, wrong = [], {}
     for entry in (*metadata.entry_points(group=PLUGINS), *metadata.entry_points(group=CONFIGS)):
         try:
-            # A folder of configs is only looked for.
+            # A folder of configs only has to exist.
             entry.load() if entry.group == PLUGINS else contributed_folder(entry)
         except Exception as error:
             wrong[entry.name] = error
@@ -176,7 +178,7 @@ def working_folder():
 
 
 def short_training():
-    """Through a config: read, fit, train, save, load, predict."""
+    """Trains a small config, saves and loads the model, and compares predictions."""
     import keras
     import numpy as np
 
@@ -208,19 +210,19 @@ def short_training():
     difference = np.abs(before - after).max()
     if not difference <= 1e-6:
         raise Failed(f"the saved model's predictions differ by up to {difference:.1e}")
-    fell = f"the loss fell from {losses[0]:.3f} to {losses[-1]:.3f}"
-    return f"{fell}; saved and loaded, the model predicts the same"
+    losses_fell = f"the loss fell from {losses[0]:.3f} to {losses[-1]:.3f}"
+    return f"{losses_fell}; the saved model predicts the same"
 
 
-# Each with what to do if it fails.
+# Each check with advice for when it fails.
 CHECKS = {
     versions: "Install what is missing with: python -m pip install --upgrade sparse-keras",
     backend: "KERAS_BACKEND, or ~/.keras/keras.json, names the backend: reinstall it with pip, or "
     "name another one of tensorflow, jax and torch.",
-    devices: "Try without accelerators: CUDA_VISIBLE_DEVICES=-1 sparse-keras doctor",
-    machine: "Nothing depends on this check.",
-    configs: "Reinstall sparse-keras; in a checkout, see what `git status configs` says.",
-    plug_ins: "Repair or uninstall the package that brings the plug-in.",
-    working_folder: "Change into a folder of your own, or train with --output FOLDER.",
-    short_training: "Run `sparse-keras doctor --debug`, and report what it shows.",
+    devices: "Try without GPUs: CUDA_VISIBLE_DEVICES=-1 sparse-keras doctor",
+    machine: "This check is for information only.",
+    configs: "Reinstall sparse-keras; in a checkout, look at `git status configs`.",
+    plug_ins: "Repair or uninstall the package with the plug-in.",
+    working_folder: "Change to a folder that you can write to, or train with --output FOLDER.",
+    short_training: "Run `sparse-keras doctor --debug`, and report its output.",
 }

@@ -1,6 +1,8 @@
 """`sparse-keras evaluate`: computes the metrics of a trained model."""
 
+import argparse
 import json
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +24,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "evaluate",
         help="evaluate a trained model",
@@ -40,7 +42,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     config, model = trained_run(args)
     from sparse_keras.data import load_data
 

@@ -4,9 +4,11 @@ The SavedModel is written to a temporary folder, loaded, and compared with the m
 test rows. It is moved to its folder only if the predictions agree.
 """
 
+import argparse
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from sparse_keras.cli.arguments import add_run, trained_run
 from sparse_keras.cli.quiet import quiet_start
@@ -21,7 +23,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "export",
         help="export a run's model for serving",
@@ -40,7 +42,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     target = Path(args.folder or Path(args.run_folder, "saved_model"))
     if os.path.lexists(target):
         raise ValueError(f"{target} exists already; nothing was written.")

@@ -1,10 +1,12 @@
 """`sparse-keras init`: writes a config for a table of the user."""
 
+import argparse
 import json
 import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
@@ -48,7 +50,7 @@ _PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./-]*", re.ASCII)
 _NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "init",
         help="write a config for your own table",
@@ -67,7 +69,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     output = Path(args.output or f"{Path(args.data).stem}.yaml")
     if output.suffix != ".yaml":
         raise ConfigError(f"{output}: the name of a config file must end in .yaml")

@@ -1,8 +1,10 @@
 """`sparse-keras inspect`: shows what the routers and experts of a trained model do."""
 
+import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,7 +24,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "inspect",
         help="show what the experts of a trained model do",
@@ -49,7 +51,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     page = Path(args.output or Path(args.run_folder, "inspection.html"))
     config, model = trained_run(args)
     _check_page(page)

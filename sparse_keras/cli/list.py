@@ -1,6 +1,8 @@
 """`sparse-keras list`: lists the shipped configs."""
 
+import argparse
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "list",
         help="list the shipped configs",
@@ -31,7 +33,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     entries = list_configs(args.pattern)
     if not entries:
         names = ", ".join(nearest_names(args.pattern))

@@ -1,5 +1,8 @@
 """`sparse-keras predict`: predicts the rows of a table."""
 
+import argparse
+from typing import Any
+
 from sparse_keras.cli.arguments import add_run, trained_run
 from sparse_keras.cli.tabular import add_file_format, check_tabular, predict_file
 
@@ -10,7 +13,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "predict",
         help="predict the rows of a table",
@@ -43,7 +46,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     if args.overwrite and not args.output:
         raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)

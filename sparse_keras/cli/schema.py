@@ -1,6 +1,8 @@
 """`sparse-keras schema`: prints the keys of configs, for editors and for people."""
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 from sparse_keras.cli.arguments import check_output
 from sparse_keras.schema.json_schema import json_schema_text
@@ -14,7 +16,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "schema",
         help="print all keys of configs, for editors and for people",
@@ -28,7 +30,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     if args.output:
         check_output(args.output)
     load_installed()

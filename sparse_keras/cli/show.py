@@ -1,5 +1,8 @@
 """`sparse-keras show`: prints a resolved config, and where its values come from."""
 
+import argparse
+from typing import Any
+
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.schema.showing import annotated_yaml
 
@@ -10,7 +13,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "show",
         help="show a config, and where its values come from",
@@ -24,7 +27,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     config = config_of(args)
     print(f"# {config.name}, hash {config.hash[:12]}")
     print(annotated_yaml(config, args.full), end="")

@@ -1,7 +1,9 @@
 """`sparse-keras summary`: shows the layers of a config's network, and what they cost."""
 
+import argparse
 import math
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ _EXAMPLES = """examples:
 """
 
 
-def add_parser(subparsers):
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "summary",
         help="show a config's network, its parameters, FLOPs and memory",
@@ -29,7 +31,7 @@ def add_parser(subparsers):
     return parser
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     config = config_of(args)
     start_backend()
     from sparse_keras.data import load_data

@@ -4,7 +4,20 @@ A verb handles every kind of data by the protocols of `sparse_keras.data`, and c
 this file where files of tables, their columns or raw rows are involved.
 """
 
+from __future__ import annotations
+
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_keras.schema import Config
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from sparse_keras.data import ArrayBatches, Dataset, Target
+    from sparse_keras.models import PreprocessedModel
 
 # A numeric column with more distinct values is cut into parts of equal size for `inspect`.
 MOST_CLASSES = 20
@@ -13,14 +26,14 @@ PARTS = 5
 _ROWS = 4096  # in a batch of `largest_difference`
 
 
-def is_tabular(model):
+def is_tabular(model: PreprocessedModel) -> bool:
     """Returns whether the preprocessor of a model is that of tables."""
     from sparse_keras.data import TablePreprocessor
 
     return isinstance(model.preprocessor, TablePreprocessor)
 
 
-def check_tabular(model, what):
+def check_tabular(model: PreprocessedModel, what: str) -> None:
     """Raises a `ValueError` if the preprocessor of a model is not that of tables.
 
     Args:
@@ -35,14 +48,14 @@ def check_tabular(model, what):
         )
 
 
-def columns_of(data):
+def columns_of(data: Dataset) -> list:
     """Returns `(name, kind, detail)` for each column of a table, and nothing for other data."""
     from sparse_keras.data import TabularData
 
     return data.features.kinds(data.frames["train"]) if isinstance(data, TabularData) else []
 
 
-def add_file_format(parser):
+def add_file_format(parser: argparse.ArgumentParser) -> None:
     """Adds `--separator` and `--decimal`, for CSV files in another format than the run's own."""
     parser.add_argument(
         "--separator", metavar="C", help="the character between the columns of a CSV file"
@@ -50,7 +63,7 @@ def add_file_format(parser):
     parser.add_argument("--decimal", metavar="C", help="the decimal point of a CSV file")
 
 
-def refuse_file_format(args, reason):
+def refuse_file_format(args: argparse.Namespace, reason: str) -> None:
     """Raises a `ValueError` if an argument of `add_file_format` would have no effect."""
     for name in ("separator", "decimal"):
         if getattr(args, name) is not None:
@@ -95,7 +108,9 @@ def _read_matrix(args, path, config, features):
     return read_matrix(path, features.sparse_dim, zero_based)
 
 
-def batches_of_file(args, path, config, model):
+def batches_of_file(
+    args: argparse.Namespace, path: str, config: Config, model: PreprocessedModel
+) -> ArrayBatches:
     """Reads a file with the target column, for `evaluate`.
 
     Returns:
@@ -118,7 +133,7 @@ def batches_of_file(args, path, config, model):
     return encoded_batches(rows, config, model)
 
 
-def encoded_batches(rows, config, model):
+def encoded_batches(rows: Any, config: Config, model: PreprocessedModel) -> ArrayBatches:
     """Encodes raw rows with the statistics in the model: those of its table may have changed."""
     from sparse_keras.data import ArrayBatches
 
@@ -131,7 +146,7 @@ def encoded_batches(rows, config, model):
     )
 
 
-def predict_file(args, config, model):
+def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedModel) -> int:
     """Writes the predictions of a file, part by part. Returns the number of rows."""
     from sparse_keras.data.tabular.columns import as_frame, numeric_values
     from sparse_keras.data.tabular.table_files import iter_table
@@ -170,7 +185,7 @@ def _predict_matrix(args, config, model):
     return len(table)
 
 
-def labels_of(name, frame, target):
+def labels_of(name: str, frame: Any, target: Target) -> tuple[str, np.ndarray]:
     """Returns the labels of rows for `inspect`.
 
     Args:
@@ -202,7 +217,7 @@ def labels_of(name, frame, target):
     return name, classes_of(table[table.columns[columns.index(name)]])
 
 
-def classes_of(column):
+def classes_of(column: pd.Series) -> np.ndarray:
     """Returns a column as labels. A number of many values is cut into parts, named by limits."""
     import pandas as pd
 
@@ -229,7 +244,7 @@ def classes_of(column):
     return parts.map(names).to_numpy(dtype=object, na_value=None)
 
 
-def largest_difference(model, exported, rows):
+def largest_difference(model: PreprocessedModel, exported: str | Path, rows: Any) -> float:
     """Returns how much the predictions of a SavedModel differ from those of its model.
 
     Args:
