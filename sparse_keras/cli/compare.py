@@ -1,4 +1,4 @@
-"""`sparse-keras compare`: a config against its dense twins, gradient boosting, a linear model."""
+"""`sparse-keras compare`: compares a config with dense baselines, gradient boosting, a linear model."""
 
 import argparse
 import logging
@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "compare",
         help="compare a config with dense models, gradient boosting and a linear model",
-        description="Train a config, its dense twins (of equal active FLOPs, equal parameters, "
+        description="Train a config, dense baselines (of equal active FLOPs, equal parameters, "
         "equal seconds), gradient boosting and a linear model on the same splits, one per seed. "
         "Print their test metrics, the differences paired by seed, and what each model costs. "
         "An interrupted comparison continues where it stopped.",

@@ -1,4 +1,4 @@
-"""How far a training is: one line for each epoch."""
+"""Shows the progress of training: a line for each epoch."""
 
 import time
 
@@ -7,7 +7,7 @@ import keras
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import active_params, total_params
 
-# The logs worth a column, in this order, where a model has them.
+# The logs that get a column, in this order, if a model has them.
 _COLUMNS = (
     "task_loss",
     "loss",
@@ -18,7 +18,7 @@ _COLUMNS = (
     "load_violation",
     "dropped",
 )
-# Of each of several tasks, the first that there is.
+# With several tasks, the first of these metrics that a task has.
 _OF_A_TASK = ("auc", "accuracy", "rmse")
 
 
@@ -36,7 +36,7 @@ class EpochTable(keras.callbacks.Callback):
         self._warnings = []
 
     def warn(self, message):
-        """Tells a warning, below the line of this epoch."""
+        """Shows a warning below the line of this epoch."""
         self._warnings.append(message)
 
     def on_train_begin(self, logs=None):
@@ -50,11 +50,11 @@ class EpochTable(keras.callbacks.Callback):
         if self.columns is None:
             known = [name for name in _COLUMNS if name in logs]
             for task in _names_of_outputs(self.model):
-                found = [f"val_{task}_{name}" for name in _OF_A_TASK]
-                known += [name for name in found if name in logs][:1]
+                metrics = [f"val_{task}_{name}" for name in _OF_A_TASK]
+                known += [name for name in metrics if name in logs][:1]
                 known += [name for name in [f"{task}_weight"] if name in logs]
-            # Where there is a task loss, the loss with its auxiliary part says less; and without a
-            # capacity nothing is ever dropped.
+            # With a task loss, the loss including auxiliary losses is redundant; and without a
+            # capacity, no assignment is dropped.
             without = {"loss"} if "task_loss" in known else set()
             if all(
                 getattr(layer, "capacity_factor", None) is None for layer in mixtures(self.model)
@@ -69,7 +69,7 @@ class EpochTable(keras.callbacks.Callback):
             self.console.print(f"warning: {message}", markup=False)
         self._warnings = []
 
-    # A resumed training prints its own table, from the top.
+    # A resumed training prints a new table.
     def state_dict(self):
         return {}
 
@@ -83,11 +83,11 @@ class EpochTable(keras.callbacks.Callback):
 
 
 def _number(value):
-    """Four digits behind the point, or for large numbers six digits in all."""
+    """Formats a number with four decimals, or a large number with six significant digits."""
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.6g}"
 
 
 def _names_of_outputs(model):
-    """The names of a model's tasks, if it has several."""
+    """Returns the names of a model's tasks if it has several."""
     output = getattr(getattr(model, "core", model), "output", None)
     return list(output) if isinstance(output, dict) else []
