@@ -1,4 +1,4 @@
-"""`sparse-keras compare`: compares a config with dense baselines, gradient boosting, a linear model."""
+"""`sparse-keras compare`: compares a config with dense baselines and with other methods."""
 
 import argparse
 import logging
