@@ -1,4 +1,4 @@
-"""The pictures of who may import whom show the rules that `lint-imports` checks."""
+"""Pictures show the rules that `lint-imports` checks, and pages find each other."""
 
 import configparser
 import pathlib
@@ -43,3 +43,18 @@ def test_places_to_add_something_exist():
         base = ROOT if path.startswith("tests") else ROOT / "sparse_keras"
         place = base / (pathlib.Path(path).parent if "NAME" in path else path)
         assert place.exists(), path
+
+
+def test_pages_link_the_glossary():
+    # docs/results.md consists of tables.
+    pages = [path for path in (ROOT / "docs").glob("*.md") if path.name != "results.md"]
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]:
+        if page.name != "glossary.md":
+            assert "glossary.md)" in page.read_text(encoding="utf-8"), page
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
