@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.experts.gated_shared_expert import GatedSharedExpert
 from sparse_keras.layers.mixtures.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
@@ -68,11 +69,11 @@ def layer_costs(model):
 
 def _calls(layer, model):
     """The calls of a layer in a model: one, unless the model uses it several times."""
-    if len(layer._inbound_nodes) < 2:
-        return layer._inbound_nodes
-    functional = getattr(model, "_functional", None) or model
-    nodes = [node for nodes in functional._nodes_by_depth.values() for node in nodes]
-    return [node for node in layer._inbound_nodes if any(node is one for one in nodes)]
+    calls = keras_private.calls_of(layer)
+    if len(calls) < 2:
+        return calls
+    in_model = {id(call) for call in keras_private.calls_in(model)}
+    return [call for call in calls if id(call) in in_model]
 
 
 def _outputs(calls):
@@ -143,7 +144,7 @@ def active_params(model):
     """
     owners = [
         layer
-        for layer in model._flatten_layers(include_self=True, recursive=True)
+        for layer in keras_private.all_layers(model)
         if isinstance(layer, DepthSharedMixtureOfExperts)
     ]
     # The experts of several depths are counted once, by their owner.

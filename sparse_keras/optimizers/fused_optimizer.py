@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from sparse_keras._internal.keras_private import MovingAveragesOfInner
+
 if keras.backend.backend() == "tensorflow":
     from sparse_keras.optimizers.tensorflow_backend import compiled_update
 else:
@@ -28,7 +30,7 @@ class _Inner:
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class FusedOptimizer(keras.optimizers.Optimizer):
+class FusedOptimizer(MovingAveragesOfInner, keras.optimizers.Optimizer):
     """Makes the update of an optimizer faster where `fit` does not compile the whole step.
 
     The experts that a token does not choose cost nothing in the layers, but the optimizer updates
@@ -80,8 +82,6 @@ class FusedOptimizer(keras.optimizers.Optimizer):
     clipvalue = _Inner()
     global_clipnorm = _Inner()
     use_ema = _Inner()
-    # What `keras.callbacks.SwapEMAWeights` asks of an optimizer.
-    _model_variables_moving_average = _Inner()
     ema_momentum = _Inner()
     ema_overwrite_frequency = _Inner()
     loss_scale_factor = _Inner()

@@ -10,6 +10,8 @@ import sys
 
 import tensorflow as tf
 
+from sparse_keras._internal.keras_private import APPLY_WEIGHT_DECAY, UPDATE_ALL
+
 
 @contextlib.contextmanager
 def compiled_update(optimizer):
@@ -22,8 +24,8 @@ def compiled_update(optimizer):
     if not _can_compile():
         yield
         return
-    apply_weight_decay = optimizer._apply_weight_decay
-    update_all = optimizer._backend_update_step
+    apply_weight_decay = getattr(optimizer, APPLY_WEIGHT_DECAY)
+    update_all = getattr(optimizer, UPDATE_ALL)
     update_one = optimizer.update_step
 
     def update(grads, variables, learning_rate):
@@ -56,9 +58,8 @@ def compiled_update(optimizer):
         if dense_updates:
             update_dense()
 
-    with _replaced(
-        optimizer, _apply_weight_decay=lambda variables: None, _backend_update_step=update
-    ):
+    replacements = {APPLY_WEIGHT_DECAY: lambda variables: None, UPDATE_ALL: update}
+    with _replaced(optimizer, **replacements):
         yield
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import EachGroup
 from sparse_keras.layers.experts.template import (
@@ -223,9 +224,9 @@ class _Draws:
 def _seed_of(layer):
     """A seed made of those that the template's random layers were given; None if none was."""
     seeds = [
-        generator._initial_seed
-        for part in layer._flatten_layers()
-        for generator in part._seed_generators
+        generator.get_config()["seed"]
+        for part in keras_private.all_layers(layer)
+        for generator in keras_private.own_seed_generators(part)
     ]
     given = [seed for seed in seeds if seed is not None]
     return sum((n + 1) * seed for n, seed in enumerate(given)) % 2**31 if given else None

@@ -5,6 +5,7 @@ import re
 
 import keras
 
+from sparse_keras._internal import keras_private
 from sparse_keras._internal.seeds import derived_seed
 
 SELF_ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
@@ -43,8 +44,8 @@ class Template:
         self.names = _names(self.layer, self.weights)
         self.random_states = [
             generator.state
-            for part in self.layer._flatten_layers()
-            for generator in part._seed_generators
+            for part in keras_private.all_layers(self.layer)
+            for generator in keras_private.own_seed_generators(part)
         ]
 
     def check_use(self, input_shape, by_token):
@@ -155,7 +156,7 @@ def copy_of(layer, config=None):
         # Not `deserialize_keras_object`: a class that is defined in a function has no path.
         return type(layer).from_config(layer.get_config() if config is None else config)
     except Exception as error:  # Whatever a layer raises.
-        for part in layer._flatten_layers():
+        for part in keras_private.all_layers(layer):
             if isinstance(part, keras.layers.Lambda):
                 raise ValueError(
                     f"The template's layer {told_of(part)} cannot be copied for each expert: it "
@@ -225,7 +226,7 @@ def check_template(layer):
     inputs = getattr(layer, "inputs", None) or ()
     if len(inputs) > 1:
         raise ValueError(f"An expert has one input. The template {layer.name!r} has {len(inputs)}.")
-    for part in layer._flatten_layers():
+    for part in keras_private.all_layers(layer):
         name = told_of(part)
         if getattr(part, "activity_regularizer", None) is not None:
             raise ValueError(
@@ -251,16 +252,16 @@ def check_template(layer):
 
 
 def _check_state(layer):
-    for part in layer._flatten_layers():
+    for part in keras_private.all_layers(layer):
         name = told_of(part)
-        if part._non_trainable_variables:
-            weights = ", ".join(weight.name for weight in part._non_trainable_variables)
+        if state := keras_private.own_state(part):
+            weights = ", ".join(weight.name for weight in state)
             raise ValueError(
                 f"The template's layer {name} keeps a state from call to call ({weights}). An "
                 "expert gets the few rows that the router sends it, in parts and with others to "
                 f"fill up, so that such a state would be of no batch there is.{_instead_of(part)}"
             )
-        if part._metrics:
+        if keras_private.own_metrics(part):
             raise ValueError(
                 f"The template's layer {name} has metrics. An expert cannot: put them into the "
                 "layer around the experts."
@@ -291,13 +292,13 @@ def needs_examples(layer):
     return any(max(spec.ndim or 0, spec.min_ndim or 0) > 2 for spec in specs)
 
 
-def _own_weights(layer):
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
-
-
 def _names(layer, weights):
     """Names that say what each weight is for, and do not depend on how many layers there were."""
-    owners = {id(weight): part for part in layer._flatten_layers() for weight in _own_weights(part)}
+    owners = {
+        id(weight): part
+        for part in keras_private.all_layers(layer)
+        for weight in keras_private.own_weights(part)
+    }
     numbers, names = {}, []
     for weight in weights:
         owner = owners.get(id(weight), layer)

@@ -4,6 +4,7 @@ import warnings
 
 import keras
 
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning
 
 # Layers of KerasHub that are causal without being told so.
@@ -21,15 +22,17 @@ def causal_layers(layers):
     for layer in layers:
         inner = [layer]
         if isinstance(layer, keras.layers.Layer):
-            inner = layer._flatten_layers(include_self=True, recursive=True)
+            inner = keras_private.all_layers(layer)
         found |= {id(one): one for one in inner if _is_causal(one)}
     return list(found.values())
 
 
 def _is_causal(layer):
-    calls = getattr(layer, "_inbound_nodes", [])
     return (
-        any(call.arguments.kwargs.get("use_causal_mask") is True for call in calls)
+        any(
+            call.arguments.kwargs.get("use_causal_mask") is True
+            for call in keras_private.calls_of(layer)
+        )
         or getattr(layer, "padding", None) == "causal"
         or getattr(layer, "causal", None) is True
         or type(layer).__name__ in _ALWAYS_CAUSAL
@@ -61,10 +64,10 @@ def layers_before(tensor):
     """All operations of a functional model that a symbolic tensor was made by."""
     found, left = {}, [tensor]
     while left:
-        history = getattr(left.pop(), "_keras_history", None)
-        if history is None or id(history.operation) in found:
+        call = keras_private.call_that_made(left.pop())
+        if call is None or id(call.operation) in found:
             continue
-        found[id(history.operation)] = history.operation
-        nodes = getattr(history.operation, "_inbound_nodes", [])
-        left += [tensor for node in nodes for tensor in node.input_tensors]
+        found[id(call.operation)] = call.operation
+        calls = keras_private.calls_of(call.operation)
+        left += [tensor for call in calls for tensor in call.input_tensors]
     return list(found.values())

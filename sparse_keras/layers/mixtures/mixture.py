@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.mixtures.causality import layers_before, warn_of_leak
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
 from sparse_keras.layers.mixtures.replica_losses import ReplicaLosses
@@ -180,13 +181,13 @@ def variable_name(name):
 
 def mixtures(model):
     """All mixtures of experts of a model, however deep, in the order of its layers."""
-    # Keras's own `_flatten_layers` turns the order of nested layers around.
+    # `keras_private.all_layers` turns the order of nested layers around.
     found, waiting = {}, [model]
     while waiting:
         layer = waiting.pop()
         if id(layer) not in found:
             found[id(layer)] = layer
-            waiting.extend(reversed(layer._layers))
+            waiting.extend(reversed(keras_private.sublayers(layer)))
     return [layer for layer in found.values() if isinstance(layer, Mixture)]
 
 

@@ -4,8 +4,8 @@ import math
 
 import keras
 from keras import ops
-from keras.src.backend import get_keras_mask  # JAX's tensors hold no attribute of Keras's.
 
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.mixtures.arguments import bank_of, call_masked, claim, router_of
 from sparse_keras.layers.mixtures.mixture import (
     OneGateMixture,
@@ -176,7 +176,7 @@ class MixtureOfExperts(OneGateMixture):
     def call(self, inputs, mask=None, training=None, return_routing=False, token_ids=None):
         if mask is None and token_ids is not None:
             # Keras fills in the mask of an only input.
-            mask = get_keras_mask(inputs)
+            mask = keras_private.mask_of(inputs)
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 

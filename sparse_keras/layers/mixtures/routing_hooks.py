@@ -15,8 +15,7 @@ a model run each step in Python for a while.
 
 import contextlib
 
-from keras.src.backend import in_symbolic_scope  # No public way tells that shapes are inferred.
-
+from sparse_keras._internal import keras_private
 from sparse_keras.ops.backend import concrete
 
 _HOOKS = []  # A list, not a context variable: replicas of a strategy run in other threads.
@@ -41,8 +40,8 @@ def hooked(hook):
 
 def shown(layer, gate, routing, mask, training):
     """The routing after all hooks. Mixtures call this; nobody else need."""
-    if in_symbolic_scope():
-        return routing  # Keras asks for shapes; nothing is routed.
+    if keras_private.infers_shapes():
+        return routing  # Nothing is routed.
     for hook in tuple(_HOOKS):
         replaced = hook(layer, gate, routing, mask, training)
         routing = routing if replaced is None else replaced

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras._internal import keras_private
 from sparse_keras.layers.routers.base import Router, every_slot
-from sparse_keras.layers.routers.steps import first_call_of_step
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 
@@ -162,7 +162,7 @@ class DSelectKRouter(Router):
         self.built = True
 
     def call(self, inputs, mask=None, training=None):
-        if training and self.entropy_warmup_steps and first_call_of_step(self):
+        if training and self.entropy_warmup_steps and keras_private.is_first_call_of_step(self):
             # Its end is enough: beyond, float32 would stop counting some day.
             steps = ops.minimum(self.steps + 1.0, float(self.entropy_warmup_steps))
             self.steps.assign(steps)

@@ -2,6 +2,7 @@
 
 import keras
 
+from sparse_keras._internal import keras_private
 from sparse_keras.models.multi_task.task_weights import TaskWeights
 
 
@@ -45,11 +46,10 @@ def _behind(tensor):
     """The ids of the layers that a symbolic tensor was made by, directly or not."""
     found, waiting, seen = set(), [tensor], set()
     while waiting:
-        history = waiting.pop()._keras_history
-        node = history.operation._inbound_nodes[history.node_index]
-        if id(node) in seen:
+        call = keras_private.call_that_made(waiting.pop())
+        if id(call) in seen:
             continue
-        seen.add(id(node))
-        found.add(id(history.operation))
-        waiting += node.input_tensors
+        seen.add(id(call))
+        found.add(id(call.operation))
+        waiting += call.input_tensors
     return found

@@ -3,6 +3,7 @@
 import tensorflow as tf
 from keras.utils import unpack_x_y_sample_weight
 
+from sparse_keras._internal import keras_private
 from sparse_keras.models.multi_task.gradnorm import last_shared_layer
 
 
@@ -24,11 +25,11 @@ def gradnorm_step(model, weights, data):
     scale = model.optimizer.scale_loss(tf.constant(1.0))  # Above 1 for float16 only.
     with tf.GradientTape(persistent=True) as tape:
         y_pred = model(x, training=True)
-        losses, counts = model._compile_loss(y, y_pred, sample_weight)
+        losses, counts = keras_private.compile_loss(model)(y, y_pred, sample_weight)
         total = model.total_loss(losses, training=True)
         scaled = model.optimizer.scale_loss(total)
         scaled_losses = {task: model.optimizer.scale_loss(one) for task, one in losses.items()}
-    model._loss_tracker.update_state(total, sample_weight=tf.shape(tf.nest.flatten(x)[0])[0])
+    keras_private.track_loss(model, total, sample_weight=tf.shape(tf.nest.flatten(x)[0])[0])
 
     trainable = model.trainable_weights
     shared = [variable.value for variable in layer.trainable_weights]

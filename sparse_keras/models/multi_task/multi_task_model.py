@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from sparse_keras._internal import keras_private
 from sparse_keras.models.multi_task.gradnorm import refuse_other_backends
 from sparse_keras.models.multi_task.task_weights import GradNormWeights, TaskWeights
 
@@ -61,7 +62,7 @@ class MultiTaskTraining:
         super().compile(optimizer, loss=loss, loss_weights=loss_weights, **kwargs)
         losses = loss.values() if isinstance(loss, dict) else [None]
         if all(isinstance(one, keras.losses.Loss) for one in losses):
-            self._compile_loss = TaskLosses(loss, loss_weights)
+            keras_private.set_compile_loss(self, TaskLosses(loss, loss_weights))
         elif self.task_weights_layer is not None:
             raise ValueError(
                 "Weights that are learned need compile(loss={target name: loss}) with a "
@@ -82,15 +83,19 @@ class MultiTaskTraining:
         return next(found, None)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if not isinstance(self._compile_loss, TaskLosses):
+        task_losses = keras_private.compile_loss(self)
+        if not isinstance(task_losses, TaskLosses):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        losses, _ = self._compile_loss(y, y_pred, sample_weight)
+        losses, _ = task_losses(y, y_pred, sample_weight)
         return self.total_loss(losses, training)
 
     def total_loss(self, losses, training):
         """The tasks' losses, weighted and summed, and what layers add to the loss."""
         layer = self.task_weights_layer if training else None
-        total = self._compile_loss.sum(losses) if layer is None else layer.combine(losses)
+        if layer is None:
+            total = keras_private.compile_loss(self).sum(losses)
+        else:
+            total = layer.combine(losses)
         for loss in self.losses:
             total = total + ops.sum(ops.cast(loss, "float32"))
         return total

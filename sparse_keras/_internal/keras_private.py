@@ -1,0 +1,150 @@
+"""Every private name of Keras that this package needs.
+
+A name that starts with an underscore, or lives in `keras.src`, may move with any release of Keras.
+So the package uses such names in this file only; `tests/_internal/test_keras_private.py` finds
+others, and has a test for each function here that says what breaks when its name moves. Prefer a
+public name where there is one. Written for Keras 3.15.
+"""
+
+from typing import Any
+
+import keras
+from keras.src.backend import get_keras_mask, get_stateless_scope, in_symbolic_scope
+
+# Calls.
+
+
+def mask_of(tensor: Any) -> Any:
+    """Returns the mask that Keras attached to a tensor, or `None`.
+
+    `tensor._keras_mask` is not enough: on JAX, where a tensor takes no attributes, Keras keeps the
+    masks elsewhere.
+    """
+    return get_keras_mask(tensor)
+
+
+def infers_shapes() -> bool:
+    """Whether Keras calls layers only to learn the shapes of their outputs."""
+    return in_symbolic_scope()
+
+
+def is_first_call_of_step(layer: keras.layers.Layer) -> bool:
+    """Whether this is the layer's first call within the outermost call of a model or layer.
+
+    A layer that a model calls several times in one step counts that step once. Outside of a model,
+    every call of the layer is a step. Ask only once in a call: the answer is remembered.
+    """
+    # Keras makes one object for each outermost call, and drops it afterwards. On JAX, a training
+    # step is one stateless scope instead. A compiled function runs this while it is traced, which
+    # is right: there, a call is part of the step.
+    context = get_stateless_scope() or layer._get_call_context()
+    counted = context.__dict__.setdefault("_sparse_keras_counted", [])
+    if any(other is layer for other in counted):
+        return False
+    counted.append(layer)
+    return True
+
+
+# What a layer holds.
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers that a layer holds itself, in the order in which it got them."""
+    return list(layer._layers)
+
+
+def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns a layer and the layers inside it, however deep.
+
+    The order of nested layers is not that in which they were made.
+    """
+    return list(layer._flatten_layers(include_self=True, recursive=True))
+
+
+def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the weights of a layer without those of its sublayers."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def own_state(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the weights of a layer that were made with `trainable=False`, such as moving means.
+
+    Unlike `non_trainable_weights`, it leaves out the weights of sublayers, and those that
+    `layer.trainable = False` froze.
+    """
+    return list(layer._non_trainable_variables)
+
+
+def own_metrics(layer: keras.layers.Layer) -> list[keras.metrics.Metric]:
+    """Returns the metrics that are attributes of a layer."""
+    return list(layer._metrics)
+
+
+def own_seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
+    """Returns the seed generators that are attributes of a layer."""
+    return list(layer._seed_generators)
+
+
+# Functional models as graphs. Their nodes are the calls of layers and operations: objects with
+# `operation`, `arguments`, `input_tensors` and `output_tensors`.
+
+
+def calls_of(operation: Any) -> list[Any]:
+    """Returns all symbolic calls of a layer or operation, in any model."""
+    return list(getattr(operation, "_inbound_nodes", ()))
+
+
+def calls_in(model: keras.Model) -> list[Any]:
+    """Returns the symbolic calls that a Functional or Sequential model consists of."""
+    functional = getattr(model, "_functional", None) or model
+    return [call for calls in functional._nodes_by_depth.values() for call in calls]
+
+
+def call_that_made(tensor: Any) -> Any:
+    """Returns the symbolic call that a `KerasTensor` comes from; `None` if no layer made it."""
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return None
+    return history.operation._inbound_nodes[history.node_index]
+
+
+# Training.
+
+
+def compile_loss(model: keras.Model) -> Any:
+    """Returns the object by which a compiled model computes its loss."""
+    return model._compile_loss
+
+
+def set_compile_loss(model: keras.Model, loss: Any) -> None:
+    """Replaces the object by which a compiled model computes its loss.
+
+    Args:
+        model: A compiled model.
+        loss: What stands in for Keras's `CompileLoss`. `fit` logs and resets its `metrics`, and
+            asks whether it is `built`. It is called by the model's own `compute_loss`.
+    """
+    model._compile_loss = loss
+
+
+def track_loss(model: keras.Model, value: Any, sample_weight: Any) -> None:
+    """Adds the loss of a batch to the mean that `fit` logs as `loss`."""
+    model._loss_tracker.update_state(value, sample_weight=sample_weight)
+
+
+# Optimizers. `Optimizer.apply` clips gradients, calls these two methods, and then does what comes
+# after the update: constraints, and moving averages of weights.
+
+APPLY_WEIGHT_DECAY = "_apply_weight_decay"  # (variables)
+UPDATE_ALL = "_backend_update_step"  # (gradients, variables, learning_rate)
+
+
+class MovingAveragesOfInner:
+    """Mixin of an optimizer that wraps another: it has the moving averages of `inner_optimizer`.
+
+    `keras.callbacks.SwapEMAWeights` swaps the weights of a model with these.
+    """
+
+    @property
+    def _model_variables_moving_average(self):
+        return self.inner_optimizer._model_variables_moving_average

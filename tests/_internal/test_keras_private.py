@@ -1,0 +1,296 @@
+"""Private names of Keras: what breaks when one of them moves.
+
+The docstring of each test says what would go wrong in this package. If one fails with a new release
+of Keras, mend `sparse_keras/_internal/keras_private.py`.
+"""
+
+import ast
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import sparse_keras
+from sparse_keras._internal import keras_private
+
+PACKAGE = Path(sparse_keras.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Two calls of a shared layer, and one of a nested model with dropout."""
+    inputs = keras.Input((3,), name="inputs")
+    shared = keras.layers.Dense(3, name="shared")
+    inner = keras.Sequential(
+        [keras.layers.Dense(2), keras.layers.Dropout(0.1, seed=5), keras.layers.Dense(1)],
+        name="inner",
+    )
+    model = keras.Model(inputs, inner(shared(shared(inputs))))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_mask_of():
+    """`MixtureOfExperts` would route padding where `token_ids` are given."""
+    ids = np.array([[4, 0]])
+    embedded = keras.layers.Embedding(5, 2, mask_zero=True)(ids)
+    assert ops.convert_to_numpy(keras_private.mask_of(embedded)).tolist() == [[True, False]]
+    assert keras_private.mask_of(ops.ones((1, 2))) is None
+
+
+def test_infers_shapes():
+    """Routing hooks, such as those of `inspect`, would be shown tensors without values."""
+    seen = []
+
+    class Asking(keras.layers.Layer):
+        def call(self, inputs):
+            seen.append(keras_private.infers_shapes())
+            return inputs
+
+    layer = Asking()
+    layer(keras.Input((2,)))
+    layer(np.ones((1, 2), "float32"))
+    assert seen == [True, False]
+
+
+def test_is_first_call_of_step():
+    """The warm-up of `DSelectKRouter` would count a layer twice that a model calls twice."""
+    answers = []
+
+    class Asking(keras.layers.Layer):
+        def call(self, inputs):
+            answers.append(keras_private.is_first_call_of_step(self))
+            return inputs
+
+    class CallsTwice(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.asking = Asking()
+
+        def call(self, inputs):
+            return self.asking(self.asking(inputs))
+
+    x = np.ones((1, 2), "float32")
+    model = CallsTwice()
+    model(x)
+    model(x)
+    assert answers == [True, False, True, False]
+    answers.clear()
+    layer = Asking()
+    layer(x)
+    layer(x)
+    assert answers == [True, True]
+    answers.clear()
+    model.stateless_call([], [], x)  # On JAX, a training step is one stateless scope.
+    assert answers == [True, False]
+
+
+def test_sublayers(model):
+    """`layers.mixtures.mixture.mixtures` would miss mixtures, or name them in another order."""
+    inner = model.get_layer("inner")
+    names = [layer.name for layer in keras_private.sublayers(inner) if layer in inner.layers]
+    assert names == [layer.name for layer in inner.layers]
+
+
+def test_all_layers(model):
+    """Templates of experts and costs would not look into nested layers."""
+    layers = keras_private.all_layers(model)
+    inner = model.get_layer("inner")
+    assert all(layer in layers for layer in (model, inner, *model.layers, *inner.layers))
+
+
+def test_own_weights_and_state():
+    """Templates of experts would get other names of weights, or keep a state unseen."""
+    normalization = keras.layers.BatchNormalization()
+    wrapper = keras.layers.TimeDistributed(normalization)
+    wrapper.build((None, 2, 3))
+    normalization.trainable = False
+    names = [weight.name for weight in keras_private.own_weights(normalization)]
+    assert names == ["gamma", "beta", "moving_mean", "moving_variance"]
+    names = [weight.name for weight in keras_private.own_state(normalization)]
+    assert names == ["moving_mean", "moving_variance"]
+    assert keras_private.own_weights(wrapper) == keras_private.own_state(wrapper) == []
+
+
+def test_own_metrics():
+    """A template of experts with metrics would be taken, and its metrics would never be right."""
+
+    class Measuring(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.mean = keras.metrics.Mean()
+
+    layer = Measuring()
+    assert keras_private.own_metrics(layer) == [layer.mean]
+    assert keras_private.own_metrics(keras.layers.Dense(1)) == []
+
+
+def test_own_seed_generators(model):
+    """Experts made from a template with dropout would all drop the same units."""
+    dropout = model.get_layer("inner").layers[1]
+    (generator,) = keras_private.own_seed_generators(dropout)
+    assert generator is dropout.seed_generator and generator.get_config()["seed"] == 5
+    assert keras_private.own_seed_generators(model) == []
+
+
+def test_calls(model):
+    """Costs would count a shared layer once, and causal layers before a mixture go unseen."""
+    shared = model.get_layer("shared")
+    first, second = keras_private.calls_of(shared)
+    assert first.input_tensors[0] is model.inputs[0]
+    assert second.input_tensors[0] is first.output_tensors[0]
+    assert first.arguments.args and not first.arguments.kwargs
+    assert keras_private.calls_of(object()) == []
+
+    other = keras.Model(first.output_tensors[0], second.output_tensors[0])
+    assert [call for call in keras_private.calls_in(model) if call.operation is shared] in (
+        [first, second],
+        [second, first],
+    )
+    assert [call for call in keras_private.calls_in(other) if call.operation is shared] == [second]
+    inner = model.get_layer("inner")  # A Sequential keeps its graph elsewhere.
+    assert {call.operation for call in keras_private.calls_in(inner)} >= {*inner.layers}
+
+
+def test_call_that_made(model):
+    """GradNorm would not find the last shared layer, nor a mixture the causal layers before it."""
+    shared, inner = model.get_layer("shared"), model.get_layer("inner")
+    call = keras_private.call_that_made(model.outputs[0])
+    assert call.operation is inner
+    call = keras_private.call_that_made(call.input_tensors[0])
+    assert call is keras_private.calls_of(shared)[1]
+    assert keras_private.call_that_made(ops.ones(2)) is None
+
+
+def test_compile_loss():
+    """Models of several targets would not log each task's loss."""
+
+    class Loss:
+        built = True
+
+        def __init__(self):
+            self.mean = keras.metrics.Mean(name="own")
+            self.metrics = [self.mean]
+
+    class Model(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = keras_private.compile_loss(self)
+            loss.mean.update_state(7.0)
+            return ops.mean(y_pred)
+
+    model = Model([keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    loss = Loss()
+    keras_private.set_compile_loss(model, loss)
+    assert keras_private.compile_loss(model) is loss
+    logs = model.train_on_batch(np.ones((2, 3)), np.ones((2, 1)), return_dict=True)
+    assert logs["own"] == 7.0
+
+
+def test_track_loss():
+    """A step of GradNorm would log no loss."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    keras_private.track_loss(model, 1.0, 1)
+    keras_private.track_loss(model, 4.0, 2)
+    assert float(model.get_metrics_result()["loss"]) == 3.0
+
+
+def test_update_methods():
+    """`FusedOptimizer` would not compile the update, or leave out weight decay."""
+    optimizer = keras.optimizers.SGD(1.0, weight_decay=0.5, clipnorm=1.0)
+    weight = keras.Variable([1.0, 1.0])
+    optimizer.build([weight])
+    called = []
+    for name in (keras_private.APPLY_WEIGHT_DECAY, keras_private.UPDATE_ALL):
+        method = getattr(optimizer, name)
+
+        def recorded(*args, name=name, method=method):
+            called.append((name, args))
+            method(*args)
+
+        setattr(optimizer, name, recorded)
+    optimizer.apply([ops.convert_to_tensor([3.0, 4.0])], [weight])
+    (decay, (variables,)), (update, (grads, _, _)) = called
+    assert (decay, update) == (keras_private.APPLY_WEIGHT_DECAY, keras_private.UPDATE_ALL)
+    assert variables == [weight]
+    np.testing.assert_allclose(ops.convert_to_numpy(grads[0]), [0.6, 0.8], rtol=1e-6)
+    # 1 - 0.5 * 1 - 1 * clipped gradient
+    np.testing.assert_allclose(ops.convert_to_numpy(weight), [-0.1, -0.3], rtol=1e-5)
+
+
+def test_moving_averages_of_inner():
+    """`keras.callbacks.SwapEMAWeights` would refuse a `FusedOptimizer`."""
+
+    class Wrapper(keras_private.MovingAveragesOfInner):
+        inner_optimizer = keras.optimizers.SGD(use_ema=True)
+
+    callback = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    Wrapper.inner_optimizer.build(model.trainable_variables)
+    averages = Wrapper()._model_variables_moving_average
+    assert [average.shape for average in averages] == [(1, 1), (1,)]
+    source = inspect.getsource(type(callback))
+    assert "_model_variables_moving_average" in source
+
+
+def test_no_other_file_uses_a_private_name_of_keras(model):
+    """Where this fails: use a public name, or move the access to `_internal/keras_private.py`."""
+    examples = (
+        *(model, *model.layers, model.get_layer("inner")),
+        *(model.optimizer, model.inputs[0], keras.Variable(1.0), keras.random.SeedGenerator(1)),
+        *(keras.metrics.Mean(), keras.callbacks.Callback(), keras_private.calls_in(model)[0]),
+    )
+    private = {name for example in examples for name in dir(example) if _is_private(name)}
+    assert {"_layers", "_inbound_nodes", "_compile_loss", "_keras_history"} < private
+    used = [
+        f"{path.relative_to(PACKAGE)}:{line}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "keras_private.py"
+        for line, name in _names_of_others(ast.parse(path.read_text("utf-8")))
+        if name in private or name.startswith("keras.src")
+    ]
+    assert not used, "\n".join(used)
+
+
+def test_no_class_overrides_a_private_name_of_keras():
+    """An attribute of ours with the name of one of Keras's would change what Keras does."""
+    layers = [getattr(sparse_keras.layers, name) for name in sparse_keras.layers.__all__]
+    for cls in (*layers, sparse_keras.optimizers.FusedOptimizer):
+        own = [part for part in cls.__mro__ if part.__module__.startswith("sparse_keras.")]
+        theirs = {
+            name
+            for part in cls.__mro__
+            if part.__module__.startswith("keras.")
+            for name in vars(part)
+            if _is_private(name)
+        }
+        for part in own:
+            if part is not keras_private.MovingAveragesOfInner:
+                assert not theirs & {*vars(part)}, part
+
+
+def _is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _names_of_others(tree):
+    """Attributes and strings that may be private names, unless the file defines them itself."""
+    defined, used = set(), []
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                defined.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                defined.add(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                defined.add(name)
+            case ast.ImportFrom(module=str(name)) | ast.alias(name=name):
+                used.append((node.lineno, name))
+        match node:
+            case ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.keyword(arg=name):
+                used.append((node.lineno, name))
+    return [(line, name) for line, name in used if name and name not in defined]
