@@ -23,7 +23,7 @@ from sparse_keras.layers.mixtures.mixture import (
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.routers import router_from
-from sparse_keras.layers.routers.base import every_slot, open_slots
+from sparse_keras.layers.routers.routing import every_slot, open_slots
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

@@ -13,7 +13,8 @@ from sparse_keras.layers.mixtures.mixture import (
     token_mask_of,
 )
 from sparse_keras.layers.mixtures.routing_hooks import shown
-from sparse_keras.layers.routers.base import Router, closed_to_padding, every_slot
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import closed_to_padding, every_slot
 from sparse_keras.layers.validation import positive_int
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+from typing import Any
 
 from sparse_keras._internal.builders import Builders
 from sparse_keras._internal.token_choice import PRESETS
@@ -44,7 +45,7 @@ _NAMES = collections.ChainMap(
 )
 
 
-def router_from(identifier, **defaults):
+def router_from(identifier: Any, **defaults: Any) -> Router:
     """The router that `identifier` is or names: see `identifiers.get`.
 
     `"deepseek_v3"` is `{"type": "top_k", "preset": "deepseek_v3"}`, and so for each preset.

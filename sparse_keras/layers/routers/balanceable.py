@@ -1,9 +1,12 @@
 """BalanceableRouter: more ways to balance a choice of experts, with losses and without."""
 
+from typing import Any
+
 from keras import ops
 
 from sparse_keras import losses
 from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Routing, Tensor
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 UPDATE_RATE = 0.001  # Of the paper: 1e-4 is slow, 1e-2 swings.
@@ -43,13 +46,13 @@ class BalanceableRouter(Router):
 
     def __init__(
         self,
-        sequence_balance_loss=0.0,
-        mean_entropy_loss=0.0,
-        token_entropy_loss=0.0,
-        bias_update_rate=None,
-        bias_update_every=1,
-        **kwargs,
-    ):
+        sequence_balance_loss: float = 0.0,
+        mean_entropy_loss: float = 0.0,
+        token_entropy_loss: float = 0.0,
+        bias_update_rate: float | None = None,
+        bias_update_every: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.sequence_balance_loss = loss_weight("sequence_balance_loss", sequence_balance_loss)
         self.mean_entropy_loss = loss_weight("mean_entropy_loss", mean_entropy_loss)
@@ -59,11 +62,11 @@ class BalanceableRouter(Router):
         self.selection_bias = None
 
     @property
-    def selects_by_bias(self):
+    def selects_by_bias(self) -> bool:
         """Whether there is a selection bias."""
         return False
 
-    def check_bias_update(self):
+    def check_bias_update(self) -> None:
         """Raises a ValueError if arguments of the bias have no effect: the end of `__init__`."""
         rate = self.bias_update_rate
         if rate is not None and not 0.0 <= rate < float("inf"):
@@ -80,13 +83,13 @@ class BalanceableRouter(Router):
             )
 
     @property
-    def bias_step(self):
+    def bias_step(self) -> float:
         """How far a step of training moves the bias; 0 if there is none."""
         if not self.selects_by_bias:
             return 0.0
         return UPDATE_RATE if self.bias_update_rate is None else self.bias_update_rate
 
-    def add_selection_bias(self):
+    def add_selection_bias(self) -> None:
         """Makes the weights that belong to the bias."""
         self.selection_bias = self.add_weight(
             name="router_selection_bias",
@@ -100,15 +103,11 @@ class BalanceableRouter(Router):
             # where it lives for one call only: under a distribution strategy, replicas see each
             # other's load through it. (Of the load, only the direction to its mean counts, so that
             # a mean over replicas does.)
-            self._load_since_move = self.add_weight(
-                name="router_load_since_move",
-                shape=(self.num_experts + 1,),
-                initializer="zeros",
-                trainable=False,
-                aggregation="mean",
+            self._load_since_move = self.add_training_state(
+                "router_load_since_move", (self.num_experts + 1,)
             )
 
-    def check_input_shape(self, input_shape):
+    def check_input_shape(self, input_shape: tuple) -> None:
         super().check_input_shape(input_shape)
         if self.needs_sequences and len(input_shape) == 2:
             raise ValueError(
@@ -117,13 +116,13 @@ class BalanceableRouter(Router):
                 f"input_shape={tuple(input_shape)}."
             )
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         routing = super().call(inputs, mask=mask, training=training)
         if training and self.trainable and self.bias_step:
             self._move_bias(routing)
         return routing
 
-    def _move_bias(self, routing):
+    def _move_bias(self, routing: Routing) -> None:
         load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
         self._load_since_move.assign_add(ops.concatenate([load, ops.ones((1,), "float32")]))
         since = ops.convert_to_tensor(self._load_since_move)
@@ -135,15 +134,21 @@ class BalanceableRouter(Router):
         self._load_since_move.assign(ops.where(due, ops.zeros_like(since), since))
 
     @property
-    def needs_sequences(self):
+    def needs_sequences(self) -> bool:
         return self.sequence_balance_loss > 0
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         more = ("sequence_balance_loss", "mean_entropy_loss", "token_entropy_loss")
         return (*super().loss_names, *(name for name in more if getattr(self, name)))
 
-    def auxiliary_losses(self, routing, load, mask=None, num_sequences=None):
+    def auxiliary_losses(
+        self,
+        routing: Routing,
+        load: Tensor,
+        mask: Tensor = None,
+        num_sequences: int | Tensor | None = None,
+    ) -> dict[str, tuple[Any, Tensor]]:
         found = super().auxiliary_losses(routing, load, mask)
         scores = routing["scores"]
         if self.sequence_balance_loss:
@@ -159,7 +164,7 @@ class BalanceableRouter(Router):
             found["token_entropy_loss"] = (self.token_entropy_loss, value)
         return found
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "sequence_balance_loss": self.sequence_balance_loss,

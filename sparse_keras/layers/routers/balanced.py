@@ -1,14 +1,13 @@
 """BalancedRouter: tokens are dealt to the experts like cards, whatever they hold."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import (
-    Router,
-    closed_to_padding,
-    divide_by_total,
-    refuse_what_has_no_effect,
-)
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
+from sparse_keras.layers.routers.routing import Routing, Tensor, divide_by_total
 from sparse_keras.layers.validation import positive_int
 
 
@@ -72,7 +71,14 @@ class BalancedRouter(Router):
     always_open = True
     takes_balance_loss = False
 
-    def __init__(self, k=2, equal_weights=False, shuffle=False, num_experts=None, **kwargs):
+    def __init__(
+        self,
+        k: int = 2,
+        equal_weights: bool = False,
+        shuffle: bool = False,
+        num_experts: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
         self.k = positive_int("k", k)
         self.equal_weights = equal_weights
@@ -83,35 +89,35 @@ class BalancedRouter(Router):
                 f"Received: balance_loss={self.balance_loss}."
             )
         if equal_weights:
-            kept = ("seed",) if shuffle else ()
-            refuse_what_has_no_effect(self, "with equal weights", kept)
+            allowed = ("seed",) if shuffle else ()
+            refuse_arguments_without_effect(self, "with equal weights", allowed)
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         if not self.equal_weights:
             super().build(input_shape)
             return
         self.check_num_experts()
         self.built = True
 
-    def call(self, inputs, mask=None, training=None):
-        logits = self.noisy_logits(inputs, mask, training)
-        mixed = training and self.shuffle
-        deal = self._mixed(logits, mask) if mixed else self._in_order(logits, mask)
-        return closed_to_padding({"logits": logits, **self._routing(logits, deal)}, mask)
+    def decide(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
+        logits = self.compute_logits(inputs)
+        shuffled = training and self.shuffle
+        deal = self._shuffled(logits, mask) if shuffled else self._in_order(logits, mask)
+        return {"logits": logits, **self._routing(logits, deal)}
 
-    def compute_logits(self, inputs):
+    def compute_logits(self, inputs: Tensor) -> Tensor:
         if not self.equal_weights:
             return super().compute_logits(inputs)
         return ops.zeros((ops.shape(inputs)[0], self.num_experts), "float32")
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         return self._routing(logits, self._in_order(logits, None))
 
-    def _in_order(self, logits, mask):
+    def _in_order(self, logits: Tensor, mask: Tensor | None) -> Tensor:
         """The experts dealt to each token, int32 `[N, K]`, by its place among those that count."""
         if mask is None:
             turn = ops.arange(ops.shape(logits)[0], dtype="int32")
@@ -119,7 +125,7 @@ class BalancedRouter(Router):
             turn = ops.cumsum(ops.cast(mask, "int32")) - 1
         return self._dealt(turn)
 
-    def _mixed(self, logits, mask):
+    def _shuffled(self, logits: Tensor, mask: Tensor | None) -> Tensor:
         """The same, in a random order of tokens and of experts."""
         draws = keras.random.uniform((ops.shape(logits)[0],), seed=self.seed_generator)
         if mask is not None:
@@ -128,10 +134,10 @@ class BalancedRouter(Router):
         order = ops.argsort(keras.random.uniform((self.num_experts,), seed=self.seed_generator))
         return ops.take(ops.cast(order, "int32"), self._dealt(turn))
 
-    def _dealt(self, turn):
+    def _dealt(self, turn: Tensor) -> Tensor:
         return (turn[:, None] * self.k + ops.arange(self.k, dtype="int32")) % self.num_experts
 
-    def _routing(self, logits, expert_index):
+    def _routing(self, logits: Tensor, expert_index: Tensor) -> dict[str, Tensor]:
         is_open = ops.ones_like(expert_index, dtype="bool")
         return {
             "expert_index": expert_index,
@@ -140,7 +146,7 @@ class BalancedRouter(Router):
             "scores": ops.softmax(logits, axis=-1),
         }
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         if self.equal_weights:
             return ops.cast(is_open, "float32") / self.k
         scores = ops.softmax(logits, axis=-1)
@@ -151,13 +157,10 @@ class BalancedRouter(Router):
             total = total + ops.max(ops.where(given, 0.0, scores), axis=-1, keepdims=True)
         return ops.where(is_open, divide_by_total(weight, total), 0.0)
 
-    def matrix_params(self):
-        return 0 if self.equal_weights else super().matrix_params()
-
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 0 if self.equal_weights else super().flops_per_token(input_dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "k": self.k,

@@ -1,36 +1,39 @@
-"""What every router has in common: logits in float32, padding, and the auxiliary losses."""
+"""Router: logits in float32, padding, and the losses that most routers have."""
 
-import inspect
+import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras.layers.routers.contract import RouterContract
+from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding
 from sparse_keras.layers.validation import loss_weight, positive_int
 
-# Arguments that change nothing in a router without weights and losses.
-_OF_WEIGHTS_OR_LOSSES = (
-    "balance_loss",
-    "importance_loss",
-    "jitter",
-    "use_bias",
-    "kernel_initializer",
-    "kernel_regularizer",
-    "seed",
-)
 
-
-class Router(keras.layers.Layer):
+class Router(RouterContract, keras.layers.Layer):
     """Base class of routers: decides which experts a token goes to, and with what weight.
 
     A router computes in float32 whatever the dtype policy is: in bfloat16, one token in a hundred
     would go to other experts. Padding is routed nowhere.
 
-    Subclasses write `route(logits)`, which returns `expert_index`, `weight`, `is_open` and `scores`
-    as described below, `experts_per_token` and `get_config()`.
+    A router of your own needs two methods:
+
+    * `route(logits)` returns the entries of a routing (see below) but `"logits"`.
+    * `experts_per_token`, an attribute or property: the mean number of experts computed per token.
+
+    If it has arguments, it needs `__init__` and `get_config`, as every Keras layer does. What else
+    it may override, and the flags that it may declare (`always_open`, `sees_other_tokens`, ...), is
+    documented in `RouterContract`, its base class:
+
+    * `weigh`, which `routing.replay` needs.
+    * `compute_logits` and `add_logit_weights`, if logits are no plain matmul.
+    * `loss_names` and `auxiliary_losses`, if it has losses of its own.
+    * `decide`, if the choice depends on more than the logits.
 
     Args:
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        num_experts: E. `None` to take it from the layer that owns the router.
         balance_loss: Weight of `losses.load_balance_loss`.
         importance_loss: Weight of `losses.importance_loss`.
         jitter: Half width of multiplicative noise on the router's input in training: each value is
@@ -54,37 +57,44 @@ class Router(keras.layers.Layer):
         * `"scores"`: float32 `[N, E]`, what the choice was made by.
         * `"logits"`: float32 `[N, E]`.
 
-    `always_open` says that `is_open` is True for every token that is not padding, and
-    `slots_are_experts` that slot e is expert e: both spare the owner of the router some work. The
-    owner adds `auxiliary_losses(...)` to the model's losses, and records each under its name; a
-    subclass with losses of its own names them in `loss_names`. `takes_balance_loss` is False where
-    a `balance_loss` is refused, as it would change nothing. `sees_other_tokens` says that the
-    routing of a token depends on other tokens of its batch or sequence, later ones included;
-    `predicts_alone` that it does so in training only. `needs_sequences` says that the losses take
-    `num_sequences`, how many examples the tokens are of.
+    With `trainable=False` a router keeps its initial weights: the ablation that shows what learning
+    to route is worth.
 
-    With `trainable=False` a router stays as it was drawn: the ablation that shows what learning to
-    route is worth.
+    Example:
+
+    A router that sends every token to experts 0 and 1:
+
+    >>> class FirstTwoRouter(sparse_keras.layers.Router):
+    ...     experts_per_token = 2
+    ...
+    ...     def route(self, logits: Tensor) -> dict[str, Tensor]:
+    ...         scores = keras.ops.softmax(logits, axis=-1)
+    ...         index = keras.ops.zeros_like(logits[:, :2], dtype="int32") + np.array([0, 1])
+    ...         return {
+    ...             "expert_index": index,
+    ...             "weight": scores[:, :2],
+    ...             "is_open": keras.ops.ones_like(index, dtype="bool"),
+    ...             "scores": scores,
+    ...         }
+    >>> layer = sparse_keras.layers.MixtureOfExperts(
+    ...     keras.layers.Dense(4), num_experts=8, router=FirstTwoRouter()
+    ... )
+    >>> layer(np.ones((5, 16), "float32")).shape
+    TensorShape([5, 4])
     """
-
-    always_open = False
-    slots_are_experts = False
-    sees_other_tokens = False
-    needs_sequences = False
-    takes_balance_loss = True
 
     def __init__(
         self,
-        num_experts=None,
-        balance_loss=0.0,
-        importance_loss=0.0,
-        jitter=0.0,
-        use_bias=False,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        seed=None,
-        **kwargs,
-    ):
+        num_experts: int | None = None,
+        balance_loss: float = 0.0,
+        importance_loss: float = 0.0,
+        jitter: float = 0.0,
+        use_bias: bool = False,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs["dtype"] = _float32_policy(kwargs.get("dtype"))
         super().__init__(**kwargs)
         self.num_experts = None
@@ -102,48 +112,8 @@ class Router(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    @property
-    def experts_per_token(self):
-        """K as cost counts it: the experts that a token meets, on average if that is known."""
-        raise NotImplementedError
-
-    @property
-    def predicts_alone(self):
-        return not self.sees_other_tokens
-
-    @property
-    def slots(self):
-        """The width K of the routing, at least `experts_per_token`."""
-        return self.experts_per_token
-
-    @property
-    def takes_token_ids(self):
-        """Whether a call takes `token_ids`, which the owner's caller then gives."""
-        return "token_ids" in inspect.signature(self.call).parameters
-
-    def most_open(self, input_shape, training=None):
-        """The most assignments that can be open, if it is known to be less than N * K.
-
-        Args:
-            input_shape: Shape of the owner's inputs, `[..., D]`, a tuple of integers, or of scalars
-                where only a compiler knows them.
-            training: As in a call.
-
-        Returns:
-            An integer, or such a scalar; or `None`.
-        """
-        return None
-
-    def balance_advice(self, training):
-        """What to do about an uneven load: a sentence, or `None` for what helps most routers.
-
-        Args:
-            training: Whether the load is one of training.
-        """
-        return None
-
-    def set_num_experts(self, num_experts):
-        """Tells the router E, once. The layer that owns it does so before it is built.
+    def set_num_experts(self, num_experts: int) -> None:
+        """Sets E, once. The layer that owns the router does so before the router is built.
 
         Raises:
             ValueError: If the router was made for another number.
@@ -156,14 +126,7 @@ class Router(keras.layers.Layer):
             )
         self.num_experts = num_experts
 
-    def call_arguments(self, inputs):
-        """More arguments of a call, which its owner takes from its inputs `[..., D]`: a dict."""
-        return {}
-
-    def check_input_shape(self, input_shape):
-        """Raises a ValueError unless the owner's inputs `[..., D]` have a shape to route."""
-
-    def check_num_experts(self):
+    def check_num_experts(self) -> None:
         """Raises a ValueError unless E is known and leaves room for the router's choices."""
         if self.num_experts is None:
             raise ValueError(
@@ -178,12 +141,14 @@ class Router(keras.layers.Layer):
                     f"num_experts={self.num_experts}."
                 )
 
-    def build(self, input_shape):
+    # Weights.
+
+    def build(self, input_shape: tuple) -> None:
         self.check_num_experts()
         self.add_logit_weights(input_shape[-1])
         self.built = True
 
-    def add_logit_weights(self, input_dim):
+    def add_logit_weights(self, input_dim: int) -> None:
         """Makes the weights that `compute_logits` needs."""
         self.kernel = self.add_weight(
             name="router_kernel",
@@ -191,24 +156,41 @@ class Router(keras.layers.Layer):
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
         )
-        self.add_bias()
+        self.bias = self.add_expert_bias() if self.use_bias else None
 
-    def add_bias(self):
-        """Makes the bias of the logits, if there is one."""
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="router_bias", shape=(self.num_experts,), initializer="zeros"
-            )
+    def add_expert_bias(self) -> keras.Variable:
+        """Makes the bias of the logits."""
+        return self.add_weight(name="router_bias", shape=(self.num_experts,), initializer="zeros")
 
-    def call(self, inputs, mask=None, training=None):
-        inputs = self.jittered(inputs, mask, training)
-        return closed_to_padding(self.decide(inputs, training), mask)
+    def add_training_state(
+        self, name: str, shape: tuple = (), initializer: Any = "zeros", **kwargs: Any
+    ) -> keras.Variable:
+        """Makes a weight that only training reads and writes, such as a count of steps.
 
-    def jittered(self, inputs, mask=None, training=None):
-        """The inputs with zeros for padding, and jitter in training."""
+        It is saved with the model, but is no part of `matrix_params`.
+        """
+        self._training_state = (*self._training_state, name)
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            trainable=False,
+            aggregation="mean",  # Over the replicas of a distribution strategy.
+            **kwargs,
+        )
+
+    _training_state: tuple[str, ...] = ()
+
+    # The routing.
+
+    def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
+        inputs = self.prepared(inputs, mask, training)
+        return closed_to_padding(self.decide(inputs, mask, training), mask)
+
+    def prepared(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Tensor:
+        """Returns the inputs `[N, D]` with zeros for padding, and with jitter in training."""
         if mask is not None:
-            # As its owner does: a router is a layer of its own, too.
+            # A mixture has done so. A router that is called by itself has not.
             inputs = ops.where(mask[:, None], inputs, ops.zeros_like(inputs))
         if training and self.jitter > 0:
             inputs = inputs * keras.random.uniform(
@@ -220,85 +202,86 @@ class Router(keras.layers.Layer):
             )
         return inputs
 
-    def decide(self, inputs, training=None):
-        """The routing of inputs `[N, D]`, as if none were padding."""
+    def decide(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
+        """Makes the routing of prepared inputs `[N, D]`.
+
+        The slots of padding are closed afterwards. `mask` is for routers that look at several
+        tokens together.
+        """
         logits = self.compute_logits(inputs)
         return {"logits": logits, **self.route(logits)}
 
-    def noisy_logits(self, inputs, mask=None, training=None):
-        """The logits `[N, E]`, from inputs with zeros for padding, and jitter in training."""
-        return self.compute_logits(self.jittered(inputs, mask, training))
-
-    def compute_logits(self, inputs):
-        """The logits `[N, E]` of inputs `[N, D]`, both float32."""
+    def compute_logits(self, inputs: Tensor) -> Tensor:
+        """Returns the logits `[N, E]` of inputs `[N, D]`, both float32."""
         logits = ops.matmul(inputs, self.kernel)
         return logits if self.bias is None else logits + self.bias
 
-    def route(self, logits):
-        """Chooses experts by their logits, float32 `[N, E]`."""
-        raise NotImplementedError
-
-    def weigh(self, logits, expert_index, is_open):
-        """The weights of experts that were chosen before: what `routing.replay` asks for.
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
+        """Chooses experts by their logits.
 
         Args:
             logits: Float32 `[N, E]`.
-            expert_index: Int32 `[N, K]`, the experts whose weights are wanted.
+
+        Returns:
+            The entries `"expert_index"`, `"weight"`, `"is_open"` and `"scores"` of the routing.
+        """
+        raise NotImplementedError
+
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
+        """Weighs experts that were chosen before: `routing.replay` calls it.
+
+        Args:
+            logits: Float32 `[N, E]`.
+            expert_index: Int32 `[N, K]`, the experts to weigh.
             is_open: Bool `[N, K]`.
 
         Returns:
-            Float32 `[N, K]`, 0 where closed. For what `route(logits)` chooses it is the weight that
-            it gives.
+            Float32 `[N, K]`, 0 where closed. For the experts that `route(logits)` chooses, these
+            are the weights that it returns.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no `weigh`, by which it would weigh experts that were "
             "chosen before."
         )
 
+    # Losses and costs.
+
     @property
-    def loss_names(self):
-        """Names of the losses that `auxiliary_losses` returns, under which they are recorded."""
+    def loss_names(self) -> tuple[str, ...]:
         return tuple(name for name in ("balance_loss", "importance_loss") if getattr(self, name))
 
-    def auxiliary_losses(self, routing, load, mask=None):
-        """The losses this router asks for, in training.
-
-        Args:
-            routing: What the router returned.
-            load: Float32 `[E]`, open assignments of each expert.
-            mask: Optional bool `[N]`, False for padding.
-
-        Returns:
-            Dict from a loss's name to the pair (weight, unweighted float32 scalar). Losses of
-            weight 0 are left out.
-        """
-        found = {}
+    def auxiliary_losses(
+        self, routing: Routing, load: Tensor, mask: Tensor = None
+    ) -> dict[str, tuple[Any, Tensor]]:
+        pairs = {}
         if self.balance_loss:
             value = losses.load_balance_loss(routing["scores"], load, mask)
-            found["balance_loss"] = (self.balance_loss, value)
+            pairs["balance_loss"] = (self.balance_loss, value)
         if self.importance_loss:
             value = losses.importance_loss(
                 routing["weight"], routing["expert_index"], self.num_experts
             )
-            found["importance_loss"] = (self.importance_loss, value)
-        return found
+            pairs["importance_loss"] = (self.importance_loss, value)
+        return pairs
 
-    def matrix_params(self):
-        """The number of weights that make routings of inputs."""
-        return self.logit_params()
+    def matrix_params(self) -> int:
+        return sum(
+            math.prod(weight.shape)
+            for weight in self.weights
+            if weight.name not in self._training_state
+        )
 
-    def logit_params(self):
-        """The number of weights that make logits of inputs."""
-        return (self.kernel.shape[0] + self.use_bias) * self.num_experts
-
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the router's matmul for one token."""
+    def flops_per_token(self, input_dim: int) -> int:
         return 2 * input_dim * self.num_experts
 
-    def compute_output_spec(self, inputs, mask=None, training=None):
+    # What Keras asks of a layer.
+
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, training: bool | None = None, **call_arguments: Any
+    ) -> Routing:
         tokens = inputs.shape[0]
 
-        def spec(width, dtype):
+        def spec(width: int, dtype: str) -> keras.KerasTensor:
             return keras.KerasTensor((tokens, width), dtype=dtype)
 
         return {
@@ -309,10 +292,10 @@ class Router(keras.layers.Layer):
             "logits": spec(self.num_experts, "float32"),
         }
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
         return None  # A routing is no longer a sequence.
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_experts": self.num_experts,
@@ -326,82 +309,7 @@ class Router(keras.layers.Layer):
         }
 
 
-def closed_to_padding(routing, mask):
-    """A routing with all slots of padding closed."""
-    if mask is None:
-        return routing
-    is_open = ops.logical_and(routing["is_open"], mask[:, None])
-    weight = ops.where(is_open, routing["weight"], 0.0)
-    return {**routing, "is_open": is_open, "weight": weight}
-
-
-def open_slots(gates, is_open, max_experts):
-    """The routing of a router that opens any number of experts: K slots, some of them closed.
-
-    Args:
-        gates: Float32 `[N, E]`, the weight of each expert where it is open.
-        is_open: Bool `[N, E]`.
-        max_experts: K. Of more open experts, those with the largest gates stay.
-    """
-    num_experts = gates.shape[-1]
-    gates = ops.where(is_open, gates, ops.zeros_like(gates))
-    if max_experts < num_experts:
-        weight, expert_index = ops.top_k(gates, max_experts)
-        return ops.cast(expert_index, "int32"), weight, weight > 0
-    return every_slot(gates)["expert_index"], gates, is_open
-
-
-def divide_by_total(weight, total):
-    """The weights `[N, K]` divided by a total `[N, 1]` that may have rounded to 0.
-
-    It has where something else than the scores has chosen. The gradient divides by the square of
-    the floor, which must not round to 0 in its turn.
-    """
-    return weight / ops.maximum(total, 1e-18)
-
-
-def every_slot(weight):
-    """The routing of a router that opens every expert, in slots 0 to E - 1.
-
-    Args:
-        weight: Float32 `[N, E]`, the weight of each expert.
-    """
-    expert_index = ops.arange(weight.shape[-1], dtype="int32")[None]
-    return {
-        "expert_index": ops.broadcast_to(expert_index, ops.shape(weight)),
-        "weight": weight,
-        "is_open": ops.ones_like(weight, dtype="bool"),
-    }
-
-
-def refuse_what_has_no_effect(router, when="", kept=()):
-    """Raises a ValueError if a router without weights was given arguments of those with weights.
-
-    Args:
-        router: The router.
-        when: What makes it one without weights, for the error message.
-        kept: Names of arguments that have an effect nevertheless.
-    """
-    given, plain = Router.get_config(router), Router().get_config()
-    names = [name for name in _OF_WEIGHTS_OR_LOSSES if name not in kept]
-    changed = [f"{name}={given[name]!r}" for name in names if given[name] != plain[name]]
-    if changed:
-        kind = f"{type(router).__name__} {when}".strip()
-        raise ValueError(
-            f"A {kind} has no weights and no losses. Leave out what has no effect. Received: "
-            f"{', '.join(changed)}."
-        )
-
-
-def refuse(router, conflicts):
-    """Raises a ValueError at the first of `(argument, reason)`, as `token_choice` yields them."""
-    for name, reason in conflicts:
-        names = dict.fromkeys((name, "k"))
-        received = ", ".join(f"{one}={getattr(router, one)!r}" for one in names)
-        raise ValueError(f"`{name}`: {reason}. Received: {received}.")
-
-
-def _float32_policy(dtype):
+def _float32_policy(dtype: Any) -> Any:
     if dtype is None:
         return "float32"
     policy = keras.dtype_policies.get(dtype)

@@ -2,11 +2,13 @@
 
 import math
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
 
 from sparse_keras.layers.initializers import for_group
+from sparse_keras.layers.routers.routing import Tensor
 from sparse_keras.layers.routers.top_k import TopKRouter
 from sparse_keras.layers.validation import optional_positive_int
 
@@ -69,7 +71,13 @@ class CosineRouter(TopKRouter):
         of [Tutel](https://github.com/microsoft/Tutel)'s cosine gate.
     """
 
-    def __init__(self, k=2, projection_dim=None, initial_temperature=0.07, **kwargs):
+    def __init__(
+        self,
+        k: int = 2,
+        projection_dim: int | None = None,
+        initial_temperature: float = 0.07,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(k=k, **kwargs)
         self.projection_dim = optional_positive_int("projection_dim", projection_dim)
         if not isinstance(
@@ -89,11 +97,11 @@ class CosineRouter(TopKRouter):
         self.initial_temperature = float(initial_temperature)
 
     @property
-    def _width(self):
+    def _width(self) -> int:
         """P."""
         return self.projection_dim or max(self.num_experts // 2, 2)
 
-    def add_logit_weights(self, input_dim):
+    def add_logit_weights(self, input_dim: int) -> None:
 
         def matrix(name, shape, initializer):
             return self.add_weight(
@@ -116,22 +124,18 @@ class CosineRouter(TopKRouter):
             initializer=keras.initializers.Constant(math.log(self.initial_temperature)),
             constraint=lambda value: ops.maximum(value, lowest),
         )
-        self.add_bias()
+        self.bias = self.add_expert_bias() if self.use_bias else None
 
-    def compute_logits(self, inputs):
+    def compute_logits(self, inputs: Tensor) -> Tensor:
         tokens = _directions(ops.matmul(inputs, self.kernel), axis=1)
         cosines = ops.matmul(tokens, _directions(ops.convert_to_tensor(self.embeddings), axis=0))
         logits = cosines * ops.exp(-ops.convert_to_tensor(self.log_temperature))
         return logits if self.bias is None else logits + self.bias
 
-    def logit_params(self):
-        rows = self.kernel.shape[0] + self.num_experts
-        return rows * self._width + 1 + self.use_bias * self.num_experts
-
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 2 * (input_dim + self.num_experts) * self._width
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "projection_dim": self.projection_dim,
@@ -139,7 +143,7 @@ class CosineRouter(TopKRouter):
         }
 
 
-def _directions(vectors, axis):
+def _directions(vectors: Tensor, axis: int) -> Tensor:
     """Vectors divided by their lengths; zeros for what has none."""
     square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
     has_length = square > _NO_LENGTH

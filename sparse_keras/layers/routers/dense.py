@@ -1,9 +1,12 @@
 """DenseRouter: every expert is open, each with its softmax weight."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, every_slot
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Tensor, every_slot
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -48,9 +51,10 @@ class DenseRouter(Router):
         [MMoE](https://doi.org/10.1145/3219819.3220007), section 4.2.
     """
 
+    always_open = slots_are_experts = True
     takes_balance_loss = False
 
-    def __init__(self, num_experts=None, **kwargs):
+    def __init__(self, num_experts: int | None = None, **kwargs: Any) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
         if self.balance_loss:
             raise ValueError(
@@ -60,21 +64,13 @@ class DenseRouter(Router):
             )
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.num_experts
 
-    @property
-    def always_open(self):
-        return self.slots_are_experts
-
-    @property
-    def slots_are_experts(self):
-        return type(self).route is DenseRouter.route  # A subclass may close what it likes.
-
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         scores = ops.softmax(logits, axis=-1)
         return {**every_slot(scores), "scores": scores}
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         weight = ops.take_along_axis(ops.softmax(logits, axis=-1), expert_index, axis=-1)
         return ops.where(is_open, weight, 0.0)

@@ -1,13 +1,15 @@
 """DSelectKRouter: a choice of k experts that is continuous, and learned by gradients alone."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import keras_private
-from sparse_keras.layers.routers.base import Router, every_slot
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Routing, Tensor, every_slot
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 
@@ -82,16 +84,16 @@ class DSelectKRouter(Router):
 
     def __init__(
         self,
-        k=2,
-        per_example=True,
-        gamma=1.0,
-        entropy_loss=0.01,
-        entropy_warmup_steps=0,
-        num_experts=None,
-        use_bias=None,
-        kernel_initializer=None,
-        **kwargs,
-    ):
+        k: int = 2,
+        per_example: bool = True,
+        gamma: float = 1.0,
+        entropy_loss: float = 0.01,
+        entropy_warmup_steps: int = 0,
+        num_experts: int | None = None,
+        use_bias: bool | None = None,
+        kernel_initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if not 0.0 < gamma < float("inf"):
             raise ValueError(f"`gamma` must be a positive number. Received: gamma={gamma!r}.")
         if kernel_initializer is None:
@@ -126,19 +128,19 @@ class DSelectKRouter(Router):
                 )
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
     @property
-    def slots(self):
+    def slots(self) -> int:
         return self.num_experts
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """The length of an expert's code."""
         return (self.num_experts - 1).bit_length()
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.check_num_experts()
         width = self.k * (self.bits + 1)
         self.kernel = self.add_weight(
@@ -151,31 +153,25 @@ class DSelectKRouter(Router):
         if self.use_bias:
             self.bias = self.add_weight(name="router_bias", shape=(width,), initializer="zeros")
         if self.entropy_warmup_steps:
-            self.steps = self.add_weight(
-                name="router_steps",
-                shape=(),
-                initializer="zeros",
-                trainable=False,
-                autocast=False,  # The losses are made in the mixture's policy; it is a count.
-                aggregation="mean",  # Over replicas, under a distribution strategy.
-            )
+            # No autocast: it is a count, and losses are computed in the mixture's dtype policy.
+            self.steps = self.add_training_state("router_steps", autocast=False)
         self.built = True
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         if training and self.entropy_warmup_steps and keras_private.is_first_call_of_step(self):
             # Its end is enough: beyond, float32 would stop counting some day.
             steps = ops.minimum(self.steps + 1.0, float(self.entropy_warmup_steps))
             self.steps.assign(steps)
         return super().call(inputs, mask=mask, training=training)
 
-    def compute_logits(self, inputs):
+    def compute_logits(self, inputs: Tensor) -> Tensor:
         """What codes and weights of selectors are made of: `[N, k * (bits + 1)]`."""
         if self.per_example:
             return super().compute_logits(inputs)
         tokens = ops.shape(inputs)[0]
         return ops.broadcast_to(ops.convert_to_tensor(self.kernel), (tokens, self.kernel.shape[0]))
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         selectors, alpha = self._selectors(logits)
         scores = ops.sum(ops.softmax(alpha, axis=-1)[..., None] * selectors, axis=1)
         return {
@@ -186,7 +182,7 @@ class DSelectKRouter(Router):
             "selector_entropy": _entropy(selectors) / math.log(max(self.num_experts, 2)),
         }
 
-    def _selectors(self, logits):
+    def _selectors(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Each selector's distribution over experts, `[N, k, E]`, and alpha, `[N, k]`."""
         alpha = logits[:, : self.k]
         bits = smooth_step(logits[:, self.k :], self.gamma)
@@ -200,15 +196,17 @@ class DSelectKRouter(Router):
             codes = ops.concatenate([without, codes[..., more:], with_bit], axis=-1)
         return codes, alpha
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         weight = ops.take_along_axis(ops.exp(logits), expert_index, axis=-1)
         return ops.where(is_open, weight, 0.0)
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, *(("entropy_loss",) if self.entropy_loss else ()))
 
-    def auxiliary_losses(self, routing, load, mask=None):
+    def auxiliary_losses(
+        self, routing: Routing, load: Tensor, mask: Tensor = None
+    ) -> dict[str, tuple[Any, Tensor]]:
         found = super().auxiliary_losses(routing, load, mask)
         if self.entropy_loss:
             weight = self.entropy_loss
@@ -218,19 +216,17 @@ class DSelectKRouter(Router):
             found["entropy_loss"] = (weight, value)
         return found
 
-    def matrix_params(self):
-        rows = self.kernel.shape[0] if self.per_example else 1
-        return (rows + self.use_bias) * self.kernel.shape[-1]
-
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 2 * input_dim * self.k * (self.bits + 1) if self.per_example else 0
 
-    def compute_output_spec(self, inputs, mask=None, training=None):
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, training: bool | None = None
+    ) -> Routing:
         spec = super().compute_output_spec(inputs, mask, training)
         spec["selector_entropy"] = keras.KerasTensor((inputs.shape[0], 1), dtype="float32")
         return spec
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "k": self.k,
@@ -241,7 +237,7 @@ class DSelectKRouter(Router):
         }
 
 
-def smooth_step(values, gamma):
+def smooth_step(values: Tensor, gamma: float) -> Tensor:
     """0 below `-gamma / 2`, 1 above `gamma / 2`, and between them the cubic whose slope is 0 there.
 
     Both ends are exact, so that a bit that has decided closes the experts it does not stand for.
@@ -251,7 +247,7 @@ def smooth_step(values, gamma):
     return ops.where(t >= 0.5, 1.0, ops.where(t <= -0.5, 0.0, cubic))
 
 
-def _entropy(selectors):
+def _entropy(selectors: Tensor) -> Tensor:
     """Mean entropy of a token's selectors, in nats: `[N, 1]`."""
     share = ops.log(ops.maximum(selectors, 1e-20))
     return -ops.mean(ops.sum(selectors * share, axis=-1), axis=-1, keepdims=True)

@@ -1,11 +1,13 @@
 """ExpertChoiceRouter: every expert picks its tokens, so that the load is always balanced."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, closed_to_padding, every_slot
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding, every_slot
 from sparse_keras.ops import expert_capacity
 
 
@@ -80,12 +82,12 @@ class ExpertChoiceRouter(Router):
 
     def __init__(
         self,
-        capacity_factor=2.0,
-        group_by="batch",
-        threshold_decay=None,
-        num_experts=None,
-        **kwargs,
-    ):
+        capacity_factor: float = 2.0,
+        group_by: str = "batch",
+        threshold_decay: float | None = None,
+        num_experts: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
         if self.balance_loss:
             raise ValueError(
@@ -111,18 +113,18 @@ class ExpertChoiceRouter(Router):
         self.threshold_decay = threshold_decay
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> float:
         return self.capacity_factor
 
     @property
-    def predicts_alone(self):
+    def predicts_alone(self) -> bool:
         return self.threshold_decay is not None
 
     @property
-    def slots(self):
+    def slots(self) -> int:
         return self.num_experts
 
-    def check_num_experts(self):
+    def check_num_experts(self) -> None:
         super().check_num_experts()
         if self.capacity_factor > self.num_experts:
             raise ValueError(
@@ -131,7 +133,7 @@ class ExpertChoiceRouter(Router):
                 f"num_experts={self.num_experts}."
             )
 
-    def check_input_shape(self, input_shape):
+    def check_input_shape(self, input_shape: tuple) -> None:
         if self.group_by == "example" and len(input_shape) == 2:
             raise ValueError(
                 "group_by='example' needs inputs of rank 3 or 4: in those of rank 2 each example "
@@ -139,13 +141,13 @@ class ExpertChoiceRouter(Router):
                 f"input_shape={tuple(input_shape)}."
             )
 
-    def call_arguments(self, inputs):
+    def call_arguments(self, inputs: Tensor) -> dict[str, Any]:
         if self.group_by == "batch":
             return {}
         self.check_input_shape(inputs.shape)
         return {"positions": math.prod(ops.shape(inputs)[1:-1])}
 
-    def most_open(self, input_shape, training=None):
+    def most_open(self, input_shape: tuple, training: bool | None = None) -> Any:
         if self.threshold_decay is not None and not training:
             return None
         groups, tokens = input_shape[0], math.prod(input_shape[1:-1])
@@ -157,25 +159,21 @@ class ExpertChoiceRouter(Router):
             capacity = expert_capacity(self.capacity_factor, tokens, self.num_experts)
         return groups * self.num_experts * capacity
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
         self.thresholds = None
         if self.threshold_decay is not None:
+            self.thresholds = self.add_training_state("router_thresholds", (self.num_experts,))
+            self.threshold_steps = self.add_training_state("router_threshold_steps")
 
-            def remembered(name, shape):
-                return self.add_weight(
-                    name=name,
-                    shape=shape,
-                    initializer="zeros",
-                    trainable=False,
-                    aggregation="mean",  # Over replicas, under a distribution strategy.
-                )
-
-            self.thresholds = remembered("router_thresholds", (self.num_experts,))
-            self.threshold_steps = remembered("router_threshold_steps", ())
-
-    def call(self, inputs, mask=None, training=None, positions=None):
-        logits = self.noisy_logits(inputs, mask, training)
+    def call(
+        self,
+        inputs: Tensor,
+        mask: Tensor = None,
+        training: bool | None = None,
+        positions: int | Tensor | None = None,
+    ) -> Routing:
+        logits = self.compute_logits(self.prepared(inputs, mask, training))
         routing, lowest = self._choose(logits, mask, positions)
         if self.thresholds is not None:
             if training:
@@ -185,14 +183,16 @@ class ExpertChoiceRouter(Router):
                 routing = self._by_threshold(routing)
         return closed_to_padding({"logits": logits, **routing}, mask)
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         return self._choose(logits, None)[0]
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         weight = ops.take_along_axis(ops.softmax(logits, axis=-1), expert_index, axis=-1)
         return ops.where(is_open, weight, 0.0)
 
-    def _choose(self, logits, mask, positions=None):
+    def _choose(
+        self, logits: Tensor, mask: Tensor | None, positions: Any = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """The routing `[N, E]`, and each expert's lowest chosen score in each group, `[G, E]`.
 
         A group is `positions` tokens; `None` for all tokens.
@@ -223,11 +223,11 @@ class ExpertChoiceRouter(Router):
         is_open = above | (equal & (ops.cumsum(ops.cast(equal, "int32"), axis=1) <= left))
         return self._routing(scores, ops.reshape(is_open, ops.shape(scores))), lowest[:, 0]
 
-    def _routing(self, scores, is_open):
+    def _routing(self, scores: Tensor, is_open: Tensor) -> dict[str, Tensor]:
         routing = every_slot(ops.where(is_open, scores, 0.0))
         return {**routing, "is_open": is_open, "scores": scores}
 
-    def _remember(self, lowest):
+    def _remember(self, lowest: Tensor) -> None:
         """Averages the thresholds over the groups of this step that have tokens, and over steps."""
         found = lowest >= 0.0  # Of a group of padding alone, the lowest score is -1.
         groups = ops.sum(ops.cast(found, lowest.dtype), axis=0)
@@ -239,16 +239,13 @@ class ExpertChoiceRouter(Router):
         # Beyond a million steps the count says nothing new, and would leave float32's integers.
         self.threshold_steps.assign(ops.minimum(steps, 1e6))
 
-    def _by_threshold(self, routing):
+    def _by_threshold(self, routing: dict[str, Tensor]) -> dict[str, Tensor]:
         scores = routing["scores"]
         is_open = scores >= ops.convert_to_tensor(self.thresholds)
         trained = ops.convert_to_tensor(self.threshold_steps) > 0
         return self._routing(scores, ops.where(trained, is_open, routing["is_open"]))
 
-    def compute_output_spec(self, inputs, mask=None, training=None, positions=None):
-        return super().compute_output_spec(inputs, mask, training)
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "capacity_factor": self.capacity_factor,

@@ -1,10 +1,14 @@
 """HashRouter: the experts of a token are looked up by its id, and nothing is learned."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, closed_to_padding, refuse_what_has_no_effect
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
+from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding
 from sparse_keras.layers.validation import positive_int
 
 
@@ -57,9 +61,18 @@ class HashRouter(Router):
         makes its balanced hash.
     """
 
+    always_open = True
     takes_balance_loss = False
+    takes_token_ids = True
 
-    def __init__(self, vocabulary_size, k=1, num_experts=None, seed=0, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        k: int = 1,
+        num_experts: int | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, seed=seed, **kwargs)
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.k = positive_int("k", k)
@@ -67,17 +80,13 @@ class HashRouter(Router):
             raise ValueError(
                 f"`seed` must be an integer: the table is drawn by it. Received: seed={seed!r}."
             )
-        refuse_what_has_no_effect(self, kept=("seed",))
+        refuse_arguments_without_effect(self, allowed=("seed",))
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
-    @property
-    def always_open(self):
-        return True
-
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.check_num_experts()
         self.table = self.add_weight(
             name="router_table",
@@ -88,7 +97,7 @@ class HashRouter(Router):
         )
         self.built = True
 
-    def _drawn(self):
+    def _drawn(self) -> np.ndarray:
         rng = np.random.default_rng(self.seed)
         table = np.zeros((self.vocabulary_size, self.k), "int32")
         for i in range(self.k):
@@ -99,7 +108,7 @@ class HashRouter(Router):
             table[:, i] = expert
         return table
 
-    def adapt(self, token_ids):
+    def adapt(self, token_ids: Any) -> None:
         """Deals the ids out anew, so that experts get equally many tokens like these.
 
         From the most frequent id on, each goes to the k experts with the fewest tokens so far. Ids
@@ -124,7 +133,7 @@ class HashRouter(Router):
             owned[table[token]] += 1
         self.table.assign(table)
 
-    def call_arguments(self, inputs, token_ids=None):
+    def call_arguments(self, inputs: Tensor, token_ids: Tensor = None) -> dict[str, Any]:
         if token_ids is None:
             raise ValueError(
                 "A HashRouter looks experts up by token ids. Pass them to the mixture, "
@@ -138,7 +147,13 @@ class HashRouter(Router):
             )
         return {"token_ids": ops.reshape(token_ids, (-1,))}
 
-    def call(self, inputs, mask=None, training=None, token_ids=None):
+    def call(
+        self,
+        inputs: Tensor,
+        mask: Tensor = None,
+        training: bool | None = None,
+        token_ids: Tensor = None,
+    ) -> Routing:
         if token_ids is None:
             self.call_arguments(inputs)  # Says what is missing.
         if keras.backend.standardize_dtype(token_ids.dtype) not in ("int64", "uint32", "uint64"):
@@ -158,17 +173,14 @@ class HashRouter(Router):
         }
         return closed_to_padding(routing, mask)
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         return ops.cast(is_open, "float32") / self.k
 
-    def matrix_params(self):
+    def matrix_params(self) -> int:
         return 0
 
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 0
 
-    def compute_output_spec(self, inputs, mask=None, training=None, token_ids=None):
-        return super().compute_output_spec(inputs, mask, training)
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "k": self.k}

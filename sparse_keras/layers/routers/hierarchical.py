@@ -1,12 +1,15 @@
 """HierarchicalRouter: a gate chooses groups of experts, and a gate in each group its experts."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras._internal import token_choice
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import divide_by_total, refuse
+from sparse_keras.layers.routers.refusals import refuse_conflicts
+from sparse_keras.layers.routers.routing import Tensor, divide_by_total
 from sparse_keras.layers.validation import positive_int
 
 
@@ -82,16 +85,18 @@ class HierarchicalRouter(BalanceableRouter):
         both levels.
     """
 
+    always_open = True
+
     def __init__(
         self,
-        k=2,
-        num_groups=2,
-        groups_kept=1,
-        normalize=None,
-        num_experts=None,
-        balance_loss=0.01,
-        **kwargs,
-    ):
+        k: int = 2,
+        num_groups: int = 2,
+        groups_kept: int = 1,
+        normalize: bool | str | None = None,
+        num_experts: int | None = None,
+        balance_loss: float = 0.01,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
         self.k = positive_int("k", k)
         self.num_groups = positive_int("num_groups", num_groups)
@@ -101,22 +106,18 @@ class HierarchicalRouter(BalanceableRouter):
                 f"`normalize` must be None, True or False. Received: normalize={normalize!r}."
             )
         self.normalize = normalize
-        refuse(self, token_choice.hierarchy_conflicts(self))
+        refuse_conflicts(self, token_choice.hierarchy_conflicts(self))
         self.check_bias_update()
 
-    def check_num_experts(self):
+    def check_num_experts(self) -> None:
         super().check_num_experts()
-        refuse(self, token_choice.hierarchy_misfits(self, self.num_experts))
+        refuse_conflicts(self, token_choice.hierarchy_misfits(self, self.num_experts))
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
-    @property
-    def always_open(self):
-        return type(self).route is HierarchicalRouter.route  # A subclass may close what it likes.
-
-    def add_logit_weights(self, input_dim):
+    def add_logit_weights(self, input_dim: int) -> None:
         super().add_logit_weights(input_dim)
         self.group_kernel = self.add_weight(
             name="router_group_kernel",
@@ -130,7 +131,7 @@ class HierarchicalRouter(BalanceableRouter):
                 name="router_group_bias", shape=(self.num_groups,), initializer="zeros"
             )
 
-    def compute_logits(self, inputs):
+    def compute_logits(self, inputs: Tensor) -> Tensor:
         """log p(g) + log p(e | g), `[N, E]`."""
         groups = ops.matmul(inputs, self.group_kernel)
         if self.group_bias is not None:
@@ -139,10 +140,10 @@ class HierarchicalRouter(BalanceableRouter):
         logits = ops.log_softmax(groups, axis=-1)[..., None] + ops.log_softmax(experts, axis=-1)
         return ops.reshape(logits, (-1, self.num_experts))
 
-    def _by_group(self, values):
+    def _by_group(self, values: Tensor) -> Tensor:
         return ops.reshape(values, (-1, self.num_groups, self.num_experts // self.num_groups))
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         by_group = self._by_group(logits)
         _, groups = ops.top_k(_logsumexp(by_group), self.groups_kept)
         kept = ops.take_along_axis(by_group, groups[..., None], axis=1)
@@ -157,7 +158,7 @@ class HierarchicalRouter(BalanceableRouter):
             "scores": ops.softmax(logits, axis=-1),
         }
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         if self.normalize is False:
             weight = ops.softmax(logits, axis=-1)
         else:
@@ -167,7 +168,7 @@ class HierarchicalRouter(BalanceableRouter):
         weight = ops.take_along_axis(weight, expert_index, axis=-1)
         return ops.where(is_open, weight, 0.0)
 
-    def _products(self, logits, chosen):
+    def _products(self, logits: Tensor, chosen: Tensor) -> Tensor:
         """The weight of each expert `[N, E]`, if those experts `[N, G, E / G]` are chosen."""
         in_use = ops.any(chosen, axis=-1)
         of_groups = ops.softmax(_logsumexp(logits), axis=-1)
@@ -179,7 +180,7 @@ class HierarchicalRouter(BalanceableRouter):
         of_experts = ops.where(in_use[..., None], of_experts, 0.0)
         return ops.reshape(of_groups[..., None] * of_experts, (-1, self.num_experts))
 
-    def _shares(self, scores, chosen, alone):
+    def _shares(self, scores: Tensor, chosen: Tensor, alone: bool) -> Tensor:
         """Scores `[..., n]` divided by the sum of those chosen, or of one beside its runner-up."""
         total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
         if alone:
@@ -188,19 +189,15 @@ class HierarchicalRouter(BalanceableRouter):
             total = total + ops.max(others, axis=-1, keepdims=True, initial=0.0)
         return divide_by_total(scores, total)
 
-    def logit_params(self):
-        inputs = self.kernel.shape[0] + self.use_bias
-        return inputs * (self.num_experts + self.num_groups)
-
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 2 * input_dim * (self.num_experts + self.num_groups)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("k", "num_groups", "groups_kept", "normalize")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _logsumexp(values):
+def _logsumexp(values: Tensor) -> Tensor:
     """Over the last axis; `ops.logsumexp` takes no empty batch."""
     largest = ops.stop_gradient(ops.max(values, axis=-1, keepdims=True, initial=-1e30))
     return ops.log(ops.sum(ops.exp(values - largest), axis=-1)) + largest[..., 0]

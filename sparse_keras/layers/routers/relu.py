@@ -1,10 +1,13 @@
 """ReLURouter: gates that are open exactly where they are positive, held at a target sparsity."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras import losses
-from sparse_keras.layers.routers.base import Router, open_slots
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Routing, Tensor, open_slots
 from sparse_keras.layers.validation import optional_positive_int, positive_int
 
 # What one step adds to the average of open experts, and by how many steps its trend is continued.
@@ -76,14 +79,14 @@ class ReLURouter(Router):
 
     def __init__(
         self,
-        k=2,
-        max_experts=None,
-        l1_initial=1e-8,
-        l1_multiplier=1.05,
-        num_experts=None,
-        use_bias=True,
-        **kwargs,
-    ):
+        k: int = 2,
+        max_experts: int | None = None,
+        l1_initial: float = 1e-8,
+        l1_multiplier: float = 1.05,
+        num_experts: int | None = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, use_bias=use_bias, **kwargs)
         self.k = positive_int("k", k)
         self.max_experts = optional_positive_int("max_experts", max_experts)
@@ -100,40 +103,35 @@ class ReLURouter(Router):
         self.l1_multiplier = l1_multiplier
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
     @property
-    def slots(self):
+    def slots(self) -> int:
         return self.max_experts or self.num_experts
 
     @property
-    def slots_are_experts(self):
-        return type(self).route is ReLURouter.route and self.slots == self.num_experts
+    def slots_are_experts(self) -> bool:
+        return self.slots == self.num_experts
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
-
-        def remembered(name, initial):
-            return self.add_weight(
-                name=name,
-                shape=(),
-                initializer=keras.initializers.Constant(initial),
-                trainable=False,
-                aggregation="mean",  # Over replicas, under a distribution strategy.
-            )
-
-        self.l1_coefficient = remembered("router_l1_coefficient", self.l1_initial)
+        constant = keras.initializers.Constant
+        self.l1_coefficient = self.add_training_state(
+            "router_l1_coefficient", initializer=constant(self.l1_initial)
+        )
         # Experts per token, averaged over the last steps. Negative: none yet.
-        self.average_open = remembered("router_average_open", -1.0)
+        self.average_open = self.add_training_state(
+            "router_average_open", initializer=constant(-1.0)
+        )
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         routing = super().call(inputs, mask=mask, training=training)
         if training and self.trainable:
             self._adapt(self._gates(routing, mask), mask)
         return routing
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         gates = ops.relu(logits)
         expert_index, weight, is_open = open_slots(gates, gates > 0, self.slots)
         return {
@@ -143,16 +141,16 @@ class ReLURouter(Router):
             "scores": gates,
         }
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         gates = ops.take_along_axis(ops.relu(logits), expert_index, axis=-1)
         return ops.where(is_open, gates, 0.0)
 
-    def _gates(self, routing, mask):
+    def _gates(self, routing: Routing, mask: Tensor | None) -> Tensor:
         """All gates `[N, E]`, those beyond `max_experts` included: they have to close as well."""
         gates = routing["scores"]
         return gates if mask is None else ops.where(mask[:, None], gates, 0.0)
 
-    def _adapt(self, gates, mask):
+    def _adapt(self, gates: Tensor, mask: Tensor | None) -> None:
         tokens = losses.token_count(gates, mask)
         opened = ops.sum(ops.cast(gates > 0, "float32")) / tokens
         before = ops.convert_to_tensor(self.average_open)
@@ -165,7 +163,9 @@ class ReLURouter(Router):
         # thousands of steps from leaving float32, and within reach.
         self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
 
-    def auxiliary_losses(self, routing, load, mask=None):
+    def auxiliary_losses(
+        self, routing: Routing, load: Tensor, mask: Tensor = None
+    ) -> dict[str, tuple[Any, Tensor]]:
         gates = self._gates(routing, mask)
         tokens = losses.token_count(gates, mask)
         opened = ops.sum(ops.cast(gates > 0, "float32"), axis=0)
@@ -177,10 +177,10 @@ class ReLURouter(Router):
         }
 
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         return (*super().loss_names, "sparsity_loss")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "k": self.k,

@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from sparse_keras.layers.routers.routing import Tensor
 
-def sqrt_softplus(logits):
+
+def sqrt_softplus(logits: Tensor) -> Tensor:
     """`sqrt(log(1 + exp(z)))`: as sigmoid, it tells experts apart without a softmax's competition;
     unlike it, it does not saturate."""
     # Far below 0 the softplus rounds to 0, where a square root has no finite slope.
@@ -18,7 +20,9 @@ SCORES = {
 }
 
 
-def within_best_groups(selection, num_groups, groups_kept, group_score):
+def within_best_groups(
+    selection: Tensor, num_groups: int, groups_kept: int, group_score: str
+) -> Tensor:
     """Minus infinity for the experts outside the groups that score highest.
 
     Neighbouring experts form a group, as they would share a device.

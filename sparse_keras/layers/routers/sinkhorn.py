@@ -1,11 +1,13 @@
 """SinkhornRouter: in training, tokens are shared out so that experts get nearly the same load."""
 
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, closed_to_padding, divide_by_total
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Routing, Tensor, divide_by_total
 from sparse_keras.layers.validation import positive_int
 
 # Far below any sum of shares, and a normal number of float32.
@@ -89,13 +91,20 @@ class SinkhornRouter(Router):
         k > 1.
     """
 
+    always_open = True
     sees_other_tokens = True
     predicts_alone = True
     takes_balance_loss = False
 
     def __init__(
-        self, k=2, temperature=0.3, iterations=20, normalize=True, num_experts=None, **kwargs
-    ):
+        self,
+        k: int = 2,
+        temperature: float = 0.3,
+        iterations: int = 20,
+        normalize: bool = True,
+        num_experts: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
         if self.balance_loss:
             raise ValueError(
@@ -121,16 +130,10 @@ class SinkhornRouter(Router):
         self.normalize = normalize
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
-    @property
-    def always_open(self):
-        # A subclass may close what it likes.
-        own = (getattr(type(self), name) for name in ("call", "route", "_routing"))
-        return [*own] == [SinkhornRouter.call, SinkhornRouter.route, SinkhornRouter._routing]
-
-    def balance_advice(self, training):
+    def balance_advice(self, training: bool) -> str:
         if not training:
             return (
                 "Its router balances training alone: outside, tokens go where they like best. Take "
@@ -141,18 +144,18 @@ class SinkhornRouter(Router):
             f"(now {self.iterations})."
         )
 
-    def call(self, inputs, mask=None, training=None):
-        logits = self.noisy_logits(inputs, mask, training)
+    def decide(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
+        logits = self.compute_logits(inputs)
         selection = logits
         if training:
             wished = ops.stop_gradient(logits) / self.temperature
             selection = wished * (1.0 + _WISH) + even_offsets(wished, self.iterations, mask)
-        return closed_to_padding({"logits": logits, **self._routing(logits, selection)}, mask)
+        return {"logits": logits, **self._routing(logits, selection)}
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         return self._routing(logits, logits)
 
-    def _routing(self, logits, selection):
+    def _routing(self, logits: Tensor, selection: Tensor) -> dict[str, Tensor]:
         _, expert_index = ops.top_k(selection, self.k)
         expert_index = ops.cast(expert_index, "int32")
         is_open = ops.ones_like(expert_index, dtype="bool")
@@ -163,16 +166,16 @@ class SinkhornRouter(Router):
             "scores": self._scores(logits),
         }
 
-    def _scores(self, logits):
+    def _scores(self, logits: Tensor) -> Tensor:
         return ops.sigmoid(logits) if self.k == 1 else ops.softmax(logits, axis=-1)
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         weight = ops.take_along_axis(self._scores(logits), expert_index, axis=-1)
         if self.k > 1 and self.normalize:
             weight = divide_by_total(weight, ops.sum(weight, axis=-1, keepdims=True))
         return ops.where(is_open, weight, 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "k": self.k,
@@ -182,7 +185,7 @@ class SinkhornRouter(Router):
         }
 
 
-def even_offsets(logits, iterations, mask=None):
+def even_offsets(logits: Tensor, iterations: int, mask: Tensor = None) -> Tensor:
     """What to add to the logits of each expert so that softmaxes of them use all experts alike.
 
     Sinkhorn's iterations, with the scaling of columns kept as a logarithm. The scaling of rows is

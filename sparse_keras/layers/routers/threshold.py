@@ -1,9 +1,12 @@
 """ThresholdRouter: the article's sigmoid gates, open above a threshold."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, divide_by_total, open_slots
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.routing import Tensor, divide_by_total, open_slots
 from sparse_keras.layers.validation import optional_positive_int
 
 
@@ -52,14 +55,14 @@ class ThresholdRouter(Router):
 
     def __init__(
         self,
-        threshold=0.5,
-        max_experts=None,
-        normalize=False,
-        num_experts=None,
-        balance_loss=0.01,
-        use_bias=True,
-        **kwargs,
-    ):
+        threshold: float = 0.5,
+        max_experts: int | None = None,
+        normalize: bool = False,
+        num_experts: int | None = None,
+        balance_loss: float = 0.01,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             num_experts=num_experts, balance_loss=balance_loss, use_bias=use_bias, **kwargs
         )
@@ -78,14 +81,14 @@ class ThresholdRouter(Router):
         self.normalize = normalize
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.max_experts or self.num_experts
 
     @property
-    def slots_are_experts(self):
-        return type(self).route is ThresholdRouter.route and self.slots == self.num_experts
+    def slots_are_experts(self) -> bool:
+        return self.slots == self.num_experts
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         gates = ops.sigmoid(logits)
         expert_index, weight, is_open = open_slots(
             gates, gates > self.threshold, self.experts_per_token
@@ -97,16 +100,16 @@ class ThresholdRouter(Router):
             "scores": gates,
         }
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         gates = ops.take_along_axis(ops.sigmoid(logits), expert_index, axis=-1)
         return self._normalized(ops.where(is_open, gates, 0.0))
 
-    def _normalized(self, weight):
+    def _normalized(self, weight: Tensor) -> Tensor:
         if not self.normalize:
             return weight
         return divide_by_total(weight, ops.sum(weight, axis=-1, keepdims=True))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "threshold": self.threshold,

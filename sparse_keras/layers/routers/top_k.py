@@ -1,12 +1,15 @@
 """TopKRouter: every token goes to the k experts that score highest."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import token_choice
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
-from sparse_keras.layers.routers.base import divide_by_total, refuse
+from sparse_keras.layers.routers.refusals import refuse_conflicts
+from sparse_keras.layers.routers.routing import Routing, Tensor, divide_by_total
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 from sparse_keras.layers.validation import (
     loss_weight,
@@ -136,24 +139,26 @@ class TopKRouter(BalanceableRouter):
         Balancing](https://arxiv.org/abs/2408.15664) for how it moves.
     """
 
+    always_open = True
+
     def __init__(
         self,
-        k=2,
-        num_experts=None,
-        normalize=None,
-        balance_loss=0.01,
-        z_loss=0.0,
-        select_on="score",
-        score="softmax",
-        num_groups=None,
-        groups_kept=None,
-        group_score="max",
-        scale=1.0,
-        per_expert_scale=False,
-        noise=False,
-        load_loss=0.0,
-        **kwargs,
-    ):
+        k: int = 2,
+        num_experts: int | None = None,
+        normalize: bool | str | None = None,
+        balance_loss: float = 0.01,
+        z_loss: float = 0.0,
+        select_on: str = "score",
+        score: str = "softmax",
+        num_groups: int | None = None,
+        groups_kept: int | None = None,
+        group_score: str = "max",
+        scale: float = 1.0,
+        per_expert_scale: bool = False,
+        noise: bool = False,
+        load_loss: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts=num_experts, balance_loss=balance_loss, **kwargs)
         self.z_loss = loss_weight("z_loss", z_loss)
         self.k = positive_int("k", k)
@@ -169,12 +174,12 @@ class TopKRouter(BalanceableRouter):
         self.per_expert_scale = per_expert_scale
         self.noise = noise
         self.load_loss = loss_weight("load_loss", load_loss)
-        refuse(self, token_choice.conflicts(self))
+        refuse_conflicts(self, token_choice.conflicts(self))
         self.check_bias_update()
         self.expert_scale = self.noise_kernel = None
 
     @classmethod
-    def preset(cls, family, /, **overrides):
+    def preset(cls, family: str, /, **overrides: Any) -> "TopKRouter":
         """The router of a family of models.
 
         Args:
@@ -196,11 +201,11 @@ class TopKRouter(BalanceableRouter):
         """
         return cls(**token_choice.with_preset(family, overrides))
 
-    def check_num_experts(self):
+    def check_num_experts(self) -> None:
         super().check_num_experts()
-        refuse(self, token_choice.misfits(self, self.num_experts))
+        refuse_conflicts(self, token_choice.misfits(self, self.num_experts))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
 
         def per_expert(name, initializer, shape=()):
@@ -216,20 +221,16 @@ class TopKRouter(BalanceableRouter):
             self.noise_kernel = per_expert("router_noise_kernel", "zeros", shape=input_shape[-1:])
 
     @property
-    def selects_by_bias(self):
+    def selects_by_bias(self) -> bool:
         return self.select_on == "score_plus_bias"
 
     @property
-    def experts_per_token(self):
+    def experts_per_token(self) -> int:
         return self.k
 
-    @property
-    def always_open(self):
-        return type(self).route is TopKRouter.route  # A subclass may close what it likes.
-
-    def decide(self, inputs, training=None):
+    def decide(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         if not self.noise:
-            return super().decide(inputs, training)
+            return super().decide(inputs, mask, training)
         logits = clean = self.compute_logits(inputs)
         stddev = ops.zeros_like(clean)
         if training:
@@ -244,7 +245,7 @@ class TopKRouter(BalanceableRouter):
             **self.route(logits),
         }
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         scores = SCORES[self.score](logits)
         best = 2 if self._beside_the_next else self.k
         if self.select_on == "score" and self.num_groups is None:
@@ -262,7 +263,7 @@ class TopKRouter(BalanceableRouter):
             "scores": ops.softmax(logits, axis=-1) if self.score == "identity" else scores,
         }
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         scores = SCORES[self.score](logits)
         chosen = ops.take_along_axis(scores, expert_index, axis=-1)
         if self._beside_the_next:
@@ -275,11 +276,11 @@ class TopKRouter(BalanceableRouter):
         return ops.where(is_open, self._weights(chosen, expert_index), 0.0)
 
     @property
-    def _beside_the_next(self):
+    def _beside_the_next(self) -> bool:
         """Whether the weight of a single expert is its share of the two best."""
         return self.k == 1 and self.normalize is None and self.num_experts > 1
 
-    def _selection(self, logits, scores):
+    def _selection(self, logits: Tensor, scores: Tensor) -> Tensor:
         """What experts are chosen by, float32 `[N, E]`."""
         selection = logits if self.select_on == "logits" else scores
         if self.selection_bias is not None:
@@ -288,7 +289,7 @@ class TopKRouter(BalanceableRouter):
             return selection
         return within_best_groups(selection, self.num_groups, self.groups_kept, self.group_score)
 
-    def _weights(self, chosen, expert_index):
+    def _weights(self, chosen: Tensor, expert_index: Tensor) -> Tensor:
         """The weights `[N, K]` of the experts `[N, K]` by their scores, `[N, K]` or `[N, 2]`."""
         if self.normalize == "softmax" or self.score == "identity":
             chosen = ops.softmax(chosen, axis=-1)
@@ -301,20 +302,18 @@ class TopKRouter(BalanceableRouter):
             weight = weight * ops.take(self.expert_scale, expert_index)
         return weight
 
-    def matrix_params(self):
-        added = (self.selection_bias, self.expert_scale, self.noise_kernel)
-        return super().matrix_params() + sum(
-            weight.shape[0] if len(weight.shape) == 1 else weight.shape[0] * weight.shape[1]
-            for weight in added
-            if weight is not None
-        )
-
     @property
-    def loss_names(self):
+    def loss_names(self) -> tuple[str, ...]:
         more = (name for name in ("z_loss", "load_loss") if getattr(self, name))
         return (*super().loss_names, *more)
 
-    def auxiliary_losses(self, routing, load, mask=None, num_sequences=None):
+    def auxiliary_losses(
+        self,
+        routing: Routing,
+        load: Tensor,
+        mask: Tensor = None,
+        num_sequences: int | Tensor | None = None,
+    ) -> dict[str, tuple[Any, Tensor]]:
         found = super().auxiliary_losses(routing, load, mask, num_sequences)
         if self.z_loss:
             found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
@@ -325,13 +324,15 @@ class TopKRouter(BalanceableRouter):
             found["load_loss"] = (self.load_loss, value)
         return found
 
-    def compute_output_spec(self, inputs, mask=None, training=None):
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, training: bool | None = None
+    ) -> Routing:
         found = super().compute_output_spec(inputs, mask, training)
         if self.noise:
             found |= {key: found["logits"] for key in ("clean_logits", "noise_stddev")}
         return found
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("k", "normalize", "z_loss", "select_on", "score", "num_groups", "groups_kept")
         names += ("group_score", "scale", "per_expert_scale", "noise", "load_loss")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,9 +1,13 @@
 """UniformRouter: every expert has the same weight, and there is nothing to learn."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from sparse_keras.layers.routers.base import Router, every_slot, refuse_what_has_no_effect
+from sparse_keras.layers.routers.base import Router
+from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
+from sparse_keras.layers.routers.routing import Tensor, every_slot
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -37,26 +41,23 @@ class UniformRouter(Router):
     always_open = slots_are_experts = True
     takes_balance_loss = False
 
-    def __init__(self, num_experts=None, **kwargs):
+    def __init__(self, num_experts: int | None = None, **kwargs: Any) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
-        refuse_what_has_no_effect(self)
+        refuse_arguments_without_effect(self)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.check_num_experts()
         self.built = True
 
-    def compute_logits(self, inputs):
+    def compute_logits(self, inputs: Tensor) -> Tensor:
         return ops.zeros((ops.shape(inputs)[0], self.num_experts), "float32")
 
-    def route(self, logits):
+    def route(self, logits: Tensor) -> dict[str, Tensor]:
         weight = ops.ones_like(logits) / self.num_experts
         return {**every_slot(weight), "scores": weight}
 
-    def weigh(self, logits, expert_index, is_open):
+    def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         return ops.cast(is_open, "float32") / self.num_experts
 
-    def matrix_params(self):
-        return 0
-
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         return 0
