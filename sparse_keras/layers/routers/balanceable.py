@@ -5,8 +5,9 @@ from typing import Any
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Routing, Tensor
+from sparse_keras.layers.routers.routing import Routing
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 UPDATE_RATE = 0.001  # Of the paper: 1e-4 is slow, 1e-2 swings.

@@ -7,8 +7,9 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.contract import RouterContract
-from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding
+from sparse_keras.layers.routers.routing import Routing, closed_to_padding
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import for_group
-from sparse_keras.layers.routers.routing import Tensor
 from sparse_keras.layers.routers.top_k import TopKRouter
 from sparse_keras.layers.validation import optional_positive_int
 

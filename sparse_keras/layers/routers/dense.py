@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Tensor, every_slot
+from sparse_keras.layers.routers.routing import every_slot
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

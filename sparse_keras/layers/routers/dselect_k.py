@@ -8,8 +8,9 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import keras_private
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Routing, Tensor, every_slot
+from sparse_keras.layers.routers.routing import Routing, every_slot
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding, every_slot
+from sparse_keras.layers.routers.routing import Routing, closed_to_padding, every_slot
 from sparse_keras.ops import expert_capacity
 
 

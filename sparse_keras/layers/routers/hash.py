@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
-from sparse_keras.layers.routers.routing import Routing, Tensor, closed_to_padding
+from sparse_keras.layers.routers.routing import Routing, closed_to_padding
 from sparse_keras.layers.validation import positive_int
 
 

@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from sparse_keras._internal import token_choice
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
 from sparse_keras.layers.routers.refusals import refuse_conflicts
-from sparse_keras.layers.routers.routing import Tensor, divide_by_total
+from sparse_keras.layers.routers.routing import divide_by_total
 from sparse_keras.layers.validation import positive_int
 
 

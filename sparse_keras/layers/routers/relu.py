@@ -6,8 +6,9 @@ import keras
 from keras import ops
 
 from sparse_keras import losses
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Routing, Tensor, open_slots
+from sparse_keras.layers.routers.routing import Routing, open_slots
 from sparse_keras.layers.validation import optional_positive_int, positive_int
 
 # What one step adds to the average of open experts, and by how many steps its trend is continued.

@@ -3,11 +3,11 @@
 N is the number of tokens, E that of experts, and K that of slots: places for a token's experts.
 """
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from keras import ops
 
-Tensor = Any  # What a tensor is depends on the backend.
+from sparse_keras._internal.typing import Tensor
 
 
 class Routing(TypedDict):

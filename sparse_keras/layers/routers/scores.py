@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from sparse_keras.layers.routers.routing import Tensor
+from sparse_keras._internal.typing import Tensor
 
 
 def sqrt_softplus(logits: Tensor) -> Tensor:

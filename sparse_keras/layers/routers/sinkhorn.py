@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Routing, Tensor, divide_by_total
+from sparse_keras.layers.routers.routing import Routing, divide_by_total
 from sparse_keras.layers.validation import positive_int
 
 # Far below any sum of shares, and a normal number of float32.

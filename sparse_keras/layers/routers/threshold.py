@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
-from sparse_keras.layers.routers.routing import Tensor, divide_by_total, open_slots
+from sparse_keras.layers.routers.routing import divide_by_total, open_slots
 from sparse_keras.layers.validation import optional_positive_int
 
 

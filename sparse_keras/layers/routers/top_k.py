@@ -7,9 +7,10 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import token_choice
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
 from sparse_keras.layers.routers.refusals import refuse_conflicts
-from sparse_keras.layers.routers.routing import Routing, Tensor, divide_by_total
+from sparse_keras.layers.routers.routing import Routing, divide_by_total
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 from sparse_keras.layers.validation import (
     loss_weight,
