@@ -1,4 +1,4 @@
-"""Routers: who goes where, one router a file."""
+"""Routers decide which experts each token goes to: one router a file."""
 
 import collections
 import functools
@@ -39,16 +39,16 @@ ROUTERS = Builders(
     },
 )
 
-# The families of models whose routers `TopKRouter.preset` makes are names, too.
+# So are the families of models that `TopKRouter.preset` knows.
 _NAMES = collections.ChainMap(
     ROUTERS, {name: functools.partial(TopKRouter.preset, name) for name in PRESETS}
 )
 
 
 def router_from(identifier: Any, **defaults: Any) -> Router:
-    """The router that `identifier` is or names: see `identifiers.get`.
+    """Returns the router that `identifier` is or names; see `identifiers.get`.
 
-    `"deepseek_v3"` is `{"type": "top_k", "preset": "deepseek_v3"}`, and so for each preset.
+    The name of a preset such as `"deepseek_v3"` means `{"type": "top_k", "preset": "deepseek_v3"}`.
     """
     if isinstance(identifier, dict) and identifier.get("type") in ("top_k", "cosine"):
         identifier = dict(identifier)

@@ -1,4 +1,4 @@
-"""BalanceableRouter: more ways to balance a choice of experts, with losses and without."""
+"""BalanceableRouter: more ways to balance the load of experts, with losses and without."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing
 from sparse_keras.layers.validation import loss_weight, positive_int
 
-UPDATE_RATE = 0.001  # Of the paper: 1e-4 is slow, 1e-2 swings.
+UPDATE_RATE = 0.001  # As in the paper, where 1e-4 is slow and 1e-2 oscillates.
 
 
 class BalanceableRouter(Router):
-    """Base class of routers that may be balanced by more losses, or by a bias instead.
+    """Base class of routers that can be balanced by further losses, or by a selection bias.
 
-    A subclass that selects by score plus bias makes the bias in its `build`, by
+    A subclass that selects by score plus bias creates the bias in its `build`, with
     `add_selection_bias()`. Each training step then moves the bias of every expert against its load:
 
         bias_e <- bias_e + bias_update_rate * sign(mean load - load_e)
 
-    `load_e` counts the open assignments of the step that are not padding, before any is dropped for
-    want of capacity. No gradient is involved, and no loss. The step itself still selects by the old
-    bias. Outside training, or with `trainable=False`, the bias stays.
+    `load_e` counts the open assignments of the step, without padding and before any is dropped
+    because its expert is full. No gradient and no loss are involved. The step itself still selects
+    by the old bias. Outside training, or with `trainable=False`, the bias does not change.
 
-    Where an optimizer accumulates gradients over n batches, `bias_update_every=n` moves the bias
-    once for all n, by their load together, as if they were one batch. Under a distribution strategy
-    the load is that of all replicas, and they agree on the bias.
+    If an optimizer accumulates gradients over n batches, `bias_update_every=n` moves the bias once
+    every n batches, by their total load, as if they were one batch. Under a distribution strategy
+    the load is that of all replicas, and all have the same bias.
 
     Args:
         sequence_balance_loss: Weight of `losses.sequence_balance_loss`. The mixture that owns the
@@ -36,9 +36,9 @@ class BalanceableRouter(Router):
         token_entropy_loss: Weight of `losses.token_entropy_loss`, which does not balance.
         bias_update_rate: How far a step moves the bias; 0 leaves it as it is. `None` means 0.001 if
             there is a bias.
-        bias_update_every: Number of training calls between two moves of the bias: batches that an
-            optimizer accumulates, times the calls in a step where the layer is shared.
-        **kwargs: Of `Router`.
+        bias_update_every: Number of training calls between two moves of the bias: the batches that
+            an optimizer accumulates, times the calls in a step if the layer is shared.
+        **kwargs: Arguments of `Router`.
 
     Reference:
         [Auxiliary-Loss-Free Load Balancing](https://arxiv.org/abs/2408.15664), algorithm 1;
@@ -68,7 +68,10 @@ class BalanceableRouter(Router):
         return False
 
     def check_bias_update(self) -> None:
-        """Raises a ValueError if arguments of the bias have no effect: the end of `__init__`."""
+        """Raises a ValueError if an argument of the bias has no effect.
+
+        Subclasses call it at the end of `__init__`.
+        """
         rate = self.bias_update_rate
         if rate is not None and not 0.0 <= rate < float("inf"):
             raise ValueError(f"`bias_update_rate` must be at least 0. Received: {rate!r}.")
@@ -85,13 +88,13 @@ class BalanceableRouter(Router):
 
     @property
     def bias_step(self) -> float:
-        """How far a step of training moves the bias; 0 if there is none."""
+        """How far a training step moves the bias; 0 if there is none."""
         if not self.selects_by_bias:
             return 0.0
         return UPDATE_RATE if self.bias_update_rate is None else self.bias_update_rate
 
     def add_selection_bias(self) -> None:
-        """Makes the weights that belong to the bias."""
+        """Creates the selection bias, and the load that moves it."""
         self.selection_bias = self.add_weight(
             name="router_selection_bias",
             shape=(self.num_experts,),
@@ -100,10 +103,10 @@ class BalanceableRouter(Router):
             aggregation="mean",  # Over replicas, which agree.
         )
         if self.bias_step:
-            # The load since the last move, and after it the number of calls. It is a weight also
-            # where it lives for one call only: under a distribution strategy, replicas see each
-            # other's load through it. (Of the load, only the direction to its mean counts, so that
-            # a mean over replicas does.)
+            # The load since the last move, followed by the number of calls. It is a weight even if
+            # it lives for one call only: under a distribution strategy, replicas see each other's
+            # load through it. (Only the sign of the difference from the mean load counts, so that
+            # the mean over replicas serves as well as their sum.)
             self._load_since_move = self.add_training_state(
                 "router_load_since_move", (self.num_experts + 1,)
             )
@@ -129,7 +132,7 @@ class BalanceableRouter(Router):
         since = ops.convert_to_tensor(self._load_since_move)
         load, calls = since[:-1], since[-1]
         move = self.bias_step * ops.sign(ops.mean(load) - load)
-        # `where`, not a branch: replicas cannot meet inside one.
+        # `where`, not `cond`: replicas cannot synchronize inside a branch.
         due = calls >= self.bias_update_every
         self.selection_bias.assign_add(ops.where(due, move, ops.zeros_like(move)))
         self._load_since_move.assign(ops.where(due, ops.zeros_like(since), since))
@@ -150,20 +153,20 @@ class BalanceableRouter(Router):
         mask: Tensor = None,
         num_sequences: int | Tensor | None = None,
     ) -> dict[str, tuple[Any, Tensor]]:
-        found = super().auxiliary_losses(routing, load, mask)
+        pairs = super().auxiliary_losses(routing, load, mask)
         scores = routing["scores"]
         if self.sequence_balance_loss:
             value = losses.sequence_balance_loss(
                 scores, routing["expert_index"], routing["is_open"], num_sequences, mask
             )
-            found["sequence_balance_loss"] = (self.sequence_balance_loss, value)
+            pairs["sequence_balance_loss"] = (self.sequence_balance_loss, value)
         if self.mean_entropy_loss:
             value = losses.mean_entropy_loss(scores, mask)
-            found["mean_entropy_loss"] = (self.mean_entropy_loss, value)
+            pairs["mean_entropy_loss"] = (self.mean_entropy_loss, value)
         if self.token_entropy_loss:
             value = losses.token_entropy_loss(scores, mask)
-            found["token_entropy_loss"] = (self.token_entropy_loss, value)
-        return found
+            pairs["token_entropy_loss"] = (self.token_entropy_loss, value)
+        return pairs
 
     def get_config(self) -> dict[str, Any]:
         return {

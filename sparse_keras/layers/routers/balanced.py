@@ -1,4 +1,4 @@
-"""BalancedRouter: tokens are dealt to the experts like cards, whatever they hold."""
+"""BalancedRouter: deals tokens to the experts in turn, whatever the tokens contain."""
 
 from typing import Any
 
@@ -19,24 +19,24 @@ class BalancedRouter(Router):
         experts of token n = (n k, n k + 1, ..., n k + k - 1) mod E
         weight             = softmax(x @ kernel) of these experts, divided by their sum
 
-    It is for experiments. Speed is measured at a balanced load before any router has learned one;
-    a run that fails with a learned router and not with this one fails by its routing; and a quality
-    that this router reaches does not come from knowing which expert a token needs.
+    It is for experiments. It measures speed at a balanced load before any router has learned one.
+    If a run fails with a learned router but not with this one, the routing is at fault. And the
+    quality that a model reaches with this router does not come from sending tokens to the right
+    experts.
 
-    The loads of two experts differ by one assignment at most. Padding is passed over. What a token
-    holds decides nothing but its weights, so that the router learns, at the cost of any other. For
-    k = 1 the divisor is the sum of the score and the best of the others, as in `TopKRouter`.
+    The loads of two experts differ by at most one assignment. Padding is skipped. A token's content
+    decides its weights only, so the router still learns, and costs as much as any other. For k = 1
+    the divisor is the sum of the score and the best of the others, as in `TopKRouter`.
 
-    A token's experts depend on its place in the batch: another place, other experts.
+    A token's experts depend on its position in the batch.
 
     Args:
         k: K, experts per token.
-        equal_weights: Whether every weight is 1 / k. The router then has no weights of its own, and
-            tokens are treated without regard to what they hold.
-        shuffle: Whether the tokens are dealt in a random order, and to the experts in a random
-            order, both drawn anew for each call in training. Outside training the order is that of
-            the batch.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        equal_weights: Whether every weight is 1 / k. The router then has no parameters, and the
+            content of tokens has no influence at all.
+        shuffle: Whether training deals the tokens in random order to the experts in random order,
+            both drawn for each call. Outside training the order is that of the batch.
+        num_experts: E. `None` to take it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant.)
         jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
@@ -54,7 +54,7 @@ class BalancedRouter(Router):
 
     Raises:
         ValueError: If a `balance_loss` is given, `k` exceeds the number of experts, or an argument
-            would change nothing beside `equal_weights=True`.
+            has no effect with `equal_weights=True`.
 
     Example:
 
@@ -65,8 +65,8 @@ class BalancedRouter(Router):
 
     Reference:
         `force-load-balancing` of [Megatron-Core](https://github.com/NVIDIA/Megatron-LM) and
-        `use_random_routing` of [MaxText](https://github.com/AI-Hypercomputer/maxtext), which make
-        the load even on average by random logits. Here it is even in each call.
+        `use_random_routing` of [MaxText](https://github.com/AI-Hypercomputer/maxtext), which draw
+        random logits, so that the load is even on average. Here it is even in each call.
     """
 
     always_open = True
@@ -119,7 +119,7 @@ class BalancedRouter(Router):
         return self._routing(logits, self._in_order(logits, None))
 
     def _in_order(self, logits: Tensor, mask: Tensor | None) -> Tensor:
-        """The experts dealt to each token, int32 `[N, K]`, by its place among those that count."""
+        """Deals the experts int32 `[N, K]` to the tokens in turn, without padding."""
         if mask is None:
             turn = ops.arange(ops.shape(logits)[0], dtype="int32")
         else:
@@ -127,10 +127,10 @@ class BalancedRouter(Router):
         return self._dealt(turn)
 
     def _shuffled(self, logits: Tensor, mask: Tensor | None) -> Tensor:
-        """The same, in a random order of tokens and of experts."""
+        """Deals in a random order of tokens and of experts."""
         draws = keras.random.uniform((ops.shape(logits)[0],), seed=self.seed_generator)
         if mask is not None:
-            draws = ops.where(mask, draws, 2.0)  # Behind all that count.
+            draws = ops.where(mask, draws, 2.0)  # Padding comes last.
         turn = ops.cast(ops.argsort(ops.argsort(draws)), "int32")
         order = ops.argsort(keras.random.uniform((self.num_experts,), seed=self.seed_generator))
         return ops.take(ops.cast(order, "int32"), self._dealt(turn))
@@ -154,8 +154,8 @@ class BalancedRouter(Router):
         weight = ops.take_along_axis(scores, expert_index, axis=-1)
         total = ops.sum(weight, axis=-1, keepdims=True)
         if self.k == 1 and self.num_experts > 1:
-            given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
-            total = total + ops.max(ops.where(given, 0.0, scores), axis=-1, keepdims=True)
+            is_chosen = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
+            total = total + ops.max(ops.where(is_chosen, 0.0, scores), axis=-1, keepdims=True)
         return ops.where(is_open, divide_by_total(weight, total), 0.0)
 
     def flops_per_token(self, input_dim: int) -> int:

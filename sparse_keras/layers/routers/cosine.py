@@ -13,7 +13,7 @@ from sparse_keras.layers.routers.top_k import TopKRouter
 from sparse_keras.layers.validation import optional_positive_int
 
 # A vector shorter than the square root of this has no direction. Its cosines are 0, and so is its
-# gradient, which would else be that much larger than others.
+# gradient, which would otherwise be huge.
 _NO_LENGTH = 1e-12
 _LOWEST_TEMPERATURE = 0.01
 
@@ -25,23 +25,25 @@ class CosineRouter(TopKRouter):
         token  = x @ kernel                               [N, P]
         logits = cosine(token, embeddings) / temperature  [+ bias]
 
-    The rest is that of a `TopKRouter`, and so are its other arguments. A plain router's logits grow
-    with the lengths of tokens and of experts' vectors, and training pulls tokens towards the
-    vectors of their experts, until they tell little else. Here lengths do not count, and P is small
-    beside D: that much of a token at most has to serve the router.
+    All else is as in a `TopKRouter`, which also has the other arguments. A plain router's logits
+    grow with the lengths of tokens and of the experts' vectors, and training pulls tokens towards
+    the vectors of their experts, until they carry little other information (representation
+    collapse). Here lengths do not count, and P is small compared with D, so that the router needs
+    only a small part of a token's dimensions.
 
-    The temperature is learned, as its logarithm, and kept at 0.01 or above.
+    The logarithm of the temperature is learned. The temperature never falls below 0.01.
 
     Args:
-        projection_dim: P. `None` means E / 2, as in the paper, and 2 for fewer than 4 experts: in
-            one dimension there are two directions.
-        initial_temperature: The temperature at first, at least 0.01. The default is our choice.
+        projection_dim: P. `None` means E / 2, as in the paper, but at least 2: in one dimension
+            there are only two directions.
+        initial_temperature: Initial value of the temperature, at least 0.01. The paper does not
+            give one.
         k: K, experts per token.
         use_bias: Whether a bias is added to the cosines divided by the temperature.
         kernel_initializer: Initializer of the `[D, P]` matrix and of the experts' embeddings
-            `[P, E]`. Not a constant: directions must differ.
+            `[P, E]`. It must not be a constant, since directions must differ.
         kernel_regularizer: Regularizer of both matrices.
-        **kwargs: As for `TopKRouter`. Noise is added to the logits, after the division.
+        **kwargs: Arguments of `TopKRouter`. Noise is added to the logits, after the division.
 
     Call arguments:
         inputs: `[N, D]`.
@@ -98,7 +100,7 @@ class CosineRouter(TopKRouter):
 
     @property
     def _width(self) -> int:
-        """P."""
+        """P, the dimensions in which directions are compared."""
         return self.projection_dim or max(self.num_experts // 2, 2)
 
     def add_logit_weights(self, input_dim: int) -> None:
@@ -144,8 +146,8 @@ class CosineRouter(TopKRouter):
 
 
 def _directions(vectors: Tensor, axis: int) -> Tensor:
-    """Vectors divided by their lengths; zeros for what has none."""
+    """Divides vectors by their lengths; those without a direction become zeros."""
     square = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
     has_length = square > _NO_LENGTH
-    # Two `where`s: one alone would leave 0 times infinity in the gradient.
+    # Two `where`s: with one, the gradient would contain 0 times infinity.
     return ops.where(has_length, vectors * ops.rsqrt(ops.where(has_length, square, 1.0)), 0.0)

@@ -16,12 +16,12 @@ class DenseRouter(Router):
 
         weight = softmax(x @ kernel)
 
-    Nothing is sparse here: every expert computes every token. It is the choice for a few small
-    experts that several tasks share, and the baseline of sparse routers.
+    Nothing is sparse here: every expert computes every token. Use it for a few small experts that
+    several tasks share, or as a baseline for sparse routers.
 
     Args:
-        num_experts: E. `None` to learn it from the layer that owns the router.
-        importance_loss: Weight of the importance loss. (A balance loss would be constant, since
+        num_experts: E. `None` to take it from the layer that owns the router.
+        importance_loss: Weight of the importance loss. (A balance loss would be constant, because
             every expert gets every token.)
         jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.

@@ -1,4 +1,4 @@
-"""DSelectKRouter: a choice of k experts that is continuous, and learned by gradients alone."""
+"""DSelectKRouter: a continuous choice of k experts, learned by gradients alone."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from sparse_keras.layers.validation import loss_weight, positive_int
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class DSelectKRouter(Router):
-    """Chooses at most `k` experts by `k` selectors, each of which spells an expert in bits.
+    """Chooses at most `k` experts by `k` selectors, each of which encodes its expert in bits.
 
         bit_b = S(z_b)                                    z = x @ kernel + bias, for each selector
         r_e = product over bits of (bit_b if bit b of e is 1, else 1 - bit_b)
@@ -24,34 +24,33 @@ class DSelectKRouter(Router):
 
     S is the smooth step: a cubic from 0 to 1 that is exactly 0 below `-gamma / 2` and exactly 1
     above `gamma / 2`. There is no top-k and no noise: weights are smooth in x and in the kernel.
-    Once all bits of a token are 0 or 1, it has `k` experts at most, fewer if selectors agree.
+    Once all bits of a token are 0 or 1, it has at most `k` experts, fewer if selectors agree.
 
-    **It is dense until then.** A bit in between opens every expert that it may stand for, up to E
-    of them, and each open expert is computed. The entropy loss drives bits to 0 or 1. What
-    `flops_per_token` counts is the cost at the end, k experts. Selectors that start alike may end
-    alike, with fewer than `k` experts: a wider `kernel_initializer`, and a heavy entropy loss that
-    grows over `entropy_warmup_steps`, make it rarer.
+    **Until then it is dense.** A bit between 0 and 1 opens every expert whose code fits, up to E of
+    them, and each open expert is computed. The entropy loss pushes bits to 0 or 1.
+    `flops_per_token` counts the final cost, k experts. Selectors that start alike may end alike,
+    with fewer than `k` experts. This is rarer with a wider `kernel_initializer`, and with a large
+    entropy loss that grows over `entropy_warmup_steps`.
 
-    E need not be a power of two. Codes that would stand for no expert (6 and 7 for E = 6) ignore
-    their first bit, and so stand for experts 2 and 3: every code is an expert, and the weights of a
-    token always sum to 1. (The paper drops such codes and adds a loss, `1 / sum of r`, which has no
-    bound.)
+    E need not be a power of two. Codes without an expert (6 and 7 for E = 6) ignore their first
+    bit, and so encode experts 2 and 3: every code is an expert, and the weights of a token always
+    sum to 1. (The paper drops such codes and adds a loss, `1 / sum of r`, which is unbounded.)
 
     Args:
-        k: Selectors, the experts of a token once it has decided.
-        per_example: Whether the choice depends on x. False: one choice for all tokens.
-        gamma: Width of the smooth step. A larger one decides later.
-        entropy_loss: Weight of the selectors' mean entropy, over tokens and selectors, divided by
-            log E: 1 for selectors that are undecided, 0 for those that have decided.
+        k: Number of selectors, and of a token's experts once all bits are 0 or 1.
+        per_example: Whether the choice depends on x. False makes one choice for all tokens.
+        gamma: Width of the smooth step. With a larger one, bits reach 0 or 1 later.
+        entropy_loss: Weight of the selectors' entropy, averaged over tokens and selectors and
+            divided by log E: 1 for a uniform choice, 0 once all bits are 0 or 1.
         entropy_warmup_steps: Training steps over which that weight grows from 0 to `entropy_loss`.
-            A layer that is called several times in a step counts one.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+            Several calls of a layer within a step count as one.
+        num_experts: E. `None` to take it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant while
             every expert is open.)
         jitter: Half width of multiplicative noise on the router's input in training.
-        use_bias: Whether z and alpha have a bias. `None`: if the choice depends on x.
-        kernel_initializer: Initializer of the matrix. `None`: uniform within `gamma / 100`, so that
-            at first all bits are near 1/2. From large values, gradients would be 0.
+        use_bias: Whether z and alpha have a bias. `None` means `per_example`.
+        kernel_initializer: Initializer of the matrix. `None` means uniform within `gamma / 100`, so
+            that all bits start near 1/2. With large values, gradients would be 0.
         kernel_regularizer: Regularizer of the matrix.
         seed: Seed of the jitter.
 
@@ -66,7 +65,7 @@ class DSelectKRouter(Router):
         `[N, 1]`: the mean entropy of a token's selectors over log E.
 
     Raises:
-        ValueError: If `k` exceeds E, or an argument is given that would have no effect.
+        ValueError: If `k` exceeds E, or an argument would have no effect.
 
     Example:
 
@@ -138,7 +137,7 @@ class DSelectKRouter(Router):
 
     @property
     def bits(self) -> int:
-        """The length of an expert's code."""
+        """Number of bits in an expert's code."""
         return (self.num_experts - 1).bit_length()
 
     def build(self, input_shape: tuple) -> None:
@@ -160,13 +159,13 @@ class DSelectKRouter(Router):
 
     def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         if training and self.entropy_warmup_steps and keras_private.is_first_call_of_step(self):
-            # Its end is enough: beyond, float32 would stop counting some day.
+            # Counting ends with the warm-up: float32 could not count for ever.
             steps = ops.minimum(self.steps + 1.0, float(self.entropy_warmup_steps))
             self.steps.assign(steps)
         return super().call(inputs, mask=mask, training=training)
 
     def compute_logits(self, inputs: Tensor) -> Tensor:
-        """What codes and weights of selectors are made of: `[N, k * (bits + 1)]`."""
+        """Returns z and alpha of all selectors: `[N, k * (bits + 1)]`."""
         if self.per_example:
             return super().compute_logits(inputs)
         tokens = ops.shape(inputs)[0]
@@ -184,14 +183,14 @@ class DSelectKRouter(Router):
         }
 
     def _selectors(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Each selector's distribution over experts, `[N, k, E]`, and alpha, `[N, k]`."""
+        """Returns each selector's distribution over experts, `[N, k, E]`, and alpha, `[N, k]`."""
         alpha = logits[:, : self.k]
         bits = smooth_step(logits[:, self.k :], self.gamma)
         bits = ops.reshape(bits, (ops.shape(alpha)[0], self.k, self.bits))
         codes = ops.ones_like(alpha)[..., None]
         for b in range(self.bits):
             bit = bits[..., b : b + 1]
-            # The last bit is the highest. Codes with it stand for the experts that are left.
+            # The last bit is the highest. Codes that have it set encode the remaining experts.
             more = min(codes.shape[-1], self.num_experts - codes.shape[-1])
             with_bit, without = codes[..., :more] * bit, codes[..., :more] * (1.0 - bit)
             codes = ops.concatenate([without, codes[..., more:], with_bit], axis=-1)
@@ -208,14 +207,14 @@ class DSelectKRouter(Router):
     def auxiliary_losses(
         self, routing: Routing, load: Tensor, mask: Tensor = None
     ) -> dict[str, tuple[Any, Tensor]]:
-        found = super().auxiliary_losses(routing, load, mask)
+        pairs = super().auxiliary_losses(routing, load, mask)
         if self.entropy_loss:
             weight = self.entropy_loss
             if self.entropy_warmup_steps:
                 weight = weight * ops.convert_to_tensor(self.steps) / self.entropy_warmup_steps
             value = losses.masked_mean(routing["selector_entropy"][:, 0], mask)
-            found["entropy_loss"] = (weight, value)
-        return found
+            pairs["entropy_loss"] = (weight, value)
+        return pairs
 
     def flops_per_token(self, input_dim: int) -> int:
         return 2 * input_dim * self.k * (self.bits + 1) if self.per_example else 0
@@ -239,9 +238,9 @@ class DSelectKRouter(Router):
 
 
 def smooth_step(values: Tensor, gamma: float) -> Tensor:
-    """0 below `-gamma / 2`, 1 above `gamma / 2`, and between them the cubic whose slope is 0 there.
+    """Returns 0 below `-gamma / 2`, 1 above `gamma / 2`, and between them a smooth cubic.
 
-    Both ends are exact, so that a bit that has decided closes the experts it does not stand for.
+    Both ends are exact, so that a bit that has reached 0 or 1 closes the experts of other codes.
     """
     t = ops.clip(values / gamma, -0.5, 0.5)
     cubic = (1.5 - 2.0 * t * t) * t + 0.5

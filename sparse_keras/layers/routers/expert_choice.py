@@ -20,29 +20,29 @@ class ExpertChoiceRouter(Router):
         expert e is open for its C best tokens,           C = ceil(capacity_factor * N / E)
         weight = scores, where open
 
-    Every expert gets C tokens, and no loss is needed for that. A token gets as many experts as pick
-    it, from none to E, and `capacity_factor` on average.
+    Every expert gets C tokens, and needs no loss for that. A token gets as many experts as pick it:
+    from none to E, and `capacity_factor` on average.
 
-    **A token's output depends on the other tokens.** In training that is the method. In prediction
-    it means that `predict(x)[i]` is not `predict(x[i:i+1])`: a token alone is picked by every
-    expert. There are two ways out. With a `threshold_decay`, an expert is open outside training to
-    each token that reaches its threshold: the lowest score that it picked in training, averaged
-    over steps. `group_by="example"` lets experts pick among the tokens of each example.
+    **A token's output depends on the other tokens of the batch.** In prediction, `predict(x)[i]` is
+    not `predict(x[i:i+1])`: a token alone is picked by every expert. There are two ways to avoid
+    this. With a `threshold_decay`, an expert is open outside training to each token that reaches
+    its threshold: the lowest score that it picked in training, averaged over steps. With
+    `group_by="example"`, experts pick among the tokens of each example.
 
     **It leaks the future in causal models**, such as language models: whether a token is picked
-    depends on later tokens. The training loss looks better than the model is. A mixture that is
-    called behind a causal layer of a functional model warns of that, and so does
-    `callbacks.ExpertLoad` at the start of `fit`; causal attention hidden inside a layer's `call`
-    is not found.
+    depends on later tokens, so that the training loss looks better than the model is. A mixture
+    that follows a causal layer of a functional model warns of this, and so does
+    `callbacks.ExpertLoad` at the start of `fit`. They do not see causal attention inside a layer's
+    `call`.
 
     Args:
         capacity_factor: Experts per token, on average; at most E.
         group_by: `"batch"`: an expert picks among all tokens of a batch. `"example"`: among those
             of each example, for inputs of rank 3 or 4.
-        threshold_decay: `None`: experts pick outside training as well. A number such as 0.99: how
-            much of the averaged thresholds one training step keeps; see above. The first steps are
-            averaged evenly, and before them experts pick.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        threshold_decay: Decay of the moving average of thresholds, such as 0.99; see above. The
+            first steps are averaged evenly. Before the first training step, and with `None`,
+            experts pick outside training as well.
+        num_experts: E. `None` to take it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant.)
         jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
@@ -52,17 +52,17 @@ class ExpertChoiceRouter(Router):
 
     Call arguments:
         inputs: `[N, D]`.
-        mask: Optional bool `[N]`, False for padding, which is never picked. N counts the others.
+        mask: Optional bool `[N]`, False for padding, which is never picked and not counted in N.
         training: Whether the call is part of training.
-        positions: The number of tokens of each example, for `group_by="example"`. The owner of
-            the router passes it.
+        positions: The number of tokens of each example, for `group_by="example"`. The layer that
+            owns the router passes it.
 
     Returns:
         The routing, a dict; see `Router`. K is E, and slot e is expert e.
 
     Raises:
-        ValueError: If a `balance_loss` is given, if `capacity_factor` exceeds E, or if tokens are
-            to be grouped by examples that have only one.
+        ValueError: If a `balance_loss` is given, if `capacity_factor` exceeds E, or if
+            `group_by="example"` and inputs have rank 2.
 
     Example:
 
@@ -194,20 +194,20 @@ class ExpertChoiceRouter(Router):
     def _choose(
         self, logits: Tensor, mask: Tensor | None, positions: Any = None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The routing `[N, E]`, and each expert's lowest chosen score in each group, `[G, E]`.
+        """Returns the routing, and each expert's lowest chosen score in each group, `[G, E]`.
 
-        A group is `positions` tokens; `None` for all tokens.
+        A group is `positions` tokens, or all tokens if it is `None`.
         """
         scores = ops.softmax(logits, axis=-1)
         groups = (1, -1) if positions is None else (-1, positions)
         grouped = ops.reshape(scores, (*groups, self.num_experts))
-        # One place more, behind every token, is where an expert looks that has no token to pick.
+        # One place more, behind every token, for experts that have no token to pick.
         nobody = -ops.ones_like(ops.sum(grouped, axis=1, keepdims=True))
         if mask is None:
             counts = ops.ones_like(nobody[..., 0]) * ops.cast(ops.shape(grouped)[1], scores.dtype)
         else:
             mask = ops.reshape(mask, groups)
-            grouped = ops.where(mask[..., None], grouped, -1.0)  # Behind every score there is.
+            grouped = ops.where(mask[..., None], grouped, -1.0)  # Below every score.
             counts = ops.sum(ops.cast(mask, scores.dtype), axis=1, keepdims=True)
         capacity = expert_capacity(self.capacity_factor, counts, self.num_experts)
         capacity = ops.minimum(capacity, ops.cast(counts, "int32"))[..., None]  # [G, 1, 1]
@@ -230,14 +230,14 @@ class ExpertChoiceRouter(Router):
 
     def _remember(self, lowest: Tensor) -> None:
         """Averages the thresholds over the groups of this step that have tokens, and over steps."""
-        found = lowest >= 0.0  # Of a group of padding alone, the lowest score is -1.
-        groups = ops.sum(ops.cast(found, lowest.dtype), axis=0)
-        mean = ops.sum(ops.where(found, lowest, 0.0), axis=0) / ops.maximum(groups, 1.0)
+        has_tokens = lowest >= 0.0  # The lowest score of a group of padding alone is -1.
+        groups = ops.sum(ops.cast(has_tokens, lowest.dtype), axis=0)
+        mean = ops.sum(ops.where(has_tokens, lowest, 0.0), axis=0) / ops.maximum(groups, 1.0)
         steps = self.threshold_steps + ops.cast(groups[0] > 0, lowest.dtype)
-        kept = ops.minimum(self.threshold_decay, (steps - 1.0) / ops.maximum(steps, 1.0))
-        kept = ops.where(groups > 0, kept, 1.0)
-        self.thresholds.assign(kept * self.thresholds + (1.0 - kept) * mean)
-        # Beyond a million steps the count says nothing new, and would leave float32's integers.
+        decay = ops.minimum(self.threshold_decay, (steps - 1.0) / ops.maximum(steps, 1.0))
+        decay = ops.where(groups > 0, decay, 1.0)
+        self.thresholds.assign(decay * self.thresholds + (1.0 - decay) * mean)
+        # A count beyond a million changes nothing, and would not fit in float32 some day.
         self.threshold_steps.assign(ops.minimum(steps, 1e6))
 
     def _by_threshold(self, routing: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""HashRouter: the experts of a token are looked up by its id, and nothing is learned."""
+"""HashRouter: looks a token's experts up by its id, and learns nothing."""
 
 from typing import Any
 
@@ -15,28 +15,28 @@ from sparse_keras.layers.validation import positive_int
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class HashRouter(Router):
-    """Sends each token to the `k` experts that a table has for its id, each with the weight 1 / k.
+    """Sends each token to the `k` experts that a table holds for its id, with weights 1 / k.
 
-    The table, `[vocabulary_size, k]`, is drawn once: for each of k hashes, the ids in random order
-    are dealt out to the experts, so that with one hash each expert gets as many ids as any other,
-    and with more nearly so, since the experts of an id differ. It is the same
-    in every process and on every backend, and saved with the model. `adapt` deals out by how often
-    ids occur instead.
+    The table, `[vocabulary_size, k]`, is drawn once: each of its k columns deals the ids, in random
+    order, to the experts. With one column, every expert gets the same number of ids, and with more
+    nearly so, because the experts of an id must differ. The table depends on `seed` alone, not on
+    the process or the backend, and is saved with the model. `adapt` makes one by the frequencies of
+    ids instead.
 
-    The ids come with the call of the mixture:
+    Pass the ids in the call of the mixture:
 
         MixtureOfExperts(bank, router=HashRouter(vocabulary_size=5000))(x, token_ids=ids)
 
     Args:
-        vocabulary_size: V, the number of ids. Others are taken modulo V.
-        k: K, experts per token. They differ.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        vocabulary_size: V, the number of ids. Larger ids are taken modulo V.
+        k: K, experts per token, all different.
+        num_experts: E. `None` to take it from the layer that owns the router.
         seed: Seed of the table.
 
     Call arguments:
-        inputs: `[N, D]`, which only say how many tokens there are.
+        inputs: `[N, D]`. The router does not look at them.
         mask: Optional bool `[N]`, False for padding.
-        training: Whether the call is part of training. It changes nothing.
+        training: Whether the call is part of training. It has no effect.
         token_ids: Int `[N]`, the id of each token.
 
     Returns:
@@ -44,8 +44,8 @@ class HashRouter(Router):
         others, and `"logits"` their logarithms.
 
     Raises:
-        ValueError: If there are no ids, or an argument of other routers is given, which would
-            change nothing here.
+        ValueError: If no ids are passed, or an argument of other routers is given that has no
+            effect here.
 
     Example:
 
@@ -103,20 +103,20 @@ class HashRouter(Router):
         table = np.zeros((self.vocabulary_size, self.k), "int32")
         for i in range(self.k):
             expert = rng.permutation(self.vocabulary_size) % self.num_experts
-            # The next expert where an earlier hash has this one.
+            # Where an earlier column has this expert, take the next one.
             while (taken := (table[:, :i] == expert[:, None]).any(axis=1)).any():
                 expert = np.where(taken, (expert + 1) % self.num_experts, expert)
             table[:, i] = expert
         return table
 
     def adapt(self, token_ids: Any) -> None:
-        """Deals the ids out anew, so that experts get equally many tokens like these.
+        """Deals the ids again, so that experts get equally many tokens with frequencies like these.
 
-        From the most frequent id on, each goes to the k experts with the fewest tokens so far. Ids
-        that do not occur go to those with the fewest ids. Call it before training.
+        In order of frequency, each id goes to the k experts with the fewest tokens so far. Ids that
+        do not occur go to those with the fewest ids. Call it before training.
 
         Args:
-            token_ids: Ints of any shape, a sample of ids as they will occur, without padding.
+            token_ids: Integers of any shape, a sample of the ids to come, without padding.
 
         Raises:
             ValueError: If the router is not built.
@@ -156,19 +156,19 @@ class HashRouter(Router):
         token_ids: Tensor = None,
     ) -> Routing:
         if token_ids is None:
-            self.call_arguments(inputs)  # Says what is missing.
+            self.call_arguments(inputs)  # Raises an error that says what is missing.
         if keras.backend.standardize_dtype(token_ids.dtype) not in ("int64", "uint32", "uint64"):
             token_ids = ops.cast(token_ids, "int32")
-        # Of wide ids, the remainder comes first: int32 would cut them off.
+        # The remainder of wide ids is taken before the cast, as int32 would cut them off.
         ids = ops.cast(ops.mod(token_ids, self.vocabulary_size), "int32")
         index = ops.take(ops.convert_to_tensor(self.table), ids, axis=0)
-        every = ops.ones_like(index, dtype="bool")
+        is_open = ops.ones_like(index, dtype="bool")
         scores = ops.sum(ops.one_hot(index, self.num_experts, dtype="float32"), axis=1) / self.k
         logits = ops.log(ops.maximum(scores, 1e-20))
         routing = {
             "expert_index": index,
-            "weight": self.weigh(logits, index, every),
-            "is_open": every,
+            "weight": self.weigh(logits, index, is_open),
+            "is_open": is_open,
             "scores": scores,
             "logits": logits,
         }

@@ -26,26 +26,27 @@ class HierarchicalRouter(BalanceableRouter):
                    * p(e | g) / sum of p of the experts that are chosen in g
 
     Neighbouring experts form a group, as they would share a device: experts 0 to E / G - 1 are the
-    first one. What an expert has to be told from are the others of its group; which group suits a
-    token is learned apart. In a flat router with groups (`TopKRouter(num_groups=...)`), a group is
-    as good as its best experts.
+    first group. An expert competes only with the others of its group, and the choice of groups is
+    learned separately. In a flat router with groups (`TopKRouter(num_groups=...)`), the score of a
+    group is that of its best experts.
 
-    To all else it is one router of E experts: `scores = p(g) * p(e | g)` sum to 1 over them, and
-    `logits` are their logarithms. The balance loss is that of experts. It is 1 only if groups have
-    equal loads as well, and its gradient reaches both gates, so that there is none of groups.
+    Everything else sees one router of E experts: `scores = p(g) * p(e | g)` sum to 1 over them, and
+    `logits` are their logarithms. The balance loss is that of experts. There is none of groups:
+    that of experts is 1 only if the groups have equal loads as well, and its gradient reaches both
+    gates.
 
-    Where a single group is chosen, p(g) divided by itself would be the constant 1, and no gradient
-    would reach the gate of groups. There the divisor is the sum of the two best, as in
-    `TopKRouter`; and so in a group of which a single expert is chosen.
+    If a single group is chosen, p(g) divided by itself would be the constant 1, and no gradient
+    would reach the gate of groups. Then the divisor is the sum of the two best, as in `TopKRouter`.
+    The same holds inside a group of which a single expert is chosen.
 
     Args:
-        k: K, experts per token, as many from each chosen group.
-        num_groups: G, at least 2. It must divide E and leave at least 2 experts to a group.
+        k: K, experts per token, the same number from each chosen group.
+        num_groups: G, at least 2. It must divide E, with at least 2 experts in a group.
         groups_kept: Groups of each token; must divide k.
-        normalize: What makes weights of p(g) and p(e | g). `None`: as above. True divides by the
-            sums of the chosen only, and needs at least two at both levels. False: the weights are
+        normalize: How p(g) and p(e | g) become weights. `None`: as above. True divides by the sums
+            of the chosen only, and needs at least two chosen at both levels. False: the weights are
             the scores.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        num_experts: E. `None` to take it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         importance_loss: Weight of the importance loss.
         sequence_balance_loss: Weight of the load-balancing loss within each sequence: the mixture
@@ -67,8 +68,8 @@ class HierarchicalRouter(BalanceableRouter):
         The routing, a dict; see `Router`. Slots are in the order of groups, the best group first.
 
     Raises:
-        ValueError: If the numbers of experts, groups and choices do not fit, or a gate would get no
-            gradient.
+        ValueError: If the numbers of experts, groups and choices do not go together, or a gate
+            would get no gradient.
 
     Example:
 
@@ -133,7 +134,7 @@ class HierarchicalRouter(BalanceableRouter):
             )
 
     def compute_logits(self, inputs: Tensor) -> Tensor:
-        """log p(g) + log p(e | g), `[N, E]`."""
+        """Returns log p(g) + log p(e | g), `[N, E]`."""
         groups = ops.matmul(inputs, self.group_kernel)
         if self.group_bias is not None:
             groups = groups + self.group_bias
@@ -170,19 +171,19 @@ class HierarchicalRouter(BalanceableRouter):
         return ops.where(is_open, weight, 0.0)
 
     def _products(self, logits: Tensor, chosen: Tensor) -> Tensor:
-        """The weight of each expert `[N, E]`, if those experts `[N, G, E / G]` are chosen."""
+        """Returns the weight of each expert `[N, E]`, given which are chosen, `[N, G, E / G]`."""
         in_use = ops.any(chosen, axis=-1)
         of_groups = ops.softmax(_logsumexp(logits), axis=-1)
         of_groups = self._shares(of_groups, in_use, alone=self.groups_kept == 1)
         of_experts = self._shares(
             ops.softmax(logits, axis=-1), chosen, alone=self.k == self.groups_kept
         )
-        # A group that is not in use has no sum to divide by, and no say.
+        # A group that is not in use has no sum to divide by.
         of_experts = ops.where(in_use[..., None], of_experts, 0.0)
         return ops.reshape(of_groups[..., None] * of_experts, (-1, self.num_experts))
 
     def _shares(self, scores: Tensor, chosen: Tensor, alone: bool) -> Tensor:
-        """Scores `[..., n]` divided by the sum of those chosen, or of one beside its runner-up."""
+        """Divides scores `[..., n]` by the sum of the chosen, or of a single one and the next."""
         total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
         if alone:
             others = ops.where(chosen, 0.0, scores)
@@ -199,6 +200,6 @@ class HierarchicalRouter(BalanceableRouter):
 
 
 def _logsumexp(values: Tensor) -> Tensor:
-    """Over the last axis; `ops.logsumexp` takes no empty batch."""
+    """Over the last axis. `ops.logsumexp` fails on an empty batch."""
     largest = ops.stop_gradient(ops.max(values, axis=-1, keepdims=True, initial=-1e30))
     return ops.log(ops.sum(ops.exp(values - largest), axis=-1)) + largest[..., 0]

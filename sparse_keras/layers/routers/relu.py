@@ -1,4 +1,4 @@
-"""ReLURouter: gates that are open exactly where they are positive, held at a target sparsity."""
+"""ReLURouter: ReLU gates, open where positive, with an adaptive loss that keeps them sparse."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, open_slots
 from sparse_keras.layers.validation import optional_positive_int, positive_int
 
-# What one step adds to the average of open experts, and by how many steps its trend is continued.
+# Weight of one step in the average of open experts, and by how many steps to extrapolate.
 _AVERAGING, _LOOK_AHEAD = 0.1, 50.0
 
 
@@ -30,28 +30,28 @@ class ReLURouter(Router):
         coefficient  <- coefficient * l1_multiplier    if more than k experts are open on average
                         coefficient / l1_multiplier    otherwise
 
-    The coefficient starts very small, so that the first 300 steps or so are nearly free of it.
+    The coefficient starts very small, so that the loss has nearly no effect in the first 300 steps.
 
-    A penalty closes gates, and nothing but the task opens them again: no gradient reaches a gate
-    that is closed for every input. In the paper, the average is that of the step. There a
-    coefficient grows until the target is met, is a thousand times too large by then, and closes
-    most of what is left. Here the average is one over steps, its trend continued for the next 50,
-    so that the coefficient falls before the target is met; where there is no trend, both are the
-    same. The paper's multiplier of 1.2 gets there sooner, and swings more around the target.
+    The loss closes gates, and only the task opens them again: no gradient reaches a gate that is
+    closed for every input. In the paper, the average is that of the step. There, the coefficient
+    grows until the target is met, is a thousand times too large by then, and closes most of the
+    remaining gates. Here it is a moving average whose trend is extrapolated by 50 steps, so that
+    the coefficient falls before the target is met; without a trend, both are the same. The paper's
+    multiplier of 1.2 meets the target sooner, and oscillates more around it.
 
     Args:
-        k: Target of the experts that a token opens on average.
-        max_experts: The most experts of one token. `None` means all. On JAX and under XLA, where
-            shapes cannot depend on data, memory and time grow with it, whatever is open: set it
-            there.
-        l1_initial: The coefficient at the start.
-        l1_multiplier: How much one training step changes the coefficient, above 1.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        k: Target of the mean number of open experts per token.
+        max_experts: Most experts of one token. `None` means all. Set it on JAX and under XLA: there
+            shapes cannot depend on data, so that memory and time grow with `max_experts`, however
+            few experts are open.
+        l1_initial: Initial coefficient.
+        l1_multiplier: Factor, above 1, by which a training step changes the coefficient.
+        num_experts: E. `None` to take it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss on the normalised gates.
         importance_loss: Weight of the importance loss.
         jitter: Half width of multiplicative noise on the router's input in training.
-        use_bias: Whether gates have a bias. Without one, half of all inputs that are symmetric
-            around 0 open a gate, whatever its weights are, and no coefficient reaches the target.
+        use_bias: Whether gates have a bias. Without one, and with inputs symmetric around 0, half
+            of all inputs open a gate whatever its weights are, and no coefficient meets the target.
         kernel_initializer: Initializer of the `[D, E]` matrix.
         kernel_regularizer: Regularizer of the matrix.
         seed: Seed of the jitter.
@@ -147,7 +147,7 @@ class ReLURouter(Router):
         return ops.where(is_open, gates, 0.0)
 
     def _gates(self, routing: Routing, mask: Tensor | None) -> Tensor:
-        """All gates `[N, E]`, those beyond `max_experts` included: they have to close as well."""
+        """All gates `[N, E]`, including those beyond `max_experts`: they have to close as well."""
         gates = routing["scores"]
         return gates if mask is None else ops.where(mask[:, None], gates, 0.0)
 
@@ -160,8 +160,8 @@ class ReLURouter(Router):
         expected = average + _LOOK_AHEAD * (average - before)
         self.average_open.assign(average)
         factor = ops.where(expected > self.k, self.l1_multiplier, 1.0 / self.l1_multiplier)
-        # The bounds are far from any useful value. They keep a coefficient that shrank or grew for
-        # thousands of steps from leaving float32, and within reach.
+        # Bounds far from any useful value. They keep a coefficient that has shrunk or grown for
+        # thousands of steps inside float32, and near enough to come back.
         self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
 
     def auxiliary_losses(

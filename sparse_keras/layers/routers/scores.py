@@ -1,4 +1,4 @@
-"""Scores of experts: what a token's logits say about each expert, before any is chosen."""
+"""Scores of experts by a token's logits, and the choice of groups of experts by scores."""
 
 from keras import ops
 
@@ -6,8 +6,10 @@ from sparse_keras._internal.typing import Tensor
 
 
 def sqrt_softplus(logits: Tensor) -> Tensor:
-    """`sqrt(log(1 + exp(z)))`: as sigmoid, it tells experts apart without a softmax's competition;
-    unlike it, it does not saturate."""
+    """Returns `sqrt(log(1 + exp(z)))`.
+
+    As with a sigmoid, experts do not compete as in a softmax. Unlike it, it does not saturate.
+    """
     # Far below 0 the softplus rounds to 0, where a square root has no finite slope.
     return ops.sqrt(ops.maximum(ops.softplus(logits), 1e-30))
 
@@ -23,7 +25,7 @@ SCORES = {
 def within_best_groups(
     selection: Tensor, num_groups: int, groups_kept: int, group_score: str
 ) -> Tensor:
-    """Minus infinity for the experts outside the groups that score highest.
+    """Sets the selection scores of experts outside the best groups to minus infinity.
 
     Neighbouring experts form a group, as they would share a device.
 
@@ -31,8 +33,8 @@ def within_best_groups(
         selection: Float `[N, E]`, what experts are chosen by.
         num_groups: Divides E.
         groups_kept: Groups of each token.
-        group_score: What a group scores: `"max"` of its experts, or `"top2_sum"`, the sum of its
-            best two.
+        group_score: Score of a group: `"max"`, that of its best expert, or `"top2_sum"`, the sum of
+            its best two.
 
     Returns:
         Float `[N, E]`.
@@ -43,7 +45,7 @@ def within_best_groups(
         scores = ops.max(groups, axis=-1)
     else:
         scores = ops.sum(ops.top_k(groups, 2)[0], axis=-1)
-    _, kept = ops.top_k(scores, groups_kept)
-    is_kept = ops.any(ops.equal(kept[:, :, None], ops.arange(num_groups, dtype=kept.dtype)), axis=1)
-    groups = ops.where(is_kept[:, :, None], groups, float("-inf"))
+    _, best = ops.top_k(scores, groups_kept)
+    is_best = ops.any(ops.equal(best[:, :, None], ops.arange(num_groups, dtype=best.dtype)), axis=1)
+    groups = ops.where(is_best[:, :, None], groups, float("-inf"))
     return ops.reshape(groups, (-1, num_experts))

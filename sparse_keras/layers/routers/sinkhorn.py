@@ -1,4 +1,4 @@
-"""SinkhornRouter: in training, tokens are shared out so that experts get nearly the same load."""
+"""SinkhornRouter: in training, assigns tokens so that experts get nearly equal loads."""
 
 import numbers
 from typing import Any
@@ -13,14 +13,14 @@ from sparse_keras.layers.validation import positive_int
 
 # Far below any sum of shares, and a normal number of float32.
 _TINY = 1e-30
-# The even plan of a single token, or of tokens that are all alike, is the same for all experts.
-# There logits have to decide, not rounding.
-_WISH = 1e-3
+# The even plan of a single token, or of equal tokens, is the same for all experts. A small share of
+# the logits, not rounding, decides then.
+_SHARE_OF_LOGITS = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class SinkhornRouter(Router):
-    """Sends each token to `k` experts, which in training are chosen so that the load is even.
+    """Sends each token to `k` experts, chosen in training so that the load is even.
 
         logits = x @ kernel
         plan   = exp(logits / temperature), its rows and its columns scaled in turn, `iterations`
@@ -30,33 +30,33 @@ class SinkhornRouter(Router):
         weight = sigmoid(logits) of the chosen expert                             if k = 1
                  softmax(logits) of the chosen experts [divided by their sum]     if k > 1
 
-    Scaling a row changes no order within it, and scaling the column of an expert adds a number to
-    its logit, the same for all tokens: the choice is one by logits, of which those of experts in
-    demand are lowered. No gradient goes through the scaling. The weights are of the plain logits:
-    an expert that a token was given against its wish has a small one, and the router learns what
-    to wish for. No loss is needed.
+    Scaling a row does not change the order within it, and scaling the column of an expert adds the
+    same number to its logit for all tokens. So the choice is a choice by logits, with those of
+    popular experts lowered. No gradient flows through the scaling. Weights are computed from the
+    plain logits: an expert that a token does not prefer has a small weight, and the router learns
+    which experts to prefer. It needs no loss.
 
     The plan is even, and the choice nearly so: it rounds each row to k experts. For k > 1 weights
-    are divided by their sum, so that the scale of outputs does not depend on the number of experts;
-    Megatron-LM leaves them as they are, which is `normalize=False`.
+    are divided by their sum, so that the scale of outputs does not depend on the number of experts.
+    Megatron-LM does not divide them, which is `normalize=False`.
 
-    **Prediction is by plain logits**, so that `predict(x)[i]` is `predict(x[i:i+1])`. Nothing holds
-    the load even there.
+    **Prediction uses plain logits**, so that `predict(x)[i]` is `predict(x[i:i+1])`. There, nothing
+    keeps the load even.
 
-    **It leaks the future in causal models in training**: how much an expert is in demand depends on
-    all tokens of the batch, later ones of the same sequence included. A mixture that is called
-    behind a causal layer of a functional model warns of that, and so does `callbacks.ExpertLoad` at
-    the start of `fit`. Prediction and validation do not see the future.
+    **In training, it leaks the future in causal models**: how popular an expert is depends on all
+    tokens of the batch, including later ones of the same sequence. A mixture that follows a causal
+    layer of a functional model warns of this, and so does `callbacks.ExpertLoad` at the start of
+    `fit`. Prediction and validation do not see the future.
 
     Args:
         k: K, experts per token.
-        temperature: What logits are divided by before they are balanced. A lower one brings the
-            choice nearer to the even plan, since its rows are nearer to k experts each, and takes
-            more iterations. Megatron-LM has 1, which leaves the load of many experts less even.
-        iterations: How often rows and columns are scaled. The more the logits differ, compared to
-            the temperature, the more it takes.
+        temperature: Divisor of the logits before they are balanced. With a lower one, rows of the
+            plan are closer to k experts each, so that the load is more even, but more iterations
+            are needed. Megatron-LM uses 1; then the load of many experts is less even.
+        iterations: How often rows and columns are scaled. Logits that differ more, relative to the
+            temperature, need more iterations.
         normalize: Whether weights are divided by their sum. For k > 1 only.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        num_experts: E. `None` to take it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be nearly constant.)
         jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
@@ -66,7 +66,7 @@ class SinkhornRouter(Router):
 
     Call arguments:
         inputs: `[N, D]`.
-        mask: Optional bool `[N]`, False for padding, which is no part of the plan.
+        mask: Optional bool `[N]`, False for padding, which is not part of the plan.
         training: Whether the call is part of training.
 
     Returns:
@@ -137,8 +137,8 @@ class SinkhornRouter(Router):
     def balance_advice(self, training: bool) -> str:
         if not training:
             return (
-                "Its router balances training alone: outside, tokens go where they like best. Take "
-                "a router that has a balance_loss to have both."
+                "Its router balances the load in training only. Use a router with a balance_loss "
+                "to balance it in prediction as well."
             )
         return (
             f"Lower its router's temperature (now {self.temperature:g}), or raise its iterations "
@@ -149,8 +149,9 @@ class SinkhornRouter(Router):
         logits = self.compute_logits(inputs)
         selection = logits
         if training:
-            wished = ops.stop_gradient(logits) / self.temperature
-            selection = wished * (1.0 + _WISH) + even_offsets(wished, self.iterations, mask)
+            scaled = ops.stop_gradient(logits) / self.temperature
+            offsets = even_offsets(scaled, self.iterations, mask)
+            selection = scaled * (1.0 + _SHARE_OF_LOGITS) + offsets
         return {"logits": logits, **self._routing(logits, selection)}
 
     def route(self, logits: Tensor) -> dict[str, Tensor]:
@@ -187,18 +188,18 @@ class SinkhornRouter(Router):
 
 
 def even_offsets(logits: Tensor, iterations: int, mask: Tensor = None) -> Tensor:
-    """What to add to the logits of each expert so that softmaxes of them use all experts alike.
+    """Returns the offset of each expert's logits with which their softmax has an even load.
 
-    Sinkhorn's iterations, with the scaling of columns kept as a logarithm. The scaling of rows is
-    that of a softmax, so that nothing overflows however large the logits are.
+    These are Sinkhorn's iterations, with the scaling of columns as a logarithm. The scaling of rows
+    is a softmax, so that large logits do not overflow.
 
     Args:
         logits: Float32 `[N, E]`.
         iterations: How often rows and columns are scaled.
-        mask: Optional bool `[N]`, False for padding, which are rows of zeros.
+        mask: Optional bool `[N]`, False for padding, whose rows of the plan are zeros.
 
     Returns:
-        Float32 `[E]`. Zeros if no token is left.
+        Float32 `[E]`. Zeros if all tokens are padding.
     """
 
     def scale(_, offset):

@@ -1,4 +1,4 @@
-"""ThresholdRouter: the article's sigmoid gates, open above a threshold."""
+"""ThresholdRouter: sigmoid gates that are open above a threshold."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ class ThresholdRouter(Router):
 
     Args:
         threshold: The gate above which an expert is open, in `[0, 1)`.
-        max_experts: The most experts of one token; of more open ones, those with the largest gates
-            stay. `None` means all. On JAX and under XLA, where shapes cannot depend on data,
-            memory and time grow with it, whatever is open: set it there.
+        max_experts: Most experts of one token. If more gates exceed the threshold, the largest
+            count. `None` means all. Set it on JAX and under XLA: there shapes cannot depend on
+            data, so that memory and time grow with `max_experts`, however few experts are open.
         normalize: Whether a token's weights are divided by their sum.
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        num_experts: E. `None` to take it from the layer that owns the router.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         importance_loss: Weight of the importance loss.
         jitter: Half width of multiplicative noise on the router's input in training.

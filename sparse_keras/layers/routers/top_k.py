@@ -29,11 +29,11 @@ class TopKRouter(BalanceableRouter):
         scores = softmax(x @ kernel)
         weight = scores of the k best, divided by their sum
 
-    For k = 1 that would be the constant 1, and no gradient would reach the router. There the
-    divisor is the sum of the two best scores: the weight lies between 1/2 and 1, and the scale of
-    outputs and gradients does not depend on the number of experts.
+    For k = 1 that would be the constant 1, and no gradient would reach the router. Then the divisor
+    is the sum of the two best scores: the weight lies between 1/2 and 1, and the scale of outputs
+    and gradients does not depend on the number of experts.
 
-    That is the default. The families of decoders differ in each step, and so can this router:
+    That is the default. Families of language models differ in every step, which has options here:
 
         logits    = x @ kernel [+ bias] [+ noise]
         scores    = score(logits)
@@ -47,30 +47,30 @@ class TopKRouter(BalanceableRouter):
 
     Args:
         k: K, experts per token.
-        num_experts: E. `None` to learn it from the layer that owns the router.
-        normalize: What makes weights of the k chosen scores. `None` divides as above, and takes
-            the softmax if `score` is `"identity"`; True divides by the sum of the k chosen, so that
-            it needs k > 1; False leaves the scores as they are, as in Switch Transformers;
-            `"softmax"` is the softmax over the k chosen, and needs k > 1, too.
+        num_experts: E. `None` to take it from the layer that owns the router.
+        normalize: How the k chosen scores become weights. `None` divides as above, or takes the
+            softmax if `score` is `"identity"`; True divides by the sum of the k chosen, which needs
+            k > 1; False leaves the scores as they are, as in Switch Transformers; `"softmax"` is
+            the softmax over the k chosen, which needs k > 1, too.
         balance_loss: Weight of the load-balancing loss, 1.0 at perfect balance.
         z_loss: Weight of the router z-loss.
         select_on: What the k best are chosen by. `"score"`; `"score_plus_bias"`, the score plus a
-            bias for each expert, which the weights know nothing of (see below); or `"logits"`,
-            which have the same order as the scores, also where scores round to the same number,
-            and which groups may score otherwise.
-        score: What is made of the logits: `"softmax"` over all experts; `"sigmoid"` or
-            `"sqrt_softplus"`, each expert for itself; or `"identity"`, the logits themselves.
+            bias of each expert that does not enter the weights (see below); or `"logits"`, which
+            have the same order as the scores, even if scores round to the same number, but may
+            rank groups differently.
+        score: How logits become scores: `"softmax"` over all experts; `"sigmoid"` or
+            `"sqrt_softplus"` of each expert by itself; or `"identity"`, the logits themselves.
         num_groups: Number of groups of neighbouring experts, which must divide E. A token's experts
-            are in `groups_kept` of them, as few devices would be. `None` for no groups.
+            are in `groups_kept` of them, so that they are on few devices. `None` for no groups.
         groups_kept: Groups of each token, fewer than `num_groups`.
         group_score: What groups are chosen by: `"max"`, the best selection score in the group, or
             `"top2_sum"`, the sum of its best two.
-        scale: Factor of all weights. It makes up for the small weights of many experts where others
-            see each token, too.
-        per_expert_scale: Whether each expert has a learned factor of its weights, 1 at first.
+        scale: Factor of all weights. It makes up for the small weights of many experts if there are
+            shared experts, whose weight is 1.
+        per_expert_scale: Whether each expert has a learned factor of its weights, initially 1.
         noise: Whether logits get noise in training, of a learned size for each token and expert:
             `softplus(x @ noise_kernel)` times a draw from the normal distribution. The noise
-            kernel is zero at first.
+            kernel is initially zero.
         importance_loss: Weight of the importance loss.
         load_loss: Weight of the loss that balances a smooth estimate of the load. It needs `noise`.
         sequence_balance_loss: Weight of the load-balancing loss within each sequence: the mixture
@@ -78,9 +78,9 @@ class TopKRouter(BalanceableRouter):
         mean_entropy_loss: Weight of the loss that balances the mean distribution over experts.
         token_entropy_loss: Weight of the loss that makes each token's choice more certain.
         bias_update_rate: How far each training step moves the selection bias; see below. `None`
-            means 0.001 with `select_on="score_plus_bias"`, and nothing else is possible without.
+            means 0.001 with `select_on="score_plus_bias"`, and is required otherwise.
         bias_update_every: Number of training calls between two moves of the bias. Set it to the
-            optimizer's `gradient_accumulation_steps`, if that has any.
+            optimizer's `gradient_accumulation_steps`, if it has any.
         jitter: Half width of multiplicative noise on the router's input in training.
         use_bias: Whether logits have a bias.
         kernel_initializer: Initializer of the `[D, E]` matrix.
@@ -99,21 +99,20 @@ class TopKRouter(BalanceableRouter):
         the noise, and `"noise_stddev"`, the size of the noise, 0 outside training.
 
     With `select_on="score_plus_bias"`, `selection_bias` is the weight `router_selection_bias`,
-    float32 `[E]`, zero at first and not trainable: no gradient reaches it. It steers who is
-    chosen, and so the balance, without a say in the weights. In training, each step moves it:
+    float32 `[E]`, initially zero and not trainable: no gradient reaches it. It affects which
+    experts are chosen, and so the balance, but not their weights. Each training step moves it:
 
         bias_e <- bias_e + bias_update_rate * sign(mean load - load_e)
 
     The load is that of the step, before any assignment is dropped and without padding. This
-    balances without an auxiliary loss: set `balance_loss=0` to have none. 0.001 suits scores in
-    [0, 1] and thousands of steps; a short training needs more. With `bias_update_rate=0`, or
-    `trainable=False`, the bias stays as it is.
+    balances without an auxiliary loss: set `balance_loss=0` to have none. A rate of 0.001 suits
+    scores in [0, 1] and thousands of steps; a short training needs more. With `bias_update_rate=0`
+    or `trainable=False` the bias does not change.
 
     Raises:
-        ValueError: If arguments make no sense together, such as `normalize=True` with `k=1`, where
-            no gradient would reach the router; or with the number of experts, such as more than E
-            experts per token, or groups that do not divide E;
-            or if the bias that is to be moved is not there.
+        ValueError: If arguments do not go together, such as `normalize=True` with `k=1`, where no
+            gradient would reach the router; if they do not go with the number of experts, such as
+            `k` above E, or groups that do not divide E; or if there is no bias to update.
 
     Example:
 
@@ -248,7 +247,7 @@ class TopKRouter(BalanceableRouter):
 
     def route(self, logits: Tensor) -> dict[str, Tensor]:
         scores = SCORES[self.score](logits)
-        best = 2 if self._beside_the_next else self.k
+        best = 2 if self._shares_with_next_best else self.k
         if self.select_on == "score" and self.num_groups is None:
             chosen, expert_index = ops.top_k(scores, best)
         else:
@@ -260,16 +259,16 @@ class TopKRouter(BalanceableRouter):
             "expert_index": expert_index,
             "weight": weight,
             "is_open": ops.ones_like(weight, dtype="bool"),
-            # What losses and statistics make shares of.
+            # Losses and statistics need scores that are not negative.
             "scores": ops.softmax(logits, axis=-1) if self.score == "identity" else scores,
         }
 
     def weigh(self, logits: Tensor, expert_index: Tensor, is_open: Tensor) -> Tensor:
         scores = SCORES[self.score](logits)
         chosen = ops.take_along_axis(scores, expert_index, axis=-1)
-        if self._beside_the_next:
-            given = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
-            others = ops.where(given, float("-inf"), self._selection(logits, scores))
+        if self._shares_with_next_best:
+            is_chosen = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
+            others = ops.where(is_chosen, float("-inf"), self._selection(logits, scores))
             following = ops.argmax(others, axis=-1, keepdims=True)
             chosen = ops.concatenate(
                 [chosen, ops.take_along_axis(scores, following, axis=-1)], axis=-1
@@ -277,12 +276,12 @@ class TopKRouter(BalanceableRouter):
         return ops.where(is_open, self._weights(chosen, expert_index), 0.0)
 
     @property
-    def _beside_the_next(self) -> bool:
-        """Whether the weight of a single expert is its share of the two best."""
+    def _shares_with_next_best(self) -> bool:
+        """Whether the weight of a single expert is its share of the two best scores."""
         return self.k == 1 and self.normalize is None and self.num_experts > 1
 
     def _selection(self, logits: Tensor, scores: Tensor) -> Tensor:
-        """What experts are chosen by, float32 `[N, E]`."""
+        """Returns what experts are chosen by, float32 `[N, E]`."""
         selection = logits if self.select_on == "logits" else scores
         if self.selection_bias is not None:
             selection = selection + self.selection_bias
@@ -291,7 +290,10 @@ class TopKRouter(BalanceableRouter):
         return within_best_groups(selection, self.num_groups, self.groups_kept, self.group_score)
 
     def _weights(self, chosen: Tensor, expert_index: Tensor) -> Tensor:
-        """The weights `[N, K]` of the experts `[N, K]` by their scores, `[N, K]` or `[N, 2]`."""
+        """Returns the weights `[N, K]` of the experts `[N, K]` by their scores.
+
+        For k = 1, the scores may be those of the chosen expert and the next best, `[N, 2]`.
+        """
         if self.normalize == "softmax" or self.score == "identity":
             chosen = ops.softmax(chosen, axis=-1)
         elif self.normalize is not False:
@@ -315,23 +317,23 @@ class TopKRouter(BalanceableRouter):
         mask: Tensor = None,
         num_sequences: int | Tensor | None = None,
     ) -> dict[str, tuple[Any, Tensor]]:
-        found = super().auxiliary_losses(routing, load, mask, num_sequences)
+        pairs = super().auxiliary_losses(routing, load, mask, num_sequences)
         if self.z_loss:
-            found["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
+            pairs["z_loss"] = (self.z_loss, losses.router_z_loss(routing["logits"], mask))
         if self.load_loss:
             value = losses.load_loss(
                 routing["clean_logits"], routing["logits"], routing["noise_stddev"], self.k, mask
             )
-            found["load_loss"] = (self.load_loss, value)
-        return found
+            pairs["load_loss"] = (self.load_loss, value)
+        return pairs
 
     def compute_output_spec(
         self, inputs: Any, mask: Any = None, training: bool | None = None
     ) -> Routing:
-        found = super().compute_output_spec(inputs, mask, training)
+        spec = super().compute_output_spec(inputs, mask, training)
         if self.noise:
-            found |= {key: found["logits"] for key in ("clean_logits", "noise_stddev")}
-        return found
+            spec |= {key: spec["logits"] for key in ("clean_logits", "noise_stddev")}
+        return spec
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "normalize", "z_loss", "select_on", "score", "num_groups", "groups_kept")

@@ -15,10 +15,10 @@ from sparse_keras.layers.routers.routing import every_slot
 class UniformRouter(Router):
     """Sends each token to all experts with the weight 1 / E: an ensemble without a router.
 
-    It has no weights. Beside another router it shows what routing is worth.
+    It has no weights. Compare it with another router to see what routing is worth.
 
     Args:
-        num_experts: E. `None` to learn it from the layer that owns the router.
+        num_experts: E. `None` to take it from the layer that owns the router.
 
     Call arguments:
         inputs: `[N, D]`.
@@ -29,7 +29,7 @@ class UniformRouter(Router):
         The routing, a dict; see `Router`. K is E, and slot e is expert e.
 
     Raises:
-        ValueError: If an argument of other routers is given, which would change nothing here.
+        ValueError: If an argument of other routers is given that has no effect here.
 
     Example:
 

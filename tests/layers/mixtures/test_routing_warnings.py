@@ -236,7 +236,7 @@ def test_what_to_do_depends_on_the_router():
         told = routing_problems(found, router, "It", "now")["collapse"]
         assert remedy in told and "balance loss is" not in told
     told = routing_problems(found, SinkhornRouter(k=1), "It", "here", training=False)["collapse"]
-    assert "balances training alone" in told and "iterations" not in told
+    assert "balances the load in training only" in told and "iterations" not in told
 
 
 def test_how_to_open_gates_depends_on_the_router():
