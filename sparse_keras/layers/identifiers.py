@@ -1,18 +1,29 @@
-"""Turns what a config says, a name or a mapping with a `type`, into a layer."""
+"""Makes a layer from a config: from a registered name, or a dict with a name and arguments."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
 
 from sparse_keras._internal.suggest import did_you_mean
 
 
-def get(identifier, known, base, kind, **defaults):
-    """Makes a layer from its registered name.
+def get(
+    identifier: Any,
+    known: Mapping[str, Callable[..., keras.layers.Layer]],
+    base: type,
+    kind: str,
+    **defaults: Any,
+) -> keras.layers.Layer:
+    """Returns the layer that an identifier stands for.
 
     Args:
         identifier: A layer, which is returned as it is; a name; or a dict with the name under
             `"type"` and the constructor's arguments beside it.
-        known: Dict from names to classes.
-        base: The class that all of them, and a user's own, derive from.
-        kind: What the names stand for, for the error message.
-        **defaults: Arguments of a new layer that the identifier may override.
+        known: Mapping from names to what makes the layers, such as their classes.
+        base: The class that all these layers, and a user's own, derive from.
+        kind: What the names stand for, such as `"a router"`, for error messages.
+        **defaults: Arguments of a new layer, which the identifier may override.
 
     Raises:
         ValueError: If the name is unknown, or arguments are missing.
@@ -30,11 +41,13 @@ def get(identifier, known, base, kind, **defaults):
             f"{sorted(known)}. Received: {identifier!r}."
         )
     if name not in known:
-        hint = did_you_mean(name, known)
-        raise ValueError(f"Unknown name for {kind}: {name!r}.{hint} The names are {sorted(known)}.")
+        raise ValueError(
+            f"Unknown name for {kind}: {name!r}.{did_you_mean(name, known)} The names are "
+            f"{sorted(known)}."
+        )
     try:
         return known[name](**defaults | arguments)
-    except TypeError as error:  # Arguments that are missing.
+    except TypeError as error:  # Arguments are missing.
         raise ValueError(
             f"Expected {kind} with all its arguments, such as {{'type': {name!r}, ...}}. Received "
             f"{identifier!r}: {error}."

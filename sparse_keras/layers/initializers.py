@@ -1,30 +1,34 @@
-"""Initial values of banks: one independent draw for each expert, with the expert's own fan."""
+"""Initial values of expert banks: an independent draw for each expert, with its own fan."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from sparse_keras._internal.seeds import derived_seed
+from sparse_keras._internal.typing import Tensor
 
 
-def per_group(initializer, role):
-    """Makes an initializer of `[E, ...]` out of one for a single expert.
+def per_group(initializer: Any, role: str) -> Callable[..., Tensor]:
+    """Makes an initializer of `[E, ...]` from one for a single expert.
 
-    A Keras initializer given a bank's shape takes the expert axis for a receptive field, which
-    divides the standard deviation by `sqrt(E)`; and called twice it returns the same values. So
-    each expert's slice is drawn on its own, from a seed made of (seed, role, expert). Experts
-    differ from each other, and so do the matrices of one expert, even where one initializer with an
-    integer seed serves all of them.
+    A Keras initializer would take the expert axis of a bank's shape for a receptive field, and
+    divide the standard deviation by `sqrt(E)`; and called twice, it returns the same values. So
+    each expert's slice is drawn by itself, from a seed derived from (seed, role, expert). Experts
+    differ from each other, and so do the matrices of one expert, even if they share one initializer
+    with an integer seed.
 
     Args:
-        initializer: A Keras initializer for one expert's weight. One of your own has to have a
-            `seed` in its config, or to return other values with each call.
+        initializer: A Keras initializer for one expert's weight. An initializer of your own must
+            have a `seed` in its config, or return other values with each call.
         role: The weight's name within its layer, such as `"expert_up_kernel"`.
 
     Returns:
         A function of `(shape, dtype)`, for `add_weight(initializer=...)`.
     """
 
-    def draw(shape, dtype=None):
+    def draw(shape: tuple, dtype: Any = None) -> Tensor:
         return ops.stack(
             [for_group(initializer, role, e)(shape[1:], dtype=dtype) for e in range(shape[0])]
         )
@@ -32,14 +36,20 @@ def per_group(initializer, role):
     return draw
 
 
-def for_group(initializer, role, group):
-    """The initializer of one group's weight: another draw than that of any other group."""
+def for_group(initializer: Any, role: str, group: int) -> Any:
+    """Returns the initializer of one expert's weight, which draws other values than any other.
+
+    Args:
+        initializer: A Keras initializer.
+        role: The weight's name within its layer.
+        group: Number of the expert.
+    """
     seed = getattr(initializer, "seed", None)
-    # Constants have no seed; a SeedGenerator moves on with each call by itself.
+    # Constants have no seed, and a SeedGenerator changes with each call.
     if not isinstance(initializer, keras.initializers.Initializer) or not isinstance(seed, int):
         return initializer
     config = initializer.get_config()
     if "seed" not in config:
         return initializer
-    derived = derived_seed(seed, role, group)
-    return initializer.__class__.from_config({**config, "seed": derived})
+    config["seed"] = derived_seed(seed, role, group)
+    return type(initializer).from_config(config)

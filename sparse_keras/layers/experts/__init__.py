@@ -1,4 +1,4 @@
-"""Expert banks: what is computed, one bank a file."""
+"""Expert banks compute the experts: one bank a file."""
 
 from sparse_keras._internal.builders import Builders
 from sparse_keras.layers.experts.base import Experts

@@ -1,21 +1,24 @@
-"""What every expert bank has in common."""
+"""Experts: the base class of expert banks."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.validation import positive_int
 
 
 class Experts(keras.layers.Layer):
-    """Base class of expert banks: E experts of one shape, computed side by side.
+    """Base class of expert banks: E experts of the same shape, computed together.
 
-    A bank knows nothing of routing. It gets rows sorted by expert and the number of rows of each
-    expert, and returns one output row for each.
+    A bank does not know about routing. Its inputs are rows sorted by expert and the number of rows
+    of each expert; its output has one row for each.
 
     Subclasses write `build(input_shape)`, `call(inputs, group_sizes, training=None)`,
     `output_width(input_dim)`, `flops_per_row(input_dim)` and `get_config()`.
 
-    `route_by` says what a row is: a `"token"`, `[D]`, or a whole `"example"`, `[..., D]`.
+    The attribute `route_by` says what a row is: a `"token"`, `[D]`, or an `"example"`, `[..., D]`.
 
     Args:
         num_experts: E.
@@ -26,12 +29,12 @@ class Experts(keras.layers.Layer):
         training: Whether the call is part of training.
 
     Output shape:
-        `[M, output_dim]`. Rows past the sum of `group_sizes` hold nothing of use.
+        `[M, output_dim]`. Rows past the sum of `group_sizes` are undefined.
     """
 
     route_by = "token"
 
-    def __init__(self, num_experts, **kwargs):
+    def __init__(self, num_experts: int, **kwargs: Any) -> None:
         if kwargs.get("activity_regularizer") is not None:
             raise ValueError(
                 f"{type(self).__name__} takes no `activity_regularizer`: it would count rows that "
@@ -40,8 +43,8 @@ class Experts(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_experts = positive_int("num_experts", num_experts)
 
-    def call_every(self, inputs, training=None):
-        """What every expert makes of every row: `[N, D]` -> `[N, E, output_dim]`."""
+    def call_every(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Computes every expert on every row: `[N, D]` -> `[N, E, output_dim]`."""
         rows = ops.shape(inputs)[0]
         tiled = ops.tile(inputs, (self.num_experts, 1))
         sizes = ops.broadcast_to(ops.cast(rows, "int32"), (self.num_experts,))
@@ -49,20 +52,24 @@ class Experts(keras.layers.Layer):
         outputs = ops.reshape(outputs, (self.num_experts, rows, outputs.shape[-1]))
         return ops.transpose(outputs, (1, 0, 2))
 
-    def output_width(self, input_dim):
-        """Width of the output for an input of width `input_dim`."""
+    def output_width(self, input_dim: int) -> int:
+        """Returns the width of the output for inputs of width `input_dim`."""
         raise NotImplementedError
 
-    def flops_per_row(self, input_dim):
-        """Multiplications and additions of the matmuls for one row of one expert."""
+    def flops_per_row(self, input_dim: int) -> int:
+        """Returns the multiplications and additions of one expert's matmuls for one row."""
         raise NotImplementedError
 
-    def active_params(self, experts_per_token):
-        """The number of weights that one token meets."""
+    def active_params(self, experts_per_token: float) -> int:
+        """Returns the mean number of weights that one token is computed with.
+
+        Args:
+            experts_per_token: Mean number of experts computed per token.
+        """
         return int(self.count_params() * experts_per_token / self.num_experts)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.output_width(input_shape[-1]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_experts": self.num_experts}

@@ -1,7 +1,10 @@
-"""DenseExperts: one matrix and an activation, the expert of the article."""
+"""DenseExperts: one matrix and an activation."""
+
+from typing import Any
 
 import keras
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import positive_int
@@ -18,7 +21,7 @@ class DenseExperts(Experts):
         units: Width of the output.
         activation: Activation function of the experts.
         use_bias: Whether each expert adds a bias.
-        kernel_initializer: Initializer of one expert's matrix; each expert is drawn on its own.
+        kernel_initializer: Initializer of one expert's matrix, drawn separately for each expert.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
         bias_regularizer: Regularizer of one expert's bias; the losses are summed.
@@ -42,18 +45,18 @@ class DenseExperts(Experts):
 
     def __init__(
         self,
-        num_experts,
-        units,
-        activation="relu",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        num_experts: int,
+        units: int,
+        activation: Any = "relu",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
         self.activation = keras.activations.get(activation)
@@ -80,20 +83,20 @@ class DenseExperts(Experts):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.dense.build(input_shape)
         self.built = True
 
-    def call(self, inputs, group_sizes, training=None):
+    def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         return self.dense(inputs, group_sizes)
 
-    def output_width(self, input_dim):
+    def output_width(self, input_dim: int) -> int:
         return self.units
 
-    def flops_per_row(self, input_dim):
+    def flops_per_row(self, input_dim: int) -> int:
         return 2 * input_dim * self.units
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

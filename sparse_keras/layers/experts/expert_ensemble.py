@@ -1,13 +1,15 @@
-"""ExpertEnsemble and EnsembleHead: experts that all see everything, and each predict.
+"""ExpertEnsemble and EnsembleHead: the first and last layer of an ensemble of experts.
 
-What lies between the two has an axis of members, M, before the last: `[B, M, D]`. Keras layers that
-work on the last axis, and mixtures, take it as they are, and serve all members with one set of
-weights.
+Tensors between the two have an axis of members, M, before the last: `[B, M, D]`. Keras layers that
+work on the last axis, and mixtures, accept them, and share their weights among all members.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, Experts
 from sparse_keras.layers.initializers import per_group
@@ -17,12 +19,12 @@ from sparse_keras.layers.validation import positive_int
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class ExpertEnsemble(keras.layers.Layer):
-    """Passes every token through every expert of a bank, and keeps what they return apart.
+    """Computes every expert of a bank on every token, and stacks the outputs.
 
         y[:, m] = expert_m(x)
 
     With `TiedExperts`, whose members share one matrix, it is the first layer of a
-    parameter-efficient ensemble, and `EnsembleHead` the last.
+    parameter-efficient ensemble. `EnsembleHead` is the last.
 
     Args:
         experts: A bank such as `TiedExperts(num_experts=8, units=64)`, or a dict with its
@@ -47,7 +49,7 @@ class ExpertEnsemble(keras.layers.Layer):
         [TabM](https://arxiv.org/abs/2410.24210) for tables.
     """
 
-    def __init__(self, experts, **kwargs):
+    def __init__(self, experts: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         experts = identifiers.get(
             experts, EXPERTS, Experts, "an expert bank", dtype=kwargs.get("dtype")
@@ -56,36 +58,36 @@ class ExpertEnsemble(keras.layers.Layer):
         self.supports_masking = True
         claim(self.experts)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         if not self.experts.built:
             self.experts.build((None, input_shape[-1]))
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))
         outputs = self.experts.call_every(tokens, training=training)
         return ops.reshape(outputs, (*ops.shape(inputs)[:-1], *outputs.shape[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         width = self.experts.output_width(input_shape[-1])
         return (*input_shape[:-1], self.experts.num_experts, width)
 
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the matmuls for one token, all experts together."""
+    def flops_per_token(self, input_dim: int) -> int:
+        """Returns the multiplications and additions of all experts' matmuls for one token."""
         return self.experts.num_experts * self.experts.flops_per_row(input_dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         experts = keras.saving.serialize_keras_object(self.experts)
         return {**super().get_config(), "experts": experts}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         experts = keras.saving.deserialize_keras_object(config["experts"])
         return super().from_config({**config, "experts": experts})
 
 
-# What the gap between the members' losses and that of their mean is made of, by activation: the
-# losses are `normaliser(z) - y z` but for what does not depend on the prediction z.
+# By activation, the part of the loss that does not depend on the target. Losses are
+# `normaliser(z) - y z`, up to terms that do not depend on the prediction z.
 _NORMALISERS = {
     "sigmoid": lambda logits: ops.mean(ops.softplus(logits), axis=-1),
     "softmax": lambda logits: ops.logsumexp(logits, axis=-1),
@@ -95,21 +97,21 @@ _NORMALISERS = {
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class EnsembleHead(keras.layers.Layer):
-    """Averages the predictions of the members of an ensemble, and trains each member by itself.
+    """Averages the predictions of an ensemble's members, but trains each member by its own loss.
 
         z_m = x_m @ kernel_m + bias_m        y = activation(mean over m of z_m)
 
-    An ensemble is trained by the mean of its members' losses, not by the loss of their mean, or
-    they would learn to lean on each other. Cross-entropy and squared error are the same for both
-    but for a gap that does not depend on the target, such as `mean of softplus(z_m) - softplus(mean
-    of z_m)` for the sigmoid. In training the layer adds this gap to the loss. So the model is
-    trained by `keras.losses.BinaryCrossentropy` (sigmoid), a categorical cross-entropy (softmax) or
-    `keras.losses.MeanSquaredError` (linear), without sample weights, like any other.
+    An ensemble is trained by the mean of its members' losses, not by the loss of their mean:
+    otherwise members would learn to compensate for each other. For cross-entropy and squared error,
+    the two differ by a gap that does not depend on the target, such as `mean of softplus(z_m) -
+    softplus(mean of z_m)` for the sigmoid. In training, the layer adds this gap to the loss. So
+    train the model as usual with `keras.losses.BinaryCrossentropy` (sigmoid), a categorical
+    cross-entropy (softmax) or `keras.losses.MeanSquaredError` (linear), without sample weights.
 
     Args:
         units: Width of the output.
         activation: `"sigmoid"`, `"softmax"` or `"linear"`.
-        kernel_initializer: Initializer of one member's matrix; each is drawn on its own.
+        kernel_initializer: Initializer of one member's matrix, drawn separately for each.
 
     Call arguments:
         inputs: `[..., M, D]`, M being the members.
@@ -130,7 +132,13 @@ class EnsembleHead(keras.layers.Layer):
         for the gap of squared errors.
     """
 
-    def __init__(self, units, activation="linear", kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: str = "linear",
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if activation not in _NORMALISERS:
             raise ValueError(
@@ -141,7 +149,7 @@ class EnsembleHead(keras.layers.Layer):
         self.activation = activation
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         *_, members, width = input_shape
         self.kernel = self.add_weight(
             name="kernel",
@@ -151,25 +159,25 @@ class EnsembleHead(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(members, self.units), initializer="zeros")
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         members = ops.einsum("...md,mdu->...mu", inputs, self.kernel) + self.bias
         mean = ops.mean(members, axis=-2)
         if training:
             self.add_loss(self._gap(ops.cast(members, "float32"), ops.cast(mean, "float32")))
         return keras.activations.get(self.activation)(mean)
 
-    def _gap(self, members, mean):
+    def _gap(self, members: Tensor, mean: Tensor) -> Tensor:
         normaliser = _NORMALISERS[self.activation]
         return ops.mean(normaliser(members)) - ops.mean(normaliser(mean))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-2], self.units)
 
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the matmul for one member of one example."""
+    def flops_per_token(self, input_dim: int) -> int:
+        """Returns the multiplications and additions of the matmul for one member and example."""
         return 2 * input_dim * self.units
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

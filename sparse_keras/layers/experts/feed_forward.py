@@ -1,7 +1,10 @@
-"""What MLPExperts and GLUExperts share: a hidden layer, dropout, and the matrix back down."""
+"""FeedForwardExperts: the base class of MLPExperts and GLUExperts."""
+
+from typing import Any
 
 import keras
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import optional_positive_int, positive_int
@@ -9,26 +12,26 @@ from sparse_keras.ops import group_rows
 
 
 class FeedForwardExperts(Experts):
-    """Base class of experts that go to a hidden width and back.
+    """Base class of experts with a hidden layer, dropout, and a matrix to the output width.
 
-    Subclasses write `build_hidden(input_shape)`, and `call_grouped_hidden(rows)`, from grouped rows
-    to grouped rows.
+    Subclasses write `build_hidden(input_shape)`, and `call_grouped_hidden(rows)`, which computes
+    the hidden layer from grouped rows to grouped rows.
     """
 
     def __init__(
         self,
-        num_experts,
-        hidden_dim,
-        activation,
-        use_bias,
-        output_dim=None,
-        dropout=0.0,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        seed=None,
-        **kwargs,
-    ):
+        num_experts: int,
+        hidden_dim: int,
+        activation: Any,
+        use_bias: bool,
+        output_dim: int | None = None,
+        dropout: float = 0.0,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts, **kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.activation = keras.activations.get(activation)
@@ -42,10 +45,10 @@ class FeedForwardExperts(Experts):
         self.hidden_dropout = keras.layers.Dropout(
             dropout, seed=seed, name="dropout", dtype=self.dtype_policy
         )
-        self.down = None  # Built once the width of the input is known.
+        self.down = None  # Made in `build`, when the width of the input is known.
 
-    def _grouped(self, role, units, activation=None):
-        """A GroupedDense with the arguments common to all matrices of this bank."""
+    def _grouped(self, role: str, units: int, activation: Any = None) -> GroupedDense:
+        """Makes a GroupedDense with the arguments that all matrices of this bank share."""
         return GroupedDense(
             self.num_experts,
             units,
@@ -59,22 +62,22 @@ class FeedForwardExperts(Experts):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.build_hidden(input_shape)
         self.down = self._grouped("down", self.output_width(input_shape[-1]))
         self.down.build((input_shape[0], self.hidden_dim))
         self.built = True
 
-    def call(self, inputs, group_sizes, training=None):
+    def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         hidden = self.call_grouped_hidden(group_rows(inputs, group_sizes))
         if self.dropout > 0 and training:
             hidden = hidden.map_whole(lambda rows: self.hidden_dropout(rows, training=True))
         return self.down.call_grouped(hidden).join()
 
-    def output_width(self, input_dim):
+    def output_width(self, input_dim: int) -> int:
         return input_dim if self.output_dim is None else self.output_dim
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden_dim": self.hidden_dim,

@@ -1,35 +1,38 @@
-"""GatedSharedExpert: a shared expert of which each token takes as much as a gate lets through."""
+"""GatedSharedExpert: a shared expert with a gate for each token."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.mixtures.arguments import call_masked
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class GatedSharedExpert(keras.layers.Wrapper):
-    """Multiplies what a layer returns by a gate: one number for each token.
+    """Multiplies the output of a layer by a gate: one number for each token.
 
         y = sigmoid(x @ kernel) * layer(x)
 
-    As the `shared_expert` of a `MixtureOfExperts` it lets each token decide how much of what all
-    tokens share it takes.
+    As the `shared_expert` of a `MixtureOfExperts`, it lets each token decide how much it uses the
+    shared expert.
 
     Args:
-        layer: The Keras layer behind the gate. It keeps the leading axes of its input.
+        layer: The Keras layer that is gated. It must keep the leading axes of its input.
         kernel_initializer: Initializer of the gate's `[D, 1]` matrix. The gate has no bias.
         kernel_regularizer: Regularizer of the matrix.
 
     Call arguments:
         inputs: `[..., D]`.
-        mask: Optional bool mask, which the layer gets if it takes one.
-        training: Whether the call is part of training; the same.
+        mask: Optional bool mask, passed to the layer if it takes one.
+        training: Whether the call is part of training.
 
     Output shape:
         That of `layer`. A mask is passed on.
 
     Raises:
-        ValueError: If `layer` is no Keras layer, or does not keep the leading axes.
+        ValueError: If `layer` is not a Keras layer, or does not keep the leading axes.
 
     Example:
 
@@ -43,12 +46,16 @@ class GatedSharedExpert(keras.layers.Wrapper):
 
     Reference:
         `shared_expert_gate` of Qwen2-MoE in [Hugging Face's
-        transformers](https://github.com/huggingface/transformers), which a test equals.
+        transformers](https://github.com/huggingface/transformers); a test compares the two.
     """
 
     def __init__(
-        self, layer, kernel_initializer="glorot_uniform", kernel_regularizer=None, **kwargs
-    ):
+        self,
+        layer: keras.layers.Layer,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if not isinstance(layer, keras.layers.Layer):
             raise ValueError(f"`layer` must be a Keras layer. Received: {layer!r}.")
         super().__init__(layer, **kwargs)
@@ -56,13 +63,13 @@ class GatedSharedExpert(keras.layers.Wrapper):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
-        found = tuple(self.layer.compute_output_shape(input_shape))
-        if found[:-1] != tuple(input_shape[:-1]):
+        output_shape = tuple(self.layer.compute_output_shape(input_shape))
+        if output_shape[:-1] != tuple(input_shape[:-1]):
             raise ValueError(
-                "A gate of each token needs a layer that returns something for each token. "
-                f"Received: input shape {tuple(input_shape)}, output shape {found} of "
+                "A gate for each token needs a layer with one output for each token. Received: "
+                f"input shape {tuple(input_shape)}, output shape {output_shape} of "
                 f"{self.layer.name!r}."
             )
         self.kernel = self.add_weight(
@@ -72,14 +79,14 @@ class GatedSharedExpert(keras.layers.Wrapper):
             regularizer=self.kernel_regularizer,
         )
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Tensor:
         gate = ops.sigmoid(ops.matmul(inputs, self.kernel))
         return gate * ops.cast(call_masked(self.layer, inputs, mask), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return self.layer.compute_output_shape(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),

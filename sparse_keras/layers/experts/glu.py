@@ -1,8 +1,11 @@
 """GLUExperts: gated linear units, the feed-forward block of recent language models."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.feed_forward import FeedForwardExperts
 
 
@@ -27,16 +30,17 @@ class GLUExperts(FeedForwardExperts):
         output_dim: Width of the output. `None` means that of the input.
         use_bias: Whether each matrix has a bias.
         dropout: Rate of dropout on the hidden units, in training.
-        kernel_initializer: Initializer of one expert's matrix; every matrix is drawn on its own.
+        kernel_initializer: Initializer of one expert's matrix, drawn separately for each expert and
+            each matrix.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
         seed: Seed of the dropout.
-        limit: Positive number. The gate before its activation is at most this, and what it gates
-            lies between this and its negative. `None` for no limit.
-        alpha: Slope of the sigmoid in the gate, `g * sigmoid(alpha * g)`. Other values than 1 need
+        limit: Positive number. The gate, before its activation, is clipped from above, and
+            `x @ up_e` from both sides. `None` for no limit.
+        alpha: Slope of the sigmoid in the gate, `g * sigmoid(alpha * g)`. Values other than 1 need
             `activation="silu"`.
-        up_offset: What is added to `x @ up_e`, after the limit. With 1, an expert whose `up` is
-            near zero passes the activated gate on.
+        up_offset: Added to `x @ up_e`, after the limit. With 1, the output of an expert whose `up`
+            is near zero is the activated gate.
 
     Call arguments:
         inputs: `[M, D]`, rows sorted by expert.
@@ -47,8 +51,8 @@ class GLUExperts(FeedForwardExperts):
         `[M, output_dim]`.
 
     Raises:
-        ValueError: If the limit or the slope is not positive, or a slope is given with another
-            activation than `"silu"`.
+        ValueError: If the limit or the slope is not positive, or a slope is given with an
+            activation other than `"silu"`.
 
     Example:
 
@@ -64,15 +68,15 @@ class GLUExperts(FeedForwardExperts):
 
     def __init__(
         self,
-        num_experts,
-        hidden_dim,
-        activation="silu",
-        use_bias=False,
-        limit=None,
-        alpha=1.0,
-        up_offset=0.0,
-        **kwargs,
-    ):
+        num_experts: int,
+        hidden_dim: int,
+        activation: Any = "silu",
+        use_bias: bool = False,
+        limit: float | None = None,
+        alpha: float = 1.0,
+        up_offset: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             num_experts, hidden_dim, activation=activation, use_bias=use_bias, **kwargs
         )
@@ -91,29 +95,29 @@ class GLUExperts(FeedForwardExperts):
         self.gate = self._grouped("gate", self.hidden_dim, activation=self._activate_gate)
         self.up = self._grouped("up", self.hidden_dim, activation=self._shift_up)
 
-    def _activate_gate(self, gate):
+    def _activate_gate(self, gate: Tensor) -> Tensor:
         if self.limit is not None:
             gate = ops.minimum(gate, self.limit)
         if self.alpha != 1.0:
             return gate * ops.sigmoid(self.alpha * gate)
         return self.activation(gate)
 
-    def _shift_up(self, up):
+    def _shift_up(self, up: Tensor) -> Tensor:
         if self.limit is not None:
             up = ops.clip(up, -self.limit, self.limit)
         return up + self.up_offset if self.up_offset else up
 
-    def build_hidden(self, input_shape):
+    def build_hidden(self, input_shape: tuple) -> None:
         self.gate.build(input_shape)
         self.up.build(input_shape)
 
-    def call_grouped_hidden(self, rows):
+    def call_grouped_hidden(self, rows: Any) -> Any:
         return self.gate.call_grouped(rows).map(ops.multiply, self.up.call_grouped(rows))
 
-    def flops_per_row(self, input_dim):
+    def flops_per_row(self, input_dim: int) -> int:
         return 2 * self.hidden_dim * (2 * input_dim + self.output_width(input_dim))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "limit": self.limit,

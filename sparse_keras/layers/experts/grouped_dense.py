@@ -1,8 +1,12 @@
-"""GroupedDense: to `grouped_matmul` what `keras.layers.Dense` is to `matmul`."""
+"""GroupedDense: a densely connected layer for each group of rows."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.validation import positive_int
 from sparse_keras.ops import group_rows
@@ -19,8 +23,8 @@ class GroupedDense(keras.layers.Layer):
         units: Width of the output.
         activation: Activation function, as in `keras.layers.Dense`.
         use_bias: Whether each group adds a bias.
-        kernel_initializer: Initializer of one group's `[D, units]` matrix. Every group's matrix is
-            drawn on its own, also when the initializer has an integer seed.
+        kernel_initializer: Initializer of one group's `[D, units]` matrix. Each group's matrix is
+            drawn separately, even if the initializer has an integer seed.
         bias_initializer: Initializer of one group's bias.
         kernel_regularizer: Regularizer of one group's matrix; the losses are summed.
         bias_regularizer: Regularizer of one group's bias; the losses are summed.
@@ -34,7 +38,7 @@ class GroupedDense(keras.layers.Layer):
         group_sizes: Int `[E]`, rows of each group; the sum is at most M.
 
     Output shape:
-        `[M, units]`. Rows past the sum of `group_sizes` hold nothing of use.
+        `[M, units]`. Rows past the sum of `group_sizes` are undefined.
 
     Example:
 
@@ -45,19 +49,19 @@ class GroupedDense(keras.layers.Layer):
 
     def __init__(
         self,
-        num_groups,
-        units,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        role=None,
-        **kwargs,
-    ):
+        num_groups: int,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        role: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_groups = positive_int("num_groups", num_groups)
         self.units = positive_int("units", units)
@@ -71,13 +75,13 @@ class GroupedDense(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.role = role
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.kernel = self._add_bank("kernel", (input_shape[-1], self.units))
         self.bias = self._add_bank("bias", (self.units,)) if self.use_bias else None
         self.built = True
 
-    def _add_bank(self, kind, shape):
-        """Adds the weight `kind` with one slice of `shape` for each group."""
+    def _add_bank(self, kind: str, shape: tuple) -> keras.Variable:
+        """Adds a weight, `"kernel"` or `"bias"`, with one slice of `shape` for each group."""
         name = f"{self.role}_{kind}" if self.role else kind
         regularizer = getattr(self, f"{kind}_regularizer")
         constraint = getattr(self, f"{kind}_constraint")
@@ -89,24 +93,23 @@ class GroupedDense(keras.layers.Layer):
             constraint=constraint and EachGroup(constraint),
         )
 
-    def call(self, inputs, group_sizes):
+    def call(self, inputs: Tensor, group_sizes: Tensor) -> Tensor:
         return self.call_grouped(group_rows(inputs, group_sizes)).join()
 
-    def call_grouped(self, rows):
-        """What `call` computes, from grouped rows to grouped rows (see `ops.group_rows`).
+    def call_grouped(self, rows: Any) -> Any:
+        """Computes the same as `call`, from grouped rows to grouped rows (see `ops.group_rows`).
 
-        A bank of several layers calls this, so that a group's rows stay apart from its first layer
-        to its last.
+        A bank of several layers calls this, so that rows are grouped once for all its layers.
         """
         rows = rows.matmul(self.kernel)
         if self.bias is not None:
             rows = rows.add(self.bias)
         return rows.map(self.activation)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_groups": self.num_groups,
@@ -124,12 +127,12 @@ class GroupedDense(keras.layers.Layer):
 
 
 class EachGroup:
-    """Applies a regularizer or constraint, written for one group's weight, to each of a bank."""
+    """Applies a regularizer or constraint to the weight of each group by itself."""
 
-    def __init__(self, function, reduce=None):
+    def __init__(self, function: Callable, reduce: Callable | None = None) -> None:
         self.function = function
         self.reduce = reduce
 
-    def __call__(self, bank):
+    def __call__(self, bank: Tensor) -> Tensor:
         values = ops.vectorized_map(self.function, ops.convert_to_tensor(bank))
         return self.reduce(values) if self.reduce else values

@@ -1,7 +1,10 @@
 """LowRankExperts: the experts of DCN-V2's cross layers."""
 
+from typing import Any
+
 import keras
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import optional_positive_int, positive_int
@@ -10,7 +13,7 @@ from sparse_keras.ops import group_rows
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class LowRankExperts(Experts):
-    """Experts that are a matrix of low rank each, with a nonlinear map between its two factors.
+    """Experts that are a low-rank matrix each, with a nonlinear map between its two factors.
 
         y = activation(activation(x @ reduce_e) @ core_e) @ expand_e
 
@@ -21,7 +24,8 @@ class LowRankExperts(Experts):
         rank: R, the width between the factors.
         activation: Activation function of the two hidden layers.
         output_dim: Width of the output. `None` means that of the input.
-        kernel_initializer: Initializer of one expert's matrix; every matrix is drawn on its own.
+        kernel_initializer: Initializer of one expert's matrix, drawn separately for each expert and
+            each matrix.
         kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
 
     Call arguments:
@@ -45,14 +49,14 @@ class LowRankExperts(Experts):
 
     def __init__(
         self,
-        num_experts,
-        rank,
-        activation="tanh",
-        output_dim=None,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        num_experts: int,
+        rank: int,
+        activation: Any = "tanh",
+        output_dim: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts, **kwargs)
         self.rank = positive_int("rank", rank)
         self.activation = keras.activations.get(activation)
@@ -61,9 +65,9 @@ class LowRankExperts(Experts):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.reduce = self._grouped("reduce", self.rank, self.activation)
         self.core = self._grouped("core", self.rank, self.activation)
-        self.expand = None  # Built once the width of the input is known.
+        self.expand = None  # Made in `build`, when the width of the input is known.
 
-    def _grouped(self, role, units, activation=None):
+    def _grouped(self, role: str, units: int, activation: Any = None) -> GroupedDense:
         return GroupedDense(
             self.num_experts,
             units,
@@ -76,26 +80,26 @@ class LowRankExperts(Experts):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.reduce.build(input_shape)
         self.core.build((input_shape[0], self.rank))
         self.expand = self._grouped("expand", self.output_width(input_shape[-1]))
         self.expand.build((input_shape[0], self.rank))
         self.built = True
 
-    def call(self, inputs, group_sizes, training=None):
+    def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         rows = group_rows(inputs, group_sizes)
         for layer in (self.reduce, self.core, self.expand):
             rows = layer.call_grouped(rows)
         return rows.join()
 
-    def output_width(self, input_dim):
+    def output_width(self, input_dim: int) -> int:
         return input_dim if self.output_dim is None else self.output_dim
 
-    def flops_per_row(self, input_dim):
+    def flops_per_row(self, input_dim: int) -> int:
         return 2 * self.rank * (input_dim + self.rank + self.output_width(input_dim))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rank": self.rank,

@@ -1,5 +1,7 @@
 """MLPExperts: two matrices with an activation between, the feed-forward block of Transformers."""
 
+from typing import Any
+
 import keras
 
 from sparse_keras.layers.experts.feed_forward import FeedForwardExperts
@@ -18,7 +20,8 @@ class MLPExperts(FeedForwardExperts):
         output_dim: Width of the output. `None` means that of the input.
         use_bias: Whether each matrix has a bias.
         dropout: Rate of dropout on the hidden units, in training.
-        kernel_initializer: Initializer of one expert's matrix; every matrix is drawn on its own.
+        kernel_initializer: Initializer of one expert's matrix, drawn separately for each expert and
+            each matrix.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of one expert's matrix; the losses are summed.
         seed: Seed of the dropout.
@@ -42,17 +45,24 @@ class MLPExperts(FeedForwardExperts):
         [Switch Transformers](https://arxiv.org/abs/2101.03961), section 2.
     """
 
-    def __init__(self, num_experts, hidden_dim, activation="relu", use_bias=True, **kwargs):
+    def __init__(
+        self,
+        num_experts: int,
+        hidden_dim: int,
+        activation: Any = "relu",
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             num_experts, hidden_dim, activation=activation, use_bias=use_bias, **kwargs
         )
         self.up = self._grouped("up", self.hidden_dim, activation=self.activation)
 
-    def build_hidden(self, input_shape):
+    def build_hidden(self, input_shape: tuple) -> None:
         self.up.build(input_shape)
 
-    def call_grouped_hidden(self, rows):
+    def call_grouped_hidden(self, rows: Any) -> Any:
         return self.up.call_grouped(rows)
 
-    def flops_per_row(self, input_dim):
+    def flops_per_row(self, input_dim: int) -> int:
         return 2 * self.hidden_dim * (input_dim + self.output_width(input_dim))

@@ -1,10 +1,10 @@
-"""Multiplications and additions of the matmuls of a template, for the layers that are counted."""
+"""Counts the multiplications and additions of a template's matmuls."""
 
 import math
 
 import keras
 
-from sparse_keras.layers.experts.template import SELF_ATTENTION
+from sparse_keras.layers.experts.template_checks import SELF_ATTENTION
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -15,15 +15,15 @@ _CONVOLUTIONS = (
 )
 
 
-def template_flops(layer, input_shape):
-    """The operations for one row.
+def template_flops(layer: keras.layers.Layer, input_shape: tuple) -> int | None:
+    """Returns the multiplications and additions for one row.
 
     Args:
         layer: A built layer.
-        input_shape: Shape of its input; the first axis does not matter.
+        input_shape: Shape of its input. The first axis does not matter.
 
     Returns:
-        An integer; None where a layer is of a kind not counted, or an axis is not static.
+        An integer; `None` if a layer of another kind has matrices, or an axis is not static.
     """
     if isinstance(layer, keras.Sequential):
         total, shape = 0, input_shape
@@ -41,11 +41,11 @@ def template_flops(layer, input_shape):
         return _times(2 * math.prod(layer.kernel.shape), positions)
     if isinstance(layer, SELF_ATTENTION):
         return _attention(layer, positions)
-    counted = all(len(weight.shape) < 2 for weight in layer.weights)
-    return 0 if counted and not isinstance(layer, keras.Model) else None
+    has_no_matrix = all(len(weight.shape) < 2 for weight in layer.weights)
+    return 0 if has_no_matrix and not isinstance(layer, keras.Model) else None
 
 
-def _attention(layer, positions):
+def _attention(layer: keras.layers.Layer, positions: tuple) -> int | None:
     if None in positions:
         return None
     length = math.prod(positions)
@@ -54,9 +54,9 @@ def _attention(layer, positions):
         width = layer.num_heads * (layer.key_dim + layer.value_dim)
     else:
         width = 2 * layer.num_query_heads * layer.head_dim
-    # Each head compares all positions with all, and mixes as many values.
+    # Each head compares all pairs of positions, and sums as many values.
     return 2 * (projections * length + length * length * width)
 
 
-def _times(flops, positions):
+def _times(flops: int, positions: tuple) -> int | None:
     return None if None in positions else flops * math.prod(positions)

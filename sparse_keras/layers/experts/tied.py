@@ -1,8 +1,11 @@
-"""TiedExperts: weight sharing. All experts share one matrix; each scales its rows and columns."""
+"""TiedExperts: all experts share one matrix, and each scales its rows and columns."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.validation import positive_int
@@ -11,7 +14,7 @@ from sparse_keras.ops import expand_groups
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class TiedExperts(Experts):
-    """Experts that share one matrix, each with a rank-1 scaling and a bias of its own.
+    """Experts that share one matrix, each with its own rank-1 scaling and bias.
 
         y = activation(((x * r_e) @ kernel) * s_e + bias_e)
 
@@ -52,16 +55,16 @@ class TiedExperts(Experts):
 
     def __init__(
         self,
-        num_experts,
-        units,
-        activation="relu",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        scale_initializer=None,
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        num_experts: int,
+        units: int,
+        activation: Any = "relu",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        scale_initializer: Any = None,
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
         self.activation = keras.activations.get(activation)
@@ -73,7 +76,7 @@ class TiedExperts(Experts):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         self.kernel = self.add_weight(
             name="expert_shared_kernel",
             shape=(input_shape[-1], self.units),
@@ -87,7 +90,7 @@ class TiedExperts(Experts):
             self.bias = self._add_vectors("bias", self.units, self.bias_initializer)
         self.built = True
 
-    def _add_vectors(self, kind, width, initializer):
+    def _add_vectors(self, kind: str, width: int, initializer: Any) -> keras.Variable:
         name = f"expert_{kind}"
         return self.add_weight(
             name=name,
@@ -95,7 +98,7 @@ class TiedExperts(Experts):
             initializer=per_group(initializer, name),
         )
 
-    def call(self, inputs, group_sizes, training=None):
+    def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         rows = ops.shape(inputs)[0]
         inputs = inputs * expand_groups(self.input_scale, group_sizes, rows)
         outputs = ops.matmul(inputs, self.kernel)
@@ -104,23 +107,23 @@ class TiedExperts(Experts):
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)
         return self.activation(outputs)
 
-    def call_every(self, inputs, training=None):
-        # As `call`, but the scalings need not be looked up row by row.
+    def call_every(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        # As `call`, but without looking up the scalings of each row.
         outputs = ops.matmul(ops.expand_dims(inputs, 1) * self.input_scale, self.kernel)
         outputs = outputs * self.output_scale
         return self.activation(outputs if self.bias is None else outputs + self.bias)
 
-    def output_width(self, input_dim):
+    def output_width(self, input_dim: int) -> int:
         return self.units
 
-    def flops_per_row(self, input_dim):
+    def flops_per_row(self, input_dim: int) -> int:
         return 2 * input_dim * self.units
 
-    def active_params(self, experts_per_token):
+    def active_params(self, experts_per_token: float) -> int:
         shared = self.kernel.shape[0] * self.kernel.shape[1]
         return shared + int((self.count_params() - shared) * experts_per_token / self.num_experts)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

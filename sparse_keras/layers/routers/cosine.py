@@ -105,7 +105,7 @@ class CosineRouter(TopKRouter):
 
     def add_logit_weights(self, input_dim: int) -> None:
 
-        def matrix(name, shape, initializer):
+        def matrix(name: str, shape: tuple, initializer: Any) -> keras.Variable:
             return self.add_weight(
                 name=name,
                 shape=shape,

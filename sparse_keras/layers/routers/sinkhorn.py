@@ -202,7 +202,7 @@ def even_offsets(logits: Tensor, iterations: int, mask: Tensor = None) -> Tensor
         Float32 `[E]`. Zeros if all tokens are padding.
     """
 
-    def scale(_, offset):
+    def scale(_: Tensor, offset: Tensor) -> Tensor:
         plan = ops.softmax(logits + offset, axis=-1)
         if mask is not None:
             plan = ops.where(mask[:, None], plan, 0.0)

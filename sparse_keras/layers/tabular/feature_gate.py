@@ -1,10 +1,14 @@
 """FeatureGate: one learned gate for each feature, so that a network selects its own inputs."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from sparse_keras._internal.typing import Tensor
 
 # The stretched interval and temperature of the hard-concrete distribution, as in the paper.
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
@@ -14,16 +18,15 @@ _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
 class FeatureGate(keras.layers.Layer):
     """Multiplies each feature by a learned gate that can close completely.
 
-    With `gate="threshold"`, the article's gate and threshold:
+    With `gate="threshold"`, a sigmoid gate with a threshold:
 
         g_j = sigmoid(logit_j)
         y_j = x_j * g_j    if g_j > threshold, else 0
 
-    In training the gradient passes as if the gate were never cut off, so that a closed gate can
-    open again.
+    In training the gradient ignores the threshold, so that a closed gate can open again.
 
-    With `gate="hard_concrete"`, a gate that is exactly 0 or 1 with positive probability and is
-    trained by sampling it:
+    With `gate="hard_concrete"`, a gate that is exactly 0 or 1 with positive probability, and is
+    sampled in training:
 
         s_j = sigmoid((log u - log(1 - u) + logit_j) / t)    u ~ U(0, 1), in training
         s_j = sigmoid(logit_j)                               otherwise
@@ -33,13 +36,13 @@ class FeatureGate(keras.layers.Layer):
         gate: `"hard_concrete"` or `"threshold"`.
         threshold: The value a gate must exceed to be open. For hard-concrete gates only
             `selected_features` uses it, on the gate without noise.
-        penalty: Price of one open gate. As a regularizer of the gates, the penalty times the sum
-            of the sigmoid gates, or of the probabilities that hard-concrete gates are not 0, is
-            part of the loss. A feature stays open where it lowers the loss by more than its price.
-        initial_gate: Value of the sigmoid of every logit at the start, in (0, 1).
-        groups: Optional list of D integers, the group of each feature. Features of a group share
-            one gate: the bins of one column, for example, are selected together. Groups are
-            numbered from 0; `gates` and `selected_features` then speak of groups.
+        penalty: Cost of one open gate. The penalty times the sum of the sigmoid gates, or of the
+            probabilities that hard-concrete gates are not 0, is added to the loss as a regularizer.
+            A feature stays open if it lowers the loss by more than that.
+        initial_gate: Initial value of every sigmoid, in (0, 1).
+        groups: Optional list of D integers, the group of each feature, numbered from 0. Features of
+            a group share one gate: for example, the bins of a column are selected together. `gates`
+            and `selected_features` then return values and indices of groups.
         seed: Seed of the samples.
 
     Call arguments:
@@ -65,14 +68,14 @@ class FeatureGate(keras.layers.Layer):
 
     def __init__(
         self,
-        gate="hard_concrete",
-        threshold=0.5,
-        penalty=0.01,
-        initial_gate=0.9,
-        groups=None,
-        seed=None,
-        **kwargs,
-    ):
+        gate: str = "hard_concrete",
+        threshold: float = 0.5,
+        penalty: float = 0.01,
+        initial_gate: float = 0.9,
+        groups: Sequence[int] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if gate not in ("hard_concrete", "threshold"):
             raise ValueError(
@@ -98,7 +101,7 @@ class FeatureGate(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         width = input_shape[-1]
         if self.groups is not None and len(self.groups) != width:
             raise ValueError(
@@ -111,28 +114,28 @@ class FeatureGate(keras.layers.Layer):
             initializer=keras.initializers.Constant(
                 math.log(self.initial_gate / (1.0 - self.initial_gate))
             ),
-            # The gates decide what is 0 exactly: they stay float32 under every policy.
+            # Gates decide what is exactly 0, so they are float32 under every dtype policy.
             dtype="float32",
             autocast=False,
             regularizer=self._price if self.penalty else None,
         )
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         gates = self._sampled_gates() if training else self._gates()
         if self.groups is not None:
             gates = ops.take(gates, self.groups)
         return inputs * ops.cast(gates, inputs.dtype)
 
-    def _gates(self):
-        """The gates without noise, float32 `[D]`."""
+    def _gates(self) -> Tensor:
+        """Returns the gates without noise, float32 `[D]`."""
         gates = ops.sigmoid(self.logits)
         if self.gate == "hard_concrete":
             return ops.clip(gates * (_HIGH - _LOW) + _LOW, 0.0, 1.0)
         return ops.where(gates > self.threshold, gates, ops.zeros_like(gates))
 
-    def _sampled_gates(self):
-        """The gates of a training step, float32 `[D]`."""
+    def _sampled_gates(self) -> Tensor:
+        """Returns the gates of a training step, float32 `[D]`."""
         if self.gate == "threshold":
             gates = ops.sigmoid(self.logits)
             return gates + ops.stop_gradient(self._gates() - gates)
@@ -143,25 +146,29 @@ class FeatureGate(keras.layers.Layer):
         gates = ops.sigmoid((noise + self.logits) / _TEMPERATURE)
         return ops.clip(gates * (_HIGH - _LOW) + _LOW, 0.0, 1.0)
 
-    def _price(self, logits):
+    def _price(self, logits: Tensor) -> Tensor:
         if self.gate == "hard_concrete":
             logits = logits - _TEMPERATURE * math.log(-_LOW / _HIGH)
         return self.penalty * ops.sum(ops.sigmoid(logits))
 
-    def gates(self):
-        """The gates as inference uses them, a NumPy array `[D]`."""
+    def gates(self) -> np.ndarray:
+        """Returns the gates that inference uses, a NumPy array `[D]`.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
         if not self.built:
             raise ValueError(f"{self.name!r} has no gates before it has seen an input.")
         return ops.convert_to_numpy(self._gates())
 
-    def selected_features(self):
-        """Indices of the features whose gate exceeds the threshold, in ascending order."""
+    def selected_features(self) -> np.ndarray:
+        """Returns the indices of features whose gates exceed the threshold, in ascending order."""
         return np.flatnonzero(self.gates() > self.threshold)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "gate": self.gate,

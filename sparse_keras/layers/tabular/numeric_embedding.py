@@ -1,12 +1,16 @@
-"""What embeddings of numeric columns share: which features belong to which column.
+"""The base class of embeddings of numeric columns: which features belong to which column.
 
 Axis letters: F features, C columns, T features of the widest column, d width of an embedding.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.validation import positive_int
 
 KINDS = ("value", "bin", "missing")
@@ -18,12 +22,12 @@ class NumericEmbedding(keras.layers.Layer):
     Args:
         dim: d, width of one column's embedding.
         groups: Optional list of F integers, the column of each feature, numbered from 0 without
-            gaps. `None` for one column a feature.
+            gaps. `None` for one feature per column.
         kinds: Optional list of F strings, what each feature is: `"value"`, the column's
-            standardised value; `"bin"`, one of the numbers of its piecewise-linear encoding;
+            standardised value; `"bin"`, one of the numbers of its piecewise-linear encoding; or
             `"missing"`, 1 where the value is missing. `None` for values only.
         activation: Activation function of the embeddings.
-        kernel_initializer: Initializer of one column's matrix; every column is drawn on its own.
+        kernel_initializer: Initializer of one column's matrix, drawn separately for each column.
 
     Output shape:
         `[..., C * d]`, column after column.
@@ -31,13 +35,13 @@ class NumericEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        dim,
-        groups=None,
-        kinds=None,
-        activation=None,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        dim: int,
+        groups: Sequence[int] | None = None,
+        kinds: Sequence[str] | None = None,
+        activation: Any = None,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.dim = positive_int("dim", dim)
         self.groups = None if groups is None else [int(group) for group in groups]
@@ -55,41 +59,41 @@ class NumericEmbedding(keras.layers.Layer):
         if unknown:
             raise ValueError(f"`kinds` must hold only {', '.join(KINDS)}. Received: {unknown}.")
 
-    def columns(self, width):
-        """The features of each column, for an input of `width` features.
+    def columns(self, width: int) -> list[dict[str, list[int]]]:
+        """Returns the features of each column, for an input of `width` features.
 
         Returns:
-            A list with a dict for each column, from each kind to the list of its features.
+            A list with one dict per column, from each kind to the indices of its features.
 
         Raises:
-            ValueError: If `groups` or `kinds` are made for another width.
+            ValueError: If `groups` or `kinds` have another length.
         """
         groups = range(width) if self.groups is None else self.groups
         kinds = ["value"] * width if self.kinds is None else self.kinds
-        for name, found in (("groups", groups), ("kinds", kinds)):
-            if len(found) != width:
+        for name, entries in (("groups", groups), ("kinds", kinds)):
+            if len(entries) != width:
                 raise ValueError(
                     f"`{name}` must have an entry for each of the {width} features. Received: "
-                    f"{len(found)} entries."
+                    f"{len(entries)} entries."
                 )
         columns = [{kind: [] for kind in KINDS} for _ in range(max(groups) + 1)]
         for feature, (group, kind) in enumerate(zip(groups, kinds, strict=True)):
             columns[group][kind].append(feature)
         return columns
 
-    def num_columns(self, width):
-        """C, for an input of `width` features."""
+    def num_columns(self, width: int) -> int:
+        """Returns C, the number of columns, for an input of `width` features."""
         return width if self.groups is None else max(self.groups) + 1
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], self.num_columns(input_shape[-1]) * self.dim)
 
-    def _embed(self, outputs):
-        """`[..., C, d]` -> `[..., C * d]`, activated."""
+    def _embed(self, outputs: Tensor) -> Tensor:
+        """Applies the activation, and flattens `[..., C, d]` to `[..., C * d]`."""
         outputs = self.activation(outputs)
         return ops.reshape(outputs, (*ops.shape(outputs)[:-2], outputs.shape[-2] * self.dim))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dim": self.dim,
@@ -100,34 +104,33 @@ class NumericEmbedding(keras.layers.Layer):
         }
 
 
-class Padded:
-    """Lists of different lengths as one array: `[C, T]`, short ones filled up.
+class PaddedIndices:
+    """Lists of indices of different lengths, padded to one array `[C, T]`.
 
-    Features of several columns are then gathered side by side, so that one batched matmul serves
-    all columns.
+    With it, the features of all columns are gathered side by side, so that one batched matmul
+    serves all columns.
 
     Args:
-        lists: For each column, the numbers that it takes.
+        lists: For each column, its indices.
     """
 
-    def __init__(self, lists):
-        length = max(len(one) for one in lists)
-        self.shape = (len(lists), length)
-        self._numbers = np.zeros(self.shape, "int32")
-        self._filled = np.zeros(self.shape, bool)
-        for row, one in enumerate(lists):
-            self._numbers[row, : len(one)] = one
-            self._filled[row, : len(one)] = True
+    def __init__(self, lists: Sequence[Sequence[int]]) -> None:
+        self.shape = (len(lists), max(map(len, lists)))
+        self._indices = np.zeros(self.shape, "int32")
+        self._is_valid = np.zeros(self.shape, bool)
+        for row, indices in enumerate(lists):
+            self._indices[row, : len(indices)] = indices
+            self._is_valid[row, : len(indices)] = True
 
-    def features(self, inputs):
-        """`[..., F]` -> `[..., C, T]`. What fills up is some feature: its weights are 0."""
-        taken = ops.take(inputs, self._numbers.reshape(-1), axis=-1)
-        return ops.reshape(taken, (*ops.shape(inputs)[:-1], *self.shape))
+    def features(self, inputs: Tensor) -> Tensor:
+        """Gathers features: `[..., F]` -> `[..., C, T]`. Padding is feature 0, with weight 0."""
+        gathered = ops.take(inputs, self._indices.reshape(-1), axis=-1)
+        return ops.reshape(gathered, (*ops.shape(inputs)[:-1], *self.shape))
 
-    def weights(self, kernel):
-        """`[R, d]` -> `[C, T, d]`, with zeros to fill up."""
-        # A row of zeros at the end keeps the gradient dense: this is no lookup of few rows.
+    def weights(self, kernel: Tensor) -> Tensor:
+        """Gathers rows of a kernel: `[R, d]` -> `[C, T, d]`, with zeros as padding."""
+        # With a row of zeros at the end, the gradient is dense, not that of a lookup of few rows.
         kernel = ops.concatenate([kernel, ops.zeros_like(kernel[:1])], axis=0)
-        rows = np.where(self._filled, self._numbers, kernel.shape[0] - 1)
-        taken = ops.take(kernel, rows.reshape(-1), axis=0)
-        return ops.reshape(taken, (*self.shape, kernel.shape[-1]))
+        rows = np.where(self._is_valid, self._indices, kernel.shape[0] - 1)
+        gathered = ops.take(kernel, rows.reshape(-1), axis=0)
+        return ops.reshape(gathered, (*self.shape, kernel.shape[-1]))

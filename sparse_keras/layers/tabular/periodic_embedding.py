@@ -1,37 +1,40 @@
-"""PeriodicEmbedding: a number as sines and cosines of learned frequencies."""
+"""PeriodicEmbedding: embeds numbers as sines and cosines with learned frequencies."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import per_group
-from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, Padded
+from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, PaddedIndices
 from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class PeriodicEmbedding(NumericEmbedding):
-    """Embeds each numeric column by waves of its value: "PLR" (periodic, linear, ReLU).
+    """Embeds each numeric column by sines and cosines of its value: PLR (periodic, linear, ReLU).
 
         p_c = concatenate(sin(2 pi f_c x_c), cos(2 pi f_c x_c))
         e_c = activation(p_c @ kernel_c + missing_c * m_c + bias_c)
 
-    The frequencies `f_c` are learned, and start from a normal distribution.
+    The frequencies `f_c` are learned. Their initial values are normally distributed.
 
     Args:
         dim: Width of one column's embedding.
         groups: Optional list of F integers, the column of each feature, numbered from 0. `None`
-            for one column a feature.
+            for one feature per column.
         kinds: Optional list of F strings, what each feature is: `"value"`, of which each column has
-            one, `"missing"`, of which it has at most one, or `"bin"`: bins are not used. `None` for
+            one; `"missing"`, of which it has at most one; or `"bin"`, which is not used. `None` for
             values only.
         frequencies: k, the number of frequencies of each column.
-        sigma: Standard deviation of the frequencies at the start. It decides how fine the
-            differences are that the embedding can tell, and is worth tuning.
+        sigma: Standard deviation of the initial frequencies. The larger it is, the finer the
+            differences of values that the embedding resolves. It is worth tuning.
         shared: Whether all columns share one `kernel` and bias ("PLR lite").
         activation: Activation function of the embeddings.
-        kernel_initializer: Initializer of one column's matrix; every column is drawn on its own.
+        kernel_initializer: Initializer of one column's matrix, drawn separately for each column.
 
     Call arguments:
         inputs: `[..., F]`.
@@ -40,7 +43,8 @@ class PeriodicEmbedding(NumericEmbedding):
         `[..., C * dim]`, column after column. A mask is passed on.
 
     Raises:
-        ValueError: If `groups` or `kinds` do not fit the input, or a column has not one value.
+        ValueError: If `groups` or `kinds` do not match the input, or a column does not have exactly
+            one value.
 
     Example:
 
@@ -54,16 +58,16 @@ class PeriodicEmbedding(NumericEmbedding):
 
     def __init__(
         self,
-        dim,
-        groups=None,
-        kinds=None,
-        frequencies=16,
-        sigma=0.1,
-        shared=False,
-        activation="relu",
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        dim: int,
+        groups: Sequence[int] | None = None,
+        kinds: Sequence[str] | None = None,
+        frequencies: int = 16,
+        sigma: float = 0.1,
+        shared: bool = False,
+        activation: Any = "relu",
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             dim,
             groups=groups,
@@ -78,7 +82,7 @@ class PeriodicEmbedding(NumericEmbedding):
         self.sigma = sigma
         self.shared = shared
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         columns = self.columns(input_shape[-1])
         for number, column in enumerate(columns):
             if len(column["value"]) != 1 or len(column["missing"]) > 1:
@@ -87,7 +91,7 @@ class PeriodicEmbedding(NumericEmbedding):
                     f"indicator of missing values. Received for column {number}: the features "
                     f"{column['value']} as values, {column['missing']} as indicators."
                 )
-        self._values = Padded([column["value"] for column in columns])
+        self._values = PaddedIndices([column["value"] for column in columns])
         missing = [column["missing"] for column in columns]
         self.frequency = self.add_weight(
             name="frequency",
@@ -104,8 +108,8 @@ class PeriodicEmbedding(NumericEmbedding):
         self.missing = None
         if any(missing):
             rows = iter(range(len(columns)))
-            self._indicators = Padded(missing)
-            self._rows = Padded([[next(rows) for _ in one] for one in missing])
+            self._indicators = PaddedIndices(missing)
+            self._rows = PaddedIndices([[next(rows) for _ in features] for features in missing])
             self.missing = self.add_weight(
                 name="missing",
                 shape=(sum(map(len, missing)), self.dim),
@@ -113,8 +117,8 @@ class PeriodicEmbedding(NumericEmbedding):
             )
         self.built = True
 
-    def call(self, inputs, training=None):
-        # Angles of many turns would lose their fraction in less precision.
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        # In lower precision, large angles would lose their fraction of a turn.
         values = ops.cast(self._values.features(inputs), "float32")
         angles = 2.0 * math.pi * values * ops.cast(self.frequency, "float32")
         waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
@@ -128,11 +132,11 @@ class PeriodicEmbedding(NumericEmbedding):
             outputs = outputs + self._indicators.features(inputs) * vectors
         return self._embed(outputs + self.bias)
 
-    def flops_per_token(self, input_dim):
+    def flops_per_token(self, input_dim: int) -> int:
         """Multiplications and additions of the matmuls for one example."""
         return 2 * self.num_columns(input_dim) * 2 * self.frequencies * self.dim
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "frequencies": self.frequencies,
