@@ -525,7 +525,7 @@ REFUSED = {
     "Normalization": (layers.Normalization, "Normalise the inputs before the mixture.$"),
     "a state of its own": (
         lambda: layers.SpectralNormalization(layers.Dense(3)),
-        "keeps a state.*of no batch there is.$",
+        "keeps a state.*would not describe any batch.$",
     ),
     "recurrent on tokens": (
         lambda: layers.LSTM(3),
@@ -550,7 +550,7 @@ REFUSED = {
     "another width": (of_seven, r"shape=\(None, 7\), found shape=\(None, 6\).$"),
     "no config": (
         lambda: WithoutConfig(3),
-        r"\(WithoutConfig\) cannot be made anew from its config.*'trainable'. Write its",
+        r"\(WithoutConfig\) cannot be made from its config again.*'trainable'. Write its",
     ),
     "raises": (lambda: Plus(raises), r"shape \(None, 6\): Boom, said the layer.$"),
     # On PyTorch Keras itself stumbles over it.
