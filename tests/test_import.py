@@ -26,6 +26,24 @@ def test_importing_is_fast_silent_and_free_of_keras():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_layers_import_nothing_that_keras_does_not():
+    """Neither other packages, nor the parts of this one that lie above: data, models, ..."""
+    done = run(
+        "import sys, sparse_keras\n"
+        "from sparse_keras._internal import registration\n"
+        "registration.MODULES = ()\n"  # Else all that holds Keras classes is imported.
+        "import keras\n"
+        "before = set(sys.modules)\n"
+        "import sparse_keras.layers\n"
+        "new = set(sys.modules) - before\n"
+        "others = {name.partition('.')[0] for name in new} - {*sys.stdlib_module_names}\n"
+        "assert others == {'sparse_keras'}, others\n"
+        "ours = {name.split('.')[1] for name in new if name.startswith('sparse_keras.')}\n"
+        "assert ours <= {'_internal', 'layers', 'losses', 'ops'}, ours"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
     inputs = keras.Input((6,))

@@ -1,22 +1,25 @@
-"""The choice of a token's k experts as data: names, presets, and what does not go together.
+"""Options of routers that choose k experts: names, presets, and which do not go together.
 
-Read by the layers (`layers.TopKRouter`, `layers.HierarchicalRouter`) and by the schema of configs.
-It needs neither Keras nor pydantic.
+The layers (`layers.TopKRouter`, `layers.HierarchicalRouter`) and the schema of configs read it. It
+needs neither Keras nor pydantic.
 """
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sparse_keras._internal.suggest import did_you_mean
 
 SCORES = ("softmax", "sigmoid", "sqrt_softplus", "identity")
 SELECT_ON = ("score", "score_plus_bias", "logits")
 GROUP_SCORES = ("max", "top2_sum")
-# Routers with exactly k experts for each token, by the names that configs use: experts can be split
-# into segments, and k multiplied.
+# Routers with exactly k experts for each token, by the names that configs use. For these, experts
+# can be split into segments, with k multiplied accordingly.
 EXACTLY_K = ("top_k", "cosine", "hierarchical", "sinkhorn")
 
-# What each family of models does, as keyword arguments of TopKRouter. "config" is the published
-# configuration of the checkpoint that is named. All equal the modules of Hugging Face's
-# transformers, which tests/layers/test_hugging_face_routers.py shows.
-PRESETS = {
+# The router of each family of models, as keyword arguments of TopKRouter. "config" is the published
+# configuration of the checkpoint named before. tests/layers/routers/test_hugging_face_routers.py
+# shows that all equal the modules of Hugging Face's transformers.
+PRESETS: dict[str, dict[str, Any]] = {
     # Mixtral of Experts (arXiv 2401.04088), section 2.1: the softmax over the best two logits,
     # which is the same as dividing by their sum.
     "mixtral": {"k": 2, "normalize": True},
@@ -60,13 +63,13 @@ PRESETS = {
 }
 
 
-def with_preset(name, given):
-    """The arguments of a preset, with those that are given in their place.
+def with_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a preset, overridden by those that are given.
 
     Args:
         name: One of `PRESETS`.
-        given: Dict of arguments. Where they take something of the preset away, such as its groups
-            by `num_groups=None`, what the preset says about it goes, too.
+        given: Dict of arguments. With `num_groups=None`, which removes the preset's groups, its
+            other arguments on groups are removed as well.
 
     Raises:
         ValueError: If there is no such preset.
@@ -81,11 +84,11 @@ def with_preset(name, given):
     return {**values, **given}
 
 
-def conflicts(spec):
+def conflicts(spec: Any) -> Iterator[tuple[str, str]]:
     """Yields `(argument, reason)` for each argument that does not go with the others.
 
     Args:
-        spec: What has the arguments as attributes: a TopKRouter, or its section of a config.
+        spec: An object with the arguments as attributes: a TopKRouter, or its section of a config.
     """
     alone = {True: "true", "softmax": "softmax"}.get(spec.normalize)
     if spec.k == 1 and alone:
@@ -123,15 +126,18 @@ def conflicts(spec):
     if spec.load_loss and not spec.noise:
         yield "load_loss", "needs noise: without it, the load has no smooth estimate"
     elif spec.load_loss and (spec.num_groups or spec.select_on == "score_plus_bias"):
-        what = "groups" if spec.num_groups else "selection bias"
-        yield "load_loss", f"estimates the load of the best logits, which a choice by {what} is not"
+        choice = "groups" if spec.num_groups else "selection bias"
+        yield (
+            "load_loss",
+            f"estimates the load of the best logits, which a choice by {choice} is not",
+        )
 
 
-def misfits(spec, num_experts):
+def misfits(spec: Any, num_experts: int) -> Iterator[tuple[str, str]]:
     """Yields `(argument, reason)` for each argument that does not go with the number of experts.
 
     Args:
-        spec: As for `conflicts`, which come first.
+        spec: As for `conflicts`, which must have yielded nothing.
         num_experts: E.
     """
     if spec.load_loss and spec.k >= num_experts:
@@ -163,8 +169,8 @@ def misfits(spec, num_experts):
         )
 
 
-def hierarchy_conflicts(spec):
-    """The same as `conflicts`, of a HierarchicalRouter."""
+def hierarchy_conflicts(spec: Any) -> Iterator[tuple[str, str]]:
+    """Yields the same as `conflicts`, for a HierarchicalRouter."""
     if spec.num_groups == 1:
         yield "num_groups", "1 leaves the gate of groups no choice. Take more, or a top_k router"
         return
@@ -177,17 +183,17 @@ def hierarchy_conflicts(spec):
         yield "groups_kept", f"{spec.groups_kept} does not divide k: each group has as many experts"
     elif spec.normalize is True:
         alone = {"a group": spec.groups_kept == 1, "an expert": spec.groups_kept == spec.k}
-        for one, is_alone in alone.items():
+        for choice, is_alone in alone.items():
             if is_alone:
                 yield (
                     "normalize",
-                    f"true divides the score of {one} that is chosen alone by itself, so its gate "
-                    "would get no gradient. Leave it out, or choose more",
+                    f"true divides the score of {choice} that is chosen alone by itself, so its "
+                    "gate would get no gradient. Leave it out, or choose more",
                 )
 
 
-def hierarchy_misfits(spec, num_experts):
-    """The same as `misfits`, of a HierarchicalRouter."""
+def hierarchy_misfits(spec: Any, num_experts: int) -> Iterator[tuple[str, str]]:
+    """Yields the same as `misfits`, for a HierarchicalRouter."""
     if num_experts % spec.num_groups:
         yield (
             "num_groups",

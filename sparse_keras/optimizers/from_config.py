@@ -1,4 +1,6 @@
-"""The optimizer and the learning-rate schedule that a config's `optimizer` section describes."""
+"""Makes the optimizer and learning-rate schedule of a config's `optimizer` section."""
+
+from typing import Any
 
 import keras
 
@@ -12,13 +14,13 @@ _OPTIMIZERS = {
 }
 
 
-def optimizer_of(section, steps_per_epoch, epochs):
+def optimizer_of(section: Any, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
     """Makes the optimizer.
 
     Args:
         section: The validated `optimizer` section.
-        steps_per_epoch: Steps in an epoch, by which a schedule counts.
-        epochs: Epochs of the training, at whose end a schedule ends.
+        steps_per_epoch: Number of training steps in an epoch.
+        epochs: Number of epochs. A schedule ends with the last one.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -34,7 +36,9 @@ def optimizer_of(section, steps_per_epoch, epochs):
     return FusedOptimizer(optimizer) if fused else optimizer
 
 
-def _schedule(section, learning_rate, steps_per_epoch, epochs):
+def _schedule(
+    section: Any, learning_rate: float, steps_per_epoch: int, epochs: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     schedules = keras.optimizers.schedules
     steps = steps_per_epoch * epochs
     if section.type == "exponential":

@@ -1,6 +1,10 @@
-"""Wraps any Keras optimizer, so that its update is compiled for itself."""
+"""FusedOptimizer: compiles the update of any Keras optimizer with XLA."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
@@ -9,56 +13,55 @@ from sparse_keras._internal.keras_private import MovingAveragesOfInner
 if keras.backend.backend() == "tensorflow":
     from sparse_keras.optimizers.tensorflow_backend import compiled_update
 else:
-    # The train step of JAX is compiled already. On PyTorch, Keras has fused updates of its own.
-    def compiled_update(optimizer):
+    # On JAX, the whole train step is compiled. On PyTorch, Keras has its own fused updates.
+    def compiled_update(optimizer: keras.optimizers.Optimizer) -> Any:
         return contextlib.nullcontext()
 
 
-class _Inner:
-    """An attribute that lives in the inner optimizer."""
+class _OfInner:
+    """An attribute of the wrapper that reads and writes that of the inner optimizer."""
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, wrapper, owner=None):
+    def __get__(self, wrapper: Any, owner: type | None = None) -> Any:
         return self if wrapper is None else getattr(wrapper.inner_optimizer, self.name)
 
-    def __set__(self, wrapper, value):
-        # Keras's constructor sets its defaults before there is an inner optimizer to have its own.
+    def __set__(self, wrapper: Any, value: Any) -> None:
+        # Keras's constructor sets defaults before there is an inner optimizer.
         if hasattr(wrapper, "inner_optimizer"):
             setattr(wrapper.inner_optimizer, self.name, value)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class FusedOptimizer(MovingAveragesOfInner, keras.optimizers.Optimizer):
-    """Makes the update of an optimizer faster where `fit` does not compile the whole step.
+    """Compiles the optimizer update with XLA: faster for many experts.
 
     The experts that a token does not choose cost nothing in the layers, but the optimizer updates
-    all of them. With many experts its share grows to most of a step, above all on TensorFlow, where
-    each operation of the update is a pass over all weights: about a dozen for Adam. In this wrapper
-    XLA compiles the inner optimizer's own update, and nothing else, to one pass for each variable
-    it writes, without temporary copies of the bank. Weights are those of the inner optimizer, to
-    rounding.
+    all of them. With many experts, the update takes most of a training step, above all on
+    TensorFlow, where each operation of the update is a pass over all weights: about a dozen for
+    Adam. In this wrapper, XLA compiles the inner optimizer's update, and nothing else, to one pass
+    for each variable that it writes, without temporary copies of the bank. The weights are equal to
+    those of the inner optimizer, up to rounding.
 
-    Compiling takes about 20 milliseconds for each variable, once: a small model, or a short
-    training, does not earn that back.
+    Compiling takes about 20 milliseconds for each variable, once. It does not pay off for small
+    models or short trainings.
 
-    What stays as Keras does it: the gradients of embeddings (`IndexedSlices`, whose size changes
-    from batch to batch), clipping, moving averages of weights, eager execution, `tf.distribute`,
-    weights on several devices, Apple's GPUs; and everything on JAX, which compiles the whole step,
-    and on PyTorch. With `compile(jit_compile=True)` the step is compiled already, and this wrapper
-    changes nothing.
+    The wrapper changes nothing in these cases: the gradients of embeddings (`IndexedSlices`, whose
+    size changes from batch to batch), clipping, moving averages of weights, eager execution,
+    `tf.distribute`, weights on several devices, Apple's GPUs, JAX (which compiles the whole step),
+    PyTorch, and `compile(jit_compile=True)`.
 
     Args:
         inner_optimizer: A `keras.optimizers.Optimizer`, its name such as `"adam"`, or its config.
-            Everything but `name` is set there. What all optimizers have can be read and set here
-            too: `learning_rate`, `iterations`, `weight_decay` and so on; what only some have, such
-            as `beta_1`, is read as `inner_optimizer.beta_1`.
+            Set everything but `name` there. Attributes that all optimizers have, such as
+            `learning_rate`, `iterations` and `weight_decay`, can be read and set on the wrapper,
+            too. Others, such as `beta_1`, are read as `inner_optimizer.beta_1`.
         name: String. The name of the wrapper.
 
     Raises:
-        ValueError: If `inner_optimizer` is no optimizer, or one that wraps others
-            (`LossScaleOptimizer`, `MultiOptimizer`), which is to wrap this one instead.
+        ValueError: If `inner_optimizer` is not an optimizer, or one that wraps others
+            (`LossScaleOptimizer`, `MultiOptimizer`), which should wrap this one instead.
 
     Example:
 
@@ -73,69 +76,77 @@ class FusedOptimizer(MovingAveragesOfInner, keras.optimizers.Optimizer):
     (1, 0.001)
     """
 
-    built = _Inner()
-    variables = _Inner()
-    iterations = _Inner()
-    learning_rate = _Inner()
-    weight_decay = _Inner()
-    clipnorm = _Inner()
-    clipvalue = _Inner()
-    global_clipnorm = _Inner()
-    use_ema = _Inner()
-    ema_momentum = _Inner()
-    ema_overwrite_frequency = _Inner()
-    loss_scale_factor = _Inner()
-    gradient_accumulation_steps = _Inner()
+    built = _OfInner()
+    variables = _OfInner()
+    iterations = _OfInner()
+    learning_rate = _OfInner()
+    weight_decay = _OfInner()
+    clipnorm = _OfInner()
+    clipvalue = _OfInner()
+    global_clipnorm = _OfInner()
+    use_ema = _OfInner()
+    ema_momentum = _OfInner()
+    ema_overwrite_frequency = _OfInner()
+    loss_scale_factor = _OfInner()
+    gradient_accumulation_steps = _OfInner()
 
-    def __init__(self, inner_optimizer, name=None):
+    def __init__(self, inner_optimizer: Any, name: str | None = None) -> None:
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = _optimizer(inner_optimizer)
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         self.inner_optimizer.build(variables)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self, grads: list[Any], trainable_variables: list[keras.Variable] | None = None
+    ) -> None:
         with compiled_update(self.inner_optimizer):
             self.inner_optimizer.apply(grads, trainable_variables)
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, keras.Variable]]) -> Any:
         super().apply_gradients(grads_and_vars)
         return self.iterations
 
-    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+    def stateless_apply(
+        self, optimizer_variables: list[Any], grads: list[Any], trainable_variables: list[Any]
+    ) -> Any:
         return self.inner_optimizer.stateless_apply(optimizer_variables, grads, trainable_variables)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Any:
         return self.inner_optimizer.scale_loss(loss)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(
+        self, var_list: list[keras.Variable] | None = None, var_names: list[str] | None = None
+    ) -> None:
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: list[Any]) -> None:
         self.inner_optimizer.set_weights(weights)
 
-    def __dir__(self):
-        # Keras saves what it finds here. The variables of the inner optimizer are saved as our own,
-        # under the names that they have without the wrapper, so that the weights of a model with
-        # the plain optimizer load into one with the fused, and the other way round.
+    def __dir__(self) -> list[str]:
+        # Keras saves the attributes listed here. The variables of the inner optimizer are saved as
+        # those of the wrapper, under the names that they have without it, so that a model with the
+        # plain optimizer can load the weights of one with the fused optimizer, and vice versa.
         return [name for name in super().__dir__() if name != "inner_optimizer"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         inner_optimizer = keras.saving.serialize_keras_object(self.inner_optimizer)
         return {"name": self.name, "inner_optimizer": inner_optimizer}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> FusedOptimizer:
         inner_optimizer = keras.saving.deserialize_keras_object(
             config["inner_optimizer"], custom_objects=custom_objects
         )
         return cls(**config | {"inner_optimizer": inner_optimizer})
 
 
-def _optimizer(identifier):
+def _optimizer(identifier: Any) -> keras.optimizers.Optimizer:
     try:
         optimizer = keras.optimizers.get(identifier)
     except (ValueError, TypeError, KeyError) as error:
@@ -143,7 +154,10 @@ def _optimizer(identifier):
     if optimizer is None:
         raise ValueError(_expected(identifier))
     if isinstance(optimizer, FusedOptimizer):
-        raise ValueError("Received as `inner_optimizer` a FusedOptimizer: it is fused already.")
+        raise ValueError(
+            "Expected `inner_optimizer` to be an optimizer without a wrapper. Received: a "
+            "FusedOptimizer, which is fused already."
+        )
     if hasattr(optimizer, "inner_optimizer") or hasattr(optimizer, "optimizers"):
         kind = type(optimizer).__name__
         raise ValueError(
@@ -153,7 +167,7 @@ def _optimizer(identifier):
     return optimizer
 
 
-def _expected(identifier):
+def _expected(identifier: Any) -> str:
     return (
         "Expected `inner_optimizer` to be a keras.optimizers.Optimizer, its name such as 'adam', "
         f"or its config. Received: {identifier!r}."

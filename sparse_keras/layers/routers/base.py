@@ -70,7 +70,8 @@ class Router(RouterContract, keras.layers.Layer):
     ...
     ...     def route(self, logits: Tensor) -> dict[str, Tensor]:
     ...         scores = keras.ops.softmax(logits, axis=-1)
-    ...         index = keras.ops.zeros_like(logits[:, :2], dtype="int32") + np.array([0, 1])
+    ...         index = keras.ops.zeros_like(logits[:, :2], dtype="int32")
+    ...         index = index + np.array([0, 1], "int32")
     ...         return {
     ...             "expert_index": index,
     ...             "weight": scores[:, :2],
