@@ -19,19 +19,21 @@ class Router(RouterContract, keras.layers.Layer):
     A router computes in float32 whatever the dtype policy is: in bfloat16, one token in a hundred
     would go to other experts. Padding is routed nowhere.
 
-    A router of your own needs two methods:
+    A router of your own needs:
 
-    * `route(logits)` returns the entries of a routing (see below) but `"logits"`.
+    * `route(logits)`, which returns all entries of a routing (see below) but `"logits"`.
     * `experts_per_token`, an attribute or property: the mean number of experts computed per token.
+    * `__init__` and `get_config`, if it has arguments, as every Keras layer.
 
-    If it has arguments, it needs `__init__` and `get_config`, as every Keras layer does. What else
-    it may override, and the flags that it may declare (`always_open`, `sees_other_tokens`, ...), is
-    documented in `RouterContract`, its base class:
+    It may override further methods:
 
     * `weigh`, which `routing.replay` needs.
-    * `compute_logits` and `add_logit_weights`, if logits are no plain matmul.
-    * `loss_names` and `auxiliary_losses`, if it has losses of its own.
+    * `compute_logits` and `add_logit_weights`, if logits are not a matmul.
     * `decide`, if the choice depends on more than the logits.
+    * `loss_names` and `auxiliary_losses`, if it has losses of its own.
+
+    It declares flags, such as `sees_other_tokens`, if their defaults are not true of it. Its base
+    class `RouterContract` documents them, and all that a mixture asks of a router.
 
     Args:
         num_experts: E. `None` to take it from the layer that owns the router.
