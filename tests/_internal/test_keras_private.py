@@ -75,6 +75,8 @@ def test_is_first_call_of_step():
 
     x = np.ones((1, 2), "float32")
     model = CallsTwice()
+    model(x)  # Built, which takes a call of its own.
+    answers.clear()
     model(x)
     model(x)
     assert answers == [True, False, True, False]
@@ -145,12 +147,10 @@ def test_calls(model):
     assert first.arguments.args and not first.arguments.kwargs
     assert keras_private.calls_of(object()) == []
 
-    other = keras.Model(first.output_tensors[0], second.output_tensors[0])
-    assert [call for call in keras_private.calls_in(model) if call.operation is shared] in (
-        [first, second],
-        [second, first],
-    )
-    assert [call for call in keras_private.calls_in(other) if call.operation is shared] == [second]
+    other = keras.Model(model.inputs, first.output_tensors[0])
+    in_model = {id(call) for call in keras_private.calls_in(model) if call.operation is shared}
+    in_other = {id(call) for call in keras_private.calls_in(other) if call.operation is shared}
+    assert in_model == {id(first), id(second)} and in_other == {id(first)}
     inner = model.get_layer("inner")  # A Sequential keeps its graph elsewhere.
     assert {call.operation for call in keras_private.calls_in(inner)} >= {*inner.layers}
 
@@ -249,7 +249,8 @@ def test_no_other_file_uses_a_private_name_of_keras(model):
     used = [
         f"{path.relative_to(PACKAGE)}:{line}: {name}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.name != "keras_private.py"
+        # The schema may not import Keras. (Its configs have a `_name`, as Keras's layers.)
+        if path.name != "keras_private.py" and path.parts[len(PACKAGE.parts)] != "schema"
         for line, name in _names_of_others(ast.parse(path.read_text("utf-8")))
         if name in private or name.startswith("keras.src")
     ]
@@ -278,7 +279,7 @@ def _is_private(name):
 
 
 def _names_of_others(tree):
-    """Attributes and strings that may be private names, unless the file defines them itself."""
+    """Modules and attributes that a file uses, without what it defines itself."""
     defined, used = set(), []
     for node in ast.walk(tree):
         match node:
@@ -291,6 +292,9 @@ def _names_of_others(tree):
             case ast.ImportFrom(module=str(name)) | ast.alias(name=name):
                 used.append((node.lineno, name))
         match node:
-            case ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.keyword(arg=name):
+            case ast.Attribute(attr=name) | ast.keyword(arg=name):
                 used.append((node.lineno, name))
+            case ast.Call(func=ast.Name(id="getattr" | "hasattr" | "setattr"), args=arguments):
+                names = (part.value for part in arguments if isinstance(part, ast.Constant))
+                used += [(node.lineno, name) for name in names if isinstance(name, str)]
     return [(line, name) for line, name in used if name and name not in defined]
