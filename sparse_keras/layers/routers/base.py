@@ -70,7 +70,7 @@ class Router(RouterContract, keras.layers.Layer):
     >>> class FirstTwoRouter(sparse_keras.layers.Router):
     ...     experts_per_token = 2
     ...
-    ...     def route(self, logits: Tensor) -> dict[str, Tensor]:
+    ...     def route(self, logits):
     ...         scores = keras.ops.softmax(logits, axis=-1)
     ...         index = keras.ops.zeros_like(logits[:, :2], dtype="int32")
     ...         index = index + np.array([0, 1], "int32")

@@ -98,7 +98,7 @@ class RouterContract:
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """Names of the losses that `auxiliary_losses` returns."""
+        """Names of the losses that `auxiliary_losses` returns, under which they are recorded."""
         return ()
 
     def auxiliary_losses(
