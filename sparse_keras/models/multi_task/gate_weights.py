@@ -29,7 +29,7 @@ def gate_weights(model, x, batch_size=1024):
     Example:
 
     >>> model = sparse_keras.models.mmoe(
-    ...     inputs=sparse_keras.data.TableInputs(numeric_dim=30),
+    ...     inputs=sparse_keras.data.TableInputs(30),
     ...     tasks={"income": "binary", "married": "binary"},
     ...     experts={"type": "dense", "num_experts": 4, "units": 16},
     ... )
