@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
+import numpy as np
 import pytest
 
 import sparse_keras
 from sparse_keras._internal import registration
+from sparse_keras.optimizers import FusedOptimizer
+from tests.layers.test_saving_and_export import everything_model
 
 
 def run(code, *arguments):
@@ -46,28 +48,34 @@ def test_layers_import_nothing_that_keras_does_not():
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
-    inputs = keras.Input((6,))
-    layer = sparse_keras.layers.MixtureOfExperts(keras.layers.Dense(3), num_experts=4, k=2)
-    model = keras.Model(inputs, layer(inputs))
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    model.save(path)
-    return path
+    """A folder with a compiled model of many layers and inputs; and its predictions."""
+    model, x = everything_model(FusedOptimizer("adam"))
+    folder = tmp_path_factory.mktemp("model")
+    model.save(folder / "model.keras")
+    np.save(folder / "x.npy", x)
+    return folder, model.predict(x, verbose=0)
 
 
 @pytest.mark.parametrize(
     "imports",
     [
         "import sparse_keras, keras",
-        "import keras, sparse_keras",
-        "import sparse_keras.layers.initializers, keras",
+        pytest.param("import keras, sparse_keras", marks=pytest.mark.slow),
+        pytest.param("import sparse_keras.layers.initializers, keras", marks=pytest.mark.slow),
     ],
 )
-def test_keras_loads_our_layers_in_any_order_of_imports(saved_model, imports):
-    done = run(
-        f"{imports}\nimport sys\nassert keras.models.load_model(sys.argv[1])", str(saved_model)
+def test_keras_loads_our_classes_in_any_order_of_imports(saved_model, imports):
+    folder, expected = saved_model
+    load = (
+        f"{imports}\nimport os, sys\nimport numpy as np\nos.chdir(sys.argv[1])\n"
+        "model = keras.models.load_model('model.keras')\n"
+        "assert type(model.optimizer).__name__ == 'FusedOptimizer'\n"
+        "np.save('y.npy', model.predict(np.load('x.npy'), verbose=0))\n"
     )
+    done = run(load, str(folder))
     assert done.returncode == 0, done.stderr
     assert "could not register" not in done.stderr
+    np.testing.assert_allclose(np.load(folder / "y.npy"), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_every_module_that_registers_a_class_is_imported_by_the_hook():

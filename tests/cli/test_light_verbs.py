@@ -23,19 +23,22 @@ LIGHT = [
 HEAVY = {"keras", "tensorflow", "numpy", "pandas", "sklearn"}
 
 
-@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
-def test_nothing_heavy_is_imported(arguments):
+def test_nothing_heavy_is_imported():
+    """In one process, which would keep what a verb has imported."""
     code = (
         "import sys\n"
         "from sparse_keras.cli import main\n"
-        "try:\n"
-        "    main(sys.argv[1:])\n"
-        "except SystemExit as done:\n"
-        "    assert not done.code\n"
-        f"print({HEAVY} & set(sys.modules), file=sys.stderr)"
+        f"for arguments in {LIGHT}:\n"
+        "    try:\n"
+        "        main(arguments)\n"
+        "    except SystemExit as done:\n"
+        "        assert not done.code\n"
+        f"    heavy = {HEAVY} & set(sys.modules)\n"
+        "    print(*arguments, heavy, file=sys.stderr)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-    assert done.stderr == "set()\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    expected = [" ".join([*arguments, "set()"]) for arguments in LIGHT]
+    assert done.stderr.splitlines() == expected
     assert done.stdout
 
 
@@ -46,9 +49,10 @@ def test_it_takes_less_than_two_seconds(arguments):
     machines took twice as long and more, in core seconds too; with TensorFlow they would take six.
     """
     seconds = []
-    for _ in range(5):
+    while not seconds or (min(seconds) >= 2.0 and len(seconds) < 5):
         start = seconds_of_processes()
         command = [sys.executable, "-m", "sparse_keras", *arguments]
-        subprocess.run(command, capture_output=True, check=True)
+        done = subprocess.run(command, capture_output=True, check=True)
         seconds.append(seconds_of_processes() - start)
     assert min(seconds) < 2.0
+    assert done.stdout

@@ -301,10 +301,10 @@ SUBJECTS = {
     ),
 }
 
-# The checks that trace or compile whole training steps, and the subjects that they run on. A mixture
-# knows its bank by the rows that it sends and its router by the routing that it gets: so each router
-# is here with one bank and each bank with one router, not every pair; and a router or a bank
-# that a mixture here contains is not here a second time alone.
+# The checks that trace or compile whole training steps run on these subjects. A mixture sends rows
+# to its bank and gets a routing from its router, whichever they are: each router is here with one
+# bank and each bank with one router, not every pair; and routers and banks that are part of a
+# mixture here are not here a second time alone.
 MIXTURES = {
     "mixture of Dense",
     "dense, cosine",

@@ -1,8 +1,4 @@
-"""A saved model opens in a fresh process; an exported one serves any batch and assigns nothing."""
-
-import os
-import subprocess
-import sys
+"""An exported model serves any batch and assigns nothing."""
 
 import keras
 import numpy as np
@@ -11,7 +7,7 @@ import pytest
 from sparse_keras.layers import FeatureGate, GLUExperts, MixtureOfExperts, TiedExperts, TopKRouter
 
 
-def everything_model():
+def everything_model(optimizer="adam"):
     model = keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
@@ -29,35 +25,11 @@ def everything_model():
             keras.layers.GlobalAveragePooling1D(),
         ]
     )
-    model.compile("adam", "mse")
+    model.compile(optimizer, "mse", run_eagerly=True)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 20, size=(13, 7)).astype("int32")
     model.fit(x, rng.normal(size=(13, 3)), batch_size=5, verbose=0)
     return model, x
-
-
-READ = """
-import sys, numpy as np
-import sparse_keras, keras
-model = keras.models.load_model(sys.argv[1])
-np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
-"""
-
-
-def test_opens_in_a_fresh_process(tmp_path):
-    model, x = everything_model()
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "x.npy", x)
-    files = [str(tmp_path / name) for name in ("model.keras", "x.npy", "y.npy")]
-    finished = subprocess.run(
-        [sys.executable, "-c", READ, *files],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )
-    assert finished.returncode == 0, finished.stderr
-    found = np.load(tmp_path / "y.npy")
-    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.tensorflow

@@ -1,5 +1,4 @@
 import copy
-import os
 import subprocess
 import sys
 
@@ -315,26 +314,6 @@ def test_the_state_is_saved_once(tmp_path):
         model.save(tmp_path / "model.keras")
         sizes.append((tmp_path / "model.keras").stat().st_size)
     assert sizes[0] < 1.1 * sizes[1]
-
-
-@pytest.mark.parametrize(
-    "imports",
-    [
-        "import sparse_keras, keras",
-        pytest.param("import keras, sparse_keras", marks=pytest.mark.slow),
-    ],
-)
-def test_a_saved_model_loads_in_any_order_of_imports(tmp_path, imports):
-    inputs = keras.Input((3,))
-    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-    model.compile(FusedOptimizer("adam"), "mse")
-    model.save(tmp_path / "model.keras")
-    code = f"{imports}\nmodel = keras.models.load_model('model.keras')\nprint(model.optimizer.name)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == model.optimizer.name
 
 
 def test_what_an_inner_optimizer_can_be():

@@ -164,23 +164,22 @@ def test_loads_in_a_fresh_process(run, data):
     row = data.frames["test"].iloc[[0]].drop(columns="diagnosis")
     script = (
         "import json, sys, sparse_keras\n"
-        "row = json.loads(sys.argv[2])\n"
-        "model = sparse_keras.load_model(sys.argv[1])\n"
-        "print(repr(float(model.predict(row, verbose=0).item())))\n"
-        "print(model.predict_target(row, verbose=0)[0])"
+        "row = json.loads(sys.argv[1])\n"
+        "for path in sys.argv[2:]:\n"
+        "    model = sparse_keras.load_model(path)\n"
+        "    print(repr(float(model.predict(row, verbose=0).item())))\n"
+        "    print(model.predict_target(row, verbose=0)[0])"
     )
     raw = json.dumps({name: float(value) for name, value in row.iloc[0].items()})
-    for path in (run.path, run.path / "model.keras"):
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(path), raw],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        probability, label = done.stdout.split()
-        expected = run.model.predict(row, verbose=0).item()
-        assert float(probability) == pytest.approx(expected, rel=1e-6)
-        assert label == run.model.predict_target(row, verbose=0)[0]
+    paths = [str(run.path), str(run.path / "model.keras")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, raw, *paths], capture_output=True, text=True, check=True
+    )
+    expected = run.model.predict(row, verbose=0).item()
+    probability, label, *of_file = done.stdout.split()
+    assert float(probability) == pytest.approx(expected, rel=1e-6)
+    assert label == run.model.predict_target(row, verbose=0)[0]
+    assert of_file == [probability, label]
 
 
 def test_plug_ins_are_known_before_a_model_is_loaded(run, monkeypatch):

@@ -12,6 +12,7 @@ from sparse_keras.layers.routers import PRESETS
 from tests.layers.test_equality import assert_close
 from tests.support import reference
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.pairs import all_pairs
 
 
 def draw(*shape, seed=0):
