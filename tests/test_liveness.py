@@ -376,7 +376,7 @@ def observe(config, folder):
     # Keras numbers the names of layers: with other numbers, equal models would look different.
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.training.seed)
-    model = build_network(config, data.features)
+    model = build_network(config, data)
     yield json.dumps(model.get_config(), default=str, sort_keys=True)
     if config.optimizer is None:
         yield "not compiled"
