@@ -1,4 +1,4 @@
-"""What a SciPy matrix means, in whatever format and type it comes."""
+"""SciPy's sparse matrices of any format and type as float32 CSR."""
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +12,7 @@ def is_matrix(x):
 def as_csr(matrix, width=None):
     """A matrix as float32 CSR: columns sorted in each row, entries of one place added up.
 
-    Nothing is copied where the matrix is that already.
+    Nothing is copied if the matrix has this form already.
 
     Args:
         matrix: A sparse matrix or array of SciPy's of rank 2, in any format.
@@ -22,7 +22,7 @@ def as_csr(matrix, width=None):
         A `scipy.sparse.csr_matrix`.
 
     Raises:
-        ValueError: If it is no such matrix, has another width, or holds what is no finite number.
+        ValueError: If it is not such a matrix, has another width, or holds NaN or infinity.
     """
     if not is_matrix(matrix) or matrix.ndim != 2:
         raise ValueError(

@@ -1,7 +1,7 @@
 """What a model costs: parameters, and floating-point operations of one example.
 
 A mixture of experts has two numbers of parameters: all that it owns (total), and those that one
-example meets (active). What it remembers of its routing is no parameter.
+example uses (active). Statistics of the routing are not parameters.
 """
 
 import math

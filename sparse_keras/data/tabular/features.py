@@ -55,7 +55,7 @@ class NumericColumn:
 
     @property
     def detail(self):
-        """What there is to say about the column."""
+        """Describes the column in a few words."""
         if self.std == 0.0:
             return "constant"
         return f"{self.num_bins} bins" if self.num_bins else ""
@@ -89,7 +89,7 @@ class CategoricalColumn:
 
     @property
     def detail(self):
-        """What there is to say about the column."""
+        """Describes the column in a few words."""
         return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
 
     @cached_property
@@ -137,18 +137,18 @@ class Features:
     def __repr__(self):
         if self.sparse is not None:
             name, kind, detail = self.sparse.kinds()
-            return f"{name} ({kind}, {detail}); {self._told_target()}"
+            return f"{name} ({kind}, {detail}); {self._described_target()}"
         selected = f" ({self.selection})" if self.selection is not None else ""
         return (
             f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns"
-            f"{selected}; {self._told_target()}"
+            f"{selected}; {self._described_target()}"
         )
 
-    def _told_target(self):
+    def _described_target(self):
         targets = getattr(self.target, "targets", (self.target,))
-        told = ", ".join(f"{one.name} ({one.task})" for one in targets)
+        described = ", ".join(f"{target.name} ({target.task})" for target in targets)
         weight = "" if self.weight is None else f"; weights {self.weight}"
-        return f"target{'s' * (len(targets) > 1)} {told}{weight}"
+        return f"target{'s' * (len(targets) > 1)} {described}{weight}"
 
     @property
     def columns(self):
@@ -202,7 +202,7 @@ class Features:
         )
 
     def kinds(self, frame=None):
-        """Returns what became of each column, for people.
+        """Describes how each column is used.
 
         Args:
             frame: The DataFrame of the training rows, for the share of missing values. Without
@@ -337,7 +337,7 @@ class Features:
                 {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
             ],
         }
-        # Left out where there is none: the encodings of older models stay what they were.
+        # Left out if there is none: the encodings of older models stay as they were.
         if self.selection is not None:
             content["selection"] = self.selection.to_dict()
         return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}

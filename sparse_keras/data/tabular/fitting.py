@@ -16,8 +16,8 @@ MAX_MAGNITUDE = 1e100
 def fit_features(frame, target, bins="tree", max_bins=32, weight=None):
     """Learns how to encode a table from its training rows.
 
-    Numbers are numeric columns; text, bool and category columns are categorical. Text that looks
-    like spoiled numbers is refused, unless its type "category" says that it is meant.
+    Columns of numbers are numeric; text, bool and category columns are categorical. Text that looks
+    like misspelt numbers raises an error, unless the column has the dtype "category".
 
     Args:
         frame: DataFrame of the training rows; columns other than the target's and the weight are
@@ -27,14 +27,14 @@ def fit_features(frame, target, bins="tree", max_bins=32, weight=None):
             column alone splits to predict the target, or all targets alike), "quantile", or "none"
             for no bins.
         max_bins: Most bins of a column; at least 2.
-        weight: The column that says what each row counts, which is no input; None: all alike. It
-            counts in losses and metrics, not in what is learned here.
+        weight: The column of weights, which is not an input; None if rows are not weighted. Weights
+            count in losses and metrics, not in what is learned here.
 
     Returns:
         A `Features`.
 
     Raises:
-        ValueError: If a column is empty, infinite or looks like numbers spoiled by text; if one of
+        ValueError: If a column is empty, infinite or looks like misspelt numbers; if one of
             several targets is missing in every row.
     """
     if bins not in BINS:
@@ -91,7 +91,7 @@ def _fit_numeric(series, y, task, bins, max_bins):
 
 def _tree_boundaries(x, y, task, max_bins):
     """Splits of a decision tree on one column, between its lowest and its highest value."""
-    # Here, because whoever loads a saved model imports this module and needs no tree.
+    # Imported here: loading a saved model imports this module but needs no tree.
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     # scikit-learn casts to float32, which would merge large neighbouring values (timestamps):
@@ -116,7 +116,7 @@ def _fit_categorical(series):
     keys = category_keys(series)
     vocabulary = sorted({key for key in keys if key is not None})
     _refuse_empty(series.name, vocabulary)
-    # A long column of numbers with a stray word in it would quietly become categories.
+    # A long column of numbers with a stray word in it would become categories unnoticed.
     stray = "" if series.dtype == "category" else stray_words(vocabulary)
     if stray:
         raise ValueError(

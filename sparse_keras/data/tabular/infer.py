@@ -1,6 +1,6 @@
 """What a table seems to hold: its task, and the columns from which nothing can be learned.
 
-For suggestions: whatever a reader would refuse about an input is a reason here to leave it out.
+For suggestions: what would make a reader refuse an input is here a reason to leave it out.
 """
 
 import re
@@ -22,7 +22,7 @@ _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What `describe_table` found.
+    """What `describe_table` returns.
 
     Args:
         target: The `Target`.
@@ -44,7 +44,7 @@ def describe_table(frame, target):
         A `TableDescription`.
 
     Raises:
-        ValueError: If there is no such column, or it is no target. Inputs never raise.
+        ValueError: If there is no such column, or it cannot be a target. Inputs never raise.
     """
     if target not in frame:
         raise ValueError(
@@ -74,7 +74,7 @@ def _useless(series):
     beyond = ~(np.abs(values) < MAX_MAGNITUDE)
     if beyond.any():
         return f"{values[beyond.argmax()]} in row {int(present.index[beyond.argmax()]) + 1}"
-    return "a number of its own for each row (an identifier)" if _is_identifier(present) else ""
+    return "a different number in each row (an identifier)" if _is_identifier(present) else ""
 
 
 def _is_identifier(series):

@@ -1,8 +1,8 @@
-"""Columns that would quietly become something else than what they hold.
+"""Columns that would be misread without notice.
 
-A column of text becomes categories. That is wrong for numbers in a spelling that is not read as
-numbers, for dates, and for text that is another in every row: each value would be a category of
-its own, unseen in every row to come.
+A column of text becomes categories. That is wrong for numbers that are not spelt as numbers, for
+dates, and for text that differs in every row: each value would become a category that no later row
+has.
 """
 
 import re
@@ -47,7 +47,7 @@ _ADVICE = {
     "stray words": "Correct these cells, or leave them empty for missing.",
     "distinct text": "Nothing can be learned from it.",
 }
-# A target of distinct text is told by the number of its classes.
+# A target of distinct text is recognised by its number of classes.
 MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates")
 
 
@@ -75,7 +75,7 @@ class Misreading(NamedTuple):
 def misreading(series):
     """Returns the `Misreading` of a column of text or dates, or None for any other column.
 
-    A column of pandas' type "category" is one on purpose.
+    A column of pandas' dtype "category" is categorical on purpose.
     """
     if pd.api.types.is_datetime64_any_dtype(series) or pd.api.types.is_timedelta64_dtype(series):
         return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
@@ -100,7 +100,7 @@ def misreading(series):
 
 
 def misspelt_numbers(values):
-    """Returns the `Misreading` of distinct texts that are numbers for people, or None."""
+    """Returns the `Misreading` of distinct texts that people read as numbers, or None."""
     bare = [_SIGNS.sub("", value).strip() for value in values]
     thousands = [bool(_THOUSANDS.fullmatch(value)) for value in bare]
     comma = [bool(_COMMA.fullmatch(value)) for value in bare]
@@ -125,12 +125,12 @@ def misspelt_numbers(values):
             "thousands", f"numbers with separators between thousands, such as {grouped[0]!r}"
         )
     if all(plain) and fractions:
-        return Misreading("text numbers", f"numbers kept as text, such as {fractions[0]!r}")
+        return Misreading("text numbers", f"numbers stored as text, such as {fractions[0]!r}")
     return None
 
 
 def stray_words(keys):
-    """Says which few of many distinct texts are no numbers while all others are, or returns ""."""
+    """Names the few texts that are not numbers while all others are, or returns ""."""
     words = [key for key in keys if not _is_number(key)]
     if len(keys) > 50 and 0 < len(words) <= 0.05 * len(keys):
         return f"{len(keys) - len(words)} distinct numbers and a few other values: {listing(words)}"

@@ -2,9 +2,9 @@
 
 The selectors see numbers. A numeric column is standardised, with 0, its mean, where a value is
 missing. A categorical column becomes a block of indicators, one for each of its most frequent
-categories (a missing value counts as one, and the rare ones share one), which are selected
-together: the column is as good as the best of them. So the unit of selection is the raw column,
-for every method, and the number of columns to keep counts raw columns.
+categories (missing values are one of them, and rare categories share one). They are selected
+together: a column's score is that of its best indicator. So every method selects raw columns, and
+the number of columns to keep counts raw columns.
 
 Axis letters: N rows, D positions of the encoding.
 """
@@ -17,7 +17,7 @@ from sparse_keras.data.tabular.selection import Selection
 
 # Categories of a column that get an indicator of their own.
 MAX_CATEGORIES = 20
-# Scores are kept as JSON, which knows no infinity.
+# Scores are stored as JSON, which has no infinity.
 MAX_SCORE = 1e300
 
 
@@ -29,9 +29,8 @@ def select_columns(frame, target, options, seed=0, weight=None):
         target: A `Target` or a `MultiTarget`. Several targets, and the labels of a "multilabel"
             one, count alike; a row without a label says nothing of that label's target.
         options: A section of `schema.features`.
-        seed: Of the rows drawn, and of methods that draw.
-        weight: The column that says what each row counts, which is no input. Here all rows count
-            alike.
+        seed: Seed of the rows that are drawn, and of methods that draw.
+        weight: The column of weights, which is not an input. The choice ignores it.
 
     Returns:
         A `Selection`.
@@ -52,7 +51,7 @@ def select_columns(frame, target, options, seed=0, weight=None):
 
 def selector_of(options, groups, seed):
     """The unfitted selector that a section of `schema.features` describes."""
-    # Here, because whoever loads a saved model imports this module and needs no selectors.
+    # Imported here: loading a saved model imports this module but needs no selectors.
     from sparse_keras.feature_selection import METHODS, AutoSelector
 
     arguments = options.kwargs()
@@ -106,7 +105,7 @@ def _indicators(codes):
     places[np.argsort(-sizes, kind="stable")] = np.arange(len(distinct))
     places = np.minimum(places, MAX_CATEGORIES)
     block = np.eye(places.max() + 1)[places[numbers]]
-    # Of two complementary columns one says it all.
+    # Of two complementary columns, one has all the information.
     return block[:, :1] if block.shape[1] == 2 else block
 
 
@@ -126,7 +125,7 @@ def _selection(names, groups, selector, kind):
     searched = ()
     if kind == "auto":
         found = selector.results_
-        # Not the seconds: they are others each time, and what is kept belongs to the data's digest.
+        # Without the seconds, which differ each time: the result is part of the data's digest.
         keys = ("method", "count", "mean_score", "std_score", "chosen")
         rows = zip(*(found[key].tolist() for key in keys), strict=True)
         searched = tuple(dict(zip(keys, row, strict=True)) for row in rows)

@@ -1,11 +1,11 @@
-"""What is kept of a choice of columns: which, by what, with which scores.
+"""Selection: which columns were chosen, by which method and with which scores.
 
-`selecting.py` makes one, `Features` keeps it.
+`select_columns.py` makes one, and `Features` stores it.
 """
 
 from dataclasses import asdict, dataclass
 
-# Columns left out that are shown by name.
+# Number of columns left out that are shown by name.
 SHOWN = 5
 
 
@@ -34,9 +34,9 @@ class Selection:
         return tuple(sorted(others, key=lambda name: (-self.scores[name], name)))
 
     def kinds(self):
-        """What to say of the columns left out: `(name, "left out", detail)`, the best five first.
+        """Describes the columns left out as `(name, "left out", detail)`, the best five first.
 
-        Further ones share a line.
+        All others share one line.
         """
         first, others = self.left_out[:SHOWN], self.left_out[SHOWN:]
         shown = [(name, "left out", f"score {self.scores[name]:.3g}") for name in first]

@@ -10,9 +10,9 @@ _CLASSES = ("binary", "multiclass")
 def hold_out(frame, target, fraction, seed, name="fraction"):
     """Splits a table in two.
 
-    For "binary" and "multiclass" targets each class gives the same fraction of its rows, and
-    keeps at least one. Of several targets each combination of classes does, a missing label being a
-    class of its own; combinations of too few rows for that are taken together.
+    For "binary" and "multiclass" targets, the same fraction of each class is held out, and at least
+    one row of it stays. For several targets, this holds for each combination of classes, where a
+    missing label counts as a class; combinations with too few rows are merged.
 
     Args:
         frame: A DataFrame or a `SparseTable`.
@@ -22,7 +22,7 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
         name: What an error calls `fraction`.
 
     Returns:
-        `(kept, held_out)`, two tables whose rows keep their order.
+        `(rest, held_out)`, two tables with their rows in the original order.
     """
     sparse = isinstance(frame, SparseTable)
     strata = _strata(frame.targets if sparse else frame, target, fraction)

@@ -34,7 +34,7 @@ def open_table(path, separator=None, decimal=".", text=()):
         path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz.
         separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
         decimal: CSV only: the decimal point.
-        text: CSV only: columns to keep as text, whatever they hold.
+        text: CSV only: columns to read as text, whatever they hold.
 
     Raises:
         ValueError: If the file does not exist, or its format is unknown.
@@ -63,7 +63,7 @@ def read_table(path, **options):
 
 
 def iter_table(path, chunk_rows=CHUNK_ROWS, **options):
-    """Yields a table file as DataFrames, in order, without holding all of it (but for NPZ).
+    """Yields a table file as DataFrames, in order, without loading all of it (except for NPZ).
 
     The types of columns are those of a chunk. Give `text` the columns that are categories
     (`Features.categorical`), so that these do not depend on the chunk.
@@ -94,8 +94,9 @@ def read_rows(file):
 def sample_rows(file, max_rows, seed, chunk_rows=CHUNK_ROWS):
     """Returns `max_rows` rows of a `TableFile`, or all if there are fewer.
 
-    Each row of the file draws a number, and those with the smallest stay: every set of rows is
-    equally likely, and which are drawn depends on the seed and the number of rows alone.
+    Each row of the file draws a random number, and the rows with the smallest numbers are returned:
+    every set of rows is equally likely, and the result depends on the seed and the number of rows
+    only.
 
     Args:
         file: A `TableFile`.
@@ -106,9 +107,9 @@ def sample_rows(file, max_rows, seed, chunk_rows=CHUNK_ROWS):
     Returns:
         A DataFrame in the order of the file, whose index is the position in the file.
     """
-    rng = np.random.default_rng([seed, 1])  # Not the stream that splits the rows.
+    rng = np.random.default_rng([seed, 1])  # Not the random stream that splits the rows.
     kept, keys = [], np.empty(0)
-    limit = 1.0  # No row with a larger number can be among the smallest.
+    limit = 1.0  # A row with a larger number cannot be among the smallest.
     for chunk in file.raw_chunks(chunk_rows):
         drawn = rng.random(len(chunk))
         near = drawn < limit
@@ -159,7 +160,7 @@ def free_memory():
         return int(amounts["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         pass
-    try:  # macOS tells the total alone.
+    try:  # macOS reports only the total.
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None

@@ -14,15 +14,15 @@ _FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 class TableWriter:
     """A context in which DataFrames of the same columns are written to a file, one after another.
 
-    The file appears when the context ends, whole; after an error there is none, and one that was
-    there before is still there.
+    The file appears, complete, when the context ends. After an error there is no file, and a file
+    that existed before is unchanged.
 
     Args:
         path: A file that ends in .csv, .tsv, .jsonl or .parquet. None: CSV to standard output.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: If the file is there already, or has another suffix.
+        ValueError: If the file exists already, or has another suffix.
     """
 
     def __init__(self, path=None, overwrite=False):

@@ -153,7 +153,7 @@ def test_decimal_comma(read):
     with pytest.raises(ValueError, match=r"'age' holds numbers with a decimal comma"):
         read("\n".join([header, *rows]), separator=";")
     points = GOOD.replace("20,", "20.5,").replace(",", ";")
-    with pytest.raises(ValueError, match=r"numbers kept as text, such as '20.5'.*data.decimal"):
+    with pytest.raises(ValueError, match=r"numbers stored as text, such as '20.5'.*data.decimal"):
         read(points, separator=";", decimal=",")
 
 

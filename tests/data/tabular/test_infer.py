@@ -31,8 +31,8 @@ def test_what_is_ignored_and_why():
     described = describe_table(table(**columns), "y")
     assert described.target.task == "binary"
     assert described.ignore == {
-        "customer_id": "a number of its own for each row (an identifier)",
-        "row": "a number of its own for each row (an identifier)",
+        "customer_id": "a different number in each row (an identifier)",
+        "row": "a different number in each row (an identifier)",
         "name": "identifiers or free text: 60 distinct values in 60 rows, such as 'name 0'. "
         "Nothing can be learned from it.",
         "empty": "no value",

@@ -10,7 +10,7 @@ from sparse_keras.data.tabular.csr.table import SparseTable
 class SparseColumns:
     """Columns of a matrix that is mostly zeros, which go into a network as they are.
 
-    Standardising would fill the zeros, so there is nothing to learn of them.
+    Standardising would fill the zeros, so that nothing is learned from them.
 
     Args:
         width: Number of columns.
@@ -22,7 +22,7 @@ class SparseColumns:
     names: tuple | None = None
     density: float | None = None
 
-    columns = ()  # It is no table with named columns.
+    columns = ()  # There are no named columns.
 
     @classmethod
     def fit(cls, table):
@@ -42,14 +42,14 @@ class SparseColumns:
         if isinstance(table, SparseTable):
             if None not in (self.names, table.names) and self.names != table.names:
                 pairs = zip(self.names, table.names, strict=False)
-                one = next((pair for pair in pairs if pair[0] != pair[1]), None)
-                told = f" The first that differs: {one[0]!r} and {one[1]!r}." if one else ""
-                raise ValueError(f"Expected the columns of the training, in their order.{told}")
+                pair = next((pair for pair in pairs if pair[0] != pair[1]), None)
+                hint = f" The first that differs: {pair[0]!r} and {pair[1]!r}." if pair else ""
+                raise ValueError(f"Expected the columns of the training, in their order.{hint}")
             table = table.matrix
         return as_csr(table, self.width)
 
     def kinds(self):
-        """What `Features.kinds` tells of them: `(name, kind, detail)`."""
+        """The entry of `Features.kinds`: `(name, kind, detail)`."""
         detail = "" if self.density is None else f"{self.density:.2%} not zero"
         return f"{self.width:,} columns", "sparse", detail
 

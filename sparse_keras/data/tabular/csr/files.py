@@ -10,7 +10,7 @@ import scipy.sparse
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.csr.table import SparseTable
 
-TARGET = "target"  # What the column is called of which a svmlight file has no name.
+TARGET = "target"  # The name of the target of a svmlight file, which has no names.
 SVMLIGHT_SUFFIXES = (".svm", ".svmlight", ".libsvm")
 
 
@@ -61,13 +61,13 @@ def read_npz(path):
         return scipy.sparse.load_npz(path)
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ValueError(
-            f"{path} is no matrix of scipy.sparse.save_npz. {type(error).__name__}: {error}"
+            f"{path} is not a matrix of scipy.sparse.save_npz. {type(error).__name__}: {error}"
         ) from error
 
 
 def read_svmlight(path, width=None, zero_based=False):
     """Returns a svmlight file as a `SparseTable` whose target is the column "target"."""
-    # Here, because whoever loads a saved model needs none of it.
+    # Imported here: loading a saved model does not need it.
     from sklearn.datasets import load_svmlight_file
 
     _refuse_missing(path)
@@ -94,4 +94,4 @@ def with_target_of(table, target):
 
 def _refuse_missing(path):
     if not Path(path).is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise ValueError(f"{path} does not exist.")

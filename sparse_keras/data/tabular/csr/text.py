@@ -12,7 +12,7 @@ from sparse_keras.data.tabular.columns import as_frame
 
 @dataclass(frozen=True, repr=False)
 class TextColumn:
-    """A column of texts as TF-IDF: scikit-learn's `TfidfVectorizer`, kept as plain numbers.
+    """A column of texts as TF-IDF: scikit-learn's `TfidfVectorizer`, stored as plain numbers.
 
     A word is two or more letters or digits, in lower case. A row has length 1, or is all zeros if
     it has no word that the training rows have.
@@ -89,7 +89,7 @@ class TextColumn:
         return as_csr(self._fitted.transform(_texts(texts)))
 
     def kinds(self):
-        """What `Features.kinds` tells of it: `(name, kind, detail)`."""
+        """The entry of `Features.kinds`: `(name, kind, detail)`."""
         return self.name, "text", f"{self.width:,} words"
 
     def to_dict(self):
@@ -105,7 +105,7 @@ class TextColumn:
 
 
 def _vectorizer(sublinear_tf, ngram_max, **options):
-    # Here, because whoever loads another model needs none of it.
+    # Imported here: other models do not need it.
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(

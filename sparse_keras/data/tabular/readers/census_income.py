@@ -5,8 +5,8 @@ of the paper on multi-gate mixtures of experts (Ma et al., 2018).
 
 Of the 41 columns of census-income.names, 39 are inputs, whatever is asked. Two are not: the
 instance weight, which is about sampling, and the marital status, from which the second target is
-made. The columns on household and taxes stay, though they nearly tell whether someone was married;
-papers that drop them report lower figures for it.
+made. The columns on household and taxes stay, though they almost reveal whether someone was
+married; papers that drop them report lower figures for it.
 
 The files lie in a source distribution on the package index.
 """
@@ -101,7 +101,7 @@ TARGETS = (
 )
 TASKS = tuple(target.name for target in TARGETS)
 _INCOMES = {"- 50000.": "<=50K", "50000+.": ">50K"}
-# Part of the name of what is kept of the files: other content needs another number.
+# Part of the name of the cached file: other content needs another number.
 _VERSION = 1
 
 
@@ -117,22 +117,22 @@ def read(options):
     """
     target = target_of("census_income", TARGETS, options.tasks or TASKS)
     other = [name for name in TASKS if name not in target.columns]
-    train, test = _read_kept()
+    train, test = _read_cached()
     return RawTable("census_income", train.drop(columns=other), test.drop(columns=other), target)
 
 
-def _read_kept():
+def _read_cached():
     """The two tables: from a small file that is quick to read, written the first time."""
-    kept = cache_folder() / f"census_income_{ARCHIVE.sha256[:12]}_{_VERSION}.npz"
+    cached = cache_folder() / f"census_income_{ARCHIVE.sha256[:12]}_{_VERSION}.npz"
     try:
-        return _load(kept)
+        return _load(cached)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass  # Not there, or not whole.
     tables = [_convert(ARCHIVE.read(member)) for member in (_TRAIN, _TEST)]
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(kept) as partial:
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(cached) as partial:
         np.savez_compressed(partial, **_arrays(*tables))
-    return _load(kept)
+    return _load(cached)
 
 
 def _convert(content):

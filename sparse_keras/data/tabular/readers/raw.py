@@ -14,9 +14,14 @@ from sparse_keras.data.tabular.targets import Target
 class RawTable:
     """A data set as read: raw rows, target columns included, split into training and test.
 
-    `weight` is the column that says what each row counts, which is no input; None: all alike.
-    `fit` says how the columns are learned from training rows, a function of (rows, target) that
-    returns `Features`; None: by `fit_features`, with the config's bins.
+    Attributes:
+        name: Name of the data set.
+        train: The training rows, target columns included.
+        test: The test rows.
+        target: What is predicted.
+        weight: The column of weights, which is not an input; None if rows are not weighted.
+        fit: Function of (rows, target) that returns `Features`; None for `fit_features` with the
+            bins of the config.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """SUPPORT2: 9,105 seriously ill people in five hospitals. Who dies within 180 days?
 
-The 27 inputs are what was known on the third day. Left out is what tells the outcome or was made
-to predict it: the score and the predictions of the study's model (`sps`, `surv2m`, `surv6m`),
-decisions not to resuscitate (`dnr`), and disability, then or later (`adlp`, `adls`, `sfdm2`).
+The 27 inputs are what was known on the third day. Columns that reveal the outcome or were made to
+predict it are left out: the score and the predictions of the study's model (`sps`, `surv2m`,
+`surv6m`), decisions not to resuscitate (`dnr`), and disability, then or later (`adlp`, `adls`, `sfdm2`).
 Nobody who lived was followed for less than 344 days, so that the target is exact.
 """
 
