@@ -2,7 +2,8 @@
 
 The 27 inputs are what was known on the third day. Columns that reveal the outcome or were made to
 predict it are left out: the score and the predictions of the study's model (`sps`, `surv2m`,
-`surv6m`), decisions not to resuscitate (`dnr`), and disability, then or later (`adlp`, `adls`, `sfdm2`).
+`surv6m`), decisions not to resuscitate (`dnr`), and disability, then or later (`adlp`, `adls`,
+`sfdm2`).
 Nobody who lived was followed for less than 344 days, so that the target is exact.
 """
 
