@@ -148,8 +148,8 @@ class HierarchicalRouter(BalanceableRouter):
     def route(self, logits: Tensor) -> dict[str, Tensor]:
         by_group = self._by_group(logits)
         _, groups = ops.top_k(_logsumexp(by_group), self.groups_kept)
-        kept = ops.take_along_axis(by_group, groups[..., None], axis=1)
-        _, experts = ops.top_k(kept, self.k // self.groups_kept)
+        in_groups = ops.take_along_axis(by_group, groups[..., None], axis=1)
+        _, experts = ops.top_k(in_groups, self.k // self.groups_kept)
         first = ops.cast(groups, "int32")[..., None] * by_group.shape[-1]
         expert_index = ops.reshape(first + ops.cast(experts, "int32"), (-1, self.k))
         is_open = ops.ones_like(expert_index, dtype="bool")
