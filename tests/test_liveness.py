@@ -253,6 +253,10 @@ CASES = {
     "Cosine.final_fraction": (("optimizer.schedule={type: cosine}",), "0.5"),
     "Linear.final_fraction": (("optimizer.schedule={type: linear}",), "0.5"),
     "Exponential.factor": (("optimizer.schedule={type: exponential}",), "0.5"),
+    "TrainingConfig.steps": (("training={epochs: null, steps: 9}",), "10"),
+    "TrainingConfig.checkpoint_every": ((), "{steps: 3}"),
+    "CheckpointEvery.epochs": ((), "3"),
+    "CheckpointEvery.steps": ((), "3"),
     "TrainingConfig.precision": ((), "mixed_bfloat16"),
     "TrainingConfig.jit_compile": ((), "true"),
     "TrainingConfig.loss": ((), "{type: focal}"),
@@ -364,6 +368,17 @@ def load(folder, overrides):
     return sparse_keras.load_config(config)
 
 
+class _Checkpoints(keras.callbacks.Callback):
+    """The names of the checkpoints at the end of a training, which `train` then removes."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_train_end(self, logs=None):
+        self.names = sorted(path.name for path in self.folder.rglob("checkpoints/*.npz"))
+
+
 def observe(config, folder):
     """Yields what can be seen of a config, from the cheapest to the dearest, as text."""
     yield config.description
@@ -389,9 +404,13 @@ def observe(config, folder):
     keras.utils.clear_session()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run = sparse_keras.train(config, data, output=folder / "runs", verbose=0)
+        checkpoints = _Checkpoints(folder / "runs")
+        run = sparse_keras.train(
+            config, data, output=folder / "runs", callbacks=[checkpoints], verbose=0
+        )
     told = [one.message for one in caught if issubclass(one.category, RoutingWarning)]
     yield json.dumps(sorted(map(str, told)))
+    yield json.dumps(checkpoints.names)
     yield json.dumps(run.history, default=str)
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
 

@@ -88,7 +88,7 @@ def run(args):
         command = resuming_command(interrupt.folder)
         print(f"interrupted; continue with: {command}", file=sys.stderr)
         return 1
-    if len(finished.history["loss"]) < config.training.epochs:
+    if len(finished.history["loss"]) < config.training.total_epochs(len(data.train)):
         console.print(_stopping(config.training.early_stopping), soft_wrap=True)
     console.print()
     console.print(_metrics_table(config, finished.metrics))

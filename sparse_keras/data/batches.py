@@ -1,4 +1,5 @@
-"""Arrays in batches, for `fit`, `evaluate` and `predict`."""
+"""Batches of examples, for `fit`, `evaluate` and `predict`: what training needs of them, and
+`ArrayBatches` for arrays in memory."""
 
 from __future__ import annotations
 
@@ -12,25 +13,54 @@ from sparse_keras.ops.csr import sparse_tensor
 
 
 class Batches(Protocol):
-    """What training needs of batches: those of `keras.utils.PyDataset`, which is the usual base.
+    """What training needs of batches: a `keras.utils.PyDataset` with a length and an `epoch`.
 
-    For a training that can be resumed, the batches of an epoch have to be a function of `epoch`,
-    and `epoch` has to be settable.
+    A training can be resumed after any batch of any epoch. It then asks for the batches that are
+    left, so that batch `[index]` must depend on `index` and `epoch` alone: not on batches that were
+    asked for before, nor on a global generator of random numbers. `check_batches` refuses batches
+    without what is needed.
 
     Attributes:
-        epoch: Number of epochs served so far.
+        epoch: Number of finished epochs, by which batches are shuffled. The training loop sets it
+            when an epoch begins.
     """
 
     epoch: int
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """The number of batches, the same in every epoch."""
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Batch `index` of the epoch: `(x, y)` or `(x, y, sample_weight)`."""
 
+    def on_epoch_begin(self) -> None:
+        """Keras calls this before the first batch of an epoch, also of a resumed one."""
+
     def on_epoch_end(self) -> None:
-        """Keras calls this after each epoch."""
+        """Keras calls this after the last batch of an epoch."""
+
+
+def check_batches(batches: object) -> None:
+    """Checks that a training can go through batches epoch by epoch, and resume.
+
+    Raises:
+        ValueError: If it cannot. The error names the class of the batches, and what it lacks.
+    """
+    if not isinstance(batches, keras.utils.PyDataset):
+        missing = "It is no keras.utils.PyDataset."
+    elif not hasattr(batches, "epoch"):
+        missing = (
+            "It has no attribute `epoch`, by which batches are shuffled anew in each epoch and as "
+            "before in a resumed one. Set `self.epoch = 0` in its constructor."
+        )
+    elif batches.num_batches is None:
+        missing = "Its `num_batches` is None. Give it a length."
+    else:
+        return
+    raise ValueError(
+        "Expected batches for training that are a keras.utils.PyDataset with a length and an "
+        f"attribute `epoch`. Received: {type(batches).__name__}. {missing}"
+    )
 
 
 class ArrayBatches(keras.utils.PyDataset):
@@ -86,10 +116,10 @@ class ArrayBatches(keras.utils.PyDataset):
         self._order = (None, None)
         self._serving = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self.num_rows // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         if not 0 <= index < len(self):
             raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)

@@ -1,4 +1,4 @@
-"""scikit-learn estimators."""
+"""scikit-learn estimators: sparse experts in `cross_val_score`, `GridSearchCV` and `Pipeline`."""
 
 from sparse_keras.estimators.tabular import SparseExpertClassifier, SparseExpertRegressor
 

@@ -14,45 +14,56 @@ _OPTIMIZERS = {
 }
 
 
-def optimizer_of(section: Any, steps_per_epoch: int, epochs: int) -> keras.optimizers.Optimizer:
+def optimizer_of(
+    section: Any, steps_per_epoch: int, total_steps: int
+) -> keras.optimizers.Optimizer:
     """Makes the optimizer.
 
     Args:
         section: The validated `optimizer` section.
-        steps_per_epoch: Number of training steps in an epoch.
-        epochs: Number of epochs. A schedule ends with the last one.
+        steps_per_epoch: Number of training steps in an epoch, the unit of `warmup_epochs` and of
+            exponential decay.
+        total_steps: Number of training steps. A schedule ends with the last one.
 
     Returns:
         A `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If the warmup is as long as the training, or longer.
     """
     arguments = section.kwargs()
     schedule = arguments.pop("schedule")
     fused = arguments.pop("fused")
     if schedule is not None:
         arguments["learning_rate"] = _schedule(
-            section.schedule, section.learning_rate, steps_per_epoch, epochs
+            section.schedule, section.learning_rate, steps_per_epoch, total_steps
         )
     optimizer = _OPTIMIZERS[section.type](**arguments)
     return FusedOptimizer(optimizer) if fused else optimizer
 
 
 def _schedule(
-    section: Any, learning_rate: float, steps_per_epoch: int, epochs: int
+    section: Any, learning_rate: float, steps_per_epoch: int, total_steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     schedules = keras.optimizers.schedules
-    steps = steps_per_epoch * epochs
     if section.type == "exponential":
         return schedules.ExponentialDecay(learning_rate, steps_per_epoch, section.factor)
     if section.type == "linear":
         return schedules.PolynomialDecay(
-            learning_rate, steps, learning_rate * section.final_fraction, power=1.0
+            learning_rate, total_steps, learning_rate * section.final_fraction, power=1.0
         )
     if not section.warmup_epochs:
-        return schedules.CosineDecay(learning_rate, steps, alpha=section.final_fraction)
+        return schedules.CosineDecay(learning_rate, total_steps, alpha=section.final_fraction)
     warmup = round(section.warmup_epochs * steps_per_epoch)
+    if warmup >= total_steps:
+        raise ValueError(
+            f"optimizer.schedule.warmup_epochs must be shorter than the training of {total_steps} "
+            f"steps. Received: {section.warmup_epochs:g} epochs of {steps_per_epoch} steps each. "
+            "Choose a shorter warmup, or more training.steps."
+        )
     return schedules.CosineDecay(
         0.0,
-        steps - warmup,
+        total_steps - warmup,
         alpha=section.final_fraction,
         warmup_target=learning_rate,
         warmup_steps=warmup,

@@ -103,7 +103,9 @@ def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
     training = config.training
     _check_compilable(training.jit_compile, getattr(model, "core", model))
     optimizer = optimizer_of(
-        config.optimizer, steps_per_epoch=len(data.train), epochs=training.epochs
+        config.optimizer,
+        steps_per_epoch=len(data.train),
+        total_steps=training.total_steps(len(data.train)),
     )
     layer = getattr(model, "task_weights_layer", None)
     if isinstance(layer, UncertaintyWeights):

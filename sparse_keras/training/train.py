@@ -5,17 +5,18 @@ import shutil
 from dataclasses import dataclass, field
 
 import keras
-import numpy as np
 
 from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import load_data
+from sparse_keras.data.batches import check_batches
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network, compile_model
-from sparse_keras.training.runs.best_weights import KeptWeights
+from sparse_keras.training.loop import check_losses, early_stopping, fit
+from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
 from sparse_keras.training.runs.folder import (
     CHECKPOINTS,
     MODEL_FILE,
@@ -37,7 +38,8 @@ class Run:
         config: The `Config` it was trained from.
         model: The trained model. Where the data have a preprocessor, as tables have, it is a
             `PreprocessedModel`, whose `core` is what `build_model` built.
-        history: Dict from each log's name to its values, one for each epoch.
+        history: Dict from each log's name to its values, one for each epoch. With
+            `training.steps`, the last epoch may be partial.
         metrics: Dict with the test metrics.
         seconds: Seconds that `fit` took.
     """
@@ -74,7 +76,8 @@ def train(
     * `config.yaml`, the config as given, and `resolved.yaml`, with every value in force;
     * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
     * `history.csv`: the logs of each epoch, from its end on;
-    * `checkpoints`, until the run is finished: the state after the last two epochs;
+    * `checkpoints`, until the run is finished: the newest two, written after each epoch or as
+      `training.checkpoint_every` says;
     * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
     * `last.keras`, if early stopping went back to other weights than the last epoch's; or
@@ -83,8 +86,8 @@ def train(
     * `metrics.json`: the test metrics and the seconds of training. Written last: a folder without
       it is of a run that is not finished.
 
-    A training that was killed, at any moment, goes on with `resume` from its last finished epoch,
-    on the CPU to the same weights, bit for bit, as without the break.
+    A training that was killed, at any moment, goes on with `resume` from its newest checkpoint, on
+    the CPU to the same weights, bit for bit, as without the break.
 
     Args:
         config: A `Config` from `load_config`.
@@ -93,7 +96,8 @@ def train(
         callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them. With
             `resume`, the same ones: what training changed of their attributes is put back, as far
             as it is numbers, strings, arrays, or lists, tuples and dicts of these. A callback with
-            other state has a `state_dict()` and a `load_state_dict(state)`.
+            other state has a `state_dict()` and a `load_state_dict(state)`, which is called after
+            `on_train_begin`, and within an epoch again after `on_epoch_begin`.
         verbose: As in `keras.Model.fit`.
         resume: Folder of an unfinished run of the same config, to go on with it there. `None` to
             start a new run.
@@ -105,8 +109,8 @@ def train(
     Raises:
         ValueError: If the config has no data or no optimizer, stops early by a value that is not
             logged, or has `training.expert_load` and a model without experts; if `resume` is no
-            unfinished run of this config; if `tensorboard` is not installed. Nothing is written
-            then.
+            unfinished run of this config; if `data.train` cannot be resumed (see
+            `data/batches.py`); if `tensorboard` is not installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
         Interrupted: A `KeyboardInterrupt` with the run's `folder`, if one comes while training.
 
@@ -128,11 +132,12 @@ def train(
         resume = pathlib.Path(resume)
         check_resumable(resume, config, backend=keras.backend.backend())
     data = load_data(config) if data is None else data
+    check_batches(data.train)
     keras.utils.set_random_seed(config.training.seed)
     core = build_network(config, data)
     model = core if data.preprocessor is None else PreprocessedModel(core, data.preprocessor)
     compile_model(model, config, data)
-    own, kept = callbacks_of(config, model, data)
+    own, snapshots = callbacks_of(config, model, data)
     if resume is None:
         folder = new_folder(pathlib.Path(output) / config.name)
         write_inputs(folder, config, keras.backend.backend(), data.digest())
@@ -152,7 +157,7 @@ def train(
                 check_resumable(folder, config, data.digest())
             state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
             metrics = model.evaluate(data.test, return_dict=True, verbose=0)
-            _save_models(folder, model, kept)
+            _save_models(folder, model, snapshots)
             write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
         shutil.rmtree(folder / CHECKPOINTS)
     except KeyboardInterrupt:
@@ -162,34 +167,31 @@ def train(
 
 def _fit(folder, config, model, data, callbacks, verbose):
     """Trains what is left to train; returns the `Checkpoints`, which know all epochs."""
-    state = Checkpoints(folder, config, model, callbacks)
-    # The same rows in the same order, whatever `data` was used for before. An interrupted `fit`
-    # left an epoch open, which would otherwise end, and count, when the next `fit` starts.
-    data.train.on_epoch_end()
-    data.train.epoch = state.epoch
-    model.fit(
+    state = Checkpoints(folder, config, model, data.train, callbacks)
+    training = config.training
+    fit(
+        model,
         data.train,
-        validation_data=data.validation,
-        initial_epoch=config.training.epochs if state.stopped else state.epoch,
-        epochs=config.training.epochs,
-        callbacks=[*callbacks, state],
+        data.validation,
+        training,
+        [*callbacks, state],
+        # What was stopped has no epoch left.
+        epoch=training.total_epochs(len(data.train)) if state.stopped else state.epoch,
+        batch=state.batch,
         verbose=verbose,
-        shuffle=False,  # The batches shuffle their rows themselves, by (seed, epoch).
     )
-    losses = state.history["loss"]
-    if not np.isfinite(losses).all():
-        raise FloatingPointError(
-            f"The loss became NaN or infinite in epoch {len(losses)}. A smaller "
-            f"optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
-            f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}."
-        )
+    check_losses(
+        state.history["loss"],
+        f"A smaller optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
+        f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}.",
+    )
     return state
 
 
-def _save_models(folder, model, kept):
+def _save_models(folder, model, snapshots):
     _save(model, folder / MODEL_FILE)
     final = model.get_weights()
-    for name, weights in kept.others(final).items():
+    for name, weights in snapshots.other_weights(final).items():
         model.set_weights(weights)
         _save(model, folder / name)
     model.set_weights(final)
@@ -204,7 +206,8 @@ def callbacks_of(config, model, data):
     """The callbacks of a config, for its model and its data.
 
     Returns:
-        `(callbacks, kept)`: the callbacks in their order, and which of them is the `KeptWeights`.
+        `(callbacks, snapshots)`: the callbacks in their order, and which of them is the
+        `BestAndLastWeights`.
 
     Raises:
         ValueError: If the training would stop early by a value that is not logged, or should tell
@@ -220,14 +223,13 @@ def callbacks_of(config, model, data):
     callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if sparse else []
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
-    callbacks.append(keras.callbacks.TerminateOnNaN())
     directions = _logs(data.task, validated)
     if sparse:
         directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
     stopping = config.training.early_stopping
     if stopping is None:
-        kept = KeptWeights("val_loss" if validated else None)
-        return [*callbacks, kept], kept
+        snapshots = BestAndLastWeights("val_loss" if validated else None)
+        return [*callbacks, snapshots], snapshots
     if stopping.monitor not in directions:
         raise ValueError(
             "training.early_stopping.monitor must be one of the values that this training logs and "
@@ -236,14 +238,8 @@ def callbacks_of(config, model, data):
         )
     mode = directions[stopping.monitor]
     # The model ends with the best weights, if early stopping goes back to them.
-    kept = KeptWeights(None if stopping.restore_best else stopping.monitor, mode)
-    early_stopping = keras.callbacks.EarlyStopping(
-        monitor=stopping.monitor,
-        patience=stopping.patience,
-        restore_best_weights=stopping.restore_best,
-        mode=mode,
-    )
-    return [*callbacks, kept, early_stopping], kept
+    snapshots = BestAndLastWeights(None if stopping.restore_best else stopping.monitor, mode)
+    return [*callbacks, snapshots, early_stopping(stopping, mode)], snapshots
 
 
 def _logs(task, validated):

@@ -2,8 +2,8 @@
 
     python -m tests.support.dying '{"output": "runs", "batch": [3, 2]}'
 
-Keys: `output` or `resume` as in `train`; `batch`: [epoch, batch] after which it
-dies; `writing`: number of the epoch while whose checkpoint is written it dies; `state`: a file to
+Keys: `output` or `resume` as in `train`; `overrides`: of the config; `batch`: [epoch, batch] after
+which it dies; `writing`: name of the checkpoint during whose writing it dies; `state`: a file to
 write the final state to.
 """
 
@@ -63,12 +63,12 @@ class DieAfter(keras.callbacks.Callback):
             die()
 
 
-def die_while_writing(epoch):
-    """Kills the process when the checkpoint of an epoch is written, but has not got its name."""
+def die_while_writing(name):
+    """Kills the process when a checkpoint is written, but has not got its name."""
     replace = os.replace
 
     def replace_or_die(source, target):
-        if target.name == f"epoch_{epoch:06}.npz":
+        if target.name == name:
             die()
         replace(source, target)
 
@@ -76,7 +76,7 @@ def die_while_writing(epoch):
 
 
 def main(arguments):
-    config = load_config()
+    config = load_config(arguments.get("overrides", ()))
     callbacks = [DieAfter(*arguments["batch"])] if "batch" in arguments else []
     if "writing" in arguments:
         die_while_writing(arguments["writing"])

@@ -28,11 +28,13 @@ class Cosine(Section):
     )
 
     def rules_with(self, config: "Config") -> BrokenRules:
-        if self.warmup_epochs >= config.training.epochs:
+        training = config.training
+        # How many epochs some steps are is known once there are data.
+        if training.steps is None and self.warmup_epochs >= training.epochs:
             yield (
                 "optimizer.schedule.warmup_epochs",
                 f"{self.warmup_epochs:g} leaves nothing of training.epochs, which is "
-                f"{config.training.epochs}",
+                f"{training.epochs}",
             )
 
 
@@ -62,8 +64,8 @@ class _Optimizer(Section):
     learning_rate: Positive = Field(0.001, description="Learning rate.")
     schedule: ScheduleConfig | None = Field(
         None,
-        description="How the learning rate decays, step by step, until training.epochs are "
-        "over. Null: it is constant.",
+        description="How the learning rate decays, step by step, until training.epochs or "
+        "training.steps are over. Null: it is constant.",
     )
     clipnorm: Positive | None = Field(
         None,

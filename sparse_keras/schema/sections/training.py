@@ -72,10 +72,34 @@ class ExpertLoad(Section):
             yield "training.expert_load", f"a model of type {config.model.type} has no experts"
 
 
+class CheckpointEvery(Section):
+    """How often training writes a checkpoint: every so many epochs, or every so many steps."""
+
+    epochs: Count | None = Field(None, description="Epochs between checkpoints.")
+    steps: Count | None = Field(
+        None,
+        description="Optimizer steps between checkpoints, which may fall within an epoch.",
+    )
+
+    def rules(self) -> BrokenRules:
+        yield from super().rules()
+        if (self.epochs is None) == (self.steps is None):
+            yield "steps", "give exactly one of epochs and steps"
+
+
 class TrainingConfig(Section):
     """How to train the model."""
 
-    epochs: Count = Field(10, description="Maximum number of passes over the training rows.")
+    epochs: Count | None = Field(
+        10,
+        description="Maximum number of passes over the training rows. Null: as many as `steps` "
+        "need.",
+    )
+    steps: Count | None = Field(
+        None,
+        description="Maximum number of optimizer steps, instead of epochs. The last epoch may be "
+        "partial; like the others it ends with validation. Null: epochs count.",
+    )
     batch_size: Count = Field(256, description="Number of rows in a batch.")
     seed: Seed = Field(0, description="Seed of initial weights, shuffling and dropout.")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
@@ -96,8 +120,32 @@ class TrainingConfig(Section):
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."
     )
+    checkpoint_every: CheckpointEvery | None = Field(
+        None,
+        description="How often to write a checkpoint, from which a training that was killed "
+        "resumes. Null: after each epoch.",
+    )
     expert_load: ExpertLoad | None = Field(
         None,
         description="What training reports about its experts. Null: the defaults of its "
         "keys, if the model has experts.",
     )
+
+    def rules(self) -> BrokenRules:
+        yield from super().rules()
+        if self.epochs is None and self.steps is None:
+            yield "epochs", "null, and so is steps: give one of them"
+
+    def unused(self) -> dict[str, str]:
+        if self.steps is None or self.epochs is None:
+            return super().unused()
+        reason = f"training.steps is {self.steps}. Leave epochs out, or set it to null"
+        return super().unused() | {"epochs": reason}
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Maximum number of optimizer steps of a training."""
+        return self.epochs * steps_per_epoch if self.steps is None else self.steps
+
+    def total_epochs(self, steps_per_epoch: int) -> int:
+        """Maximum number of epochs of a training. With `steps`, the last one may be partial."""
+        return self.epochs if self.steps is None else -(-self.steps // steps_per_epoch)

@@ -1,4 +1,4 @@
-"""Checkpoint files: one for each finished epoch, whole or recognised as damaged.
+"""Checkpoint files: the newest two, whole or recognised as damaged.
 
 A checkpoint is an `.npz` file: numbered arrays, and JSON that says where each belongs. It needs no
 pickle, so that reading one runs no code. What is in it is up to `resuming.py`.
@@ -7,21 +7,24 @@ pickle, so that reading one runs no code. What is in it is up to `resuming.py`.
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from sparse_keras._internal.atomic import replacing
 
-KEPT = 2  # The newest, and the one before it, should the newest be damaged.
 
+def write_checkpoint(folder: Path, content: dict, epoch: int, batch: int = 0) -> None:
+    """Writes a checkpoint, and removes all but the one before it.
 
-def write_checkpoint(folder, epoch, content):
-    """Writes the checkpoint of an epoch, and removes all but the one before it.
+    The one before is what a training resumes from should the newest be damaged.
 
     Args:
-        folder: A `pathlib.Path`. Made if it is not there.
-        epoch: Number of finished epochs.
+        folder: The folder of the checkpoints. Made if it is not there.
         content: Dict of strings, numbers, None, NumPy arrays, and lists, tuples and dicts of these.
+        epoch: Number of finished epochs.
+        batch: Number of finished batches of the epoch after these.
 
     Raises:
         TypeError: If there is something else in `content`.
@@ -29,36 +32,37 @@ def write_checkpoint(folder, epoch, content):
     folder.mkdir(exist_ok=True)
     arrays = []
     text = json.dumps(pack(content, arrays))
-    with replacing(_file(folder, epoch)) as path:
+    file = folder / _name(epoch, batch)
+    with replacing(file) as path:
         np.savez(
             path,
             content=np.frombuffer(text.encode(), "uint8"),
             **{f"array_{number}": array for number, array in enumerate(arrays)},
         )
-    kept = {_file(folder, epoch - back) for back in range(KEPT)}
-    for path in set(_files(folder)) - kept:
+    # Later ones are damaged, or this training would have resumed from them.
+    before = sorted(path for path in _files(folder) if path < file)[-1:]
+    for path in set(_files(folder)) - {file, *before}:
         path.unlink()
 
 
-def newest_checkpoint(folder, check):
-    """Reads the newest checkpoint that is in order.
+def newest_checkpoint(folder: Path, check: Callable[[dict], None]) -> dict | None:
+    """Reads the newest checkpoint that can be used, and warns of newer ones that cannot.
 
     Args:
-        folder: A `pathlib.Path`, which need not be there.
+        folder: The folder of the checkpoints, which need not exist.
         check: Called with a content; raises an error if it is not what is needed.
 
     Returns:
-        The content that was written; None if there is no checkpoint in order. A damaged one is
-        told in a warning.
+        The content that was written; None if there is no checkpoint that can be used.
     """
     for path in sorted(_files(folder), reverse=True):
         try:
             content = _read(path)
             check(content)
-        except Exception as error:  # There is hardly one that a damaged file cannot lead to.
+        except Exception as error:  # A damaged file can lead to nearly any.
             warnings.warn(
-                f"The checkpoint {str(path)!r} cannot be used, so training goes on from what was "
-                f"before it. {type(error).__name__}: {error}",
+                f"The checkpoint {str(path)!r} cannot be used, so training goes on from an "
+                f"earlier state. {type(error).__name__}: {error}",
                 stacklevel=2,
             )
         else:
@@ -66,7 +70,7 @@ def newest_checkpoint(folder, check):
     return None
 
 
-def pack(value, arrays):
+def pack(value: object, arrays: list[np.ndarray]) -> object:
     """Turns plain values into what JSON can hold.
 
     Args:
@@ -74,34 +78,34 @@ def pack(value, arrays):
         arrays: List, to which the arrays in `value` are appended.
 
     Returns:
-        The same, with dicts that say what JSON has no word for: arrays (by their number), NumPy's
-        scalars, tuples, and dicts.
+        The same, with dicts that stand for what JSON does not support: arrays (by their number),
+        NumPy's scalars, tuples, and dicts.
 
     Raises:
         TypeError: If there is something else in `value`.
     """
     if isinstance(value, np.generic) and not isinstance(value, str):
-        # Kept apart from Python's numbers: Keras returns scalar weights so, and asks their shape.
+        # Not turned into Python's numbers: Keras returns scalar weights as these, with a shape.
         return {"scalar": pack(np.asarray(value), arrays)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray) and value.dtype.isbuiltin and not value.dtype.hasobject:
-        # NumPy's file format has no bfloat16 and the like, which are guests in NumPy.
-        guest = value.dtype.isbuiltin == 2
-        arrays.append(value.view(f"u{value.dtype.itemsize}") if guest else value)
+        # NumPy's file format has no types that other packages register, such as bfloat16.
+        registered = value.dtype.isbuiltin == 2
+        arrays.append(value.view(f"u{value.dtype.itemsize}") if registered else value)
         return {"array": len(arrays) - 1, "dtype": value.dtype.name}
     if isinstance(value, list):
-        return [pack(one, arrays) for one in value]
+        return [pack(item, arrays) for item in value]
     if isinstance(value, tuple):
-        return {"tuple": [pack(one, arrays) for one in value]}
+        return {"tuple": [pack(item, arrays) for item in value]}
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {"dict": {name: pack(one, arrays) for name, one in value.items()}}
+        return {"dict": {name: pack(item, arrays) for name, item in value.items()}}
     raise TypeError(f"Expected numbers, strings, arrays and lists of them. Received: {value!r}.")
 
 
 def _unpack(value, arrays):
     if isinstance(value, list):
-        return [_unpack(one, arrays) for one in value]
+        return [_unpack(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     if "array" in value:
@@ -109,8 +113,8 @@ def _unpack(value, arrays):
     if "scalar" in value:
         return _unpack(value["scalar"], arrays)[()]
     if "tuple" in value:
-        return tuple(_unpack(one, arrays) for one in value["tuple"])
-    return {name: _unpack(one, arrays) for name, one in value["dict"].items()}
+        return tuple(_unpack(item, arrays) for item in value["tuple"])
+    return {name: _unpack(item, arrays) for name, item in value["dict"].items()}
 
 
 def _read(path):
@@ -122,8 +126,9 @@ def _read(path):
         return _unpack(json.loads(arrays["content"].tobytes()), arrays)
 
 
-def _file(folder, epoch):
-    return folder / f"epoch_{epoch:06}.npz"  # Sorted by name they are sorted by epoch.
+def _name(epoch, batch):
+    # In the order of the names, "." comes before "_": an epoch, then the batches after it.
+    return f"epoch_{epoch:06}_batch_{batch:09}.npz" if batch else f"epoch_{epoch:06}.npz"
 
 
 def _files(folder):

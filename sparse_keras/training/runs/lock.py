@@ -1,6 +1,8 @@
 """One process at a time trains in a run's folder."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 
 try:
     import fcntl
@@ -9,11 +11,11 @@ except ImportError:  # Windows has no such lock.
 
 
 @contextlib.contextmanager
-def only_process(folder):
-    """Holds the lock of a folder. The system lets go of it when the process ends, killed or not.
+def only_process(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder. The system releases it when the process ends, killed or not.
 
     Args:
-        folder: A `pathlib.Path` that is there.
+        folder: The folder, which must exist.
 
     Raises:
         ValueError: If another process holds it.

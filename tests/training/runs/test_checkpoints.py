@@ -49,7 +49,7 @@ def assert_same(a, b):
 
 
 def test_what_goes_in_comes_out(tmp_path):
-    write_checkpoint(tmp_path / "checkpoints", 3, CONTENT)
+    write_checkpoint(tmp_path / "checkpoints", CONTENT, 3)
     assert_same(read(tmp_path / "checkpoints"), CONTENT)
 
 
@@ -60,25 +60,36 @@ def test_scalars_of_numpy_are_not_python_s(tmp_path):
         "guest": ml_dtypes.bfloat16(1.5),
         "python": [0.1, 2, True],
     }
-    write_checkpoint(tmp_path, 1, content)
+    write_checkpoint(tmp_path, content, 1)
     assert_same(read(tmp_path), content)
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, {1}, np.array([object()]), np.array("text")])
 def test_what_cannot_be_kept(tmp_path, value):
     with pytest.raises(TypeError, match="numbers, strings, arrays"):
-        write_checkpoint(tmp_path, 1, {"value": value})
+        write_checkpoint(tmp_path, {"value": value}, 1)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_last_two_are_kept(tmp_path):
     for epoch in range(1, 12):
-        write_checkpoint(tmp_path, epoch, {"epoch": epoch})
+        write_checkpoint(tmp_path, {"epoch": epoch}, epoch)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch_000010.npz",
         "epoch_000011.npz",
     ]
     assert read(tmp_path)["epoch"] == 11
+
+
+def test_within_an_epoch(tmp_path):
+    """In the order of training, whatever the numbers of digits."""
+    for epoch, batch in [(1, 0), (1, 9), (1, 10), (2, 0), (2, 100), (3, 0)]:
+        write_checkpoint(tmp_path, {"at": (epoch, batch)}, epoch, batch)
+        assert read(tmp_path) == {"at": (epoch, batch)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "epoch_000002_batch_000000100.npz",
+        "epoch_000003.npz",
+    ]
 
 
 def test_no_checkpoint(tmp_path):
@@ -87,8 +98,8 @@ def test_no_checkpoint(tmp_path):
 
 def test_every_damage_is_seen(tmp_path):
     """One byte wrong, or the end missing: what is read is right, or the one before it."""
-    write_checkpoint(tmp_path, 2, {"epoch": 2})
-    write_checkpoint(tmp_path, 3, CONTENT)
+    write_checkpoint(tmp_path, {"epoch": 2}, 2)
+    write_checkpoint(tmp_path, CONTENT, 3)
     path = tmp_path / "epoch_000003.npz"
     whole = path.read_bytes()
     generator = np.random.default_rng(0)
@@ -119,13 +130,13 @@ def test_damaged_ones_do_not_crowd_out_good_ones(tmp_path):
         (tmp_path / f"epoch_{epoch:06}.npz").write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="epoch_000009"):
         assert read(tmp_path) is None
-    write_checkpoint(tmp_path, 1, {"epoch": 1})
+    write_checkpoint(tmp_path, {"epoch": 1}, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_000001.npz"]
 
 
 def test_one_that_does_not_fit_is_passed_over(tmp_path):
     for epoch in (1, 2):
-        write_checkpoint(tmp_path, epoch, {"epoch": epoch})
+        write_checkpoint(tmp_path, {"epoch": epoch}, epoch)
 
     def check(content):
         if content["epoch"] == 2:

@@ -25,17 +25,17 @@ class Break(Exception):
 
 
 class BreakAt(keras.callbacks.Callback):
-    """Raises after some batches of an epoch, counted from 1."""
+    """Raises after a batch of an epoch, both counted from 1."""
 
-    def __init__(self, epoch, error=Break):
+    def __init__(self, epoch, error=Break, batch=3):
         super().__init__()
-        self.epoch, self.error = epoch, error
+        self.epoch, self.error, self.batch = epoch, error, batch
 
     def on_epoch_begin(self, epoch, logs=None):
         self.now = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 2:
+        if (self.now, batch + 1) == (self.epoch, self.batch):
             raise self.error
 
     def state_dict(self):
@@ -46,10 +46,10 @@ def train(config, data, **kwargs):
     return sparse_keras.train(config, data, verbose=0, **kwargs)
 
 
-def broken(config, data, output, epoch, callbacks=(), error=Break):
+def broken(config, data, output, epoch, callbacks=(), **kwargs):
     """Trains until somewhere in an epoch; returns the run's folder."""
-    with pytest.raises(Interrupted if error is KeyboardInterrupt else error):
-        train(config, data, output=output, callbacks=[*callbacks, BreakAt(epoch, error)])
+    with pytest.raises(Break):
+        train(config, data, output=output, callbacks=[*callbacks, BreakAt(epoch, **kwargs)])
     return only_run(output)
 
 
@@ -75,6 +75,10 @@ def process(**arguments):
         capture_output=True,
         text=True,
     )
+
+
+def checkpoints_of(folder):
+    return sorted(path.name for path in (folder / "checkpoints").glob("*.npz"))
 
 
 def history_of(folder):
@@ -121,9 +125,78 @@ def test_killed_in_mid_epoch(whole, tmp_path):
     assert names == {path.name for path in whole.path.iterdir()}
 
 
+# 25 steps are three epochs of 7 steps and 4 more.
+STEPS = {
+    "training.epochs": "null",
+    "training.steps": "25",
+    "training.checkpoint_every": "{steps: 3}",
+    "optimizer.fused": "true",
+}
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts what it sees within an epoch, and forgets it when another begins."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append((batch, logs["loss"]))
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["mean"] = float(np.mean([loss for _, loss in self.seen]))
+        logs["batches"] = len({batch for batch, _ in self.seen})
+
+
+def test_broken_within_an_epoch(data, tmp_path):
+    """Training counts steps; what was broken after a checkpoint within an epoch goes on there."""
+    config = load_config(STEPS)
+    expected = train(config, data, output=tmp_path / "whole", callbacks=[Batches()])
+    assert expected.history["batches"] == [7, 7, 7, 4]
+    assert int(expected.model.optimizer.iterations) == 25
+    folder = broken(config, data, tmp_path / "half", 3, [Batches()], batch=6)
+    # Steps 15 and 18 of 20.
+    names = ["epoch_000002_batch_000000001.npz", "epoch_000002_batch_000000004.npz"]
+    assert checkpoints_of(folder) == names
+    seen = Batches()
+    again = resumed(config, data, folder, callbacks=[seen])
+    assert_equal(final_state(again), final_state(expected))
+    assert history_of(folder) == history_of(expected.path)
+    assert [batch for batch, _ in seen.seen] == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 2, 7, 21, 22, 24])
+def test_broken_after_any_step(step, data, tmp_path):
+    """With a checkpoint after each step: also right before and after the end of an epoch."""
+    config = load_config(STEPS | {"training.checkpoint_every": "{steps: 1}"})
+    expected = train(config, data, output=tmp_path / "whole")
+    epoch, batch = divmod(step, 7)
+    folder = broken(config, data, tmp_path / "half", epoch + 1, batch=batch + 1)
+    again = resumed(config, data, folder)
+    assert_equal(final_state(again), final_state(expected))
+    assert history_of(folder) == history_of(expected.path)
+
+
+@pytest.mark.slow
+def test_killed_within_an_epoch(data, tmp_path):
+    """By SIGKILL: between checkpoints, while one is written, and in another epoch."""
+    expected = train(load_config(STEPS), data, output=tmp_path / "whole")
+    place = {"output": str(tmp_path / "killed")}
+    writing = "epoch_000002_batch_000000004.npz"
+    for when in ({"batch": [2, 4]}, {"writing": writing}, {"batch": [4, 2]}):
+        killed = process(overrides=STEPS, **place, **when)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        place = {"resume": str(only_run(tmp_path / "killed"))}
+    done = process(overrides=STEPS, **place, state=str(tmp_path / "state.npz"))
+    assert done.returncode == 0, done.stderr
+    assert_equal(dict(np.load(tmp_path / "state.npz")), final_state(expected))
+    assert history_of(only_run(tmp_path / "killed")) == history_of(expected.path)
+
+
 @pytest.mark.slow
 def test_killed_while_a_checkpoint_is_written(config, data, whole, tmp_path):
-    killed = process(output=str(tmp_path), writing=3)
+    killed = process(output=str(tmp_path), writing="epoch_000003.npz")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     folder = only_run(tmp_path)
     names = sorted(path.name for path in (folder / "checkpoints").iterdir())
@@ -140,7 +213,7 @@ def test_killed_again_and_again(whole, tmp_path):
         if generator.integers(2):
             when = {"batch": [epoch, int(generator.integers(1, 7))]}
         else:
-            when = {"writing": epoch}
+            when = {"writing": f"epoch_{epoch:06}.npz"}
         assert process(**place, **when).returncode == -signal.SIGKILL
         place = {"resume": str(only_run(tmp_path))}
     done = process(**place, state=str(tmp_path / "state.npz"))

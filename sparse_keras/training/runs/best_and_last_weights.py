@@ -1,20 +1,20 @@
-"""The weights of a training that its model may not end with: the best epoch's, and the last's."""
+"""The best and the last epoch's weights, for files beside the model that training ends with."""
 
 import keras
 import numpy as np
 
 
-class KeptWeights(keras.callbacks.Callback):
-    """Keeps weights for files beside the model's own.
+class BestAndLastWeights(keras.callbacks.Callback):
+    """Remembers the weights of the best epoch and of the last one.
 
-    Must come before callbacks that change weights when training ends, as early stopping does.
+    Must come before callbacks that change weights when training ends, such as early stopping.
 
     Args:
-        monitor: The log by which an epoch is the best, whose weights are kept; None for no such.
-        mode: "min" or "max", what is best.
+        monitor: The log that decides which epoch is the best. `None` to remember only the last.
+        mode: `"min"` or `"max"`, which value of `monitor` is the best.
     """
 
-    def __init__(self, monitor=None, mode="min"):
+    def __init__(self, monitor: str | None = None, mode: str = "min"):
         super().__init__()
         self.monitor = monitor
         self.sign = 1.0 if mode == "min" else -1.0
@@ -37,15 +37,15 @@ class KeptWeights(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.last_weights = self.model.get_weights()
 
-    def others(self, final):
-        """What is worth a file of its own.
+    def other_weights(self, final: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+        """The weights that deserve a file of their own.
 
         Args:
-            final: List of arrays, the weights that the model ended with.
+            final: The weights that the model ended with.
 
         Returns:
-            A dict from the file's name to weights: the last epoch's if the model ended with others;
-            or else the best epoch's if that was another. Empty if neither.
+            A dict from the file's name to weights: the last epoch's, if the model ended with
+            others; else the best epoch's, if that was an earlier one; else empty.
         """
         same = all(map(np.array_equal, self.last_weights, final))
         if not same:
