@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from sparse_keras.inspection import association
@@ -17,7 +18,7 @@ from sparse_keras.ops import expert_capacity
 
 
 def inspect(
-    model,
+    model: keras.Model,
     x: Any,
     labels: Any = None,
     *,

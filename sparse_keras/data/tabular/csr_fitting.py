@@ -1,16 +1,29 @@
 """Learns `Features` from training rows that are CSR matrices or texts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras.data.tabular.csr.columns import SparseColumns
 from sparse_keras.data.tabular.csr.text import TextColumn
 from sparse_keras.data.tabular.features import Features
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def fit_sparse(table, target):
+    from sparse_keras.data.tabular.csr.table import SparseTable
+    from sparse_keras.data.tabular.multi_target import MultiTarget
+    from sparse_keras.data.tabular.targets import Target
+
+
+def fit_sparse(table: SparseTable, target: Target | MultiTarget) -> Features:
     """Returns the `Features` of a `SparseTable` of training rows, for a `Target`."""
     return Features(_fitted(target, table.targets), sparse=SparseColumns.fit(table))
 
 
-def fit_texts(frame, target, column, **options):
+def fit_texts(
+    frame: pd.DataFrame, target: Target | MultiTarget, column: str, **options: Any
+) -> Features:
     """Returns the `Features` of a column of texts.
 
     Args:

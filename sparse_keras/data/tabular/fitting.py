@@ -1,5 +1,9 @@
 """Learns `Features` from training rows: statistics, vocabularies and bins."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sparse_keras._internal.suggest import did_you_mean, listing
@@ -8,12 +12,23 @@ from sparse_keras.data.tabular.features import CategoricalColumn, Features, Nume
 from sparse_keras.data.tabular.misreadings import stray_words
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sparse_keras.data.tabular.targets import Target
+
 BINS = ("tree", "quantile", "none")
 # Beyond this the squares of a standard deviation would leave float64.
 MAX_MAGNITUDE = 1e100
 
 
-def fit_features(frame, target, bins="tree", max_bins=32, weight=None):
+def fit_features(
+    frame: pd.DataFrame,
+    target: Target | MultiTarget,
+    bins: str = "tree",
+    max_bins: int = 32,
+    weight: str | None = None,
+) -> Features:
     """Learns how to encode a table from its training rows.
 
     Columns of numbers are numeric; text, bool and category columns are categorical. Text that looks

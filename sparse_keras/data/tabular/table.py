@@ -1,8 +1,11 @@
 """From a config's `data` section to batches that `fit` takes: the path that all tables share."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.batches import ArrayBatches
@@ -16,6 +19,9 @@ from sparse_keras.data.tabular.readers import READERS, RawTable
 from sparse_keras.data.tabular.select_columns import select_columns
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.tasks import Task
+
+if TYPE_CHECKING:
+    from sparse_keras.schema import TableSection
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +82,7 @@ class TabularData:
         return f"{self.name}: {rows} rows; {self.features}"
 
 
-def load_table(options, batch_size: int, seed: int) -> TabularData:
+def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData:
     """Reads, splits and encodes a table.
 
     Statistics, vocabularies, bins and the choice of columns (`data.features`) are learned from the

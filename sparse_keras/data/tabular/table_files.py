@@ -1,7 +1,11 @@
 """Table files of any format: whole, in chunks, or as a random sample of their rows."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +26,7 @@ _FORMATS = {
 }
 
 
-def is_csv(path):
+def is_csv(path: str | Path) -> bool:
     """Whether a file is read as CSV, and so has a separator and a decimal point."""
     return _FORMATS.get(Path(path).suffix.lower()) is CSVFile
 
@@ -49,7 +53,7 @@ def open_table(path, separator=None, decimal=".", text=()):
     return CSVFile(path, separator or ("\t" if suffix == ".tsv" else ","), decimal, text)
 
 
-def read_table(path, **options):
+def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
     """Returns a table file as a DataFrame.
 
     Args:
@@ -62,7 +66,9 @@ def read_table(path, **options):
     return read_rows(open_table(path, **options))
 
 
-def iter_table(path, chunk_rows=CHUNK_ROWS, **options):
+def iter_table(
+    path: str | Path, chunk_rows: int = CHUNK_ROWS, **options: Any
+) -> Iterator[pd.DataFrame]:
     """Yields a table file as DataFrames, in order, without loading all of it (except for NPZ).
 
     The types of columns are those of a chunk. Give `text` the columns that are categories

@@ -4,6 +4,8 @@
 `infer_labels` from several. Several targets at once are a `MultiTarget`, in a file of its own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -170,7 +172,7 @@ class Target:
         return self.as_task().decode(predictions)
 
 
-def infer_target(values, task="auto"):
+def infer_target(values: pd.Series, task: str = "auto") -> Target:
     """Finds the task and the classes of a target column.
 
     "auto" reads two distinct values as "binary", text or at most 50 distinct integers as

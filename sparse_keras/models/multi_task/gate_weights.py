@@ -1,6 +1,9 @@
 """Which experts a model's gates use, for given rows."""
 
+from __future__ import annotations
+
 import operator
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +11,9 @@ import numpy as np
 from sparse_keras.layers.mixtures.mixture import mixtures
 
 
-def gate_weights(model, x, batch_size=1024):
+def gate_weights(
+    model: keras.Model, x: Any, batch_size: int = 1024
+) -> dict[str, dict[str, np.ndarray]]:
     """The weight that each gate of a model gives to each of its experts, outside training.
 
     Args:

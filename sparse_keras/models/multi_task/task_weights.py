@@ -4,6 +4,11 @@ They pass the model's outputs through and own the weights, so that these are sav
 `MultiTaskTraining` asks them for the loss of a step.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -26,7 +31,7 @@ class TaskWeights(keras.layers.Layer):
         The same dict.
     """
 
-    def __init__(self, tasks, **kwargs):
+    def __init__(self, tasks: Mapping[str, Any], **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")  # What the heads return, and losses are.
         super().__init__(**kwargs)
         self.tasks = dict(tasks)
@@ -159,7 +164,13 @@ class GradNormWeights(TaskWeights):
         [Chen et al., 2018, GradNorm](https://arxiv.org/abs/1711.02257), algorithm 1.
     """
 
-    def __init__(self, tasks, alpha=1.5, learning_rate=0.025, **kwargs):
+    def __init__(
+        self,
+        tasks: Mapping[str, Any],
+        alpha: float = 1.5,
+        learning_rate: float = 0.025,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tasks, **kwargs)
         if alpha < 0 or learning_rate <= 0:
             raise ValueError(

@@ -1,23 +1,33 @@
 """cgc: experts that all tasks share, experts of each task alone, and a gate for each task."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras.models.tabular.ple import ple
+
+if TYPE_CHECKING:
+    import keras
+
+    from sparse_keras.data import TableInputs
 
 
 def cgc(
     *,
-    inputs,
-    tasks,
-    shared_experts,
-    task_experts,
-    router="dense",
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    stem=None,
-    dropout=0.0,
-    tower=None,
-    name="cgc",
-):
+    inputs: TableInputs,
+    tasks: Mapping[str, Any],
+    shared_experts: Any,
+    task_experts: Any,
+    router: Any = "dense",
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    stem: int | None = None,
+    dropout: float = 0.0,
+    tower: Any = None,
+    name: str = "cgc",
+) -> keras.Model:
     """Builds a network with customized gate control: PLE with one level.
 
         columns --> [feature gate] --> [stem] --> shared experts and each task's own

@@ -1,31 +1,41 @@
 """dcn_mix: DCN-V2 on a table, its cross layers made of low-rank experts."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from sparse_keras import tasks
 from sparse_keras.layers import CrossMixture
 from sparse_keras.models.tabular.features import table_features
 
+if TYPE_CHECKING:
+    from sparse_keras.data import TableInputs
+    from sparse_keras.tasks import Task
+
+
 STRUCTURES = ("stacked", "parallel")
 
 
 def dcn_mix(
     *,
-    inputs,
-    task="binary",
-    experts,
-    router="dense",
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    cross_layers=2,
-    hidden_dims=(128, 64),
-    structure="stacked",
-    dropout=0.0,
-    capacity_factor=None,
-    eval_capacity_factor=None,
-    name="dcn_mix",
-):
+    inputs: TableInputs,
+    task: Task | str = "binary",
+    experts: Any,
+    router: Any = "dense",
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    cross_layers: int = 2,
+    hidden_dims: Sequence[int] = (128, 64),
+    structure: str = "stacked",
+    dropout: float = 0.0,
+    capacity_factor: float | None = None,
+    eval_capacity_factor: float | None = None,
+    name: str = "dcn_mix",
+) -> keras.Model:
     """Builds a network that multiplies features with each other, and a deep network with it.
 
         stacked:   columns --> [feature gate] --> cross layers --> dense layers --> head

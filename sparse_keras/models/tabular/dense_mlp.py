@@ -1,29 +1,37 @@
 """dense_mlp: the network that sparse_mlp is measured against."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from sparse_keras import tasks
 from sparse_keras.models.tabular.blocks import head_layer, stack_of_blocks
 from sparse_keras.models.tabular.features import table_features
 
+if TYPE_CHECKING:
+    from sparse_keras.data import TableInputs
+    from sparse_keras.tasks import Task
+
 
 def dense_mlp(
     *,
-    inputs,
-    task="binary",
-    hidden_dim,
-    activation="relu",
-    embedding_dim=8,
-    stem=128,
-    depth=1,
-    dropout=0.0,
-    residual=True,
-    feature_gate=None,
-    sparse_projection=None,
-    name="dense_mlp",
-    numeric_embedding=None,
-    ensemble=None,
-):
+    inputs: TableInputs,
+    task: Task | str = "binary",
+    hidden_dim: int,
+    activation: Any = "relu",
+    embedding_dim: int = 8,
+    stem: int | None = 128,
+    depth: int = 1,
+    dropout: float = 0.0,
+    residual: bool = True,
+    feature_gate: Any = None,
+    sparse_projection: Any = None,
+    name: str = "dense_mlp",
+    numeric_embedding: Any = None,
+    ensemble: Any = None,
+) -> keras.Model:
     """Builds a network for tables whose blocks are dense: every row uses every weight.
 
     It is `sparse_mlp` but for the blocks. With `residual=True` a block has two matrices,

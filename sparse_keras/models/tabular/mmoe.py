@@ -1,23 +1,33 @@
 """mmoe: experts that all tasks share, and a gate for each task."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras.layers import MultiGateMixtureOfExperts
 from sparse_keras.models.tabular.multi_task import multi_task_model
+
+if TYPE_CHECKING:
+    import keras
+
+    from sparse_keras.data import TableInputs
 
 
 def mmoe(
     *,
-    inputs,
-    tasks,
-    experts,
-    router="dense",
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    stem=None,
-    dropout=0.0,
-    tower=None,
-    name="mmoe",
-):
+    inputs: TableInputs,
+    tasks: Mapping[str, Any],
+    experts: Any,
+    router: Any = "dense",
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    stem: int | None = None,
+    dropout: float = 0.0,
+    tower: Any = None,
+    name: str = "mmoe",
+) -> keras.Model:
     """Builds a mixture of experts with a gate for each task, and a tower behind each gate.
 
         columns --> [feature gate] --> [stem] --> experts --> gate, tower and head of each task

@@ -1,23 +1,33 @@
 """omoe: one gate for all tasks, the baseline of MMoE."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras.layers import MixtureOfExperts
 from sparse_keras.models.tabular.multi_task import multi_task_model
+
+if TYPE_CHECKING:
+    import keras
+
+    from sparse_keras.data import TableInputs
 
 
 def omoe(
     *,
-    inputs,
-    tasks,
-    experts,
-    router="dense",
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    stem=None,
-    dropout=0.0,
-    tower=None,
-    name="omoe",
-):
+    inputs: TableInputs,
+    tasks: Mapping[str, Any],
+    experts: Any,
+    router: Any = "dense",
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    stem: int | None = None,
+    dropout: float = 0.0,
+    tower: Any = None,
+    name: str = "omoe",
+) -> keras.Model:
     """Builds a mixture of experts that all tasks share, gate and all, with a tower for each.
 
         columns --> [feature gate] --> [stem] --> mixture of experts --> tower and head of each task

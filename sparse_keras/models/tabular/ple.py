@@ -1,26 +1,36 @@
 """ple: levels of shared and of task-specific experts, which gates mix for each task."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras.layers import MultiGateMixtureOfExperts
 from sparse_keras.layers.mixtures.arguments import with_own_seeds
 from sparse_keras.models.tabular.multi_task import multi_task_model
 
+if TYPE_CHECKING:
+    import keras
+
+    from sparse_keras.data import TableInputs
+
 
 def ple(
     *,
-    inputs,
-    tasks,
-    shared_experts,
-    task_experts,
-    router="dense",
-    levels=2,
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    stem=None,
-    dropout=0.0,
-    tower=None,
-    name="ple",
-):
+    inputs: TableInputs,
+    tasks: Mapping[str, Any],
+    shared_experts: Any,
+    task_experts: Any,
+    router: Any = "dense",
+    levels: int = 2,
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    stem: int | None = None,
+    dropout: float = 0.0,
+    tower: Any = None,
+    name: str = "ple",
+) -> keras.Model:
     """Builds a network of progressive layered extraction.
 
         columns --> [feature gate] --> [stem] --> levels --> tower and head of each task

@@ -1,24 +1,32 @@
 """shared_bottom: one dense network for all tasks, what multi-task mixtures are measured against."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from sparse_keras.models.tabular.multi_task import multi_task_model
 
+if TYPE_CHECKING:
+    from sparse_keras.data import TableInputs
+
 
 def shared_bottom(
     *,
-    inputs,
-    tasks,
-    hidden_dims,
-    activation="relu",
-    embedding_dim=8,
-    numeric_embedding=None,
-    feature_gate=None,
-    stem=None,
-    dropout=0.0,
-    tower=None,
-    name="shared_bottom",
-):
+    inputs: TableInputs,
+    tasks: Mapping[str, Any],
+    hidden_dims: Sequence[int],
+    activation: Any = "relu",
+    embedding_dim: int = 8,
+    numeric_embedding: Any = None,
+    feature_gate: Any = None,
+    stem: int | None = None,
+    dropout: float = 0.0,
+    tower: Any = None,
+    name: str = "shared_bottom",
+) -> keras.Model:
     """Builds a dense network that all tasks share, with a tower for each.
 
         columns --> [feature gate] --> [stem] --> dense layers --> tower and head of each task

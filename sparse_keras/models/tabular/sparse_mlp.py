@@ -1,6 +1,9 @@
 """sparse_mlp: the article's model, corrected. Gated experts on a table."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -14,30 +17,34 @@ from sparse_keras.models.tabular.blocks import head_layer, stack_of_blocks
 from sparse_keras.models.tabular.features import table_features
 from sparse_keras.models.tabular.fine_grained import split_experts
 
+if TYPE_CHECKING:
+    from sparse_keras.data import TableInputs
+    from sparse_keras.tasks import Task
+
 
 def sparse_mlp(
     *,
-    inputs,
-    task="binary",
-    experts,
-    router="top_k",
-    embedding_dim=8,
-    stem=128,
-    depth=1,
-    dropout=0.0,
-    residual=True,
-    shared_expert=None,
-    capacity_factor=None,
-    eval_capacity_factor=None,
-    drop_order="position",
-    feature_gate=None,
-    sparse_projection=None,
-    name="sparse_mlp",
-    numeric_embedding=None,
-    ensemble=None,
-    share_experts=False,
-    segments=1,
-):
+    inputs: TableInputs,
+    task: Task | str = "binary",
+    experts: Any,
+    router: Any = "top_k",
+    embedding_dim: int = 8,
+    stem: int | None = 128,
+    depth: int = 1,
+    dropout: float = 0.0,
+    residual: bool = True,
+    shared_expert: Any = None,
+    capacity_factor: float | None = None,
+    eval_capacity_factor: float | None = None,
+    drop_order: str = "position",
+    feature_gate: Any = None,
+    sparse_projection: Any = None,
+    name: str = "sparse_mlp",
+    numeric_embedding: Any = None,
+    ensemble: Any = None,
+    share_experts: bool = False,
+    segments: int = 1,
+) -> keras.Model:
     """Builds a network for tables whose blocks are mixtures of experts.
 
         columns --> [feature gate] --> stem --> depth x (mixture of experts) --> head
