@@ -90,8 +90,16 @@ class ArrayBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, inputs, targets, weights=None, *, batch_size=256, shuffle=False, seed=0, **kwargs
-    ):
+        self,
+        inputs: dict[str, Any],
+        targets: Any,
+        weights: Any = None,
+        *,
+        batch_size: int = 256,
+        shuffle: bool = False,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         lengths = {name: array.shape[0] for name, array in inputs.items()}
         for what, arrays in (("targets", targets), ("weights", weights)):

@@ -1,8 +1,13 @@
 """train and Run: from a config to a folder that holds everything about the run."""
 
+from __future__ import annotations
+
+import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 
@@ -10,10 +15,11 @@ from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.callbacks.tensorboard import check_installed
-from sparse_keras.data import load_data
+from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import check_batches
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import PreprocessedModel
+from sparse_keras.schema import Config
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.loop import check_losses, early_stopping, fit
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
@@ -45,30 +51,30 @@ class Run:
     """
 
     path: pathlib.Path
-    config: object = field(repr=False)
+    config: Config = field(repr=False)
     model: keras.Model = field(repr=False)
-    history: dict = field(repr=False)
-    metrics: dict
+    history: dict[str, list[float]] = field(repr=False)
+    metrics: dict[str, float]
     seconds: float
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in a training. `folder` is the run's, in which it can be resumed."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: pathlib.Path) -> None:
         super().__init__(f"Go on with train(config, resume={str(folder)!r}).")
         self.folder = folder
 
 
 def train(
-    config,
-    data=None,
-    output="runs",
-    callbacks=(),
-    verbose="auto",
-    resume=None,
-    tensorboard=False,
-):
+    config: Config,
+    data: Dataset | None = None,
+    output: str | os.PathLike = "runs",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: Any = "auto",
+    resume: str | os.PathLike | None = None,
+    tensorboard: bool = False,
+) -> Run:
     """Trains a config, tests it, and writes everything about the run to a folder.
 
     The folder is `<output>/<config name>/<time>` and holds

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,25 +60,25 @@ class SparseExpertEstimator(BaseEstimator):
 
     def __init__(
         self,
-        num_experts=16,
-        k=2,
-        hidden_dim=64,
-        balance_loss=0.01,
-        stem=128,
-        depth=1,
-        dropout=0.0,
-        embedding_dim=8,
-        bins="tree",
-        max_bins=32,
-        learning_rate=1e-3,
-        weight_decay=0.004,
-        epochs=100,
-        batch_size="auto",
-        validation_fraction=0.1,
-        patience=5,
-        random_state=None,
-        verbose=0,
-    ):
+        num_experts: int = 16,
+        k: int = 2,
+        hidden_dim: int = 64,
+        balance_loss: float = 0.01,
+        stem: int | None = 128,
+        depth: int = 1,
+        dropout: float = 0.0,
+        embedding_dim: int = 8,
+        bins: str = "tree",
+        max_bins: int = 32,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.004,
+        epochs: int = 100,
+        batch_size: int | str = "auto",
+        validation_fraction: float = 0.1,
+        patience: int | None = 5,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.num_experts = num_experts
         self.k = k
         self.hidden_dim = hidden_dim

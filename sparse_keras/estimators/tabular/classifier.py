@@ -1,5 +1,7 @@
 """`SparseExpertClassifier`, for scikit-learn."""
 
+from typing import Any, Self
+
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
@@ -39,7 +41,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Trains on a table.
 
         Args:
@@ -79,14 +81,14 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         target = Target(name, task, tuple(range(len(self.classes_))))
         return target, pd.DataFrame({name: codes})
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, `[N]`; or its labels, `[N, L]`."""
         probabilities = self.predict_proba(X)
         if self._multilabel:
             return (probabilities >= 0.5).astype(int)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, `[N, C]`; or of each label, `[N, L]`."""
         probabilities = self._predict_rows(X)
         if self._multilabel or len(self.classes_) > 2:

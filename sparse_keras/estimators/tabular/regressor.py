@@ -1,5 +1,8 @@
 """`SparseExpertRegressor`, for scikit-learn."""
 
+from typing import Any, Self
+
+import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, column_or_1d
@@ -28,7 +31,7 @@ class SparseExpertRegressor(RegressorMixin, SparseExpertEstimator):
     ```
     """
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Trains on a table.
 
         Args:
@@ -54,6 +57,6 @@ class SparseExpertRegressor(RegressorMixin, SparseExpertEstimator):
         y = column_or_1d(y, warn=True)
         return Target(name, "regression"), pd.DataFrame({name: y})
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """The prediction for each row, float32 `[N]`."""
         return self._predict_rows(X)[:, 0]
