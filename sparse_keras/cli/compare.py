@@ -14,8 +14,9 @@ from sparse_keras.cli.arguments import add_config, add_set, check_output
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.contenders import contenders_of
+from sparse_keras.evaluation.contenders import check_comparable
 from sparse_keras.evaluation.published import check_publishable, publish
+from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.evaluation.tables import note, number, tables_of
 from sparse_keras.schema import load_config
 
@@ -89,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             "--tune takes a number of settings, at least 0. It cannot be combined with --ablate, "
             "which has no baselines."
         )
+    check_comparable(config)
     names = args.only and args.only.split(",")
     if args.ablate:
         contenders = ablations_of(config, names)
@@ -100,9 +102,8 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.output)
 
     start_backend()
-    from sparse_keras.evaluation.compare import check, measure_contenders
+    from sparse_keras.evaluation.compare import measure_contenders
 
-    check(config)
     # TensorFlow warns of retracing when many models are trained.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # Keras warns of the softmax over a single expert, which is one of the ablations.

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 import sparse_keras
 from sparse_keras._internal.atomic import write_text
-from sparse_keras.data.csr import is_matrix
+from sparse_keras.data import Dataset, digest_of
 from sparse_keras.data.download.fetch import cache_folder
+from sparse_keras.evaluation.examples import arrays_of
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
@@ -29,7 +29,7 @@ class ResultCache:
         data: What `load_data` returned.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: Dataset):
         self.folder = cache_folder() / "comparisons"
         self.context = [data.digest(), _digest_of_test(data), _code(), keras.backend.backend()]
         self.context += [f"{name} {version}" for name, version in versions().items()]
@@ -63,15 +63,7 @@ def versions() -> dict[str, str]:
 
 
 def _digest_of_test(data):
-    digest = hashlib.sha256()
-    test = data.test
-    for array in keras.tree.flatten((test.x, test.y, test.sample_weight)):
-        if is_matrix(array):
-            for part in (array.indptr, array.indices, array.data):
-                digest.update(part)
-        elif array is not None:
-            digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
+    return digest_of(keras.tree.flatten(arrays_of(data.test)))
 
 
 def _code():

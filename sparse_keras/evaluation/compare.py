@@ -3,22 +3,19 @@
 import time
 from collections.abc import Callable, Sequence
 
-from sparse_keras.data import load_data
+from sparse_keras.data import Dataset, load_data
 from sparse_keras.evaluation.ablations import ablations_of
 from sparse_keras.evaluation.cache import ResultCache, versions
-from sparse_keras.evaluation.contenders import Contender, contenders_of
+from sparse_keras.evaluation.contenders import Contender, check_comparable
+from sparse_keras.evaluation.examples import num_examples
 from sparse_keras.evaluation.machine import machine
-from sparse_keras.evaluation.measure import (
-    measure_baseline,
-    measure_network,
-    measure_single_tasks,
-)
+from sparse_keras.evaluation.measure import measure_network
 from sparse_keras.evaluation.result import Comparison
 from sparse_keras.evaluation.scores import metrics_of_task
+from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.evaluation.statistics import paired_difference, summary
+from sparse_keras.evaluation.tabular.contenders import TUNABLE
 from sparse_keras.schema import Config, load_config
-from sparse_keras.schema.core.errors import ConfigError
-from sparse_keras.tasks import MultiTask
 
 FORMAT = 2
 # Published results hold these sentences as they were written at the time.
@@ -51,15 +48,16 @@ def compare(
     """Compares a config with its dense twins and strong baselines on the same splits.
 
     For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
-    and the initial weights. Networks train on the training rows and stop early by the validation
-    rows as configured; gradient boosting and the linear model train on both. All models are scored
-    on the test rows by the same functions of scikit-learn.
+    and the initial weights. Networks train on the training examples and stop early by the
+    validation examples as configured; gradient boosting and the linear model train on both. All
+    models are scored on the test examples by the same functions.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
-    `dense_twin`s), for several targets `single_task` (a dense model for each), `hgb`
-    (HistGradientBoosting) and `linear` (logistic or ridge regression on 32 quantile bins of each
-    number and on each category, or on sparse rows). Results are cached, so that an interrupted
-    comparison continues where it stopped.
+    `dense_twin`s); and for tables `hgb` (HistGradientBoosting) and `linear` (logistic or ridge
+    regression on 32 quantile bins of each number and on each category, or on sparse rows), with
+    several targets also `single_task` (a dense model for each). A model that does not apply, such
+    as the dense twin of a model without one, is left out, and the comparison says why. Results are
+    cached, so that an interrupted comparison continues where it stopped.
 
     Args:
         config: A `Config`, or what `load_config` takes: a name or a path.
@@ -80,7 +78,7 @@ def compare(
 
     Raises:
         ValueError: If the config has no data or no optimizer; if there is no model of a name, or
-            the config has no dense twin; if `seeds` is empty.
+            it does not apply to the config; if `seeds` is empty.
 
     Example:
 
@@ -91,20 +89,11 @@ def compare(
     ```
     """
     config = config if isinstance(config, Config) else load_config(config)
+    check_comparable(config)
     if ablate and tune:
         raise ValueError("`tune` has no effect in an ablation, which has no baselines.")
     contenders = ablations_of(config, models) if ablate else contenders_of(config, models, tune)
     return measure_contenders(config, seeds, contenders, tune, fresh, progress)
-
-
-def check(config: Config) -> None:
-    """Raises a `ConfigError` if a config cannot be compared."""
-    for section, needed in (("data", "examples"), ("optimizer", "training")):
-        if getattr(config, section) is None:
-            raise ConfigError(
-                f"The config {config.name!r} has no {section} section, which a comparison needs "
-                f"for {needed}. Expected such as {section}: {{type: ...}}."
-            )
 
 
 def measure_contenders(
@@ -128,14 +117,19 @@ def measure_contenders(
     Returns:
         A `Comparison`.
     """
-    check(config)
+    check_comparable(config)
     seeds = _seeds(seeds)
     results, described, memory = {}, None, {}
     for seed in seeds:
         seeded = with_seed(config, seed)
         data = load_data(seeded)
         if described is None:
-            contenders, left_out = _possible(contenders, data)
+            if data.test is None:
+                raise ValueError(
+                    f"The data set {data.name!r} has no test examples, which a comparison needs to "
+                    "score models."
+                )
+            contenders, left_out = _applicable(contenders, seeded, data)
             described = _described(data) | {"left_out": left_out}
             results = {contender.name: [] for contender in contenders}
         of_seed = SeedResults(data, seeded, memory, fresh)
@@ -168,7 +162,7 @@ class SeedResults:
         fresh: Whether to measure again instead of using cached results.
     """
 
-    def __init__(self, data, config: Config, memory: dict, fresh: bool):
+    def __init__(self, data: Dataset, config: Config, memory: dict, fresh: bool):
         self.data, self.config, self.memory, self.fresh = data, config, memory, fresh
         self.cache = ResultCache(data)
 
@@ -177,10 +171,7 @@ class SeedResults:
         model = contender.make(self.config, self.data, self.recall)
         if isinstance(model, Config):
             return self._cached_or(lambda: measure_network(model, self.data), model.hash)
-        if isinstance(model, dict):
-            identity = [f"only {name}: {config.hash}" for name, config in model.items()]
-            return self._cached_or(lambda: measure_single_tasks(model, self.data), *identity)
-        return self._cached_or(lambda: measure_baseline(model, self.data), model.identity)
+        return self._cached_or(lambda: model.measure(self.data), *model.identity)
 
     def recall(self, name: str, find: Callable):
         """Returns what `find()` returned for the first seed, such as a measured width."""
@@ -207,33 +198,24 @@ def _seeds(seeds):
     return seeds
 
 
-def _possible(sides, data):
-    """The sides that these rows can be given to, and why the others cannot."""
-    reasons = {}
-    if data.features.sparse is not None:
-        reasons["hgb"] = (
-            "HistGradientBoosting takes dense rows only, which would be "
-            f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
-        )
-    if not isinstance(data.task, MultiTask):
-        reasons["single_task"] = "There is one target, so single-task models are no others."
-    left_out = {side.name: reasons[side.name] for side in sides if side.name in reasons}
-    return [side for side in sides if side.name not in left_out], left_out
+def _applicable(contenders, config, data):
+    """The contenders that can take part, and for each other one the reason why it cannot."""
+    reasons = {contender.name: contender.why_not(config, data) for contender in contenders}
+    left_out = {name: reason for name, reason in reasons.items() if reason is not None}
+    return [contender for contender in contenders if contender.name not in left_out], left_out
 
 
 def _tuning(contenders, tune):
     """Describes what was tuned."""
-    if not {"hgb", "linear"} & {contender.name for contender in contenders}:
+    if not TUNABLE.keys() & {contender.name for contender in contenders}:
         return UNTUNED_NETWORKS
     return TUNED.format(tune=tune, others=tune - 1) if tune else UNTUNED
 
 
 def _described(data):
-    rows = {part: len(frame) for part, frame in data.frames.items()}
-    return {
-        "data": {"name": data.name, "rows": rows, "columns": len(data.features.columns)},
-        "metrics": metrics_of_task(data.task),
-    }
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    rows = {part: num_examples(batches) for part, batches in parts.items() if batches is not None}
+    return {"data": {"name": data.name, "rows": rows}, "metrics": metrics_of_task(data.task)}
 
 
 def _content(config, seeds, contenders, results, described):

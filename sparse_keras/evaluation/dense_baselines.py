@@ -1,48 +1,57 @@
-"""dense_twin: the dense model that a sparse one has to beat, at an equal cost of one's choice."""
+"""dense_twin: the dense model of equal cost that a model with experts is compared with."""
+
+from __future__ import annotations
 
 import math
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
 from sparse_keras.evaluation.early_stopping import fallback_monitor
+from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.training.building import build_model, build_network
 
+if TYPE_CHECKING:
+    from sparse_keras.data import Dataset
+    from sparse_keras.schema import Config
+
 EQUAL = ("active_flops", "total_params", "seconds")
 _COSTS = {"active_flops": flops_per_example, "total_params": total_params}
-# How close the seconds come, and how many widths are tried for that.
+# Relative difference of seconds that is close enough, and the most widths that are tried.
 _CLOSE, _TRIES = 0.03, 8
 _WARM_UP, _STEPS, _ROUNDS = 3, 10, 5
 
 
-def dense_twin(config, data=None, equal="active_flops"):
-    """Derives the dense config of equal cost.
+def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active_flops") -> Config:
+    """Derives the dense twin of a config: dense layers of equal cost instead of experts.
 
-    Everything but the blocks stays: data, stem, depth, towers, optimizer, training. (Where that
-    stops early by what routers log, the twin does by `val_loss`, or `loss` without validation.)
-    The blocks become dense, with the width that brings their cost closest to that of the sparse
-    model:
+    Everything else is the same: data, stem, depth, towers, optimizer and training. (If the config
+    stops early by a value that routers log, the twin monitors `val_loss`, or `loss` without
+    validation data.) The width of the dense layers is the one whose cost is closest to that of the
+    model with experts:
 
-    * `"active_flops"`: the floating-point operations of one example, router and shared expert
-      included. For a ThresholdRouter, that is the cost of the most experts it may open.
-    * `"total_params"`: all parameters, those of experts that an example does not meet too.
-    * `"seconds"`: the time of a training step on this machine, which is measured: on another
-      machine, and a little each time, the width is another.
+    * `"active_flops"`: floating-point operations for one example, including routers and shared
+      experts. For a ThresholdRouter, this counts the most experts that it may open.
+    * `"total_params"`: all parameters, including those of experts that an example does not use.
+    * `"seconds"`: the time of a training step on this machine. It is measured, so the width differs
+      between machines and, a little, between measurements.
 
     Args:
-        config: A `Config` whose model is sparse: `sparse_mlp`, or a model of several tasks.
+        config: A `Config` of a model with experts that has a dense twin: `sparse_mlp`, `dcn_mix`, a
+            multi-task model, or a plug-in's whose section has `dense_twin`.
         data: What `load_data(config)` returned. `None` to load it here.
         equal: The cost that is equal.
 
     Returns:
-        A `Config` whose model is `dense_mlp`; against a model of several tasks `shared_bottom`,
-        with as many layers as a row passes through in experts, all of one width.
+        A `Config` of a `dense_mlp`; for a multi-task model, of a `shared_bottom` with as many
+        layers, all of the same width, as a row passes through in experts.
 
     Raises:
-        ValueError: If the model has no dense twin, or `equal` is none of these; for `"seconds"`,
-            if the config has no optimizer.
+        ValueError: If the model has no dense twin, or `equal` is unknown; for `"seconds"`, if the
+            config has no optimizer.
 
     Example:
 
@@ -68,69 +77,63 @@ def dense_twin(config, data=None, equal="active_flops"):
     def cost_of(hidden_dim):
         return cost(build_network(with_hidden_dim(config, hidden_dim), data))
 
-    # The cost is a polynomial of the width of degree 2 at most, so three values give it whole.
-    one, two, three = (cost_of(hidden_dim) for hidden_dim in (1, 2, 3))
-    quadratic = (three - 2 * two + one) / 2
-    linear = two - one - 3 * quadratic
-    constant = one - linear - quadratic - target
-    # The root in a form that has no division by zero where the cost is linear.
+    # The cost is a polynomial of the width of degree 2 at most, which three values determine.
+    cost_1, cost_2, cost_3 = (cost_of(hidden_dim) for hidden_dim in (1, 2, 3))
+    quadratic = (cost_3 - 2 * cost_2 + cost_1) / 2
+    linear = cost_2 - cost_1 - 3 * quadratic
+    constant = cost_1 - linear - quadratic - target
+    # A form of the root that does not divide by zero if the cost is linear.
     root = -2 * constant / (linear + math.sqrt(linear**2 - 4 * quadratic * constant))
     return with_hidden_dim(config, max(1, round(root)), f"equal {equal.replace('_', ' ')}")
 
 
-def with_hidden_dim(config, hidden_dim, what="of a width"):
-    """The dense config that is the sparse one but for its blocks.
+def with_hidden_dim(config: Config, hidden_dim: int, what: str = "of a given width") -> Config:
+    """Returns the dense twin of a given width.
 
     Args:
         config: A `Config` that has a dense twin.
-        hidden_dim: Width of the dense blocks.
-        what: What its name says of it.
+        hidden_dim: Width of the dense layers.
+        what: What the twin's name says about its width.
     """
     values = {**config.model_dump(), "model": config.model.dense_twin(hidden_dim)}
     _without_experts(values["training"], fallback_monitor(config))
-    # Validated afresh: a twin is a config like any other.
+    # Validated again, like any other config.
     twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")
 
 
-def _without_experts(training, watched):
-    """Makes the section `training` that of a model that logs nothing of experts."""
-    told, stopping = training["expert_load"], training["early_stopping"]
+def _without_experts(training, fallback):
+    """Adapts the values of the `training` section to a model that logs nothing about experts."""
+    expert_load, stopping = training["expert_load"], training["early_stopping"]
     training["expert_load"] = None
     if stopping is not None:
-        of_a_layer = told is not None and told["per_layer"] and "/" in stopping["monitor"]
-        if of_a_layer or stopping["monitor"] in LOGS:
-            stopping["monitor"] = watched
-
-
-def width_of(twin):
-    """The width of a dense twin's blocks, by which twins differ."""
-    model = twin.model
-    return model.hidden_dim if hasattr(model, "hidden_dim") else model.hidden_dims[0]
+        per_layer = expert_load is not None and expert_load["per_layer"]
+        if (per_layer and "/" in stopping["monitor"]) or stopping["monitor"] in LOGS:
+            stopping["monitor"] = fallback
 
 
 def _of_equal_seconds(config, data):
-    """The width whose training step takes as long, by halving the interval that it is in."""
+    """The twin whose training step takes as long, found by bisection."""
     if config.optimizer is None:
         raise ValueError(
-            f"The config {config.name!r} has no optimizer section, without which there is no "
-            "training step whose seconds could be equal."
+            f"The config {config.name!r} has no optimizer section, which a training step of equal "
+            "seconds needs. Expected such as optimizer: {type: adam}."
         )
     tried = {}
 
     def ratio(width):
-        """Seconds of the dense step over those of the sparse one, measured in turns."""
+        """Seconds of a dense step divided by those of a sparse one, measured in turns."""
         if width not in tried:
             dense = build_model(with_hidden_dim(config, width), data)
             tried[width] = _ratio_of_steps(dense, sparse, data)
         return tried[width]
 
     sparse = build_model(config, data)
-    low, high = 1, width_of(dense_twin(config, data))
+    low, high = 1, hidden_width(dense_twin(config, data).model)
     while ratio(high) < 1 - _CLOSE and len(tried) < _TRIES:
         low, high = high, 2 * high
     while len(tried) < _TRIES and high - low > 1:
-        if abs(min(tried.values(), key=lambda found: abs(found - 1)) - 1) <= _CLOSE:
+        if abs(min(tried.values(), key=lambda value: abs(value - 1)) - 1) <= _CLOSE:
             break
         middle = (low + high) // 2
         low, high = (middle, high) if ratio(middle) < 1 else (low, middle)
@@ -139,7 +142,7 @@ def _of_equal_seconds(config, data):
 
 
 def _ratio_of_steps(dense, sparse, data):
-    """The median over rounds, in each of which both train some steps one after the other."""
+    """The median over rounds; in each, both models train a few steps one after the other."""
     batches = [data.train[index] for index in range(min(len(data.train), _STEPS))]
     for model in (dense, sparse):
         _train(model, batches, _WARM_UP)

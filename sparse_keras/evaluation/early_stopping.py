@@ -5,4 +5,5 @@ from sparse_keras.schema import Config
 
 def fallback_monitor(config: Config) -> str:
     """Returns the loss to monitor instead of a log of routers that a contender does not have."""
-    return "val_loss" if config.data and config.data.validation_fraction else "loss"
+    validated = config.data is not None and config.data.why_no_validation is None
+    return "val_loss" if validated else "loss"

@@ -1,18 +1,22 @@
-"""The metrics by which models are compared: of predictions, whatever made them.
+"""The metrics by which models are compared, computed from their predictions.
 
-Keras's metrics of a training are approximations (AUC by thresholds), and other libraries have their
-own. Here all sides go through the same functions of scikit-learn.
+The metrics that Keras logs in training are approximations (such as AUC by thresholds), and other
+libraries have their own. Here all models are scored by the same functions, those of scikit-learn
+for the library's own tasks. A task of another kind is scored by its own metrics.
 """
+
+from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
-from sparse_keras.tasks import MultiTask
+from sparse_keras.tasks import MultiTask, Task
 
-# Of each task, in this order: name, what tables call it, whether larger values are better.
+# For each kind of task: names of metrics, their names in tables, whether larger is better.
 METRICS = {
     "binary": {"auc": ("AUC", True), "accuracy": ("accuracy", True)},
     "multiclass": {
@@ -31,10 +35,10 @@ METRICS = {
 }
 
 
-def metrics_of_task(task):
-    """The metrics of a task: `{name: {"head": ..., "higher_is_better": ...}}`.
+def metrics_of_task(task: Task) -> dict[str, dict[str, Any]]:
+    """Describes the metrics of a task: `{name: {"head": ..., "higher_is_better": ...}}`.
 
-    Of several tasks each has its own, named `<target>.<metric>`.
+    With several tasks, the metrics of each are named `<task>.<metric>`.
     """
     if isinstance(task, MultiTask):
         return {
@@ -42,45 +46,63 @@ def metrics_of_task(task):
             for member in task.tasks
             for name, metric in metrics_of_task(member).items()
         }
+    known = METRICS.get(task.kind)
+    if known is None:
+        directions = task.directions()
+        known = {
+            metric.name: (metric.name.replace("_", " "), directions[metric.name] == "max")
+            for metric in task.metrics()
+        }
     return {
-        name: {"head": head, "higher_is_better": higher}
-        for name, (head, higher) in METRICS[task.kind].items()
+        name: {"head": head, "higher_is_better": higher} for name, (head, higher) in known.items()
     }
 
 
-def scores(task, y, predictions, weight=None):
-    """All metrics of a task.
+def scores(task: Task, y: Any, predictions: Any, weight: Any = None) -> dict[str, float | None]:
+    """Computes all metrics of a task.
 
     Args:
         task: A `Task`.
-        y: The rows' target as its `encode` has it: an array, or a dict of arrays.
-        predictions: `[N, outputs]`: probabilities, or values for regression; or a dict of such.
-        weight: What each row counts, an array or a dict of arrays; None: all alike. Rows of
-            weight 0, which may have no label, are left out.
+        y: The encoded targets: an array, or a dict of arrays for several tasks.
+        predictions: What a network predicts, such as `[N, outputs]` probabilities or values; or a
+            dict of arrays.
+        weight: The weight of each example, an array or a dict of arrays. None: all equal. Examples
+            of weight 0, which may have no label, are left out.
 
     Returns:
-        A dict from the metrics' names to floats; None where a metric is not defined, such as the
-        AUC of rows that are all of one class.
+        A dict from the metrics' names to floats; None where a metric is undefined, such as the AUC
+        of examples that all belong to the same class.
     """
     if isinstance(task, MultiTask):
         return {
-            f"{one.name}.{name}": value
-            for one in task.tasks
+            f"{member.name}.{name}": value
+            for member in task.tasks
             for name, value in scores(
-                one,
-                y[one.name],
-                predictions[one.name],
-                None if weight is None else weight[one.name],
+                member,
+                y[member.name],
+                predictions[member.name],
+                None if weight is None else weight[member.name],
             ).items()
         }
+    if task.kind not in _SCORES:
+        return _scores_of_own_metrics(task, y, predictions, weight)
     y = np.asarray(y)
     predictions = np.asarray(predictions, "float64").reshape(len(y), -1)
     if weight is not None:
-        there = np.asarray(weight) > 0
-        y, predictions, weight = y[there], predictions[there], np.asarray(weight)[there]
-    with warnings.catch_warnings(action="ignore"):  # Undefined metrics are told by None.
-        found = _SCORES[task.kind](y, predictions, weight) if len(y) else {}
-    return {name: _float(found.get(name)) for name in METRICS[task.kind]}
+        labelled = np.asarray(weight) > 0
+        y, predictions = y[labelled], predictions[labelled]
+        weight = np.asarray(weight)[labelled]
+    with warnings.catch_warnings(action="ignore"):  # Undefined metrics are None.
+        values = _SCORES[task.kind](y, predictions, weight) if len(y) else {}
+    return {name: _float(values.get(name)) for name in METRICS[task.kind]}
+
+
+def _scores_of_own_metrics(task, y, predictions, weight):
+    values = {}
+    for metric in task.metrics():
+        metric.update_state(y, predictions, sample_weight=weight)
+        values[metric.name] = _float(float(metric.result()))
+    return values
 
 
 def _binary(y, probability, weight):
@@ -94,13 +116,13 @@ def _multiclass(y, probability, weight):
     # Rounding in float32 leaves sums a little off 1.
     probability = probability / probability.sum(axis=1, keepdims=True)
     predicted = probability.argmax(axis=1)
-    weighted, there = {"sample_weight": weight}, np.unique(y)
+    weighted, present = {"sample_weight": weight}, np.unique(y)
     classes = range(probability.shape[1])
     return {
         "accuracy": metrics.accuracy_score(y, predicted, **weighted),
-        # Over the classes that are there: a class that no test row has says nothing.
+        # Over the classes that occur: one that no test example has says nothing.
         "macro_f1": metrics.f1_score(
-            y, predicted, average="macro", labels=there, zero_division=0, **weighted
+            y, predicted, average="macro", labels=present, zero_division=0, **weighted
         ),
         "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted, **weighted),
         "log_loss": metrics.log_loss(y, probability, labels=classes, **weighted),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sparse_keras.cli import main
-from sparse_keras.evaluation import measure as measuring
+from sparse_keras.evaluation import measure
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 SMALL = ["--set", "training.epochs=1", "--set", "model.experts.hidden_dim=4"]
@@ -14,7 +14,7 @@ SMALL = ["--set", "training.epochs=1", "--set", "model.experts.hidden_dim=4"]
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(measuring, "_REPEATS", 2)
+    monkeypatch.setattr(measure, "_REPEATS", 2)
 
 
 def test_compares_and_reports(tmp_path, capsys):
@@ -48,7 +48,10 @@ def test_compares_and_reports(tmp_path, capsys):
         ([CONFIG, "--set", "data.split_seed=3"], "--seeds sets data.split_seed"),
         ([CONFIG, "--set", "model.router.k=99"], "model.router.k"),
         ([CONFIG, "--set", "training.epochs=1", "--publish"], "without --set"),
-        ([CONFIG, "--set", "model={type: dense_mlp, hidden_dim: 4}"], "no dense twin"),
+        (
+            [CONFIG, "--set", "model={type: dense_mlp, hidden_dim: 4}", "--only", "equal_flops"],
+            "no dense twin",
+        ),
         ([CONFIG, "--output", "nowhere/file.json"], "there is no folder nowhere."),
     ],
 )
@@ -58,11 +61,11 @@ def test_mistakes_are_errors(arguments, message, capsys):
 
 
 def test_an_interruption_says_how_to_continue(monkeypatch, capsys):
-    from sparse_keras.evaluation import compare as comparing
+    from sparse_keras.evaluation import compare
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparing, "measure_network", interrupted)
+    monkeypatch.setattr(compare, "measure_network", interrupted)
     assert main(["compare", CONFIG, "--only", "linear"]) == 1
     assert "the same command continues" in capsys.readouterr().err

@@ -2,15 +2,15 @@
 
 import pytest
 
-from sparse_keras.evaluation import measure as measuring
-from sparse_keras.evaluation import sklearn_baselines as baselines
+from sparse_keras.evaluation import measure
+from sparse_keras.evaluation.tabular import sklearn_baselines
 
 
 @pytest.fixture(autouse=True, scope="package")
 def short():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measuring, "_REPEATS", 2)
-        patch.setattr(baselines, "MAX_TREES", 15)
+        patch.setattr(measure, "_REPEATS", 2)
+        patch.setattr(sklearn_baselines, "MAX_TREES", 15)
         yield
 
 

@@ -8,7 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import sparse_keras
-from sparse_keras.evaluation import compare as comparing
+from sparse_keras.evaluation import compare as compare_module
+from sparse_keras.evaluation.tabular.sklearn_baselines import SklearnBaseline
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 SMALL = ["training.epochs=1", "model.stem=null", "model.experts.hidden_dim=4"]
@@ -79,8 +80,8 @@ def test_cached_results_are_not_measured_again(comparison, monkeypatch):
     def unexpected(*args):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(comparing, "measure_network", unexpected)
-    monkeypatch.setattr(comparing, "measure_baseline", unexpected)
+    monkeypatch.setattr(compare_module, "measure_network", unexpected)
+    monkeypatch.setattr(SklearnBaseline, "measure", unexpected)
     progress = Progress()
     again = compared(progress)
     assert again.content == comparison.content
@@ -111,8 +112,8 @@ def test_continues_where_it_stopped(comparison, home, monkeypatch):
         return next(results)
 
     calls = []
-    monkeypatch.setattr(comparing, "measure_network", measured)
-    monkeypatch.setattr(comparing, "measure_baseline", measured)
+    monkeypatch.setattr(compare_module, "measure_network", measured)
+    monkeypatch.setattr(SklearnBaseline, "measure", measured)
     with pytest.raises(KeyboardInterrupt):
         compared()
     assert len(list((folder / "comparisons").iterdir())) == 4
@@ -152,9 +153,9 @@ def test_a_test_split_that_is_official_has_no_seed():
     config = sparse_keras.load_config(
         "tabular/sparse_mlp_adult", ["data.validation_fraction=0", "training.early_stopping=null"]
     )
-    seeded = comparing.with_seed(config, 7)
+    seeded = compare_module.with_seed(config, 7)
     assert seeded.training.seed == 7 and seeded.data.split_seed == 0
-    assert comparing.with_seed(sparse_keras.load_config(CONFIG), 7).data.split_seed == 7
+    assert compare_module.with_seed(sparse_keras.load_config(CONFIG), 7).data.split_seed == 7
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,12 @@ def test_a_test_split_that_is_official_has_no_seed():
         ("tabular/sparse_mlp", [], {}, "no data section"),
         (CONFIG, ["optimizer=null"], {}, "no optimizer section"),
         (CONFIG, [], {"models": ["hbg"]}, "did you mean 'hgb'"),
-        (CONFIG, ["model={type: dense_mlp, hidden_dim: 4}"], {}, "no dense twin"),
+        (
+            CONFIG,
+            ["model={type: dense_mlp, hidden_dim: 4}"],
+            {"models": ["equal_flops"]},
+            "no dense twin",
+        ),
         (CONFIG, [], {"seeds": 0}, "at least 1"),
         (CONFIG, [], {"seeds": [1, 1]}, "different integers"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 
 import sparse_keras
-from sparse_keras.evaluation import dense_baselines as twins
+from sparse_keras.evaluation import dense_baselines
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.training.building import build_network
 
@@ -47,11 +47,11 @@ def test_a_dense_model_has_no_twin():
         sparse_keras.dense_twin(config)
 
 
-def test_a_twin_has_no_experts_to_tell_of():
+def test_a_twin_logs_no_experts():
     config = sparse_keras.load_config(
         "tabular/sparse_mlp", [*SMALL, "training.expert_load={per_layer: true}"]
     )
-    assert twins.with_hidden_dim(config, 3).training.expert_load is None
+    assert dense_baselines.with_hidden_dim(config, 3).training.expert_load is None
     assert config.training.expert_load.per_layer
 
 
@@ -64,7 +64,7 @@ def test_a_twin_has_no_experts_to_tell_of():
         ("val_micro_f1", "val_micro_f1"),
     ],
 )
-def test_a_twin_watches_what_it_logs(monitor, watched):
+def test_a_twin_monitors_what_it_logs(monitor, watched):
     config = sparse_keras.load_config(
         "tabular/sparse_mlp",
         [
@@ -74,7 +74,7 @@ def test_a_twin_watches_what_it_logs(monitor, watched):
             f"training.early_stopping={{monitor: {monitor}, patience: 2}}",
         ],
     )
-    stopping = twins.with_hidden_dim(config, 3).training.early_stopping
+    stopping = dense_baselines.with_hidden_dim(config, 3).training.early_stopping
     assert (stopping.monitor, stopping.patience) == (watched, 2)
 
 
@@ -83,7 +83,7 @@ def test_owns_as_many_parameters():
     data = sparse_keras.load_data(config)
     twin = sparse_keras.dense_twin(config, data, equal="total_params")
     sparse, dense = (total_params(build_network(one, data)) for one in (config, twin))
-    wider = twins.with_hidden_dim(config, twin.model.hidden_dim + 1)
+    wider = dense_baselines.with_hidden_dim(config, twin.model.hidden_dim + 1)
     step = total_params(build_network(wider, data)) - dense
     assert abs(dense - sparse) <= step / 2
     narrower = sparse_keras.dense_twin(config, data).model.hidden_dim
@@ -103,8 +103,8 @@ def test_takes_as_many_seconds(seconds_of_sparse, monkeypatch):
         widths.append(width)
         return (10 + 0.1 * width) / seconds_of_sparse
 
-    monkeypatch.setattr(twins, "build_model", build)
-    monkeypatch.setattr(twins, "_ratio_of_steps", ratio)
+    monkeypatch.setattr(dense_baselines, "build_model", build)
+    monkeypatch.setattr(dense_baselines, "_ratio_of_steps", ratio)
     config = sparse_keras.load_config("tabular/sparse_mlp", SMALL)
     twin = sparse_keras.dense_twin(config, equal="seconds")
     expected = {30.0: 200, 400.0: 3900, 5.0: 1}[seconds_of_sparse]
@@ -118,7 +118,7 @@ def test_seconds_are_measured():
     data = sparse_keras.load_data(config)
     twin = sparse_keras.dense_twin(config, data, equal="seconds")
     dense, sparse = (sparse_keras.build_model(one, data) for one in (twin, config))
-    assert 0.5 < twins._ratio_of_steps(dense, sparse, data) < 2
+    assert 0.5 < dense_baselines._ratio_of_steps(dense, sparse, data) < 2
 
 
 def test_the_cost_has_a_name():

@@ -35,6 +35,18 @@ class WaveModel(ModelSection):
     num_experts: int = Field(4, ge=1, description="Number of experts.")
     units: int = Field(8, ge=1, description="Width of an expert.")
 
+    def dense_twin(self, width):
+        return {"type": "dense_waves", "hidden_dim": width}
+
+
+class DenseWaveModel(ModelSection):
+    """A dense layer at each step of a sequence."""
+
+    HAS_EXPERTS = False
+
+    type: Literal["dense_waves"] = Field("dense_waves", description="Dense at each step.")
+    hidden_dim: int = Field(8, ge=1, description="Width of the layer.")
+
 
 @keras.saving.register_keras_serializable(package="tests")
 class Scaled(Preprocessor):
@@ -111,5 +123,13 @@ def wave_experts(inputs, task, num_experts, units):
     return keras.Model(x, task.head(y), name="wave_experts")
 
 
+def dense_waves(inputs, task, hidden_dim):
+    x = keras.Input(inputs)
+    y = keras.layers.Dense(hidden_dim, activation="relu")(x)
+    y = keras.layers.GlobalAveragePooling1D()(y)
+    return keras.Model(x, task.head(y), name="dense_waves")
+
+
 register_dataset(Waves, load_waves)
 register_model(WaveModel, wave_experts)
+register_model(DenseWaveModel, dense_waves)

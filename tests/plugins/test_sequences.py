@@ -8,6 +8,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.cli import main
+from sparse_keras.evaluation import measure
 from sparse_keras.models import active_params, flops_per_example, total_params
 from tests.plugins import sequences
 
@@ -80,6 +81,27 @@ def test_verbs(run, capsys):
     assert (run.path / "inspection.html").is_file()
     assert main(["check", str(run.path / "config.yaml"), "--build"]) == 0
     assert "ok" in capsys.readouterr().out
+
+
+def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
+    """A model without a dense twin is measured alone. What needs a table is left out."""
+    monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(measure, "_REPEATS", 1)
+    comparison = sparse_keras.compare(config, seeds=1, models=["equal_flops"])
+    assert list(comparison.content["models"]) == ["moe", "equal_flops"]
+    moe, twin = comparison["moe"], comparison["equal_flops"]
+    # Router and expert at 5 steps, and the head, as in `test_what_it_costs`.
+    assert moe["costs"]["flops"]["mean"] == flops_per_example(run.model.core)
+    assert twin["costs"]["flops"]["mean"] == pytest.approx(moe["costs"]["flops"]["mean"], rel=0.1)
+    assert moe["metrics"]["auc"]["mean"] > 0.9 and "dense twin" in comparison.to_markdown()
+
+    dense = sparse_keras.load_config(config.reference, ["model={type: dense_waves, hidden_dim: 4}"])
+    comparison = sparse_keras.compare(dense, seeds=1)
+    assert list(comparison.content["models"]) == ["moe"]
+    reasons = comparison.content["left_out"]
+    assert "no dense twin" in reasons["equal_flops"] and "need a table" in reasons["hgb"]
+    with pytest.raises(ValueError, match="'linear' cannot take part.*need a table"):
+        sparse_keras.compare(config, models=["linear"])
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ class ModelSection(Section):
         overrides this method gets its models compared with their dense twins.
 
         Args:
-            width: Width of the dense hidden layers. A comparison searches the width of equal cost.
+            width: Width of the dense hidden layers. `sparse_keras.dense_twin` searches the width of
+                equal cost; the cost must be a polynomial of the width of degree 1 or 2.
 
         Returns:
             Dict of the keys of a `model` section, its `type` included.

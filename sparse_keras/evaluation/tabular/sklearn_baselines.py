@@ -1,13 +1,21 @@
-"""The models of scikit-learn that a network has to beat, on raw columns.
+"""Baselines of scikit-learn for tables: gradient boosting and a linear model.
 
-Both see the columns that the network sees, and each target of a table gets a model of its own, each
-label too. What `joblib` writes of one predicts from raw rows, its encoding included.
+Both use the columns that the network uses, and fit a model for each target and for each label. A
+baseline that is written by `joblib` predicts from raw rows, because it contains its encoding.
 """
 
-import warnings
+from __future__ import annotations
 
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -20,26 +28,28 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 
+from sparse_keras.data import Features, SparseTable, TabularData
 from sparse_keras.data.tabular.columns import category_keys, numeric_values
+from sparse_keras.evaluation.measure import latency_ms, score_predictions
 
 MAX_TREES = 500
 BINS = 32
-# HistGradientBoosting takes no more categories of a column; the rarest share a code.
+# The most categories per column that HistGradientBoosting takes; the rarest ones share a code.
 _MOST_CATEGORIES = 254
 _LARGEST = float(np.finfo("float32").max)
 
 
 class RawColumns:
-    """Raw columns as scikit-learn takes them.
+    """Converts raw columns to what scikit-learn takes.
 
-    Numbers as float64, NaN where missing; categories as text, "missing" where missing. What counts
-    as missing, or as the same category, is what the network's own encoding says.
+    Numbers become float64, NaN where missing; categories become text, "missing" where missing.
+    Missing values and equal categories are recognised as in the network's encoding.
 
     Args:
         features: The `data.Features`.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: Features):
         self.numeric = [column.name for column in features.numeric]
         self.categorical = [column.name for column in features.categorical]
         self.with_gaps = [column.name for column in features.numeric if column.has_missing]
@@ -55,66 +65,93 @@ class RawColumns:
 
 
 class RawSparse:
-    """Rows that are mostly zeros, as the network gets them: CSR, never made dense.
+    """Converts rows that are mostly zeros to the CSR matrix that the network takes.
 
     Args:
         features: The `data.Features`.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: Features):
         self.features = features
 
     def __call__(self, table):
         return self.features.encode(table)["sparse"]
 
 
-class Baseline:
-    """A model of scikit-learn for each target.
+class SklearnBaseline:
+    """A model of scikit-learn for each target: an `evaluation.contenders.Baseline`.
 
     Args:
         features: The `data.Features` of the training rows.
-        seed: Seed of what is random.
-        settings: Dict of what to change of its own settings, as `draw_settings` returns it.
+        seed: Random seed.
+        settings: Dict of settings that differ from the fixed ones, as `draw_settings` returns it.
     """
 
-    def __init__(self, features, seed=0, settings=None):
+    def __init__(self, features: Features, seed: int = 0, settings: dict | None = None):
         self.features = features
         self.settings = settings or {}
         self.columns = RawColumns(features) if features.sparse is None else RawSparse(features)
         self.seed = seed
 
     @property
-    def identity(self):
-        """What sets it apart from others, for what was measured before."""
-        return f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}"
+    def identity(self) -> tuple[str, ...]:
+        """Strings that distinguish it from other baselines, for the cache."""
+        return (f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}",)
 
-    def fit(self, frame):
-        """Fits raw rows, target included.
+    def measure(self, data: TabularData) -> dict[str, Any]:
+        """Fits the training and validation rows; returns metrics and costs.
 
         Args:
-            frame: A DataFrame.
+            data: What `load_data` returned.
+        """
+        parts = [data.frames[part] for part in ("train", "validation") if part in data.frames]
+        rows = _concatenated(parts)
+        start = time.perf_counter()
+        self.fit(rows)
+        seconds = time.perf_counter() - start
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.joblib"
+            joblib.dump(self, file)
+            size = file.stat().st_size
+        return {
+            "metrics": score_predictions(data, self.predict(data.frames["test"])),
+            "costs": {
+                "fit_seconds": seconds,
+                "latency_ms": latency_ms(self.predict, data),
+                "bytes": size,
+                **dict.fromkeys(("params", "active_params", "flops", "hidden_dim")),
+            },
+        }
+
+    def fit(self, frame: pd.DataFrame | SparseTable) -> SklearnBaseline:
+        """Fits raw rows.
+
+        Args:
+            frame: A DataFrame or `SparseTable` with the target.
 
         Returns:
             Itself.
         """
         y, weight = self.features.encode_target(frame), self.features.sample_weight(frame)
-        with warnings.catch_warnings(action="ignore"):  # Bins that are too narrow are made one.
+        with warnings.catch_warnings(action="ignore"):  # Bins that are too narrow are merged.
             self.encoding = self.make_encoding()
             x = self.encoding.fit_transform(self.columns(frame))
             if self.features.target.task == "multitask":
                 self.models = {
-                    one.name: self._fit_target(x, y[one.name], one.task, weight[one.name])
-                    for one in self.features.target.targets
+                    target.name: self._fit_target(
+                        x, y[target.name], target.task, weight[target.name]
+                    )
+                    for target in self.features.target.targets
                 }
             else:
                 self.models = self._fit_target(x, y, self.features.target.task, weight)
         return self
 
     def _fit_target(self, x, y, task, weight):
-        """The models of one target: a list, with one for each label of "multilabel"."""
+        """Fits a target; returns a list with one model, or one for each label of "multilabel"."""
         if weight is not None:  # A row of weight 0 may have no label.
-            there = weight > 0
-            x, y, weight = x[there], y[there], weight[there]
+            labelled = weight > 0
+            x, y, weight = x[labelled], y[labelled], weight[labelled]
         if task == "multilabel":
             return [self._fit(x, label, "binary", weight) for label in y.T]
         return [self._fit(x, y, task, weight)]
@@ -124,34 +161,37 @@ class Baseline:
             return self.make_regressor().fit(x, y, sample_weight=weight)
         y = y.astype(int)
         if len(np.unique(y)) == 1:
-            return _OneClass(y[0])
+            return _SingleClass(y[0])
         return self.make_classifier(y).fit(x, y, sample_weight=weight)
 
-    def predict(self, frame):
+    def predict(self, frame: pd.DataFrame | SparseTable) -> np.ndarray | dict[str, np.ndarray]:
         """Predicts raw rows.
 
         Args:
-            frame: A DataFrame.
+            frame: A DataFrame or `SparseTable`.
 
         Returns:
-            float64 `[N, outputs]`, as a network predicts: probabilities, or values for regression;
-            for several targets a dict of such arrays.
+            float64 `[N, outputs]` like the predictions of a network: probabilities, or values for
+            regression; for several targets a dict of such arrays.
         """
         target = self.features.target
         x = self.encoding.transform(self.columns(frame))
         if target.task == "multitask":
-            return {one.name: _predict(self.models[one.name], x, one) for one in target.targets}
+            return {
+                member.name: _predict(self.models[member.name], x, member)
+                for member in target.targets
+            }
         return _predict(self.models, x, target)
 
 
-class Boosting(Baseline):
-    """Histogram-based gradient boosting at scikit-learn's settings, but for the number of trees.
+class Boosting(SklearnBaseline):
+    """Histogram-based gradient boosting with scikit-learn's settings and up to 500 trees.
 
-    Up to 500 trees; a tenth of the rows, held out by itself, says when it is enough.
+    It stops early by a tenth of the rows, which it holds out itself.
     """
 
     def make_encoding(self):
-        # A category that is new counts as missing.
+        # New categories count as missing.
         codes = OrdinalEncoder(
             handle_unknown="use_encoded_value",
             unknown_value=np.nan,
@@ -171,8 +211,8 @@ class Boosting(Baseline):
             **self.settings,
         }
 
-    def draw_settings(self, rng):
-        """Settings drawn at random, around those that work on most tables."""
+    def draw_settings(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draws random settings around those that work on most tables."""
         return {
             "learning_rate": float(np.exp(rng.uniform(np.log(0.03), np.log(0.3)))),
             "max_leaf_nodes": int(rng.choice([7, 15, 31, 63, 127])),
@@ -185,16 +225,16 @@ class Boosting(Baseline):
         return HistGradientBoostingRegressor(**self._options())
 
     def make_classifier(self, y):
-        # The rows that it holds out have every class, which needs two rows of each.
+        # The rows that it holds out contain every class, which needs two rows of each.
         sizes = np.unique(y, return_counts=True)[1]
         stops = sizes.min() >= 2 and len(y) // 10 >= len(sizes)
         return HistGradientBoostingClassifier(**self._options(bool(stops)))
 
 
-class Linear(Baseline):
+class Linear(SklearnBaseline):
     """Logistic or ridge regression on 32 quantile bins of each number, and on each category.
 
-    On rows that are mostly zeros: on these as they are.
+    Sparse rows are used as they are.
     """
 
     def make_encoding(self):
@@ -217,8 +257,8 @@ class Linear(Baseline):
     def make_classifier(self, y):
         return LogisticRegression(C=self._c, max_iter=1000, random_state=self.seed)
 
-    def draw_settings(self, rng):
-        """Settings drawn at random: the regularisation."""
+    def draw_settings(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draws a random strength of the regularization."""
         return {"C": float(10 ** rng.uniform(-2.0, 2.0))}
 
     @property
@@ -227,14 +267,25 @@ class Linear(Baseline):
         return self.settings.get("C", 1.0 if self.features.sparse is None else 10.0)
 
 
-class _OneClass:
-    """Of rows that are all of one class."""
+class _SingleClass:
+    """Classifier of rows that all belong to the same class."""
 
     def __init__(self, label):
         self.classes_ = np.array([label])
 
     def predict_proba(self, x):
         return np.ones((x.shape[0], 1))
+
+
+def _concatenated(tables):
+    """The rows of several tables as one table."""
+    if not isinstance(tables[0], SparseTable):
+        return pd.concat(tables, ignore_index=True)
+    return SparseTable(
+        scipy.sparse.vstack([table.matrix for table in tables], format="csr"),
+        pd.concat([table.targets for table in tables], ignore_index=True),
+        tables[0].names,
+    )
 
 
 def _predict(models, x, target):
@@ -246,7 +297,7 @@ def _predict(models, x, target):
 
 
 def _probabilities(model, x, classes):
-    """`[N, classes]`, 0 for classes that no training row had."""
+    """`[N, classes]`; 0 for classes that no training row has."""
     probabilities = np.zeros((x.shape[0], classes))
     probabilities[:, model.classes_] = model.predict_proba(x)
     return probabilities

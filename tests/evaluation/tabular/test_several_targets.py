@@ -1,12 +1,12 @@
-"""Models of several targets: their twins, their single-task models, their ablations."""
+"""Multi-task models: their dense twins, single-task models and ablations."""
 
 import numpy as np
 import pytest
 
 import sparse_keras
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.contenders import contenders_of
-from sparse_keras.evaluation.single_tasks import single_task_configs, single_task_data
+from sparse_keras.evaluation.standard_contenders import contenders_of
+from sparse_keras.evaluation.tabular.single_tasks import single_task_configs, single_task_data
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.training.building import build_network
 

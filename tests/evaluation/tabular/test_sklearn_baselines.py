@@ -6,9 +6,9 @@ import scipy.sparse
 
 import sparse_keras
 from sparse_keras.data import MultiTarget, SparseTable, Target, fit_features, fit_sparse
-from sparse_keras.evaluation.compare import _possible
-from sparse_keras.evaluation.contenders import contenders_of
-from sparse_keras.evaluation.sklearn_baselines import Boosting, Linear
+from sparse_keras.evaluation.compare import _applicable
+from sparse_keras.evaluation.standard_contenders import contenders_of
+from sparse_keras.evaluation.tabular.sklearn_baselines import Boosting, Linear
 
 RNG = np.random.default_rng(0)
 ROWS = 400
@@ -143,11 +143,9 @@ def test_boosting_is_left_out_of_sparse_rows():
         features = fit_sparse(table, Target("y", "binary", ("down", "up")))
         frames = {"train": table}
 
-    contenders = contenders_of(sparse_keras.load_config("tabular/sparse_mlp_adult"))
-    left, why = _possible(contenders, Data)
-    assert (
-        {contender.name for contender in contenders} - {contender.name for contender in left}
-        == {"hgb"}
-        == set(why)
-    )
-    assert "300 x 50" in why["hgb"]
+    config = sparse_keras.load_config("tabular/sparse_mlp_adult")
+    contenders = contenders_of(config)
+    applicable, reasons = _applicable(contenders, config, Data)
+    names = [contender.name for contender in contenders]
+    assert [contender.name for contender in applicable] == [name for name in names if name != "hgb"]
+    assert list(reasons) == ["hgb"] and "300 x 50" in reasons["hgb"]

@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import sparse_keras
-from sparse_keras.evaluation import sklearn_baselines as baselines
-from sparse_keras.evaluation import tuning
+from sparse_keras.evaluation.tabular import tuning
+from sparse_keras.evaluation.tabular.sklearn_baselines import Boosting, Linear
 
 
-@pytest.mark.parametrize("kind", [baselines.Boosting, baselines.Linear])
+@pytest.mark.parametrize("kind", [Boosting, Linear])
 def test_the_best_settings_by_validation_rows_are_taken(kind):
     config = sparse_keras.load_config("tabular/sparse_mlp_breast_cancer")
     data = sparse_keras.load_data(config)
@@ -25,16 +25,17 @@ def test_the_best_settings_by_validation_rows_are_taken(kind):
             return super().predict(frame)
 
     best = tuning.tuned_settings(Recorded, data, trials=3)
-    tried = [one for one in made if hasattr(one, "models")]
-    assert [one.settings == {} for one in tried] == [True, False, False]
+    fitted = [baseline for baseline in made if hasattr(baseline, "models")]
+    assert [baseline.settings == {} for baseline in fitted] == [True, False, False]
     aucs = [
-        roc_auc_score(data.validation.y, one.predict(data.frames["validation"])) for one in tried
+        roc_auc_score(data.validation.y, baseline.predict(data.frames["validation"]))
+        for baseline in fitted
     ]
-    assert best == tried[int(np.argmax(aucs))].settings
-    drawn = tried[1].settings
+    assert best == fitted[int(np.argmax(aucs))].settings
+    drawn = fitted[1].settings
     assert drawn == kind(data.features).draw_settings(np.random.default_rng(0))
-    assert drawn != tried[2].settings
-    model = tried[1].models[0]
+    assert drawn != fitted[2].settings
+    model = fitted[1].models[0]
     for name, value in drawn.items():
         assert getattr(model, name) == value
 

@@ -1,0 +1,85 @@
+"""The contenders that only tables have.
+
+Imports no Keras, like `evaluation/contenders.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from sparse_keras.evaluation.contenders import Contender
+from sparse_keras.schema import Config
+from sparse_keras.schema.sections.tabular.table import HeldOutRows
+
+# Contenders whose settings can be tuned, and their classes in `sklearn_baselines.py`.
+TUNABLE = {"hgb": "Boosting", "linear": "Linear"}
+_LABELS = {
+    "hgb": "gradient boosting (HistGradientBoosting)",
+    "linear": "linear model on 32 quantile bins",
+}
+
+
+def tabular_contenders(config: Config, tune: int = 0) -> list[Contender]:
+    """Returns the contenders of a table.
+
+    Args:
+        config: The `Config` that is compared. If its data are not a table, each contender says so.
+        tune: Number of settings to try for each baseline; 0 for fixed settings.
+    """
+    contenders = []
+    # Each of them is a dense twin with a single target.
+    if config.model.SEVERAL_TASKS and config.model.dense_twin(1) is not None:
+        label = "single-task models, each as wide as the shared bottom of equal FLOPs"
+        contenders.append(Contender("single_task", label, _single_tasks, _why_no_single_tasks))
+    reasons = {"hgb": _why_no_boosting, "linear": _why_no_table}
+    return contenders + [
+        Contender(name, label, _sklearn_baseline(name, tune), reasons[name])
+        for name, label in _LABELS.items()
+    ]
+
+
+def _why_no_table(config, data):
+    if not isinstance(config.data, HeldOutRows):
+        return "Gradient boosting and the linear model need a table."
+    return None
+
+
+def _why_no_boosting(config, data):
+    if data is not None and _why_no_table(config, data) is None:
+        if data.features.sparse is not None:
+            return (
+                "HistGradientBoosting takes only dense rows, which would be "
+                f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
+            )
+    return _why_no_table(config, data)
+
+
+def _why_no_single_tasks(config, data):
+    if not isinstance(config.data, HeldOutRows):
+        return "Single-task models need a table."
+    if data is not None and len(data.task.tasks) == 1:
+        return "With one target, there are no single-task models to compare with."
+    return None
+
+
+def _single_tasks(config, data, recall):
+    from sparse_keras.evaluation.tabular.single_tasks import SingleTasks, single_task_configs
+
+    return SingleTasks(single_task_configs(config, data))
+
+
+def _sklearn_baseline(name, tune):
+    def make(config, data, recall):
+        from sparse_keras.evaluation.tabular import sklearn_baselines, tuning
+
+        baseline = getattr(sklearn_baselines, TUNABLE[name])
+
+        def with_settings(settings):
+            return baseline(data.features, config.training.seed, settings)
+
+        if not tune:
+            return with_settings({})
+        find = functools.partial(tuning.tuned_settings, with_settings, data, tune)
+        return with_settings(recall(f"best of {tune} settings of {name}", find))
+
+    return make
