@@ -14,26 +14,10 @@ from sparse_keras.evaluation.result import Comparison
 from sparse_keras.evaluation.scores import metrics_of_task
 from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.evaluation.statistics import paired_difference, summary
-from sparse_keras.evaluation.tabular.contenders import TUNABLE
+from sparse_keras.evaluation.tabular.contenders import tuning_note
 from sparse_keras.schema import Config, load_config
 
 FORMAT = 2
-# Published results hold these sentences as they were written at the time.
-UNTUNED = (
-    "No model was tuned: networks are trained as configured, the baselines at fixed settings "
-    "(gradient boosting: learning rate 0.1, up to 500 trees, early stopping on a tenth of its "
-    "rows; linear model: regularization 1, for sparse rows 0.1)."
-)
-
-TUNED = (
-    "Gradient boosting and the linear model use the best of {tune} settings each, the fixed ones "
-    "and {others} drawn at random, by the validation rows of the first seed. The networks are "
-    "trained as configured; the config was chosen by hand, by validation rows, in about as many "
-    "trials, and the dense twins share it."
-)
-UNTUNED_NETWORKS = (
-    "No model was tuned: apart from what its name says, each is trained as configured."
-)
 
 
 def compare(
@@ -138,7 +122,7 @@ def measure_contenders(
             results[contender.name].append(result)
             if progress is not None:
                 progress(seed, contender, result, cached)
-    described["tuning"] = _tuning(contenders, tune)
+    described["tuning"] = tuning_note(contenders, tune)
     return Comparison(_content(config, seeds, contenders, results, described))
 
 
@@ -203,13 +187,6 @@ def _applicable(contenders, config, data):
     reasons = {contender.name: contender.why_not(config, data) for contender in contenders}
     left_out = {name: reason for name, reason in reasons.items() if reason is not None}
     return [contender for contender in contenders if contender.name not in left_out], left_out
-
-
-def _tuning(contenders, tune):
-    """Describes what was tuned."""
-    if not TUNABLE.keys() & {contender.name for contender in contenders}:
-        return UNTUNED_NETWORKS
-    return TUNED.format(tune=tune, others=tune - 1) if tune else UNTUNED
 
 
 def _described(data):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sparse_keras.evaluation.contenders import REFERENCE, Contender, select
-from sparse_keras.evaluation.tabular.contenders import tabular_contenders
+from sparse_keras.evaluation.tabular.contenders import TUNABLE, tabular_contenders
 from sparse_keras.schema import Config
 from sparse_keras.schema.core.errors import ConfigError
 
@@ -36,7 +36,7 @@ def contenders_of(
 
     Raises:
         ConfigError: If there is no contender of a name, or a named one does not apply to the
-            config, such as a dense twin to a model that has none.
+            config, such as a dense twin to a model that has none; or if `tune` has no effect.
     """
     contenders = [Contender(REFERENCE, "sparse experts", lambda config, data, recall: config)]
     contenders += [
@@ -52,6 +52,16 @@ def contenders_of(
     contenders = select(contenders, names, "this comparison")
     if names is not None:
         _check_applicable(config, contenders)
+    tunable = [
+        contender
+        for contender in contenders
+        if contender.name in TUNABLE and contender.why_not(config, None) is None
+    ]
+    if tune and not tunable:
+        raise ConfigError(
+            f"Tuning has no effect in this comparison, in which neither {' nor '.join(TUNABLE)} "
+            "takes part. Leave out --tune, or `tune` in Python."
+        )
     return contenders
 
 

@@ -170,6 +170,7 @@ def test_a_test_split_that_is_official_has_no_seed():
             {"models": ["equal_flops"]},
             "no dense twin",
         ),
+        (CONFIG, [], {"models": ["equal_flops"], "tune": 2}, "Tuning has no effect"),
         (CONFIG, [], {"seeds": 0}, "at least 1"),
         (CONFIG, [], {"seeds": [1, 1]}, "different integers"),
     ],
