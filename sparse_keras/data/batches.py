@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from sparse_keras.data.csr import is_matrix
-from sparse_keras.ops.csr import sparse_tensor
+from sparse_keras.ops.csr import to_tensor
 
 
 class Batches(Protocol):
@@ -161,4 +161,4 @@ class ArrayBatches(keras.utils.PyDataset):
 def _rows_of(arrays, rows):
     if isinstance(arrays, dict):
         return {name: _rows_of(array, rows) for name, array in arrays.items()}
-    return sparse_tensor(arrays[rows]) if is_matrix(arrays) else arrays[rows]
+    return to_tensor(arrays[rows]) if is_matrix(arrays) else arrays[rows]

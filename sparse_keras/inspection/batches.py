@@ -8,7 +8,7 @@ import numpy as np
 
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.csr import is_matrix
-from sparse_keras.ops.csr import sparse_tensor
+from sparse_keras.ops.csr import to_tensor
 
 
 def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
@@ -88,4 +88,4 @@ def _take(x, rows):
         return {name: _take(value, rows) for name, value in x.items()}
     if isinstance(x, (list, tuple)):
         return type(x)(_take(value, rows) for value in x)
-    return sparse_tensor(x[rows]) if is_matrix(x) else x[rows]
+    return to_tensor(x[rows]) if is_matrix(x) else x[rows]

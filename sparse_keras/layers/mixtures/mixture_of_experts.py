@@ -18,7 +18,7 @@ from sparse_keras.layers.mixtures.mixture import (
 from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.validation import optional_positive
 from sparse_keras.ops import expert_capacity, order_by_priority, order_by_score
-from sparse_keras.ops.csr import is_any_sparse
+from sparse_keras.ops.csr import is_csr
 
 # Choices of a token of which few are open, as a rule, if any may be closed.
 _MANY_SLOTS = 5
@@ -165,7 +165,7 @@ class MixtureOfExperts(OneGateMixture):
             self.shared_expert.build(input_shape)
 
     def __call__(self, inputs, *args, **kwargs):
-        if is_any_sparse(inputs):
+        if is_csr(inputs):
             raise ValueError(
                 "MixtureOfExperts takes dense inputs: its experts multiply whole rows. Received: "
                 f"a sparse {type(inputs).__name__} of shape {tuple(inputs.shape)}. Put "
@@ -248,7 +248,7 @@ class MixtureOfExperts(OneGateMixture):
         rows = self.dispatcher.compute(self.experts, examples, plan, mask, training)
         outputs = self.dispatcher.combine(rows, plan, routing["weight"])
         if mask is not None and self._keeps_positions(inputs.shape, outputs.shape):
-            outputs = ops.where(mask[..., None], outputs, ops.zeros_like(outputs))
+            outputs = ops.where(ops.expand_dims(mask, -1), outputs, ops.zeros_like(outputs))
         return outputs
 
     def _keeps_positions(self, input_shape, output_shape):

@@ -46,12 +46,12 @@ class SparseProjection(keras.layers.Dense):
     """
 
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if csr.is_any_sparse(inputs):
+        if csr.is_csr(inputs):
             self.supports_jit = csr.compiles  # Keras asks when a model of the layer is compiled.
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        if not csr.is_sparse(inputs):
+        if not csr.is_tensor(inputs):
             return super().call(inputs, training=training)
         outputs = csr.matmul(inputs, self.kernel)
         if self.use_bias:

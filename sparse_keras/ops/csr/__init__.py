@@ -1,14 +1,17 @@
-"""Rows that are mostly zeros: a SciPy matrix as the tensor of the backend in use.
+"""CSR: rows that are mostly zeros, a SciPy matrix as the tensor of the Keras backend in use.
 
-Each `*_backend.py` file beside this one offers the same:
+("Sparse" means experts in this library. The tensors themselves are called sparse in TensorFlow and
+JAX.) Each `*_backend.py` file beside this one offers the same:
 
-    sparse_tensor(matrix)    a canonical CSR matrix as a `tf.SparseTensor`, or as a BCOO of JAX
-    is_sparse(x)             whether x is such a tensor
+    to_tensor(matrix)        a canonical CSR matrix as a `tf.SparseTensor`, or as a BCOO of JAX
+    is_tensor(x)             whether x is such a tensor
     matmul(x, kernel)        x @ kernel
     compiles                 whether XLA can compile a step with such tensors
 
-Keras has no sparse tensors on PyTorch.
+Keras has no such tensors on PyTorch.
 """
+
+from typing import Any
 
 import keras
 import scipy.sparse
@@ -20,12 +23,12 @@ elif keras.backend.backend() == "jax":
 else:
     from sparse_keras.ops.csr import torch_backend as backend
 
-sparse_tensor = backend.sparse_tensor
-is_sparse = backend.is_sparse
+to_tensor = backend.to_tensor
+is_tensor = backend.is_tensor
 matmul = backend.matmul
 compiles = backend.compiles
 
 
-def is_any_sparse(x):
-    """Whether x is sparse: a tensor, what stands for one in a functional model, or SciPy's."""
-    return is_sparse(x) or getattr(x, "sparse", False) is True or scipy.sparse.issparse(x)
+def is_csr(x: Any) -> bool:
+    """Whether x is such a tensor, one of a functional model that stands for it, or SciPy's."""
+    return is_tensor(x) or getattr(x, "sparse", False) is True or scipy.sparse.issparse(x)

@@ -8,7 +8,7 @@ compiles = True
 _SMALLEST = 64
 
 
-def sparse_tensor(matrix):
+def to_tensor(matrix):
     """The number of entries is the next power of two; the others lie outside and are 0."""
     count = matrix.nnz
     room = max(_SMALLEST, 1 << max(count - 1, 0).bit_length())
@@ -21,7 +21,7 @@ def sparse_tensor(matrix):
     return jax_sparse.BCOO((jnp.asarray(data), jnp.asarray(indices)), shape=matrix.shape)
 
 
-def is_sparse(x):
+def is_tensor(x):
     return isinstance(x, jax_sparse.JAXSparse)
 
 

@@ -6,13 +6,13 @@ import tensorflow as tf
 compiles = False
 
 
-def sparse_tensor(matrix):
+def to_tensor(matrix):
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     indices = np.stack([rows, matrix.indices], axis=1).astype("int64", copy=False)
     return tf.SparseTensor(indices, matrix.data, matrix.shape)
 
 
-def is_sparse(x):
+def is_tensor(x):
     return isinstance(x, tf.SparseTensor)
 
 

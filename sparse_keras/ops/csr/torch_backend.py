@@ -3,7 +3,7 @@
 compiles = False
 
 
-def sparse_tensor(matrix):
+def to_tensor(matrix):
     raise ValueError(
         "Sparse inputs need the Keras backend 'tensorflow' or 'jax': Keras has no sparse tensors "
         f"on PyTorch. Received: a matrix of shape {tuple(matrix.shape)}. Start Python with "
@@ -11,7 +11,7 @@ def sparse_tensor(matrix):
     )
 
 
-def is_sparse(x):
+def is_tensor(x):
     return False
 
 

@@ -11,7 +11,7 @@ import scipy.sparse
 from sparse_keras.data import TableInputs
 from sparse_keras.layers import MixtureOfExperts, SparseProjection
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
-from sparse_keras.ops.csr import sparse_tensor
+from sparse_keras.ops.csr import to_tensor
 from sparse_keras.tasks import Multiclass
 from tests.support.tables import with_inputs
 
@@ -38,7 +38,7 @@ def random_csr(rows, columns, density=0.1, seed=0):
 def test_values_are_those_of_the_dense_computation(shape, use_bias):
     csr = random_csr(*shape, density=0.4, seed=shape[0])
     layer = SparseProjection(6, activation="tanh", use_bias=use_bias)
-    got = keras.ops.convert_to_numpy(layer(sparse_tensor(csr)))
+    got = keras.ops.convert_to_numpy(layer(to_tensor(csr)))
     x = csr.toarray() @ keras.ops.convert_to_numpy(layer.kernel)
     if use_bias:
         x = x + keras.ops.convert_to_numpy(layer.bias)
@@ -91,7 +91,7 @@ def test_mixed_precision(policy):
     model.compile("sgd", "mse")
     assert np.isfinite(model.fit(csr, np.ones((12, 1)), verbose=0).history["loss"]).all()
     expected = csr.toarray() @ keras.ops.convert_to_numpy(layer.kernel)
-    got = keras.ops.convert_to_numpy(keras.ops.cast(layer(sparse_tensor(csr)), "float32"))
+    got = keras.ops.convert_to_numpy(keras.ops.cast(layer(to_tensor(csr)), "float32"))
     assert layer.compute_dtype in policy
     np.testing.assert_allclose(got, expected + keras.ops.convert_to_numpy(layer.bias), atol=0.05)
 
@@ -149,7 +149,7 @@ def test_sparse_and_dense_columns_together():
     batch = {
         "numeric": keras.ops.ones((6, 3)),
         "categorical": keras.ops.ones((6, 1), "int32"),
-        "sparse": sparse_tensor(random_csr(6, 50)),
+        "sparse": to_tensor(random_csr(6, 50)),
     }
     assert model(batch).shape == (6, 1)
 
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_told(options, message):
 @pytest.mark.parametrize("form", ["tensor", "scipy", "symbolic"])
 def test_experts_refuse_sparse_rows(form):
     csr = random_csr(6, 50)
-    x = {"tensor": sparse_tensor(csr), "scipy": csr}.get(form)
+    x = {"tensor": to_tensor(csr), "scipy": csr}.get(form)
     x = keras.Input((50,), sparse=True) if x is None else x
     with pytest.raises(ValueError, match="dense inputs.*SparseProjection"):
         MixtureOfExperts(keras.layers.Dense(4), num_experts=2)(x)
