@@ -6,6 +6,7 @@ others, and has a test for each function here that says what breaks when its nam
 public name where there is one. Written for Keras 3.15.
 """
 
+import sys
 from typing import Any
 
 import keras
@@ -148,3 +149,39 @@ class MovingAveragesOfInner:
     @property
     def _model_variables_moving_average(self):
         return self.inner_optimizer._model_variables_moving_average
+
+
+# Exports.
+
+# The modules of Keras that trace a model, and the `format` of `Model.export` that each one writes.
+# LiteRT and OpenVINO go through an ExportArchive, so that the first one above it on the stack says
+# less than the others.
+_EXPORTERS = {
+    "keras.src.export.onnx": "onnx",
+    "keras.src.export.litert": "litert",
+    "keras.src.export.openvino": "openvino",
+    "keras.src.export.torch": "torch",
+}
+_ARCHIVE = "keras.src.export.saved_model_export_archive"
+
+
+def export_format() -> str | None:
+    """Returns the format of the export that called this, as `Model.export` names it.
+
+    Keras does not say that it traces a model for an export, so this looks for Keras's exporters
+    among the callers. Ask only while a function is traced: it takes microseconds.
+
+    Returns:
+        `"onnx"`, `"litert"`, `"openvino"`, `"torch"` or `"tf_saved_model"`; `None` if the caller is
+        not part of an export. A `keras.export.ExportArchive` writes `"tf_saved_model"`.
+    """
+    archive = None
+    frame = sys._getframe()
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        if module in _EXPORTERS:
+            return _EXPORTERS[module]
+        if module == _ARCHIVE:
+            archive = "tf_saved_model"
+        frame = frame.f_back
+    return archive

@@ -115,6 +115,8 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         if inputs == "raw":
             return self.preprocessor.export(self.core, filepath, **kwargs)
         if inputs == "encoded":
+            if kwargs.get("format") == "onnx":
+                _call_once(self.core)
             return self.preprocessor.export_core(self.core, filepath, **kwargs)
         raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
 
@@ -131,3 +133,13 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         for name in ("core", "preprocessor"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _call_once(model):
+    """Calls a model with zeros. To ONNX, Keras exports none that was never called, such as one that
+    was just loaded."""
+
+    def zeros(tensor):
+        return keras.ops.zeros((1, *(size or 1 for size in tensor.shape[1:])), tensor.dtype)
+
+    model(keras.tree.map_structure(zeros, model.input), training=False)

@@ -4,6 +4,8 @@ Each `*_backend.py` file beside this one offers the same functions:
 
     group_rows(rows, group_sizes)           GroupedRows
     shapes_follow_data()                    whether shapes may depend on data here
+    check_export(tensor)                    raises a ValueError if the function that is traced with
+                                            the tensor is to be exported, and cannot be
     truncate(rows, count, most)             rows[:count] if so; else rows[:most], one at least, or
                                             all if most is None
     add_rows(rows, index, count)            [count, ...], the sum of the rows [M, ...] of each index
@@ -41,6 +43,7 @@ else:
 
 group_rows = backend.group_rows
 shapes_follow_data = backend.shapes_follow_data
+check_export = backend.check_export
 truncate = backend.truncate
 add_rows = backend.add_rows
 sort_groups = backend.sort_groups

@@ -2,11 +2,11 @@
 
 These are the tensor functions; `layers.mixtures.dispatcher` is how mixtures use them.
 
-Nothing here is dense in E: no one-hot `[N, E, C]` tensor. Dispatch and combine are each other's
-transpose. Where a token has K open assignments, both are gathers, and so are both gradients; a
-scatter-add takes longer. Where most of the K are closed, as in a router that may open any of E
-experts, rows are added up by token instead, and what is closed costs nothing. (The order of the
-additions is fixed on CPUs, and on GPUs where the framework is told to be deterministic.)
+Nothing here is dense in E: there is no one-hot `[N, E, C]` tensor. Dispatch and combine are each
+other's transpose. If a token has K open assignments, both are gathers, and so are both gradients; a
+scatter-add takes longer. If most of the K are closed, as in a router that may open any of E
+experts, rows are added up by token instead, and closed assignments cost nothing. (The order of the
+additions is fixed on CPUs, and on GPUs if the framework is set to be deterministic.)
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from sparse_keras.ops import backend, sorting
-from sparse_keras.ops.primitives import linear_map
+from sparse_keras.ops import backend
+from sparse_keras.ops.primitives import exporting, linear_map
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class DispatchPlan:
     adds_rows: bool
 
 
-def expert_capacity(capacity_factor, num_assignments, num_experts):
+def expert_capacity(capacity_factor: float, num_assignments: Any, num_experts: int) -> Any:
     """`ceil(capacity_factor * assignments / E)`, the most assignments one expert takes.
 
     Args:
@@ -61,7 +61,7 @@ def expert_capacity(capacity_factor, num_assignments, num_experts):
     return ops.cast(ops.ceil(share * (1 - 2**-22)), "int32")
 
 
-def order_by_score(scores):
+def order_by_score(scores: Any) -> Any:
     """The assignments in the order of their scores, the highest first.
 
     Args:
@@ -74,7 +74,7 @@ def order_by_score(scores):
     return ops.cast(ops.argsort(-ops.reshape(ops.transpose(scores), (-1,))), "int32")
 
 
-def order_by_priority(priority, choices):
+def order_by_priority(priority: Any, choices: int) -> Any:
     """First choices before second ones, and among those the tokens of the highest priority first.
 
     Args:
@@ -90,14 +90,14 @@ def order_by_priority(priority, choices):
 
 
 def sort_by_expert(
-    expert_index,
-    is_open,
-    num_experts,
-    capacity=None,
-    order=None,
-    few_open=False,
-    most_open=None,
-):
+    expert_index: Any,
+    is_open: Any,
+    num_experts: int,
+    capacity: Any = None,
+    order: Any = None,
+    few_open: bool = False,
+    most_open: Any = None,
+) -> DispatchPlan:
     """Plans the dispatch: sorts all assignments by expert.
 
     Within an expert, first choices come before second choices, and earlier tokens before later
@@ -110,9 +110,10 @@ def sort_by_expert(
         capacity: `None` (dropless), or a scalar integer: the most rows of one expert.
         order: Optional int32 `[M]`, the assignments, `choice * N + token`, in the order in which
             they take their places: `order_by_score(...)` or `order_by_priority(...)`.
-        few_open: Whether to expect that few of the N * K assignments are open. It is about speed.
-        most_open: Optional integer (a scalar where only a compiler knows it) that the open
-            assignments certainly do not exceed. It is of use where shapes cannot depend on data.
+        few_open: Whether to expect that few of the N * K assignments are open. It changes the
+            speed only.
+        most_open: Optional upper bound on the number of open assignments, an integer (a scalar
+            if only a compiler knows it). It saves rows where shapes cannot depend on data.
 
     Returns:
         `DispatchPlan`.
@@ -122,6 +123,7 @@ def sort_by_expert(
     # Choice-major, so that a stable sort puts first choices first. Closed assignments go to a
     # group of their own behind the last expert.
     expert = ops.cast(expert_index, "int32")
+    backend.check_export(expert)
     if is_open is not None:
         expert = ops.where(is_open, expert, num_experts)
     expert = ops.reshape(ops.transpose(expert), (-1,))
@@ -140,11 +142,9 @@ def sort_by_expert(
         assignment = ops.take(assignment, kept_first)
         group_sizes = ops.minimum(group_sizes, capacity)
 
-    invert = backend.invert_permutation
     if order is not None:
         assignment = ops.take(order, assignment)
-        invert = sorting.invert_permutation  # TensorFlow's own fails here under XLA.
-    row = ops.reshape(invert(assignment), (choices, num_tokens))
+    row = ops.reshape(backend.invert_permutation(assignment), (choices, num_tokens))
     kept = None
     if is_open is not None or capacity is not None:
         total = ops.sum(group_sizes)
@@ -153,6 +153,8 @@ def sort_by_expert(
         # At least one row stays, so that a gather always has something to read.
         assignment = backend.truncate(assignment, ops.maximum(total, 1), most_open)
     can_add = backend.shapes_follow_data() or most_open is not None
+    # Of rows with the same index, the `ScatterND` of ONNX keeps the last.
+    can_add = can_add and not exporting()
     return DispatchPlan(
         load=load,
         group_sizes=group_sizes,
@@ -163,7 +165,7 @@ def sort_by_expert(
     )
 
 
-def dispatch(tokens, plan):
+def dispatch(tokens: Any, plan: DispatchPlan) -> Any:
     """Copies each token to the rows of the experts that chose it.
 
     Args:
@@ -176,7 +178,7 @@ def dispatch(tokens, plan):
     return linear_map(_take_tokens, _summing(plan), tokens, *_indices(plan))
 
 
-def collect(rows, plan):
+def collect(rows: Any, plan: DispatchPlan) -> Any:
     """Brings the experts' outputs back without adding them up.
 
     Args:
@@ -190,7 +192,7 @@ def collect(rows, plan):
     return linear_map(_take_rows, _take_assignments, rows, *_indices(plan))
 
 
-def combine(rows, plan, weight):
+def combine(rows: Any, plan: DispatchPlan, weight: Any) -> Any:
     """Brings the experts' outputs back: each token gets the weighted sum of its rows.
 
     Args:

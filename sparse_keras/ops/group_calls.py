@@ -1,21 +1,21 @@
 """Calls a function for each group of rows, each time with the weights of the group.
 
-For experts that are no product of matrices: convolutions, recurrent layers, whatever a user wrote.
-Two layouts, both exact and dropless:
+For experts that are not matrix products: convolutions, recurrent layers, whatever a user wrote.
+There are two layouts, as for `GroupedRows` and for the same reason. Both are exact and dropless:
 
-* `Slices`: one call for each group, with as many rows as it has; a function may fail on no rows at
-  all, so an empty group gets one, of which nothing is used. At most M + E rows are computed. Sizes
-  depend on data.
-* `Blocks`: for compilers, which have to know every shape. Calls of T rows each; a group takes as
-  many as it needs, and the last of them is filled up. With T = M / (2 E) at most 1.5 M rows are
-  computed, by one loop in which the weights of each call are looked up.
+* `Slices`: one call for each group, with as many rows as it has. A function may fail on no rows at
+  all, so an empty group gets one row, whose output is not used. At most M + E rows are computed.
+  Sizes depend on data.
+* `Blocks`: for compilers, which have to know every shape. Each call has T rows; a group takes as
+  many calls as it needs, and the last of them is filled up. With T = M / (2 E) at most 1.5 M rows
+  are computed, by one loop that looks up the weights of each call.
 
     rows:    0 0 0 0 0 | 1 | 3 3              (group 2 is empty)
     slices:  [0 0 0 0 0] [1] [.] [3 3]
     blocks:  [0 0] [0 0] [0 .] [1 .] [3 3] [. .] ...        (T = 2)
 
-A place that no row fills holds another row's values, so that whatever the function does with them
-is finite. Nothing is made of what it returns there.
+A place that no row fills holds the values of another row, so that the function returns something
+finite. Its output is not used.
 """
 
 import math

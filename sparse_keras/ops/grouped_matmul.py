@@ -1,15 +1,18 @@
 """Grouped rows and their matmul, the one product that sparse experts need and Keras lacks."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from sparse_keras.ops import backend
+from sparse_keras.ops.grouped_rows import GroupedRows
 
 
-def group_rows(rows, group_sizes):
-    """Takes rows apart by group, in the form that the backend computes best with.
+def group_rows(rows: Any, group_sizes: Any) -> GroupedRows:
+    """Groups rows, in the form that the backend computes best with.
 
-    What happens to a group then happens to it alone, through as many layers as there are:
+    The layers of a bank then work on the groups, without joining the rows in between:
 
         hidden = group_rows(rows, group_sizes).matmul(up).add(bias).map(ops.relu)
         outputs = hidden.matmul(down).join()
@@ -24,7 +27,7 @@ def group_rows(rows, group_sizes):
         `map_whole(function)` and `join()`.
 
     Raises:
-        ValueError: If the ranks are others.
+        ValueError: If the ranks do not match.
 
     Example:
 
@@ -41,6 +44,7 @@ def group_rows(rows, group_sizes):
             "`group_rows` expects rows [M, A] and group_sizes [E]. Received shapes: rows "
             f"{tuple(rows.shape)}, group_sizes {tuple(group_sizes.shape)}."
         )
+    backend.check_export(rows)
     return backend.group_rows(rows, ops.cast(group_sizes, "int32"))
 
 
@@ -68,12 +72,12 @@ def _common_dtype(x, w):
     return one if one == other else keras.backend.result_type(one, other)
 
 
-def grouped_matmul(x, w, group_sizes):
+def grouped_matmul(x: Any, w: Any, group_sizes: Any) -> Any:
     """Multiplies each group of rows by the matrix of its group.
 
         y[i] = x[i] @ w[g]    for the group g that row i is in
 
-    Only the rows of a group meet its matrix: the cost is `2 * M * A * B` floating-point operations,
+    Each row is multiplied by one matrix: the cost is `2 * M * A * B` floating-point operations,
     whatever E is.
 
     Args:
@@ -87,7 +91,7 @@ def grouped_matmul(x, w, group_sizes):
         in reverse mode, to any order.
 
     Raises:
-        ValueError: If the ranks or widths do not fit each other.
+        ValueError: If the ranks or widths do not match.
 
     Example:
 

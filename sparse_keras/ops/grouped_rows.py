@@ -1,4 +1,19 @@
-"""GroupedRows: rows sorted by group, in the form that a backend computes best with."""
+"""GroupedRows: rows sorted by group, in the form that a backend computes best with.
+
+There are two layouts, since no one serves both kinds of graph:
+
+* Slices of the rows, one for each group (`SlicedRows` on TensorFlow, `SortedRows` on PyTorch). No
+  row is copied or computed twice, but the shapes depend on data: XLA and JAX cannot compile it.
+* Padded rows (`padded_rows.PaddedRows`, for XLA and JAX). Every shape is static, at the price of
+  rooms that stay empty and a loop for groups that exceed theirs; docs/performance.md has the times.
+
+`group_calls` has the same two for functions that are no matmul.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from keras import ops
 
@@ -6,26 +21,26 @@ from keras import ops
 class GroupedRows:
     """Rows sorted by group, from `group_rows` to `join`.
 
-    Between the two a bank computes all its layers, without bringing the rows back into one tensor.
-    Rows in no group hold nothing of use after `add` or `map`.
+    Between the two a bank computes all its layers, without joining the rows into one tensor. The
+    values of rows in no group are undefined after `add` or `map`.
 
-    Each form of it (slices, padded rows, one tensor) writes `width`, `_matmul`, `_add`, `map`,
+    Subclasses (slices, padded rows, one tensor) implement `width`, `_matmul`, `_add`, `map`,
     `map_whole` and `join`.
 
     Args:
         num_groups: E.
     """
 
-    def __init__(self, num_groups):
+    def __init__(self, num_groups: int):
         self.num_groups = num_groups
 
     @property
-    def width(self):
+    def width(self) -> int | None:
         """A, the width of a row."""
         raise NotImplementedError
 
-    def matmul(self, w):
-        """Each row times the matrix of its group, `w` `[E, A, B]`. Differentiable in both.
+    def matmul(self, w: Any) -> GroupedRows:
+        """Multiplies each row by the matrix of its group, `w` `[E, A, B]`. Differentiable in both.
 
         Raises:
             ValueError: If `w` has another number of groups, or does not fit the width of the rows.
@@ -42,11 +57,11 @@ class GroupedRows:
             )
         return self._matmul(ops.convert_to_tensor(w))
 
-    def _matmul(self, w):
+    def _matmul(self, w: Any) -> GroupedRows:
         raise NotImplementedError
 
-    def add(self, vectors):
-        """Each row plus the vector of its group, `vectors` `[E, A]`. Differentiable in both.
+    def add(self, vectors: Any) -> GroupedRows:
+        """Adds the vector of its group to each row, `vectors` `[E, A]`. Differentiable in both.
 
         Raises:
             ValueError: If `vectors` has another shape.
@@ -59,22 +74,22 @@ class GroupedRows:
             )
         return self._add(ops.convert_to_tensor(vectors))
 
-    def _add(self, vectors):
+    def _add(self, vectors: Any) -> GroupedRows:
         raise NotImplementedError
 
-    def map(self, function, *others):
-        """`function(rows, *others)`, rows `[m, A]`, which computes each row on its own.
+    def map(self, function: Callable[..., Any], *others: GroupedRows) -> GroupedRows:
+        """Applies a function that computes each row on its own: `function(rows, *others)`.
 
-        It may be called several times, each with a part of the rows, and with rows of no group,
-        whose values may be anything that a bias of a group is: there it must be finite, and its
-        derivative.
+        The function gets rows `[m, A]`. It may be called several times, each with a part of the
+        rows, and with rows of no group. Those hold zeros to which biases may have been added; the
+        function and its derivative must be finite there.
         """
         raise NotImplementedError
 
-    def map_whole(self, function):
-        """The same, with one call: for functions with a random state."""
+    def map_whole(self, function: Callable[[Any], Any]) -> GroupedRows:
+        """Does as `map`, with a single call: for functions with a random state."""
         raise NotImplementedError
 
-    def join(self):
-        """The rows as one tensor `[M, A]`."""
+    def join(self) -> Any:
+        """Returns the rows as one tensor `[M, A]`."""
         raise NotImplementedError

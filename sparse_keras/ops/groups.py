@@ -1,25 +1,29 @@
-"""Rows that are sorted by group: which group a row is in, and giving each row its group's value."""
+"""Rows that are sorted by group: the group of each row, and the value of that group."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
-from sparse_keras.ops.primitives import linear_map
+from sparse_keras.ops.primitives import exporting, linear_map
 
 
-def group_of_row(group_sizes, num_rows):
+def group_of_row(group_sizes: Any, num_rows: Any) -> Any:
     """The group of each row, int32 `[M]`; rows past the last group get E."""
     ends = ops.cumsum(ops.cast(group_sizes, "int32"))
     rows = ops.arange(num_rows, dtype="int32")
+    if exporting():  # ONNX and LiteRT have no `searchsorted`.
+        return ops.sum(ops.cast(ops.expand_dims(rows, 1) >= ends, "int32"), axis=1)
     return ops.cast(ops.searchsorted(ends, rows, side="right"), "int32")
 
 
-def sum_dtype(dtype):
+def sum_dtype(dtype: Any) -> str:
     """The dtype of long sums: at least float32. In bfloat16, 256 + 1 is 256."""
     dtype = keras.backend.standardize_dtype(dtype)
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
-def expand_groups(values, group_sizes, num_rows):
+def expand_groups(values: Any, group_sizes: Any, num_rows: Any) -> Any:
     """Gives each row the value of its group: `values[group_of_row]`, zero past the last group.
 
     The gradient is one sum over each group, dense as `values` is. (The gradient of a plain gather

@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import numpy as np
 
+from sparse_keras._internal.exporting import refuse_portable
 from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.padded_rows import PaddedRows
 from sparse_keras.ops.primitives import map_calls
@@ -15,6 +16,12 @@ from sparse_keras.ops.primitives import map_calls
 
 def shapes_follow_data():
     return False  # Not under `jit`.
+
+
+def check_export(tensor):
+    """Raises a ValueError if a compiled function is traced for a portable format."""
+    if isinstance(tensor, jax.core.Tracer):
+        refuse_portable("jax")
 
 
 def truncate(rows, count, most=None):

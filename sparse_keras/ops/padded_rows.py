@@ -1,5 +1,7 @@
 """Rows sorted by group with static shapes: exact, dropless, and fit for a compiler.
 
+`grouped_rows` says why there is this layout beside slices.
+
 XLA has to know every shape before it sees a value, and the size of a group is a value. So each
 group gets the same room of C rows, its fair share and what chance adds to it, and all groups are
 computed by one batched matmul. The rows that find no room, in groups larger than C, stay where they
@@ -34,8 +36,8 @@ _WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
 class PaddedRows(GroupedRows):
     """Rows sorted by group, as a pair of tensors: those with room, and the overflow.
 
-    What a place without a row holds is of no use, and reaches nothing: `join` leaves it out, so
-    that its gradient is zero.
+    The values of a place without a row are not used: `join` leaves them out, so that their gradient
+    is zero.
     """
 
     def __init__(self, values, layout):

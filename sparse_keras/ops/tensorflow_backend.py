@@ -1,19 +1,18 @@
-"""TensorFlow: one small matmul for each group in eager and graph mode, padded groups under XLA."""
+"""TensorFlow: one small matmul for each group in eager and graph mode, padded groups under XLA.
+
+A graph that is traced for an export, where `exporting()` is True, holds only operations that other
+runtimes know too: none that is TensorFlow's own, such as `DynamicPartition`, and no gradients.
+"""
 
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util  # No public way tells that XLA will compile.
 
+from sparse_keras._internal.tensorflow_private import compiles_with_xla
 from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
 from sparse_keras.ops.padded_rows import PaddedRows
-from sparse_keras.ops.primitives import map_calls
+from sparse_keras.ops.primitives import exporting, map_calls
 
 _LARGE = 2**18  # Elements of a matrix; see `_matmul_of_large`.
-
-
-def in_static_graph():
-    """Whether the graph being traced is to be compiled by XLA, which needs static shapes."""
-    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def concrete(tensor):
@@ -21,11 +20,15 @@ def concrete(tensor):
 
 
 def shapes_follow_data():
-    return not in_static_graph()
+    return not compiles_with_xla()
+
+
+def check_export(tensor):
+    """Does nothing: what is traced for an export is portable."""
 
 
 def truncate(rows, count, most=None):
-    if not in_static_graph():
+    if not compiles_with_xla():
         return rows[:count]
     return rows if most is None else rows[: tf.maximum(most, 1)]
 
@@ -37,7 +40,9 @@ def add_rows(rows, index, count):
 
 
 def sort_groups(group, num_groups):
-    if in_static_graph():
+    if exporting():
+        return sorting.by_counting(group, num_groups)
+    if compiles_with_xla():
         return sorting.by_argsort(group, num_groups)
     sizes = tf.raw_ops.DenseBincount(
         input=group, size=num_groups, weights=tf.zeros([0], tf.int32), binary_output=False
@@ -48,11 +53,14 @@ def sort_groups(group, num_groups):
     return tf.ensure_shape(tf.concat(rows, axis=0), group.shape), sizes
 
 
-invert_permutation = tf.math.invert_permutation
+def invert_permutation(permutation):
+    if exporting() or compiles_with_xla():
+        return sorting.invert_permutation(permutation)
+    return tf.math.invert_permutation(permutation)
 
 
 def group_rows(rows, group_sizes):
-    form = PaddedRows if in_static_graph() else SlicedRows
+    form = PaddedRows if compiles_with_xla() else SlicedRows
     return form.of(rows, group_sizes)
 
 
@@ -60,7 +68,7 @@ def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
     num_groups = group_sizes.shape[0]
     few = rows.shape[0] is not None and rows.shape[0] < num_groups
     arguments = (function, rows, weights, group_sizes, constants, draw)
-    if in_static_graph() or few:
+    if compiles_with_xla() or (few and not exporting()):
         return group_calls.in_blocks(map_calls, *arguments, dtype)
 
     def split(places, lengths):
@@ -116,14 +124,16 @@ class SlicedRows(GroupedRows):
         return self.slices[0].shape[1]
 
     def _matmul(self, w):
-        matmul = _matmul_of_large if w.shape[1] * w.shape[2] >= _LARGE else tf.matmul
+        is_large = w.shape[1] * w.shape[2] >= _LARGE
+        matmul = _matmul_of_large if is_large and not exporting() else tf.matmul
         pairs = zip(self.slices, self._parts(w), strict=True)
         return self._like([matmul(rows, matrix) for rows, matrix in pairs])
 
     def _add(self, vectors):
         # Grappler fuses `bias_add` with the matmul before it, but sums its gradient in the dtype of
         # the rows: in bfloat16, 256 + 1 is 256.
-        add = tf.nn.bias_add if self.slices[0].dtype.size >= 4 else _add_with_long_sums
+        sums_well = self.slices[0].dtype.size >= 4 or exporting()
+        add = tf.nn.bias_add if sums_well else _add_with_long_sums
         pairs = zip(self.slices, self._parts(vectors), strict=True)
         return self._like([add(rows, vector) for rows, vector in pairs])
 
@@ -144,15 +154,20 @@ def _select(bank, index):
     """`bank[i]` for each i, as a list: a slice along the first axis is no copy, a gather is."""
     count, part_shape = index.shape[0], bank.shape[1:]
 
+    def slices(bank):
+        begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
+        parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
+        return [tf.reshape(part, part_shape) for part in parts]
+
     @tf.custom_gradient
     def select(bank):
         def grad(*upstream):
             return tf.scatter_nd(index[:, None], tf.stack(upstream), bank.shape)
 
-        begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
-        parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
-        return [tf.reshape(part, part_shape) for part in parts], grad
+        return slices(bank), grad
 
+    if exporting():
+        return slices(bank)
     return select(tf.convert_to_tensor(bank))  # A variable would be one more input of `select`.
 
 

@@ -4,6 +4,7 @@ import functools
 
 import torch
 
+from sparse_keras._internal.exporting import refuse_portable
 from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
 
@@ -26,6 +27,16 @@ def concrete(tensor):
 
 def shapes_follow_data():
     return True
+
+
+def check_export(tensor):
+    """Raises a ValueError if a compiled function is traced for a portable format.
+
+    The sizes of groups would be written down as they are in the example that is traced.
+    """
+    del tensor
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        refuse_portable("torch")
 
 
 def truncate(rows, count, most=None):
@@ -106,8 +117,8 @@ def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
 
 
 class _ContiguousGradient(torch.autograd.Function):
-    """Does nothing, but that the gradient is contiguous: that of `sum()` has strides of zero, which
-    `grouped_mm` refuses."""
+    """The identity, with a contiguous gradient: that of `sum()` has strides of zero, for which
+    `grouped_mm` raises an error."""
 
     @staticmethod
     def forward(ctx, x):

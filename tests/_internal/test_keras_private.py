@@ -237,6 +237,59 @@ def test_moving_averages_of_inner():
     assert "_model_variables_moving_average" in source
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Asks(keras.layers.Layer):
+    answers = []
+
+    def call(self, inputs):
+        self.answers.append(keras_private.export_format())
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@pytest.fixture
+def asking_model():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, Asks()(inputs))
+    model.predict(np.ones((1, 2)), verbose=0)
+    assert set(Asks.answers) == {None}
+    Asks.answers.clear()
+    return model
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("format", "file", "needed"),
+    [
+        ("tf_saved_model", "model", "tensorflow"),
+        ("onnx", "model.onnx", "tf2onnx"),
+        ("litert", "model.tflite", "tensorflow"),
+        ("openvino", "model.xml", "openvino"),
+    ],
+)
+# tf2onnx asks NumPy for a name that it no longer has.
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+def test_export_format(asking_model, format, file, needed, tmp_path):
+    """Without it, mixtures are exported with operations that only TensorFlow has."""
+    pytest.importorskip(needed)
+    asking_model.export(str(tmp_path / file), format=format, verbose=False)
+    assert set(Asks.answers) == {format}
+
+
+@pytest.mark.tensorflow
+def test_export_format_of_an_archive(asking_model, tmp_path):
+    archive = keras.export.ExportArchive()
+    archive.track(asking_model)
+    archive.add_endpoint(
+        "serve", asking_model.call, [keras.InputSpec(shape=(None, 2), dtype="float32")]
+    )
+    archive.write_out(str(tmp_path / "model"), verbose=False)
+    assert set(Asks.answers) == {"tf_saved_model"}
+    assert keras_private.export_format() is None
+
+
 def test_no_other_file_uses_a_private_name_of_keras(model):
     """Where this fails: use a public name, or move the access to `_internal/keras_private.py`."""
     examples = (

@@ -99,6 +99,29 @@ def test_exports_its_network(model, tmp_path):
     np.testing.assert_allclose(exported.serve(encoded), model.predict(FRAME, verbose=0), rtol=1e-5)
 
 
+@pytest.mark.tensorflow
+def test_other_formats_take_encoded_rows_only(model, tmp_path):
+    with pytest.raises(ValueError, match="raw rows.*format='onnx'.*with inputs='encoded'"):
+        model.export(tmp_path / "model.onnx", format="onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.tensorflow
+# tf2onnx asks NumPy for a name that it no longer has.
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+def test_a_loaded_model_is_exported_to_onnx(model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    file = str(tmp_path / "model.onnx")
+    loaded.export(file, inputs="encoded", format="onnx", verbose=False)
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    inputs, encoded = [entry.name for entry in session.get_inputs()], model.encode(FRAME)
+    (actual,) = session.run(None, {name: encoded[name] for name in inputs})
+    np.testing.assert_allclose(actual, model.predict(FRAME, verbose=0), rtol=1e-5, atol=1e-6)
+
+
 def test_selected_columns(model):
     with pytest.raises(ValueError, match="no feature gate"):
         selected_features(model)

@@ -68,8 +68,16 @@ class TablePreprocessor(Preprocessor):
         `tensorflow_export.export_raw`.
 
         Raises:
-            ValueError: If the backend is not TensorFlow, or the column is one of texts.
+            ValueError: If the backend is not TensorFlow, the column is one of texts, or another
+                `format` is asked for.
         """
+        _check_saved_model(
+            kwargs,
+            "raw rows",
+            "with inputs='encoded', which takes what `encode` returns"
+            if self.features.sparse is None
+            else "as a SavedModel",
+        )
         if isinstance(self.features.sparse, TextColumn):
             raise ValueError(
                 "A SavedModel cannot split texts into words as the training did. Received: "
@@ -99,12 +107,23 @@ class TablePreprocessor(Preprocessor):
                 "A model of sparse inputs is exported on the TensorFlow backend. Received: "
                 f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
             )
+        _check_saved_model(kwargs, "sparse rows", "as a SavedModel")
         from sparse_keras.data.tabular.tensorflow_csr_export import export_sparse
 
         return export_sparse(core, filepath, self.features.target, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}
+
+
+def _check_saved_model(kwargs, inputs, instead):
+    """Takes `format` out of the arguments of an export that only a SavedModel can hold."""
+    format = kwargs.pop("format", "tf_saved_model")
+    if format != "tf_saved_model":
+        raise ValueError(
+            f"Only a SavedModel can take {inputs}: other formats have no text or sparse inputs. "
+            f"Received: format={format!r}. Export the network {instead}. Nothing was written."
+        )
 
 
 def _plain(column):

@@ -275,7 +275,8 @@ class _SlotRouter(Router):
         logits = ops.reshape(ops.matmul(inputs, phi), (examples, -1, phi.shape[-1]))
         combine = ops.softmax(logits, axis=-1)
         if mask is not None:
-            kept = ops.reshape(mask, (examples, -1))[..., None]
+            # Not `[..., None]`: LiteRT cannot add an axis so where two have no static size.
+            kept = ops.expand_dims(ops.reshape(mask, (examples, -1)), -1)
             # Far below any logit, and finite: an example of padding alone has no maximum.
             logits = ops.where(kept, logits, -1e30)
             combine = ops.where(kept, combine, 0.0)

@@ -207,7 +207,8 @@ class ExpertChoiceRouter(Router):
             counts = ops.ones_like(nobody[..., 0]) * ops.cast(ops.shape(grouped)[1], scores.dtype)
         else:
             mask = ops.reshape(mask, groups)
-            grouped = ops.where(mask[..., None], grouped, -1.0)  # Below every score.
+            # Below every score.
+            grouped = ops.where(ops.expand_dims(mask, -1), grouped, -1.0)
             counts = ops.sum(ops.cast(mask, scores.dtype), axis=1, keepdims=True)
         capacity = expert_capacity(self.capacity_factor, counts, self.num_experts)
         capacity = ops.minimum(capacity, ops.cast(counts, "int32"))[..., None]  # [G, 1, 1]

@@ -1,5 +1,9 @@
 """What Keras lacks below the level of an operation, on every backend.
 
+    exporting()
+        whether a graph is being traced for `model.export`: it may hold only operations that other
+        runtimes know too. False on JAX and PyTorch; see `check_export` in `ops.backend`
+
     linear_map(forward, transpose, x, *constants)
         forward(x, *constants), linear in x; its gradient is transpose(upstream, *constants)
 
@@ -34,6 +38,7 @@ elif keras.backend.backend() == "jax":
 else:
     from sparse_keras.ops.primitives import torch_backend as backend
 
+exporting = backend.exporting
 linear_map = backend.linear_map
 if keras.backend.backend() != "torch":  # Nothing is static there.
     bilinear_map = backend.bilinear_map

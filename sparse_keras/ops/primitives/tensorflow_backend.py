@@ -1,10 +1,21 @@
 """TensorFlow: `tf.custom_gradient`, and what XLA has but `tf` has not."""
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla
+
+from sparse_keras._internal import tensorflow_private
+from sparse_keras._internal.keras_private import export_format
+
+
+def exporting():
+    """Whether the graph that is being traced is to be exported."""
+    return not tf.executing_eagerly() and export_format() is not None
 
 
 def linear_map(forward, transpose, x, *constants):
+    if exporting():
+        # `custom_gradient` would leave loose ends, which OpenVINO takes for outputs of the model.
+        return forward(_like(_tensors(x)), *constants)
+
     @tf.custom_gradient
     def mapped(*parts):
         def grad(*upstream):
@@ -47,13 +58,11 @@ def _like(parts):
 
 
 def dynamic_slice(inputs, start_indices, shape):
-    # XLA takes the start of `tf.slice` for a constant: it computes it before it compiles, which is
-    # slow, and compiles anew for each other value.
-    return xla.dynamic_slice(inputs, _start(start_indices), shape)
+    return tensorflow_private.dynamic_slice(inputs, _start(start_indices), shape)
 
 
 def dynamic_update_slice(inputs, start_indices, updates):
-    return xla.dynamic_update_slice(inputs, updates, _start(start_indices))
+    return tensorflow_private.dynamic_update_slice(inputs, updates, _start(start_indices))
 
 
 def _start(indices):
