@@ -93,11 +93,15 @@ def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
     # Router and expert at 5 steps, and the head, as in `test_what_it_costs`.
     assert moe["costs"]["flops"]["mean"] == flops_per_example(run.model.core)
     assert twin["costs"]["flops"]["mean"] == pytest.approx(moe["costs"]["flops"]["mean"], rel=0.1)
+    assert twin["costs"]["hidden_dim"]["mean"] == 7
     assert moe["metrics"]["auc"]["mean"] > 0.9 and "dense twin" in comparison.to_markdown()
 
-    dense = sparse_keras.load_config(config.reference, ["model={type: dense_waves, hidden_dim: 4}"])
-    comparison = sparse_keras.compare(dense, seeds=1)
-    assert list(comparison.content["models"]) == ["moe"]
+    # The twin has no twin of its own. Its result is in the cache.
+    dense = sparse_keras.dense_twin(config)
+    cached = []
+    comparison = sparse_keras.compare(dense, seeds=1, progress=lambda *args: cached.append(args[3]))
+    assert list(comparison.content["models"]) == ["moe"] and cached == [True]
+    assert comparison["moe"]["metrics"] == twin["metrics"]
     reasons = comparison.content["left_out"]
     assert "no dense twin" in reasons["equal_flops"] and "need a table" in reasons["hgb"]
     with pytest.raises(ValueError, match="'linear' cannot take part.*need a table"):
