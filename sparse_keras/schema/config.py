@@ -73,11 +73,12 @@ class Config(Section):
     def values(self, **kwargs: Any) -> dict[str, Any]:
         """The resolved values, as JSON has them.
 
-        The description is left out, since it changes nothing, and so are the folders of data files:
-        a project that moves stays the same. Keyword arguments are those of `model_dump`.
+        The description is left out, since it changes nothing, and so are the folders of data files,
+        so that a project may move, and defaults of keys that were `ADDED` later. Keyword arguments
+        are those of `model_dump`.
         """
         return self.model_dump(
-            mode="json", exclude={"description"}, context={"portable": True}, **kwargs
+            mode="json", exclude={"description"}, context={"identity": True}, **kwargs
         )
 
     def renamed(self, name: str) -> "Config":

@@ -35,6 +35,17 @@ def test_the_hash_is_that_of_the_resolved_values(tmp_path):
     assert load_config(base.name, [f"training.seed={default + 1}"]).hash != base.hash
 
 
+def test_the_hash_of_a_published_config_stays():
+    """That of results and runs from before `training.steps` and `checkpoint_every` were added."""
+    config = load_config("tabular/sparse_mlp_adult")
+    assert config.hash.startswith("44187e4a648f")
+    explicit = load_config(config.name, ["training.steps=null", "training.checkpoint_every=null"])
+    assert explicit.hash == config.hash
+    other = load_config(config.name, ["training.checkpoint_every={steps: 10}"])
+    assert other.hash != config.hash and other.values()["training"]["checkpoint_every"]
+    assert config.model_dump()["training"]["steps"] is None  # The resolved config has all keys.
+
+
 def test_a_config_knows_where_it_came_from():
     config = load_config("tabular/sparse_mlp_adult", ["training.epochs=1"])
     assert config.name == config.reference == "tabular/sparse_mlp_adult"

@@ -75,9 +75,12 @@ class Section(BaseModel):
     Attributes:
         FILES: The keys that name files, each a `Path`. The folder of such a file does not count in
             the identity of a config.
+        ADDED: The keys that were added after runs and results had been published. At their default
+            they do not count in the identity of a config, so that the older ones stay valid.
     """
 
     FILES: ClassVar[tuple[str, ...]] = ()
+    ADDED: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
         # Which keys a section has depends on its `type`, which a type checker does not know.
@@ -143,10 +146,13 @@ class Section(BaseModel):
     @model_serializer(mode="wrap")
     def _resolved(self, serialize, info: SerializationInfo):
         values, unused = serialize(self), self.unused()
-        if (info.context or {}).get("portable"):
+        if (info.context or {}).get("identity"):
             for key in self.FILES:
                 if key in values:
                     values[key] = os.path.basename(values[key])
+            for key in self.ADDED:
+                if getattr(self, key) == type(self).model_fields[key].get_default():
+                    values.pop(key, None)
         # `type` first, as in a YAML file; pydantic puts the fields of base classes before it.
         keys = sorted(values, key=lambda key: key != "type")
         return {key: values[key] for key in keys if key not in unused}

@@ -90,6 +90,8 @@ class CheckpointEvery(Section):
 class TrainingConfig(Section):
     """How to train the model."""
 
+    ADDED = ("steps", "checkpoint_every")
+
     epochs: Count | None = Field(
         10,
         description="Maximum number of passes over the training rows. Null: as many as `steps` "
