@@ -46,6 +46,20 @@ def test_regression():
     assert (found["mae"], found["r2"]) == (0.5, 0.5)
 
 
+def test_a_task_of_another_kind_is_scored_by_its_own_metrics():
+    class Counts(Regression):
+        kind = "counts"
+
+    # Errors 0, 0 and 2; the last example has no weight.
+    y, predictions = np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [5.0]])
+    values = scores(Counts("y"), y, predictions)
+    assert values["rmse"] == pytest.approx(math.sqrt(4 / 3), rel=1e-6)
+    assert scores(Counts("y"), y, predictions, np.array([1.0, 1.0, 0.0]))["rmse"] == 0
+    described = metrics_of_task(Counts("y"))
+    assert list(described) == list(values)
+    assert described["rmse"] == {"head": "rmse", "higher_is_better": False}
+
+
 def test_undefined_is_none():
     found = scores(Binary("y", (0, 1)), np.zeros(2), np.full((2, 1), 0.1))
     assert found == {"auc": None, "accuracy": 1.0}
