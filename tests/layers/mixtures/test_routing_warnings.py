@@ -1,4 +1,4 @@
-"""What `ExpertLoad` says of routings that went wrong, and that it is silent about the others."""
+"""What `ExpertLoad` warns of, and that it does not warn of routings that are fine."""
 
 import warnings
 
@@ -46,7 +46,7 @@ def collapsed(chosen, num_experts=8, name=None, **kwargs):
 
 
 def fit(*layers, callback=None, epochs=1, rows=ROWS):
-    """Trains without changing a weight. Returns the logs and what was warned of."""
+    """Trains without changing a weight. Returns the logs and the warnings."""
     model = keras.Sequential([keras.Input((8,)), *layers])
     model.compile(keras.optimizers.SGD(0.0), "mse")
     x = np.random.default_rng(0).normal(size=(rows, 8)).astype("float32")
@@ -54,7 +54,9 @@ def fit(*layers, callback=None, epochs=1, rows=ROWS):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         history = model.fit(x, x, epochs=epochs, verbose=0, batch_size=32, callbacks=[callback])
-    return history.history, [str(one.message) for one in caught if one.category is RoutingWarning]
+    return history.history, [
+        str(warning.message) for warning in caught if warning.category is RoutingWarning
+    ]
 
 
 def pooled_balance_loss(chosen, num_experts):
@@ -82,8 +84,8 @@ def test_the_pooled_loss_is_that_of_transformers(chosen):
     logits = [torch.zeros(96, 8) for _ in chosen]
     for of_layer, experts_chosen in zip(logits, chosen, strict=True):
         of_layer[:, experts_chosen] = 50.0
-    found = float(mixtral.load_balancing_loss_func(tuple(logits), 8, len(chosen[0])))
-    assert found == pytest.approx(pooled_balance_loss(chosen, 8), rel=1e-5)
+    loss = float(mixtral.load_balancing_loss_func(tuple(logits), 8, len(chosen[0])))
+    assert loss == pytest.approx(pooled_balance_loss(chosen, 8), rel=1e-5)
 
 
 @pytest.mark.parametrize("chosen", DISJOINT, ids=["k=1", "k=2"])
@@ -99,9 +101,9 @@ def test_layers_that_collapsed_on_experts_of_their_own(chosen):
         assert pooled_balance_loss([of_layer], 8) == pytest.approx(8.0)
 
     layers = [collapsed(of_layer, name=f"layer_{n}") for n, of_layer in enumerate(chosen)]
-    logs, told = fit(*layers)
-    assert len(told) == 4
-    for layer, of_layer, sentence in zip(layers, chosen, told, strict=True):
+    logs, sentences = fit(*layers)
+    assert len(sentences) == 4
+    for layer, of_layer, sentence in zip(layers, chosen, sentences, strict=True):
         loss = logs[f"{layer.path}/balance_loss"][0]
         assert loss * k == pytest.approx(8.0, rel=1e-5)
         assert logs[f"{layer.path}/load_violation"] == [pytest.approx(8 / k - 1)]
@@ -113,12 +115,12 @@ def test_layers_that_collapsed_on_experts_of_their_own(chosen):
     assert logs["load_violation"] == [pytest.approx(8 / k - 1)]
 
 
-def test_each_kind_is_told_once_for_each_layer():
-    _, told = fit(collapsed([3]), collapsed([4]), epochs=3)
-    assert len(told) == 2
+def test_each_kind_is_reported_once_per_layer():
+    _, sentences = fit(collapsed([3]), collapsed([4]), epochs=3)
+    assert len(sentences) == 2
 
 
-def test_it_is_told_again_in_another_training():
+def test_it_is_reported_again_in_another_training():
     callback = ExpertLoad()
     assert len(fit(collapsed([3]), callback=callback)[1]) == 1
     assert len(fit(collapsed([3]), callback=callback)[1]) == 1
@@ -130,7 +132,9 @@ def test_the_warning_is_of_the_line_that_trains():
     x = np.ones((ROWS, 8), "float32")
     with pytest.warns(RoutingWarning) as caught:
         model.fit(x, x, verbose=0, callbacks=[ExpertLoad()])
-    assert [one.filename for one in caught if one.category is RoutingWarning] == [__file__]
+    assert [warning.filename for warning in caught if warning.category is RoutingWarning] == [
+        __file__
+    ]
 
 
 def test_dead_experts_are_named():
@@ -143,10 +147,10 @@ def test_dead_experts_are_named():
     assert "has 2 dead of 4 experts: no token went to experts 2 and 3 in epoch 1" in sentence
 
 
-def test_dropped_assignments_are_told():
-    _, told = fit(collapsed([0], num_experts=4, capacity_factor=1.0))
-    assert [sentence for sentence in told if "dropped 75 % of its assignments" in sentence]
-    assert "capacity_factor (now 1)" in told[-1]
+def test_dropped_assignments_are_reported():
+    _, sentences = fit(collapsed([0], num_experts=4, capacity_factor=1.0))
+    assert [sentence for sentence in sentences if "dropped 75 % of its assignments" in sentence]
+    assert "capacity_factor (now 1)" in sentences[-1]
 
 
 def test_gates_that_never_open():
@@ -170,26 +174,26 @@ def test_a_gate_of_several():
     with pytest.warns(RoutingWarning, match="gates/b' has collapsed") as caught:
         model.fit(x, x, verbose=0, callbacks=[ExpertLoad()])
     # A dense gate cannot.
-    assert len([one for one in caught if one.category is RoutingWarning]) == 1
+    assert len([warning for warning in caught if warning.category is RoutingWarning]) == 1
 
 
-def test_healthy_routings_are_not_spoken_of():
+def test_healthy_routings_are_not_reported():
     even = MixtureOfExperts(DenseExperts(4, 8), k=2)
     dense = MixtureOfExperts(DenseExperts(4, 8), router=DenseRouter())
     alone = MixtureOfExperts(DenseExperts(1, 8), k=1)
     assert fit(even, dense, alone)[1] == []
 
 
-def test_what_is_switched_off_is_not_told():
+def test_what_is_switched_off_is_not_reported():
     layer = [0], {"num_experts": 4, "capacity_factor": 1.0}
     for options, expected in (
         ({"warn": False}, []),
         ({"collapse_above": None, "dropped_above": None}, ["dead"]),
         ({"dropped_above": 0.8}, ["collapsed"]),
     ):
-        _, told = fit(collapsed(layer[0], **layer[1]), callback=ExpertLoad(**options))
-        assert len(told) == len(expected)
-        for sentence, word in zip(told, expected, strict=True):
+        _, sentences = fit(collapsed(layer[0], **layer[1]), callback=ExpertLoad(**options))
+        assert len(sentences) == len(expected)
+        for sentence, word in zip(sentences, expected, strict=True):
             assert word in sentence
 
 
@@ -216,8 +220,13 @@ def test_concentration():
 
 
 def test_what_to_do_depends_on_the_router():
-    found = {"load": np.array([1.0, 0, 0, 0]), "assigned": 100, "experts_per_token": 1, "dead": 3}
-    found |= {"dropped": 0.0, "balance_loss": 0.0}
+    statistics = {
+        "load": np.array([1.0, 0, 0, 0]),
+        "assigned": 100,
+        "experts_per_token": 1,
+        "dead": 3,
+    }
+    statistics |= {"dropped": 0.0, "balance_loss": 0.0}
     biased = TopKRouter(k=1, select_on="score_plus_bias", bias_update_rate=0.002)
     frozen = TopKRouter(k=1, trainable=False)
 
@@ -233,15 +242,17 @@ def test_what_to_do_depends_on_the_router():
         (Own(), "use a router that has a balance_loss"),
         (HashRouter(vocabulary_size=9), "with its router's `adapt`"),
     ):
-        told = routing_problems(found, router, "It", "now")["collapse"]
-        assert remedy in told and "balance loss is" not in told
-    told = routing_problems(found, SinkhornRouter(k=1), "It", "here", training=False)["collapse"]
-    assert "balances the load in training only" in told and "iterations" not in told
+        sentence = routing_problems(statistics, router, "It", "now")["collapse"]
+        assert remedy in sentence and "balance loss is" not in sentence
+    sentence = routing_problems(statistics, SinkhornRouter(k=1), "It", "here", training=False)[
+        "collapse"
+    ]
+    assert "balances the load in training only" in sentence and "iterations" not in sentence
 
 
 def test_how_to_open_gates_depends_on_the_router():
-    found = summarize(np.zeros(4))
-    found |= {"experts_per_token": 0.0}
+    statistics = summarize(np.zeros(4))
+    statistics |= {"experts_per_token": 0.0}
 
     class Own(Router):
         pass
@@ -252,21 +263,21 @@ def test_how_to_open_gates_depends_on_the_router():
         (ExpertChoiceRouter(capacity_factor=1.5), "Raise its router's capacity_factor (now 1.5)."),
         (Own(), "what keeps its Own from opening any"),
     ):
-        assert remedy in routing_problems(found, router, "It", "now")["closed"]
+        assert remedy in routing_problems(statistics, router, "It", "now")["closed"]
 
 
 def test_the_capacity_factor_is_named():
-    found = summarize(np.zeros(4)) | {"dropped": 0.5}
+    statistics = summarize(np.zeros(4)) | {"dropped": 0.5}
     options = {"capacity": 1.25, "capacity_name": "eval_capacity_factor"}
-    told = routing_problems(found, TopKRouter(), "It", "now", **options)["dropped"]
-    assert "Raise eval_capacity_factor (now 1.25), leave it out" in told
+    sentence = routing_problems(statistics, TopKRouter(), "It", "now", **options)["dropped"]
+    assert "Raise eval_capacity_factor (now 1.25), leave it out" in sentence
 
 
-CLASSES = [one for one in vars(sparse_keras.layers).values() if isinstance(one, type)]
-ROUTERS = [one for one in CLASSES if issubclass(one, Router)]
+CLASSES = [value for value in vars(sparse_keras.layers).values() if isinstance(value, type)]
+ROUTERS = [layer for layer in CLASSES if issubclass(layer, Router)]
 
 
-@pytest.mark.parametrize("router", ROUTERS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("router", ROUTERS, ids=lambda router: router.__name__)
 def test_routers_say_whether_they_take_a_balance_loss(router):
     needed = {"vocabulary_size": 9} if router is HashRouter else {}
     if router.takes_balance_loss:
@@ -277,8 +288,8 @@ def test_routers_say_whether_they_take_a_balance_loss(router):
 
 
 def test_a_layer_without_tokens_is_not_judged():
-    found = summarize(np.zeros(4))
-    assert routing_problems(found, TopKRouter(), "It", "now") == {}
+    statistics = summarize(np.zeros(4))
+    assert routing_problems(statistics, TopKRouter(), "It", "now") == {}
 
 
 def test_words():
