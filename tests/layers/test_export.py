@@ -141,16 +141,9 @@ def litert_reader(path):
     return read
 
 
-def openvino_reader(path):
-    compiled = pytest.importorskip("openvino").Core().compile_model(path, "CPU")
-    assert len(compiled.outputs) == 1
-    return lambda x: compiled([x])[compiled.outputs[0]]
-
-
 READERS = {
     "onnx": ("model.onnx", onnx_reader, ("onnxruntime", "tf2onnx")),
     "litert": ("model.tflite", litert_reader, ("ai_edge_litert",)),
-    "openvino": ("model.xml", openvino_reader, ("openvino",)),
 }
 
 
