@@ -40,11 +40,13 @@ def test_config(name, tmp_path):
     except FetchError as error:
         pytest.skip(str(error))
     model = sparse_keras.build_model(config, data)
+    model.run_eagerly = True  # Tracing would take most of the time.
     for batch in range(2):
         loss = model.train_on_batch(*data.train[batch % len(data.train)])
     assert np.isfinite(loss).all()
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded.run_eagerly = True
     x = data.test[0][0]
     pairs = [keras.tree.flatten(one.predict(x, verbose=0)) for one in (loaded, model)]
     for found, expected in zip(*pairs, strict=True):

@@ -65,7 +65,7 @@ def cases():
             yield pytest.param(case, own_inputs, marks=marks, id=name)
 
 
-@pytest.mark.parametrize("case, own_inputs", cases())
+@pytest.mark.parametrize("case, own_inputs", list(cases()))
 def test_equals_the_loop(case, own_inputs):
     """Outputs and gradients in inputs, experts and routing weights, for fixed routings."""
     leading, sizes, visible, choices, open_share, padded = CASES[case]
