@@ -65,6 +65,8 @@ def fit(
         epochs=epochs,
         steps=steps_per_epoch,
     )
+    if not model.optimizer.built:  # Else Keras, on TensorFlow, traces the first step twice.
+        model.optimizer.build(model.trainable_variables)
     parts = [(train, epoch, epochs)]
     if batch:  # Keras's `fit` cannot start within an epoch, so that the rest is a `fit` by itself.
         parts = [(_Rest(train, batch), epoch, epoch + 1), (train, epoch + 1, epochs)]
