@@ -357,7 +357,6 @@ def fits_and_evaluates(subject):
     regularization = sum(float(to_numpy(loss)) for loss in model.losses)
     assert bool(regularization) == bool(regularizers(model))
     assert abs(model.evaluate(x, predicted, batch_size=len(x), verbose=0) - regularization) < 1e-6
-    assert np.isfinite(model.train_on_batch(x, predicted + 1))
 
 
 @item
