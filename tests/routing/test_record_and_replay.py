@@ -263,7 +263,7 @@ def test_files_are_whole_and_hold_no_pickles(tmp_path):
 
     def refused(**changed):
         np.savez(tmp_path / "other.npz", **arrays | changed)
-        with pytest.raises(ValueError, match="other.npz' is no recording of routings"):
+        with pytest.raises(ValueError, match="other.npz' is not a recording of routings"):
             routing.load(tmp_path / "other.npz")
 
     refused(format=np.array("sparse_keras routing 2"))
@@ -273,7 +273,7 @@ def test_files_are_whole_and_hold_no_pickles(tmp_path):
     refused(paths=np.array(["a", "b", "c"]))
     refused(paths=np.array(["a", {}], object))
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ValueError, match="text.npz' is no recording of routings"):
+    with pytest.raises(ValueError, match="text.npz' is not a recording of routings"):
         routing.load(tmp_path / "text.npz")
     with pytest.raises(FileNotFoundError):
         routing.load(tmp_path / "missing.npz")
@@ -377,7 +377,7 @@ def test_compiled_functions_are_refused():
         with routing.record(inner):
             compiled(x)
     compiled(x)  # Traced now: Python does not run again.
-    with pytest.raises(ValueError, match="routing.record has seen no routing"):
+    with pytest.raises(ValueError, match="routing.record recorded no routing"):
         with routing.record(inner):
             compiled(x)
     with routing.record(inner) as recording:
