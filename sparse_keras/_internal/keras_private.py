@@ -81,6 +81,16 @@ def own_metrics(layer: keras.layers.Layer) -> list[keras.metrics.Metric]:
     return list(layer._metrics)
 
 
+def set_loss_list(layer: keras.layers.Layer, losses: Any) -> None:
+    """Replaces the list in which a layer keeps what its `add_loss` gets.
+
+    Args:
+        layer: The layer.
+        losses: What stands in for the list. Keras extends, copies (`losses[:]`) and clears it.
+    """
+    layer._losses = losses
+
+
 def own_seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
     """Returns the seed generators that are attributes of a layer."""
     return list(layer._seed_generators)

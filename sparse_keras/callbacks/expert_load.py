@@ -28,37 +28,40 @@ class ExpertLoad(keras.callbacks.Callback):
 
     * `load_violation`: largest expert load over mean load, minus 1, of the worst layer. 0 is
       perfect balance.
-    * `dropped`: share of assignments dropped for want of capacity, over all layers.
+    * `dropped`: share of assignments dropped because their expert was full, over all layers.
     * `aux_loss`: the auxiliary losses of the routers as they entered the loss, over all layers.
     * `task_loss`: `loss - aux_loss`, which compares with `val_loss`: auxiliary losses are added in
       training only.
 
     At the end of an epoch it also warns, with a `RoutingWarning`, once for each layer and kind:
 
-    * of collapse: about K of the E experts take everything, for each token the same;
-    * of dead experts, to which no token of the epoch went;
+    * of collapse: the same K or so of the E experts get almost all tokens;
+    * of dead experts, which got no token in the epoch;
     * of dropped assignments, if there are many;
     * of gates that open no expert at all.
 
-    A layer that saw fewer than ten assignments for each expert is not judged.
+    There are no warnings of collapse and dead experts for a layer with fewer than ten assignments
+    per expert.
 
-    A MultiGateMixtureOfExperts logs what it has as `<layer>/<gate>/...`, for each gate, and counts
-    as so many layers.
+    Each gate of a MultiGateMixtureOfExperts counts as one layer, and is logged as
+    `<layer>/<gate>/...`.
 
     A model without a mixture of experts gets a warning and no logs.
 
     Args:
         per_layer: Whether to log `<layer>/load_violation`, `dropped`, `dead`, `experts_per_token`,
-            `entropy` and the unweighted auxiliary losses too.
+            `entropy` and each auxiliary loss of the router, unweighted, too. The losses are those
+            in the router's `loss_names` when its layer is built.
         per_expert: Whether to log `<layer>/load_<expert>`, each expert's share, too.
         warn: Whether to warn at all.
-        collapse_above: Where collapse begins: 0 is an even load, 1 that K experts take everything.
-            For K = 1 that is `load_violation / (E - 1)`. `None` leaves this warning out.
-        dropped_above: The share of dropped assignments above which to warn. `None` leaves this
-            warning out.
-        log_dir: A folder for TensorBoard: scalars of each layer, and the load of its experts as a
-            histogram whose bar e is expert e, on every backend. They go to the run `experts` in
-            it, beside `train` and `validation` of `keras.callbacks.TensorBoard(log_dir)`.
+        collapse_above: The concentration of the load above which to warn of collapse: 0 is an even
+            load, and 1 means that K experts get all tokens. For K = 1 it is
+            `load_violation / (E - 1)`. `None` turns this warning off.
+        dropped_above: The share of dropped assignments above which to warn. `None` turns this
+            warning off.
+        log_dir: A folder for TensorBoard, or `None`. It gets scalars of each layer, and the load of
+            its experts as a histogram whose bar e is expert e, in the run `experts`, beside the
+            runs `train` and `validation` of `keras.callbacks.TensorBoard(log_dir)`.
 
     Raises:
         ValueError: If a threshold is not between 0 and 1, or if there is a `log_dir` and
@@ -155,9 +158,10 @@ class ExpertLoad(keras.callbacks.Callback):
             self._writer.flush()
 
     def to_minimize(self, model: keras.Model) -> list[str]:
-        """Names of the logs of a built model of which less is better, for `EarlyStopping`.
+        """Lists the logs of a built model that are better when they are lower.
 
-        The entropy, the number of experts and their shares are neither good nor bad by themselves.
+        They can be monitored by `keras.callbacks.EarlyStopping`. The entropy, the number of experts
+        per token and the shares of experts are not among them.
         """
         names = [*LOGS]
         if self.per_layer:

@@ -1,4 +1,4 @@
-"""TaskWeightLogs: a callback that logs how much each task counts, where that is learned."""
+"""TaskWeightLogs: a callback that logs the learned weight of each task."""
 
 import warnings
 from typing import Any
@@ -8,10 +8,10 @@ import keras
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class TaskWeightLogs(keras.callbacks.Callback):
-    """Reports how much each task counts, in the logs of `fit`, where that is learned.
+    """Reports the learned weight of each task in the logs of `fit`.
 
     At the end of each epoch, `<task>_weight` is the factor of the task's loss. A model without
-    such weights gets a warning and no logs.
+    learned weights gets a warning and no logs.
 
     Example:
 

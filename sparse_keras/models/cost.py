@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from sparse_keras._internal import keras_private
-from sparse_keras.layers.experts.gated_shared_expert import GatedSharedExpert
+from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.mixtures.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
 from sparse_keras.layers.tabular.sparse_projection import SparseProjection
@@ -160,36 +160,15 @@ def _flops(layer, inputs):
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
-    if isinstance(layer, GatedSharedExpert):
-        gated = _flops(layer.layer, inputs)
-        return None if gated is None else gated + _of_matrix(layer.kernel, inputs)
-    if isinstance(layer, keras.layers.Dense):
-        return _of_matrix(layer.kernel, inputs)
-    if hasattr(layer, "flops_per_token"):
-        # All inputs of a mixture have the same positions.
-        positions = keras.tree.flatten(inputs)[0].shape[1:-1]
-        if None in positions:
-            return None
-        positions = math.prod(positions)
-        if isinstance(layer, Mixture):
-            inputs = layer.pack_inputs(keras.tree.flatten(inputs))
-        else:  # Of several inputs, the first is what the layer works on.
-            inputs = keras.tree.flatten(inputs)[0]
-        shared_expert = getattr(layer, "shared_expert", None)
-        shared = 0 if shared_expert is None else _flops(shared_expert, inputs)
-        if hasattr(layer, "flops_per_example"):
-            own = layer.flops_per_example(inputs.shape)
-        else:
-            width = keras.tree.map_structure(lambda tensor: tensor.shape[-1], inputs)
-            own = layer.flops_per_token(width) * positions
-        return None if None in (own, shared) else own + shared
-    counted = isinstance(layer, keras.layers.Embedding) or all(
-        len(weight.shape) < 2 for weight in layer.weights
-    )
-    return 0 if counted else None
-
-
-def _of_matrix(matrix, inputs):
-    """The cost of one example for a layer that multiplies each position by a matrix."""
-    positions = inputs.shape[1:-1]
-    return None if None in positions else 2 * math.prod(matrix.shape) * math.prod(positions)
+    tensors = keras.tree.flatten(inputs)
+    if isinstance(layer, Mixture):
+        inputs = layer.pack_inputs(tensors)
+        if isinstance(inputs, dict):  # They differ in their last axis at most.
+            positions = tensors[0].shape[1:-1]
+            widths = {name: tensor.shape[-1] for name, tensor in inputs.items()}
+            if None in positions:
+                return None
+            return layer.flops_per_token(widths) * math.prod(positions)
+        return layer_flops(layer, tuple(inputs.shape))
+    # Of several inputs, the first is what the layer works on.
+    return layer_flops(layer, tuple(tensors[0].shape))

@@ -41,6 +41,41 @@ def test_mask_of():
     assert keras_private.mask_of(ops.ones((1, 2))) is None
 
 
+def test_set_loss_list():
+    """With several replicas, the logged loss would count auxiliary losses more than once."""
+
+    class Losses:
+        def __init__(self):
+            self.values, self.used = [], set()
+
+        def extend(self, losses):
+            self.used.add("extend")
+            self.values.extend(losses)
+
+        def clear(self):
+            self.used.add("clear")
+            self.values.clear()
+
+        def __getitem__(self, place):
+            self.used.add("copy")
+            return self.values[place]
+
+    losses = Losses()
+
+    class Adding(keras.layers.Layer):
+        def call(self, inputs):
+            self.add_loss(ops.sum(inputs))
+            return inputs
+
+    layer = Adding()
+    keras_private.set_loss_list(layer, losses)
+    model = keras.Sequential([layer])
+    for _ in range(2):  # The second call clears the loss of the first.
+        model(np.ones((1, 3), "float32"))
+    assert [float(value) for value in model.losses] == [3.0]
+    assert losses.used == {"extend", "clear", "copy"}
+
+
 def test_infers_shapes():
     """Routing hooks, such as those of `inspect`, would be shown tensors without values."""
     seen = []

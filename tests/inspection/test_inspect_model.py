@@ -238,7 +238,7 @@ def test_routers_of_all_kinds(router):
     (gate,) = inspection.gates
     assert gate.tokens == 200 and gate.load.sum() == pytest.approx(1.0)
     assert gate.importance.sum() == pytest.approx(1.0, abs=1e-5) and gate.findings == []
-    assert gate.soft == (type(layer.router).__name__ in ("UniformRouter", "_SlotRouter"))
+    assert gate.soft == (type(layer.router).__name__ in ("UniformRouter", "SlotRouter"))
     assert 0 <= gate.entropy <= 1 + 1e-6 and 0.25 <= gate.confidence <= 1
     assert str(inspection) and inspection.to_html()
 

@@ -73,3 +73,17 @@ class Experts(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_experts": self.num_experts}
+
+
+def check_takes_tokens(layer: keras.layers.Layer, experts: Experts) -> Experts:
+    """Returns a bank if its experts get tokens.
+
+    Raises:
+        ValueError: If they get whole examples, which only a MixtureOfExperts routes.
+    """
+    if experts.route_by != "token":
+        raise ValueError(
+            f"{type(layer).__name__} gives tokens to its experts. Received: {experts.name!r}, "
+            "whose experts need whole examples. Only MixtureOfExperts routes those."
+        )
+    return experts

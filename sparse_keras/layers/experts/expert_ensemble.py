@@ -12,13 +12,14 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, Experts
+from sparse_keras.layers.experts.base import check_takes_tokens
 from sparse_keras.layers.initializers import per_group
-from sparse_keras.layers.mixtures.arguments import claim, token_bank_of
+from sparse_keras.layers.ownership import ExclusiveOwner
 from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class ExpertEnsemble(keras.layers.Layer):
+class ExpertEnsemble(ExclusiveOwner):
     """Computes every expert of a bank on every token, and stacks the outputs.
 
         y[:, m] = expert_m(x)
@@ -54,9 +55,9 @@ class ExpertEnsemble(keras.layers.Layer):
         experts = identifiers.get(
             experts, EXPERTS, Experts, "an expert bank", dtype=kwargs.get("dtype")
         )
-        self.experts = token_bank_of(self, experts)
+        self.experts = check_takes_tokens(self, experts)
         self.supports_masking = True
-        claim(self.experts)
+        self.own(self.experts)
 
     def build(self, input_shape: tuple) -> None:
         if not self.experts.built:

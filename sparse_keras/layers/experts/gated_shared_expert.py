@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
-from sparse_keras.layers.mixtures.arguments import call_masked
+from sparse_keras.layers.flops import layer_flops, matrix_flops
+from sparse_keras.layers.masks import call_with_mask
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -81,10 +82,18 @@ class GatedSharedExpert(keras.layers.Wrapper):
 
     def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Tensor:
         gate = ops.sigmoid(ops.matmul(inputs, self.kernel))
-        return gate * ops.cast(call_masked(self.layer, inputs, mask), self.compute_dtype)
+        return gate * ops.cast(call_with_mask(self.layer, inputs, mask), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return self.layer.compute_output_shape(input_shape)
+
+    def flops_per_example(self, input_shape: tuple[int | None, ...]) -> int | None:
+        """Counts the multiplications and additions of the matmuls for one example `[B, ..., D]`.
+
+        The first axis does not matter. Returns `None` if those of the layer are not known.
+        """
+        flops = layer_flops(self.layer, input_shape)
+        return None if flops is None else flops + matrix_flops(self.kernel, input_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {

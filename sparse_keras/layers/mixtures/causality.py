@@ -1,33 +1,34 @@
-"""Finds causal layers around a mixture whose routing depends on later tokens, and warns of that."""
+"""Warns of mixtures in causal models whose routing depends on later tokens."""
 
 import warnings
+from typing import Any
 
 import keras
 
 from sparse_keras._internal import keras_private
 from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning
 
-# Layers of KerasHub that are causal without being told so.
+# Layers of KerasHub that are always causal.
 _ALWAYS_CAUSAL = ("TransformerDecoder", "CachedMultiHeadAttention")
 
 
-def causal_layers(layers):
-    """Those layers, and layers inside them, that are seen to be causal.
+def causal_layers(layers: list[Any]) -> list[Any]:
+    """Returns the layers that are recognized as causal, layers inside layers included.
 
-    Seen are `use_causal_mask=True` where a layer is called in a functional model,
-    `padding="causal"`, an attribute `causal` that is True, and KerasHub's decoders. What a layer
-    does inside its own `call` is not seen.
+    A layer is recognized by `use_causal_mask=True` where it is called in a functional model, by
+    `padding="causal"`, by an attribute `causal` that is True, or as one of KerasHub's decoders. A
+    causal mask inside the `call` of a layer is not recognized.
     """
-    found = {}
+    causal = {}
     for layer in layers:
         inner = [layer]
         if isinstance(layer, keras.layers.Layer):
             inner = keras_private.all_layers(layer)
-        found |= {id(one): one for one in inner if _is_causal(one)}
-    return list(found.values())
+        causal |= {id(part): part for part in inner if _is_causal(part)}
+    return list(causal.values())
 
 
-def _is_causal(layer):
+def _is_causal(layer: Any) -> bool:
     return (
         any(
             call.arguments.kwargs.get("use_causal_mask") is True
@@ -39,14 +40,14 @@ def _is_causal(layer):
     )
 
 
-def warn_of_leak(mixture, layers, stacklevel=2):
-    """Warns once of a mixture that mixes tokens of a sequence, if any of the layers is causal."""
+def warn_of_leak(mixture: Any, layers: list[Any], stacklevel: int = 2) -> None:
+    """Warns, once for each mixture, if it mixes tokens of a sequence and a layer is causal."""
     if not mixture.sees_other_tokens or getattr(mixture, "_warned_of_leak", False):
         return
     causal = causal_layers(layers)
     if causal:
         mixture._warned_of_leak = True
-        when, elsewhere = "", "Generation, which has no later tokens, does something else"
+        when, elsewhere = "", "Generation has no later tokens, and gives other results"
         if mixture.predicts_alone:
             when = " in training"
             elsewhere = "Validation and generation route each token by itself, and are worse"
@@ -60,14 +61,14 @@ def warn_of_leak(mixture, layers, stacklevel=2):
         )
 
 
-def layers_before(tensor):
-    """All operations of a functional model that a symbolic tensor was made by."""
-    found, left = {}, [tensor]
+def layers_before(tensor: keras.KerasTensor) -> list[Any]:
+    """Lists the operations of a functional model that a symbolic tensor depends on."""
+    operations, left = {}, [tensor]
     while left:
         call = keras_private.call_that_made(left.pop())
-        if call is None or id(call.operation) in found:
+        if call is None or id(call.operation) in operations:
             continue
-        found[id(call.operation)] = call.operation
+        operations[id(call.operation)] = call.operation
         calls = keras_private.calls_of(call.operation)
         left += [tensor for call in calls for tensor in call.input_tensors]
-    return list(found.values())
+    return list(operations.values())

@@ -1,14 +1,16 @@
 """CrossMixture: a cross layer of DCN-V2 whose matrix is a mixture of experts."""
 
+from typing import Any
+
 import keras
 
-from sparse_keras.layers.mixtures.arguments import refuse_token_ids
 from sparse_keras.layers.mixtures.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.mixtures.resolve import refuse_token_ids
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class CrossMixture(keras.layers.Layer):
-    """Crosses the features of a stack's first input with what experts make of its last output.
+    """Crosses the first input of a stack of layers with a mixture of experts of its last output.
 
         y = x0 * (sum over the experts e chosen for x of weight_e * expert_e(x) + bias) + x
 
@@ -19,13 +21,13 @@ class CrossMixture(keras.layers.Layer):
     Args:
         experts: A bank whose output has the width of its input, such as `LowRankExperts(4, 16)`, or
             a dict with its registered name under `"type"` and its arguments.
-        router: Who goes where: a router, its name, or a dict with that under `"type"`.
+        router: A router, its name, or a dict with that name under `"type"`.
         capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
 
     Call arguments:
         inputs: `[..., D]`, the output of the layer before.
-        x0: `[..., D]`, the input of the first layer. `None` where `inputs` is that.
+        x0: `[..., D]`, the input of the first layer. `None` if that is `inputs`.
         mask: Optional bool, the leading axes of `inputs`, False for padding.
         training: Whether the call is part of training.
 
@@ -33,7 +35,7 @@ class CrossMixture(keras.layers.Layer):
         That of `inputs`. A mask is passed on.
 
     Raises:
-        ValueError: If the experts' output has another width than their input.
+        ValueError: If the output width of the experts is not their input width.
 
     Example:
 
@@ -49,12 +51,12 @@ class CrossMixture(keras.layers.Layer):
 
     def __init__(
         self,
-        experts,
-        router="dense",
-        capacity_factor=None,
-        eval_capacity_factor=None,
-        **kwargs,
-    ):
+        experts: Any,
+        router: Any = "dense",
+        capacity_factor: float | None = None,
+        eval_capacity_factor: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.mixture = MixtureOfExperts(
             experts,
@@ -71,31 +73,33 @@ class CrossMixture(keras.layers.Layer):
         self.eval_capacity_factor = eval_capacity_factor
         self.supports_masking = True
 
-    def build(self, inputs_shape, x0_shape=None):
+    def build(self, inputs_shape: Any, x0_shape: Any = None) -> None:
         self.mixture.build(inputs_shape)
         width = inputs_shape[-1]
-        found = self.mixture.compute_output_shape(inputs_shape)[-1]
-        if found != width:
+        output_width = self.mixture.compute_output_shape(inputs_shape)[-1]
+        if output_width != width:
             raise ValueError(
-                "A cross layer multiplies its input by what its experts return, so both need the "
-                f"same width. Received: input width {width}, output width {found}."
+                "A cross layer multiplies its input by the output of its experts, so both need the "
+                f"same width. Received: input width {width}, output width {output_width}."
             )
         self.bias = self.add_weight(name="bias", shape=(width,), initializer="zeros")
         self.built = True
 
-    def call(self, inputs, x0=None, mask=None, training=None):
+    def call(
+        self, inputs: Any, x0: Any = None, mask: Any = None, training: bool | None = None
+    ) -> Any:
         x0 = inputs if x0 is None else x0
         mixed = self.mixture(inputs, mask=mask, training=training)
         return x0 * (mixed + self.bias) + inputs
 
-    def compute_output_shape(self, inputs_shape, x0_shape=None):
+    def compute_output_shape(self, inputs_shape: Any, x0_shape: Any = None) -> Any:
         return inputs_shape
 
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the matmuls that one token meets."""
+    def flops_per_token(self, input_dim: Any) -> int | None:
+        """Counts the multiplications and additions of the matmuls for one token."""
         return self.mixture.flops_per_token(input_dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -106,7 +110,7 @@ class CrossMixture(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "CrossMixture":
         config = dict(config)
         for name in ("experts", "router"):
             config[name] = keras.saving.deserialize_keras_object(config[name])

@@ -1,39 +1,42 @@
 """DepthSharedMixtureOfExperts: one bank of experts for several depths of a model."""
 
+from typing import Any
+
 import keras
 
-from sparse_keras.layers.mixtures.arguments import bank_of, claim, router_of, with_own_seeds
 from sparse_keras.layers.mixtures.mixture_of_experts import MixtureOfExperts
+from sparse_keras.layers.mixtures.resolve import resolve_bank, resolve_router, with_own_seeds
+from sparse_keras.layers.ownership import ExclusiveOwner
 from sparse_keras.layers.validation import positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class DepthSharedMixtureOfExperts(keras.layers.Layer):
-    """The same experts at several depths, each with a router of its own.
+class DepthSharedMixtureOfExperts(ExclusiveOwner):
+    """Uses the same experts at several depths, with one router for each depth.
 
         y_l = sum over the experts e chosen by router l for x of weight_l,e * expert_e(x)
 
-    A model calls it once for each depth, with whatever lies between. The experts' weights exist
-    once, are saved once and get the gradients of all depths; routers, their losses and what is
-    remembered of the routing are each depth's own. (One bank in two `MixtureOfExperts` would be
-    saved as one and loaded as two.)
+    A model calls the layer once for each depth, with other layers between the calls. The experts'
+    weights exist once, are saved once and get the gradients of all depths. Each depth has its own
+    router, losses and statistics. (Keras would save one bank in two `MixtureOfExperts` as one, and
+    load it as two.)
 
     Args:
-        experts: An expert bank, what names one, or a Keras layer as template; as in
-            `MixtureOfExperts`. Inputs of all depths have the same width.
-        num_depths: L, how often the experts are used.
-        num_experts: E. Needed with a template.
-        router: Who goes where: the name of a router, or a dict with it under `"type"`, from which
-            each depth gets one of its own; or a list of L routers.
-        shared_expert: Optional Keras layer that every token passes through at each depth.
-        capacity_factor: Limit on each expert's load in training, at each depth by itself; see
+        experts: An expert bank, the name of one, or a Keras layer as template; see
+            `MixtureOfExperts`. The inputs of all depths have the same width.
+        num_depths: L, the number of depths.
+        num_experts: E. Required with a template.
+        router: The name of a router, or a dict with that name under `"type"`, from which each depth
+            gets a router of its own; or a list of L routers.
+        shared_expert: Optional Keras layer that computes every token at each depth.
+        capacity_factor: Limit on each expert's load in training, at each depth separately; see
             `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
-        drop_order: Which assignments are dropped beyond the limit; see `MixtureOfExperts`.
+        drop_order: Which assignments are dropped above the limit; see `MixtureOfExperts`.
 
     Call arguments:
         inputs: Tensor `[..., D]` of rank 2, 3 or 4.
-        depth: Which depth this is, an integer from 0 to L - 1.
+        depth: The depth of this call, an integer from 0 to L - 1.
         mask: Optional bool tensor with the leading axes of `inputs`; see `MixtureOfExperts`.
         training: Whether the call is part of training.
         return_routing: Whether to return the routing as well.
@@ -42,7 +45,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         That of a `MixtureOfExperts`.
 
     Raises:
-        ValueError: If there is no such depth, or the number of routers is another.
+        ValueError: If `depth` is out of range, or if the number of routers is not L.
 
     Example:
 
@@ -62,19 +65,19 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
 
     def __init__(
         self,
-        experts,
-        num_depths,
-        num_experts=None,
-        router=None,
-        shared_expert=None,
-        capacity_factor=None,
-        eval_capacity_factor=None,
-        drop_order="position",
-        **kwargs,
-    ):
+        experts: Any,
+        num_depths: int,
+        num_experts: int | None = None,
+        router: Any = None,
+        shared_expert: keras.layers.Layer | None = None,
+        capacity_factor: float | None = None,
+        eval_capacity_factor: float | None = None,
+        drop_order: str = "position",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_depths = positive_int("num_depths", num_depths)
-        self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
+        self.experts = resolve_bank(experts, num_experts, kwargs.get("dtype"))
         self.num_experts = self.experts.num_experts
         if isinstance(router, (list, tuple)):
             if len(router) != self.num_depths:
@@ -82,7 +85,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
                     f"`router` must have one router for each of {self.num_depths} depths. "
                     f"Received: a list of {len(router)}."
                 )
-            self.router = [router_of(one, None) for one in router]
+            self.router = [resolve_router(part, None) for part in router]
         elif isinstance(router, keras.layers.Layer):
             raise ValueError(
                 "Each depth has a router of its own. Pass a name, a dict with a name under 'type', "
@@ -90,7 +93,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
             )
         else:
             self.router = [
-                router_of(with_own_seeds(router, f"depth_{n}"), None)
+                resolve_router(with_own_seeds(router, f"depth_{n}"), None)
                 for n in range(self.num_depths)
             ]
         self.shared_expert = shared_expert
@@ -100,7 +103,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         self.mixtures = [
             _AtDepth(
                 self.experts,
-                router=one,
+                router=router,
                 shared_expert=shared_expert,
                 capacity_factor=capacity_factor,
                 eval_capacity_factor=eval_capacity_factor,
@@ -108,19 +111,27 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
                 name=f"depth{n}",
                 dtype=self.dtype_policy,
             )
-            for n, one in enumerate(self.router)
+            for n, router in enumerate(self.router)
         ]
         self.supports_masking = True
-        claim(self.experts, shared_expert)
+        self.own(self.experts, shared_expert)
 
-    def build(self, input_shape):
-        # Here, so that their weights are named after this layer, not after the first depth.
-        self.mixtures[0].build_parts(input_shape)
+    def build(self, input_shape: Any) -> None:
+        # Built here, so that their weights are named after this layer, not after the first depth.
+        self.mixtures[0].build_experts(input_shape)
         for mixture in self.mixtures:
             mixture.build(input_shape)
         self.built = True
 
-    def call(self, inputs, depth, mask=None, training=None, return_routing=False, token_ids=None):
+    def call(
+        self,
+        inputs: Any,
+        depth: int,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+        token_ids: Any = None,
+    ) -> Any:
         return self.at(depth)(
             inputs,
             mask=mask,
@@ -129,8 +140,8 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
             **({} if token_ids is None else {"token_ids": token_ids}),
         )
 
-    def at(self, depth):
-        """The mixture of one depth.
+    def at(self, depth: int) -> MixtureOfExperts:
+        """Returns the mixture of one depth.
 
         Raises:
             ValueError: If there is no such depth.
@@ -146,33 +157,39 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
             )
         return self.mixtures[depth]
 
-    def total_params(self):
-        """The number of weights, without what is remembered of the routing."""
+    def total_params(self) -> int:
+        """Counts the weights, without the statistics of the routing."""
         return self._params_beside_experts() + self.experts.count_params()
 
-    def active_params(self):
-        """The number of weights that one token meets at most, at all depths together."""
+    def active_params(self) -> int:
+        """Counts the weights that one token uses at most, at all depths together."""
         most = sum(router.experts_per_token for router in self.router)
         return self._params_beside_experts() + self.experts.active_params(
             min(self.num_experts, most)
         )
 
-    def _params_beside_experts(self):
+    def _params_beside_experts(self) -> int:
         shared = self.shared_expert.count_params() if self.shared_expert is not None else 0
         return shared + sum(router.matrix_params() for router in self.router)
 
-    def compute_output_shape(self, input_shape, depth=0):
+    def compute_output_shape(self, input_shape: Any, depth: int = 0) -> Any:
         return self.mixtures[0].compute_output_shape(input_shape)
 
     def compute_output_spec(
-        self, inputs, depth, mask=None, training=None, return_routing=False, token_ids=None
-    ):
+        self,
+        inputs: Any,
+        depth: int,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+        token_ids: Any = None,
+    ) -> Any:
         return self.at(depth).compute_output_spec(inputs, mask, training, return_routing)
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return self.mixtures[0].compute_mask(inputs, previous_mask)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -187,7 +204,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "DepthSharedMixtureOfExperts":
         deserialize = keras.saving.deserialize_keras_object
         return cls(
             **{
@@ -200,7 +217,7 @@ class DepthSharedMixtureOfExperts(keras.layers.Layer):
 
 
 class _AtDepth(MixtureOfExperts):
-    """A mixture whose experts, and whose shared expert, are its owner's."""
+    """The mixture at one depth. Its experts and its shared expert belong to its owner."""
 
-    def own_parts(self):
+    def exclusive_sublayers(self) -> tuple[keras.layers.Layer | None, ...]:
         return (self.router,)

@@ -1,21 +1,24 @@
-"""MixtureOfExperts: router, dispatch, experts, combine. Nothing else."""
+"""MixtureOfExperts: a router, a bank of experts, and the dispatch of tokens between them."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from sparse_keras._internal import keras_private
-from sparse_keras.layers.mixtures.arguments import bank_of, call_masked, claim, router_of
-from sparse_keras.layers.mixtures.mixture import (
-    OneGateMixture,
+from sparse_keras.layers.flops import layer_flops
+from sparse_keras.layers.masks import call_with_mask
+from sparse_keras.layers.mixtures.mixture import OneGateMixture
+from sparse_keras.layers.mixtures.resolve import resolve_bank, resolve_router
+from sparse_keras.layers.mixtures.routing_hooks import apply_hooks
+from sparse_keras.layers.mixtures.tokens import (
     as_examples,
     as_tokens,
     by_expert,
     check_input_shape,
     token_mask_of,
 )
-from sparse_keras.layers.mixtures.routing_hooks import shown
 from sparse_keras.layers.validation import optional_positive
 from sparse_keras.ops import expert_capacity, order_by_priority, order_by_score
 from sparse_keras.ops.csr import is_csr
@@ -27,7 +30,7 @@ DROP_ORDERS = ("position", "batch_priority", "score")
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class MixtureOfExperts(OneGateMixture):
-    """Sends each token to a few of many experts, and adds up what they return.
+    """Sends each token to a few of many experts, and adds up their weighted outputs.
 
         y = sum over the experts e chosen for x of weight_e * expert_e(x)    [+ shared_expert(x)]
 
@@ -35,17 +38,16 @@ class MixtureOfExperts(OneGateMixture):
     assignment is ever dropped, and one token's output does not depend on the others.
 
     Args:
-        experts: What is computed. An expert bank such as `MLPExperts(num_experts=8,
-            hidden_dim=256)`, which computes in its own dtype policy, or a Keras layer as the
-            template of every expert. A `keras.layers.Dense` becomes `DenseExperts`, any other layer
-            `LayerExperts`.
-        num_experts: E. Needed with a template; a bank knows its own.
-        k: K, experts per token, for a router that has a `k`. Default 2.
-        router: Who goes where. A router, or the name of one: `"top_k"` (the default),
+        experts: An expert bank such as `MLPExperts(num_experts=8, hidden_dim=256)`, which computes
+            in its own dtype policy, or a Keras layer as the template of every expert. A
+            `keras.layers.Dense` becomes `DenseExperts`, any other layer `LayerExperts`.
+        num_experts: E. Required with a template. A bank already has it.
+        k: K, experts per token, for a router that has a `k`. Defaults to 2.
+        router: A router, or the name of one: `"top_k"` (the default),
             `"threshold"`, `"relu"`, ..., or of a family of models, such as `"deepseek_v3"` (see
             `TopKRouter`).
-        shared_expert: Optional Keras layer that every token passes through; its output is added.
-            It gets zeros for padding, and the mask if it takes one. See `GatedSharedExpert`.
+        shared_expert: Optional Keras layer that computes every token; its output is added. It gets
+            zeros for padding, and the mask if it takes one. See also `GatedSharedExpert`.
         capacity_factor: `None` for no limit, or the limit in training: an expert takes at most
             `ceil(capacity_factor * N * K / E)` assignments, N * K being the open assignments of
             all tokens that are not padding. A dropped assignment contributes nothing.
@@ -54,14 +56,14 @@ class MixtureOfExperts(OneGateMixture):
             choices before first choices, then later tokens before earlier ones.
             `"batch_priority"`: later choices before first choices, then tokens whose best score is
             low before others, as in V-MoE. `"score"`: those of the lowest scores, whatever choice
-            they are. Scores are the router's, before weights are normalised.
+            they are. Scores are the router's, before weights are normalized.
 
     Call arguments:
         inputs: Tensor `[..., D]` of rank 2, 3 or 4. All axes but the last are tokens. Experts that
             need whole examples, such as convolutions, get examples `[B, ..., D]` of rank 2 to 5
-            instead; the router then sees the mean of an example's positions (that are not padding).
+            instead; their router gets the mean over the positions of an example, without padding.
         mask: Optional bool tensor with the leading axes of `inputs` (or the first of them). Tokens
-            where it is False are padding: they are routed nowhere, count in no loss, statistic or
+            where it is False are padding: they reach no expert, count in no loss, statistic or
             capacity, and get zeros from the routed experts. Experts of whole examples get zeros
             there, and the mask if they take one.
         training: Whether the call is part of training. Auxiliary losses are added and statistics
@@ -71,16 +73,17 @@ class MixtureOfExperts(OneGateMixture):
             needs them: `HashRouter`.
 
     Output shape:
-        The shape of `inputs` with the experts' width as last axis; of whole examples, what an
-        expert makes of them, and N is their number. With `return_routing=True` the pair of it and a
-        dict, its first axis the N tokens in the order of the flattened input: `"expert_index"`
+        The shape of `inputs`, except that the last axis is the output width of the experts. Experts
+        of whole examples determine the other axes, too, and N is the number of examples. With
+        `return_routing=True`, a pair of it and a dict whose first axis is the N tokens in the order
+        of the flattened input: `"expert_index"`
         int32 `[N, K]`, `"weight"` float32 `[N, K]` (0 where closed or padding), `"is_open"` bool
         `[N, K]` (False where closed, padding or dropped), `"scores"` and `"logits"` float32
         `[N, E]`.
 
     Raises:
-        ValueError: If `experts` is neither a bank nor a template, if numbers of experts disagree,
-            if k exceeds E, if the input is sparse, or if its rank is another.
+        ValueError: If `experts` is neither a bank nor a template, if numbers of experts differ, if
+            k exceeds E, or if the input is sparse or has another rank.
 
     Example:
 
@@ -107,19 +110,19 @@ class MixtureOfExperts(OneGateMixture):
 
     def __init__(
         self,
-        experts,
-        num_experts=None,
-        k=None,
-        router=None,
-        shared_expert=None,
-        capacity_factor=None,
-        eval_capacity_factor=None,
-        drop_order="position",
-        **kwargs,
-    ):
+        experts: Any,
+        num_experts: int | None = None,
+        k: int | None = None,
+        router: Any = None,
+        shared_expert: keras.layers.Layer | None = None,
+        capacity_factor: float | None = None,
+        eval_capacity_factor: float | None = None,
+        drop_order: str = "position",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.router = router_of(router, k)
-        self.experts = bank_of(experts, num_experts, kwargs.get("dtype"))
+        self.router = resolve_router(router, k)
+        self.experts = resolve_bank(experts, num_experts, kwargs.get("dtype"))
         self.num_experts = self.experts.num_experts
         self.router.set_num_experts(self.num_experts)
         self.k = getattr(self.router, "k", None)
@@ -130,18 +133,18 @@ class MixtureOfExperts(OneGateMixture):
         self.eval_capacity_factor = optional_positive("eval_capacity_factor", eval_capacity_factor)
         self.drop_order = self._checked_drop_order(drop_order)
         self.supports_masking = True
-        claim(*self.own_parts())
+        self.own(*self.exclusive_sublayers())
 
-    def own_parts(self):
-        """The parts that no other layer may have."""
+    def exclusive_sublayers(self) -> tuple[keras.layers.Layer | None, ...]:
+        """The sublayers that no other layer may have."""
         return self.router, self.experts, self.shared_expert
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         ranks = (2, 3, 4, 5) if self._by_example else (2, 3, 4)
         check_input_shape(self, input_shape, ranks)
         if not self.router.built:
             self.router.build((None, input_shape[-1]))
-        self.build_parts(input_shape)
+        self.build_experts(input_shape)
         if self.shared_expert is not None:
             shared_shape = tuple(self.shared_expert.compute_output_shape(input_shape))
             shape = self.compute_output_shape(input_shape)
@@ -156,15 +159,15 @@ class MixtureOfExperts(OneGateMixture):
         self.add_statistics()
         self.built = True
 
-    def build_parts(self, input_shape):
-        """Builds the experts, and the shared one."""
+    def build_experts(self, input_shape: Any) -> None:
+        """Builds the experts and the shared expert."""
         if not self.experts.built:
             rows = input_shape[1:] if self._by_example else input_shape[-1:]
             self.experts.build((None, *rows))
         if self.shared_expert is not None and not self.shared_expert.built:
             self.shared_expert.build(input_shape)
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if is_csr(inputs):
             raise ValueError(
                 "MixtureOfExperts takes dense inputs: its experts multiply whole rows. Received: "
@@ -173,16 +176,23 @@ class MixtureOfExperts(OneGateMixture):
             )
         return super().__call__(inputs, *args, **kwargs)
 
-    def call(self, inputs, mask=None, training=None, return_routing=False, token_ids=None):
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+        token_ids: Any = None,
+    ) -> Any:
         if mask is None and token_ids is not None:
-            # Keras fills in the mask of an only input.
+            # Keras fills in the mask only if there is one input.
             mask = keras_private.mask_of(inputs)
         token_mask = None if mask is None else token_mask_of(mask, inputs)
         tokens = as_tokens(self, inputs, token_mask)
 
         routed, routed_mask = self._routed(tokens, token_mask, inputs)
         own = self._route(routed, routed_mask, inputs, training, token_ids)
-        routing = shown(self, "router", own, routed_mask, training)
+        routing = apply_hooks(self, "router", own, routed_mask, training)
         most_open = self.router.most_open(ops.shape(self._seen(routed, inputs)), training)
         capacity = self._capacity(routing["is_open"], training)
         plan = self.dispatcher.plan(
@@ -192,7 +202,7 @@ class MixtureOfExperts(OneGateMixture):
             capacity=capacity,
             order=None if capacity is None else self._order(routing),
             few_open=not self.router.always_open and self.router.slots >= _MANY_SLOTS,
-            # Of a routing that was put in place of its own, the router does not know.
+            # A bound of the router does not hold for a routing that a hook put in its place.
             most_open=most_open if routing is own else None,
         )
         if self._by_example:
@@ -204,7 +214,9 @@ class MixtureOfExperts(OneGateMixture):
         outputs = ops.cast(outputs, self.compute_dtype)
 
         if self.shared_expert is not None:
-            shared = call_masked(self.shared_expert, ops.reshape(tokens, ops.shape(inputs)), mask)
+            shared = call_with_mask(
+                self.shared_expert, ops.reshape(tokens, ops.shape(inputs)), mask
+            )
             outputs = outputs + ops.cast(shared, self.compute_dtype)
         if training:
             kept, examples = ops.sum(plan.group_sizes), ops.shape(inputs)[0]
@@ -221,13 +233,13 @@ class MixtureOfExperts(OneGateMixture):
         return self.experts.route_by == "example"
 
     def _routed(self, tokens, token_mask, inputs):
-        """What the router sees, `[N, D]`, and its mask: tokens, or the means of examples."""
+        """Returns the input of the router, `[N, D]`, and its mask: tokens, or means of examples."""
         if self._by_example:
             return as_examples(tokens, token_mask, ops.shape(inputs))
         return tokens, token_mask
 
     def _seen(self, routed, inputs):
-        """What the router sees, with the axes of the inputs where tokens are routed."""
+        """Returns the input of the router, with the axes of the inputs if tokens are routed."""
         return routed if self._by_example else inputs
 
     def _route(self, routed, mask, inputs, training=None, token_ids=None):
@@ -236,13 +248,13 @@ class MixtureOfExperts(OneGateMixture):
             given["token_ids"] = token_ids
             if not self.router.takes_token_ids:
                 raise ValueError(
-                    f"A {type(self.router).__name__} uses no `token_ids`. Leave them out."
+                    f"A {type(self.router).__name__} does not use `token_ids`. Leave them out."
                 )
         arguments = self.router.call_arguments(self._seen(routed, inputs), **given)
         return self.router(routed, mask=mask, training=training, **arguments)
 
     def _of_examples(self, tokens, token_mask, inputs, plan, routing, training):
-        """What the experts make of whole examples."""
+        """Returns the combined outputs of experts of whole examples."""
         examples = ops.reshape(tokens, ops.shape(inputs))
         mask = None if token_mask is None else ops.reshape(token_mask, ops.shape(inputs)[:-1])
         rows = self.dispatcher.compute(self.experts, examples, plan, mask, training)
@@ -252,12 +264,12 @@ class MixtureOfExperts(OneGateMixture):
         return outputs
 
     def _keeps_positions(self, input_shape, output_shape):
-        """Whether the experts have an output for each position of their input."""
+        """Whether the experts return one output for each position of their input."""
         return not self._by_example or (
             self.experts.passes_mask and tuple(input_shape[:-1]) == tuple(output_shape[:-1])
         )
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         if previous_mask is None:
             return None
         output_shape = self.compute_output_shape(inputs.shape)
@@ -271,7 +283,7 @@ class MixtureOfExperts(OneGateMixture):
         return expert_capacity(factor, assignments, self.num_experts)
 
     def _order(self, routing):
-        """The order in which assignments take their places."""
+        """Returns the order in which assignments fill the experts, or `None` for the tokens'."""
         index, scores = routing["expert_index"], routing["scores"]
         if self.drop_order == "score":
             return order_by_score(ops.take_along_axis(scores, index, axis=-1))
@@ -286,13 +298,13 @@ class MixtureOfExperts(OneGateMixture):
             )
         if drop_order != "position" and self.capacity_factor is self.eval_capacity_factor is None:
             raise ValueError(
-                "`drop_order` has no effect where nothing is dropped. Give a `capacity_factor` or "
+                "`drop_order` has no effect if nothing is dropped. Pass a `capacity_factor` or "
                 f"an `eval_capacity_factor`. Received: drop_order={drop_order!r}."
             )
         return drop_order
 
-    def gate_weights(self, inputs, mask=None, token_ids=None):
-        """The weight that the router gives to each expert, outside training.
+    def gate_weights(self, inputs: Any, mask: Any = None, token_ids: Any = None) -> dict[str, Any]:
+        """Returns the weight that the router gives to each expert, outside training.
 
         Args:
             inputs: As for a call.
@@ -311,46 +323,62 @@ class MixtureOfExperts(OneGateMixture):
         routing = self._route(*routed, inputs, token_ids=token_ids)
         return {"router": by_expert(routing, self.router)[0]}
 
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the matmuls that one token meets, without the shared
-        expert; `None` where those of a template are not known."""
-        return self._flops(input_dim, self.experts.flops_per_row(input_dim))
+    def flops_per_token(self, input_dim: int) -> int | None:
+        """Counts the multiplications and additions of the matmuls for one token.
 
-    def flops_per_example(self, input_shape):
-        """The same for one example `[B, ..., D]`; the first axis does not matter."""
+        They are those of the router, of `experts_per_token` experts and of the shared expert.
+        Returns `None` if those of a template or of the shared expert are not known.
+        """
+        return self._flops((None, input_dim), self.experts.flops_per_row(input_dim))
+
+    def flops_per_example(self, input_shape: tuple[int | None, ...]) -> int | None:
+        """Counts the same for one example `[B, ..., D]`; the first axis does not matter."""
         if self._by_example:
-            return self._flops(input_shape[-1], self.experts.flops_per_example(input_shape))
-        flops = self.flops_per_token(input_shape[-1])
+            return self._flops(input_shape, self.experts.flops_per_example(input_shape))
+        expert = self.experts.flops_per_row(input_shape[-1])
         positions = input_shape[1:-1]
-        return None if None in (flops, *positions) else flops * math.prod(positions)
+        if None in positions:
+            return None
+        return self._flops(input_shape, expert, math.prod(positions))
 
-    def _flops(self, input_dim, expert):
-        if expert is None:
+    def _flops(
+        self, input_shape: tuple[int | None, ...], expert: int | None, tokens: int = 1
+    ) -> int | None:
+        """Adds up router, experts and shared expert, from the operations of one expert."""
+        shared = 0
+        if self.shared_expert is not None:
+            shared = layer_flops(self.shared_expert, input_shape)
+        if None in (expert, shared):
             return None
         experts = round(self.router.experts_per_token * expert)
-        return self.router.flops_per_token(input_dim) + experts
+        return tokens * (self.router.flops_per_token(input_shape[-1]) + experts) + shared
 
-    def total_params(self):
-        """The number of weights, without what is remembered of the routing."""
+    def total_params(self) -> int:
+        """Counts the weights, without the statistics of the routing."""
         return self._params_beside_experts() + self.experts.count_params()
 
-    def active_params(self):
-        """The number of weights that one token meets."""
+    def active_params(self) -> int:
+        """Counts the weights that one token uses."""
         active = self.experts.active_params(self.router.experts_per_token)
         return self._params_beside_experts() + active
 
-    def _params_beside_experts(self):
+    def _params_beside_experts(self) -> int:
         shared = self.shared_expert.count_params() if self.shared_expert is not None else 0
         return self.router.matrix_params() + shared
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if self._by_example:
             return (input_shape[0], *self.experts.output_shape(tuple(input_shape))[1:])
         return (*input_shape[:-1], self.experts.output_width(input_shape[-1]))
 
     def compute_output_spec(
-        self, inputs, mask=None, training=None, return_routing=False, token_ids=None
-    ):
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+        token_ids: Any = None,
+    ) -> Any:
         outputs = keras.KerasTensor(
             self.compute_output_shape(inputs.shape), dtype=self.compute_dtype
         )
@@ -361,7 +389,7 @@ class MixtureOfExperts(OneGateMixture):
         flat = keras.KerasTensor((tokens, inputs.shape[-1]), dtype=self.compute_dtype)
         return outputs, self.router.compute_output_spec(flat)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -376,7 +404,7 @@ class MixtureOfExperts(OneGateMixture):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "MixtureOfExperts":
         config = dict(config)
         for name in ("experts", "router", "shared_expert"):
             config[name] = keras.saving.deserialize_keras_object(config[name])

@@ -1,69 +1,68 @@
 """MultiGateMixtureOfExperts: several gates over banks of experts, for several tasks."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
-from sparse_keras.layers import identifiers
-from sparse_keras.layers.experts import EXPERTS, Experts
-from sparse_keras.layers.mixtures.arguments import (
-    claim,
+from sparse_keras.layers.experts.base import check_takes_tokens
+from sparse_keras.layers.mixtures.mixture import Mixture
+from sparse_keras.layers.mixtures.resolve import (
     refuse_token_ids,
-    token_bank_of,
-    with_own_seeds,
+    resolve_banks,
+    resolve_routers,
+    resolve_visible,
 )
-from sparse_keras.layers.mixtures.mixture import (
-    Mixture,
+from sparse_keras.layers.mixtures.routing_hooks import apply_hooks
+from sparse_keras.layers.mixtures.tokens import (
     as_tokens,
     by_expert,
     check_input_shape,
     token_mask_of,
-    variable_name,
 )
-from sparse_keras.layers.mixtures.routing_hooks import shown
-from sparse_keras.layers.routers import router_from
+from sparse_keras.layers.routers import Router
 from sparse_keras.layers.routers.routing import every_slot, open_slots
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class MultiGateMixtureOfExperts(Mixture):
-    """Mixes the same experts in several ways: one gate, and one output, for each task.
+    """Mixes the same experts in several ways, with one gate and one output for each task.
 
         y_gate = sum over the experts e that are visible to the gate of weight_gate,e * expert_e(x)
 
     One bank that all gates see is MMoE. Several banks, of which a gate sees some, are the
-    customized gate control (CGC) of PLE. An expert computes a token once, for all gates that chose
-    it, and not at all if none did. What the gates combine then is `[S, N, output width]` numbers of
-    each bank, S being E, or the sum of the gates' k if that is less.
+    customized gate control (CGC) of PLE. An expert computes a token once for all gates that chose
+    it, and not at all if none did. The gates combine `[S, N, output width]` numbers of each bank,
+    S being the smaller of E and the sum of the gates' k.
 
     Args:
         experts: An expert bank, such as `DenseExperts(num_experts=8, units=16)`; or a dict from
             names to banks, the groups of experts.
-        routers: Dict from the name of each gate (a task, as a rule) to its router, or to what a
-            router is made from: `dict.fromkeys(tasks, "dense")`.
-        visible: Optional dict from a gate's name to a list of the groups that it sees. A gate that
-            is not in it sees all. Its experts are numbered in the order of `experts`.
+        routers: Dict from the name of each gate, usually a task, to its router, the name of one, or
+            a dict with that name under `"type"`; such as `dict.fromkeys(tasks, "dense")`.
+        visible: Optional dict from a gate's name to the list of groups that it sees. A gate that is
+            not in it sees all groups. Experts are numbered in the order of `experts`.
 
     Call arguments:
         inputs: Tensor `[..., D]` of rank 2, 3 or 4, the input of all experts and all gates. Or a
-            dict of such tensors, which differ in their last axis at most: one under the name of
-            each group, for its experts, and one under the name of each gate, for its router. (A
-            group and a gate of the same name have the same input.)
+            dict of such tensors, of which only the last axes may differ: one under the name of each
+            group, for its experts, and one under the name of each gate, for its router. (A group
+            and a gate of the same name have the same input.)
         mask: Optional bool tensor with the leading axes of `inputs` (or the first of them). Tokens
-            where it is False are padding: they are routed nowhere, and get zeros.
+            where it is False are padding: they reach no expert, and get zeros.
         training: Whether the call is part of training. Auxiliary losses are added and statistics
             updated only then.
         return_routing: Whether to return the routings as well.
 
     Output shape:
-        A dict with a tensor for each gate: the shape of `inputs` with the width of the experts that
-        the gate sees as last axis. With `return_routing=True` the pair of it and a dict from gates
-        to routings, as routers return them.
+        A dict with a tensor for each gate: the shape of `inputs`, except that the last axis is the
+        output width of the experts that the gate sees. With `return_routing=True`, a pair of it and
+        a dict from gates to routings, as routers return them.
 
     Raises:
-        ValueError: If names are unknown, numbers of experts or widths disagree, or the rank of the
-            input is not 2, 3 or 4.
+        ValueError: If names are unknown, if numbers of experts or widths differ, or if the rank of
+            the input is not 2, 3 or 4.
 
     Example:
 
@@ -80,44 +79,50 @@ class MultiGateMixtureOfExperts(Mixture):
         [PLE](https://doi.org/10.1145/3383313.3412236), section 4.
     """
 
-    def __init__(self, experts, routers, visible=None, **kwargs):
+    def __init__(
+        self,
+        experts: Any,
+        routers: dict[str, Any],
+        visible: dict[str, list[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.experts = _banks(experts, kwargs.get("dtype"))
+        self.experts = resolve_banks(experts, kwargs.get("dtype"))
         for bank in self.experts.values():
-            token_bank_of(self, bank)
-        self.routers = _routers(routers)
+            check_takes_tokens(self, bank)
+        self.routers = resolve_routers(routers)
         refuse_token_ids(self, *self.routers.values())
-        self.visible = _visible(visible, self.experts, self.routers)
+        self.visible = resolve_visible(visible, self.experts, self.routers)
         for gate, router in self.routers.items():
             router.set_num_experts(sum(self.experts[group].num_experts for group in self._of(gate)))
         self.supports_masking = True
-        claim(*self.experts.values(), *self.routers.values())
+        self.own(*self.experts.values(), *self.routers.values())
 
     @property
-    def gates(self):
+    def gates(self) -> dict[str, Router]:
         return self.routers
 
     def _of(self, gate):
-        """The groups that a gate sees, in the order of its experts."""
+        """Lists the groups that a gate sees, in the order of its experts."""
         return self.visible.get(gate, list(self.experts))
 
     def _places(self, gate):
-        """Dict from each group that a gate sees to the slice of the gate's experts."""
+        """Returns a dict from each group that a gate sees to the slice of the gate's experts."""
         places, start = {}, 0
         for group in self._of(gate):
             stop = start + self.experts[group].num_experts
             places[group], start = slice(start, stop), stop
         return places
 
-    def expert_names(self, gate):
-        """The names of a gate's experts, such as `["experts_0", "experts_1"]`, in their order."""
+    def expert_names(self, gate: str) -> list[str]:
+        """Lists the names of a gate's experts, such as `["experts_0", "experts_1"]`, in order."""
         return [
             f"{group}_{e}"
             for group in self._of(gate)
             for e in range(self.experts[group].num_experts)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shapes = self._by_name(input_shape)
         for name, shape in shapes.items():
             check_input_shape(self, shape)
@@ -135,7 +140,13 @@ class MultiGateMixtureOfExperts(Mixture):
         self.add_statistics()
         self.built = True
 
-    def call(self, inputs, mask=None, training=None, return_routing=False):
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+    ) -> Any:
         first = keras.tree.flatten(inputs)[0]
         token_mask = self._token_mask(mask, first)
         if isinstance(inputs, dict):
@@ -154,7 +165,7 @@ class MultiGateMixtureOfExperts(Mixture):
                 training=training,
                 **router.call_arguments(first),
             )
-            routings[gate] = shown(self, gate, routing, token_mask, training)
+            routings[gate] = apply_hooks(self, gate, routing, token_mask, training)
             weights[gate], opened[gate] = by_expert(routings[gate], router)
         outputs = {}
         for group, bank in self.experts.items():
@@ -187,9 +198,9 @@ class MultiGateMixtureOfExperts(Mixture):
             training: As in `call`.
 
         Returns:
-            Outputs `[S, N, B]`, zeros where no gate opened the expert (or, if all are open but to
-            padding, anything: no weight is there), and the expert of each slot, int32 `[N, S]`, or
-            `None`: slot e is expert e.
+            Outputs `[S, N, B]`, zeros where no gate opened the expert (if a gate opens all experts,
+            rows of padding may hold anything, as their weight is 0), and the expert of each slot,
+            int32 `[N, S]`, or `None` if slot e is expert e.
         """
         num_experts, num_tokens = bank.num_experts, ops.shape(tokens)[0]
         if any(_opens_all(self.routers[gate]) for gate in gates):
@@ -214,18 +225,18 @@ class MultiGateMixtureOfExperts(Mixture):
         return self.dispatcher.collect(rows, plan), index
 
     def _slots(self, bank, gates):
-        """The most experts of a bank that the gates open together."""
+        """Returns the most experts of a bank that the gates open together."""
         return min(bank.num_experts, sum(self.routers[gate].slots for gate in gates))
 
     def _record(self, routings, opened, token_mask, examples):
-        found = []
+        losses = []
         for gate in self.routers:
             load = ops.sum(ops.cast(opened[gate], "float32"), axis=0)
             loss = self.record(gate, routings[gate], load, ops.sum(load), token_mask, examples)
             if loss is not None:
-                found.append(loss)
-        if found:
-            self.add_loss(sum(found))
+                losses.append(loss)
+        if losses:
+            self.add_loss(sum(losses))
 
     def _unflatten(self, outputs, inputs):
         outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], outputs.shape[-1]))
@@ -235,14 +246,14 @@ class MultiGateMixtureOfExperts(Mixture):
     def _names(self):
         return list(dict.fromkeys([*self.experts, *self.routers]))
 
-    def pack_inputs(self, tensors):
+    def pack_inputs(self, tensors: list[Any]) -> Any:
         if len(tensors) == 1:
             return tensors[0]
         # Keras flattens a dict in the order of its sorted keys.
         return dict(zip(sorted(self._names), tensors, strict=True))
 
     def _by_name(self, inputs):
-        """What each group and each gate gets, by name: tensors or shapes."""
+        """Returns the input, a tensor or a shape, of each group and each gate by name."""
         names = self._names
         if not isinstance(inputs, dict):
             return dict.fromkeys(names, inputs)
@@ -254,15 +265,15 @@ class MultiGateMixtureOfExperts(Mixture):
         return {name: inputs[name] for name in names}
 
     def _token_mask(self, mask, inputs):
-        """The mask of the tokens, bool `[N]`: of several, which Keras passes, what all allow."""
-        masks = [one for one in keras.tree.flatten(mask) if one is not None]
-        masks = [token_mask_of(one, inputs) for one in masks]
+        """Returns the mask of the tokens, bool `[N]`: True where the masks of all inputs are."""
+        masks = [part for part in keras.tree.flatten(mask) if part is not None]
+        masks = [token_mask_of(part, inputs) for part in masks]
         if not masks:
             return None
         return ops.all(ops.stack(masks), axis=0) if len(masks) > 1 else masks[0]
 
-    def gate_weights(self, inputs, mask=None):
-        """The weight that each gate gives to each of its experts, outside training.
+    def gate_weights(self, inputs: Any, mask: Any = None) -> dict[str, Any]:
+        """Returns the weight that each gate gives to each of its experts, outside training.
 
         Args:
             inputs: As for a call.
@@ -270,7 +281,7 @@ class MultiGateMixtureOfExperts(Mixture):
 
         Returns:
             Dict from gates to float32 `[N, E]`, the N tokens in the order of the flattened input.
-            `expert_names` tells the experts' order.
+            The experts are in the order of `expert_names`.
         """
         if not self.built:
             self.build(keras.tree.map_structure(lambda tensor: tuple(tensor.shape), inputs))
@@ -289,13 +300,15 @@ class MultiGateMixtureOfExperts(Mixture):
             for gate, router in self.routers.items()
         }
 
-    def routing_statistics(self):
-        """Dict from each gate to what it recorded in training since the last reset, as
-        `statistics.summarize` says."""
+    def routing_statistics(self) -> dict[str, Any]:
+        """Returns a dict from each gate to its statistics since the last reset.
+
+        They are what `statistics.summarize` returns.
+        """
         return {gate: self.statistics[gate].summarize() for gate in self.routers}
 
-    def flops_per_token(self, input_dim):
-        """Multiplications and additions of the matmuls that one token meets at most.
+    def flops_per_token(self, input_dim: Any) -> int | None:
+        """Counts the multiplications and additions of the matmuls for one token, at most.
 
         Args:
             input_dim: Width of the input; or a dict with that of each group and gate.
@@ -307,22 +320,22 @@ class MultiGateMixtureOfExperts(Mixture):
             for group, count in self._most_open(widths).items()
         )
 
-    def total_params(self):
-        """The number of weights, without what is remembered of the routing."""
+    def total_params(self) -> int:
+        """Counts the weights, without the statistics of the routing."""
         routers = sum(router.matrix_params() for router in self.routers.values())
         return routers + sum(bank.count_params() for bank in self.experts.values())
 
-    def active_params(self):
-        """The number of weights that one token meets at most."""
+    def active_params(self) -> int:
+        """Counts the weights that one token uses at most."""
         routers = sum(router.matrix_params() for router in self.routers.values())
         return routers + sum(
             self.experts[group].active_params(count) for group, count in self._most_open().items()
         )
 
     def _most_open(self, widths=None):
-        """The experts of each group that a token meets at most, the costliest groups first.
+        """Returns the most experts of each group that one token uses, the costliest groups first.
 
-        Gates that choose k experts each may agree or not; this is the cost if they do not.
+        Gates may choose the same experts or not; this counts them as different.
         """
         left = sum(router.experts_per_token for router in self.routers.values())
 
@@ -338,7 +351,7 @@ class MultiGateMixtureOfExperts(Mixture):
             left -= counts[group]
         return counts
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shapes = self._by_name(input_shape)
         outputs = {}
         for gate in self.routers:
@@ -347,7 +360,13 @@ class MultiGateMixtureOfExperts(Mixture):
             outputs[gate] = (*shapes[gate][:-1], width)
         return outputs
 
-    def compute_output_spec(self, inputs, mask=None, training=None, return_routing=False):
+    def compute_output_spec(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+    ) -> Any:
         shapes = keras.tree.map_structure(lambda tensor: tuple(tensor.shape), inputs)
         outputs = {
             gate: keras.KerasTensor(shape, dtype=self.compute_dtype)
@@ -363,11 +382,11 @@ class MultiGateMixtureOfExperts(Mixture):
                 routings[gate] = self.routers[gate].compute_output_spec(flat)
         return outputs, routings
 
-    def compute_mask(self, inputs, previous_mask):
-        masks = [one for one in keras.tree.flatten(previous_mask) if one is not None]
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        masks = [mask for mask in keras.tree.flatten(previous_mask) if mask is not None]
         return dict.fromkeys(self.routers, masks[0]) if masks else None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -377,7 +396,7 @@ class MultiGateMixtureOfExperts(Mixture):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "MultiGateMixtureOfExperts":
         config = dict(config)
         for key in ("experts", "routers"):
             config[key] = {
@@ -389,50 +408,3 @@ class MultiGateMixtureOfExperts(Mixture):
 
 def _opens_all(router):
     return router.always_open and router.slots_are_experts
-
-
-def _banks(experts, dtype):
-    if isinstance(experts, (Experts, str)) or not isinstance(experts, dict) or "type" in experts:
-        experts = {"experts": experts}
-    if not experts:
-        raise ValueError("`experts` must be a bank, or a dict of banks. Received: an empty dict.")
-    banks = {}
-    for group, bank in experts.items():
-        name = variable_name(group if group.endswith("experts") else f"{group}_experts")
-        bank = with_own_seeds(bank, group)
-        banks[group] = identifiers.get(
-            bank, EXPERTS, Experts, "an expert bank", name=name, dtype=dtype
-        )
-    return banks
-
-
-def _routers(routers):
-    if not isinstance(routers, dict) or not routers:
-        raise ValueError(
-            "`routers` must be a dict with a router for each gate, such as "
-            f"{{'income': 'dense', 'married': 'dense'}}. Received: {routers!r}."
-        )
-    return {
-        gate: router_from(with_own_seeds(router, gate), name=variable_name(f"{gate}_router"))
-        for gate, router in routers.items()
-    }
-
-
-def _visible(visible, experts, routers):
-    visible = {} if visible is None else {gate: list(groups) for gate, groups in visible.items()}
-    for gate, groups in visible.items():
-        if gate not in routers:
-            raise ValueError(
-                f"`visible` names the gate {gate!r}. The gates are {list(routers)}, the keys of "
-                "`routers`."
-            )
-        unknown = [group for group in groups if group not in experts]
-        if unknown or not groups or len(set(groups)) < len(groups):
-            raise ValueError(
-                f"`visible` must name some of the groups {list(experts)}, each once. Received: "
-                f"{groups} for the gate {gate!r}."
-            )
-    # The order of a gate's experts is that of the groups, however `visible` was written.
-    return {
-        gate: [group for group in experts if group in groups] for gate, groups in visible.items()
-    }

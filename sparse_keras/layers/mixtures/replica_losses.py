@@ -13,7 +13,7 @@ from typing import Any
 
 
 class ReplicaLosses:
-    """What Keras needs of `Layer._losses`, the list behind `add_loss`, for each thread by itself.
+    """The list behind `add_loss`, one for each thread; see `keras_private.set_loss_list`.
 
     It is not a `list`, which Keras would copy into one of its own.
     """

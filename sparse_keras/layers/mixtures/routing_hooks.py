@@ -1,29 +1,37 @@
-"""Hooks on routings: what a router decided can be seen, or replaced, before tokens are sent.
+"""Hooks on routings, which read or replace the decision of a router before tokens are dispatched.
 
-Each mixture shows every routing to the hooks in place, after its router and before it dispatches:
+Each mixture passes every routing to the hooks, after its router and before its dispatcher:
 
-    def show(layer, gate, routing, mask, training):
-        found.append(values_of(routing["expert_index"], "my function"))
+    def collect(layer, gate, routing, mask, training):
+        indices.append(values_of(routing["expert_index"], "my function"))
 
-    with hooked(show), eagerly(model):
+    with hooked(collect), eagerly(model):
         model.predict(x)
 
-A hook is Python: it runs when Keras runs Python, which in a compiled function is once, while it is
-traced, with tensors that have no values. `eagerly(model)` makes `fit`, `evaluate` and `predict` of
-a model run each step in Python for a while.
+A hook is a Python function. In a compiled function, Python runs only once, when the function is
+traced, with tensors that have no values. Inside `eagerly(model)`, `fit`, `evaluate` and `predict`
+of the model run each step in Python.
 """
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
 
 from sparse_keras._internal import keras_private
 from sparse_keras.ops.backend import concrete
 
-_HOOKS = []  # A list, not a context variable: replicas of a strategy run in other threads.
+Hook = Callable[[Any, str, dict[str, Any], Any, bool | None], dict[str, Any] | None]
+
+# A list, not a context variable: replicas of a strategy run in other threads.
+_HOOKS: list[Hook] = []
 
 
 @contextlib.contextmanager
-def hooked(hook):
-    """Shows each routing of every mixture to a hook.
+def hooked(hook: Hook) -> Iterator[Hook]:
+    """Passes each routing of every mixture to a hook.
 
     Args:
         hook: Called as `hook(layer, gate, routing, mask, training)`: the Mixture, the gate's name
@@ -38,8 +46,10 @@ def hooked(hook):
         _HOOKS.remove(hook)
 
 
-def shown(layer, gate, routing, mask, training):
-    """The routing after all hooks. Mixtures call this; nobody else need."""
+def apply_hooks(
+    layer: Any, gate: str, routing: dict[str, Any], mask: Any, training: bool | None
+) -> dict[str, Any]:
+    """Returns the routing after all hooks."""
     if keras_private.infers_shapes():
         return routing  # Nothing is routed.
     for hook in tuple(_HOOKS):
@@ -48,15 +58,15 @@ def shown(layer, gate, routing, mask, training):
     return routing
 
 
-def values_of(tensor, purpose):
-    """A tensor's values, a NumPy array.
+def values_of(tensor: Any, purpose: str) -> np.ndarray | None:
+    """Returns the values of a tensor as a NumPy array.
 
     Args:
         tensor: Tensor, or `None`, which is returned.
-        purpose: What needs them, for the error message.
+        purpose: What needs the values, for the error message.
 
     Raises:
-        ValueError: If a function is being traced, so that there are no values.
+        ValueError: If the tensor has no values because a function is being traced.
     """
     if tensor is None:
         return None
@@ -65,17 +75,17 @@ def values_of(tensor, purpose):
         raise ValueError(
             f"{purpose} needs a model that runs eagerly, and this call is inside a compiled "
             "function (`tf.function`, `jax.jit`, `jax.vmap` or `torch.compile`), which runs Python "
-            "only once. Call the model itself, or `fit`, `evaluate` or `predict` of the very model "
-            "that was given, which run eagerly meanwhile."
+            "only once. Call the model itself, or `fit`, `evaluate` or `predict` of the model that "
+            "was passed, which run eagerly inside the `with` block."
         )
     return values
 
 
 @contextlib.contextmanager
-def eagerly(model):
-    """Makes `fit`, `evaluate` and `predict` of a model run eagerly, and gives back what was.
+def eagerly(model: keras.layers.Layer) -> Iterator[None]:
+    """Makes `fit`, `evaluate` and `predict` of a model run eagerly inside a `with` block.
 
-    Its compiled functions are kept aside: no time is spent on tracing them again.
+    The compiled functions of the model are restored afterwards, without tracing them again.
     """
     names = ("run_eagerly", "train_function", "test_function", "predict_function")
     before = {name: getattr(model, name) for name in names if hasattr(model, name)}

@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.layers.mixtures.mixture import variable_name
+from sparse_keras.layers.names import variable_name
 
 _MIN_WEIGHT = 1e-3
 

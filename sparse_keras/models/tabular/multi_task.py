@@ -9,7 +9,7 @@ in it only.
 import keras
 
 from sparse_keras import tasks as known_tasks
-from sparse_keras.layers.mixtures.mixture import variable_name
+from sparse_keras.layers.names import variable_name
 from sparse_keras.models.tabular.features import table_features
 
 

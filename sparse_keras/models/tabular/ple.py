@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparse_keras.layers import MultiGateMixtureOfExperts
-from sparse_keras.layers.mixtures.arguments import with_own_seeds
+from sparse_keras.layers.mixtures.resolve import with_own_seeds
 from sparse_keras.models.tabular.multi_task import multi_task_model
 
 if TYPE_CHECKING:

@@ -135,10 +135,6 @@ def test_mistakes():
         shared(router=["top_k"])
     with pytest.raises(ValueError, match="router of its own"):
         shared(router=MixtureOfExperts(MLPExperts(4, 8)).router)
-    bank = MLPExperts(4, 8)
-    DepthSharedMixtureOfExperts(bank, 2)
-    with pytest.raises(ValueError, match="already part"):
-        MixtureOfExperts(bank)
 
 
 def test_masks():

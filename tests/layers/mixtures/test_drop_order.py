@@ -112,5 +112,5 @@ def test_a_compiled_model_keeps_the_same():
 def test_wrong_orders():
     with pytest.raises(ValueError, match="must be one of .*'batch_priority'"):
         MixtureOfExperts(DenseExperts(4, 3), capacity_factor=1.0, drop_order="weight")
-    with pytest.raises(ValueError, match="no effect where nothing is dropped"):
+    with pytest.raises(ValueError, match="no effect if nothing is dropped"):
         MixtureOfExperts(DenseExperts(4, 3), drop_order="score")

@@ -113,7 +113,7 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="leading axes of the inputs"):
         layer(draw(2, 5, 6), token_ids=np.zeros(10, "int32"))
     other = MixtureOfExperts(DenseExperts(4, 3), router=TopKRouter(1))
-    with pytest.raises(ValueError, match="A TopKRouter uses no `token_ids`"):
+    with pytest.raises(ValueError, match="A TopKRouter does not use `token_ids`"):
         other(draw(5, 6), token_ids=np.zeros(5, "int32"))
     with pytest.raises(ValueError, match="Received: balance_loss=0.1"):
         HashRouter(9, balance_loss=0.1)

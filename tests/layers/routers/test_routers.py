@@ -179,8 +179,9 @@ def test_costs():
     """By hand: D = 6, E = 4, K = 2, units 3."""
     layer = MixtureOfExperts(DenseExperts(4, 3), shared_expert=keras.layers.Dense(3))
     layer.build((None, 6))
-    # Router 2 * 6 * 4, experts 2 * (2 * 6 * 3).
-    assert layer.flops_per_token(6) == 48 + 72
+    # Router 2 * 6 * 4, experts 2 * (2 * 6 * 3), shared 2 * 6 * 3.
+    assert layer.flops_per_token(6) == 48 + 72 + 36
+    assert layer.flops_per_example((None, 5, 6)) == 5 * (48 + 72 + 36)
     # Router 6 * 4, shared 6 * 3 + 3, two experts of 6 * 3 + 3.
     assert layer.active_params() == 24 + 21 + 42
     # All four experts, and the statistics, which are not trainable.
