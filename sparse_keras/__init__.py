@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from sparse_keras.schema.plugins import register_model as register_model
     from sparse_keras.schema.plugins import register_router as register_router
     from sparse_keras.training.building import build_model as build_model
+    from sparse_keras.training.load_model import load_model as load_model
     from sparse_keras.training.train import Run as Run
-    from sparse_keras.training.train import load_model as load_model
     from sparse_keras.training.train import train as train
 
 __version__ = "0.1.0"
