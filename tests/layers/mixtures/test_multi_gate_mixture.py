@@ -246,7 +246,7 @@ def test_an_expert_computes_a_token_once_for_all_gates(monkeypatch):
 
 
 @pytest.mark.parametrize("router", ["top_k", "dense"])
-@pytest.mark.parametrize("backend_mode", ["graph", "xla"])
+@pytest.mark.parametrize("backend_mode", ["graph", pytest.param("xla", marks=pytest.mark.slow)])
 @pytest.mark.tensorflow
 def test_compiled_equals_eager(router, backend_mode):
     import tensorflow as tf
