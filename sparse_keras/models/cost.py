@@ -13,7 +13,6 @@ from sparse_keras._internal import keras_private
 from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.mixtures.depth_shared_mixture import DepthSharedMixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
-from sparse_keras.layers.tabular.sparse_projection import SparseProjection
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,15 @@ class LayerCost:
     flops: int | None
 
 
-def layer_costs(model):
+def layer_costs(model: keras.Model) -> list[LayerCost]:
     """What each layer of a model costs, in the model's order. Inputs are left out.
 
     Parameters are weights, trainable or not, without what a mixture remembers of its routing.
     FLOPs are the multiplications and additions of matmuls in one forward pass of one example:
     `Dense`, mixtures of experts (routers, the experts a token uses, shared expert) and embeddings
     of numeric columns, once for each position of a sequence. Everything else is small beside them
-    and left out: the lookups of embeddings, and those of a `SparseProjection`, whose number depends
-    on the example.
+    and left out: the lookups of embeddings, and those of layers with sparse inputs, whose number
+    depends on the example.
 
     Args:
         model: A built Functional or Sequential model.
@@ -96,7 +95,7 @@ def _flops_of_calls(layer, calls):
     return total
 
 
-def flops_per_example(model):
+def flops_per_example(model: keras.Model) -> int:
     """Multiplications and additions of all matmuls in one forward pass of one example.
 
     Args:
@@ -121,7 +120,7 @@ def flops_per_example(model):
     return sum(cost.flops for cost in costs)
 
 
-def total_params(model):
+def total_params(model: keras.layers.Layer) -> int:
     """The number of weights that a model owns, trainable or not.
 
     What a mixture remembers of its routing (statistics, a coefficient that adapts) is not one.
@@ -133,7 +132,7 @@ def total_params(model):
     return model.count_params() - sum(remembered)
 
 
-def active_params(model):
+def active_params(model: keras.layers.Layer) -> int:
     """The number of weights that one example meets.
 
     Of each mixture, the router, the shared expert and `experts_per_token` experts count. An
@@ -155,8 +154,8 @@ def active_params(model):
 
 def _flops(layer, inputs):
     """The cost of one example for a layer that gets `inputs`; None if it is not known."""
-    if isinstance(layer, SparseProjection) and inputs.sparse:
-        return 0
+    if getattr(inputs, "sparse", False):
+        return 0  # The layer looks rows of its kernel up; how many depends on the example.
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
