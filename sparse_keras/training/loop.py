@@ -14,18 +14,19 @@ import keras
 import numpy as np
 
 from sparse_keras.data.batches import check_batches
+from sparse_keras.schema.sections.training import EarlyStopping, TrainingConfig
 
 
 def fit(
     model: keras.Model,
     train: keras.utils.PyDataset,
     validation: keras.utils.PyDataset | None,
-    training,
+    training: TrainingConfig,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     *,
     epoch: int = 0,
     batch: int = 0,
-    verbose="auto",
+    verbose: str | int = "auto",
 ) -> keras.callbacks.History:
     """Trains a compiled model as the `training` section of a config says.
 
@@ -86,7 +87,7 @@ def fit(
     return model.history
 
 
-def early_stopping(section, mode: str) -> keras.callbacks.EarlyStopping:
+def early_stopping(section: EarlyStopping, mode: str) -> keras.callbacks.EarlyStopping:
     """The callback of a `training.early_stopping` section.
 
     Args:

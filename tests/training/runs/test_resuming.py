@@ -112,6 +112,7 @@ def half(broken_once, tmp_path):
     return shutil.copytree(broken_once, tmp_path / "half")
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch(whole, tmp_path):
     killed = process(output=str(tmp_path), batch=[4, 3])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -148,6 +149,7 @@ class Batches(keras.callbacks.Callback):
         logs["batches"] = len({batch for batch, _ in self.seen})
 
 
+@pytest.mark.slow
 def test_broken_within_an_epoch(data, tmp_path):
     """Training counts steps; what was broken after a checkpoint within an epoch goes on there."""
     config = load_config(STEPS)
@@ -221,6 +223,7 @@ def test_killed_again_and_again(whole, tmp_path):
     assert_equal(dict(np.load(tmp_path / "state.npz")), final_state(whole))
 
 
+@pytest.mark.slow
 def test_a_half_written_checkpoint_is_passed_over(config, data, half, whole):
     newest = half / "checkpoints" / "epoch_000003.npz"
     newest.write_bytes(newest.read_bytes()[:-1000])
@@ -230,6 +233,7 @@ def test_a_half_written_checkpoint_is_passed_over(config, data, half, whole):
     assert history_of(half) == history_of(whole.path)
 
 
+@pytest.mark.slow
 def test_no_checkpoint_is_left(config, data, half, whole):
     for path in (half / "checkpoints").glob("*.npz"):
         path.write_bytes(b"")
@@ -238,6 +242,7 @@ def test_no_checkpoint_is_left(config, data, half, whole):
     assert_equal(final_state(again), final_state(whole))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_model_is_passed_over(config, data, half, whole, tmp_path):
     wider = load_config({"model.stem": 16})
     other = broken(wider, data, tmp_path / "wider", 3)
@@ -324,6 +329,7 @@ def test_callbacks_go_on(data, tmp_path):
     assert second[2].drawn == first[2].drawn
 
 
+@pytest.mark.slow
 def test_what_the_constructor_of_a_callback_says_is_in_force(config, data, tmp_path):
     folder = broken(config, data, tmp_path, 4, [Memory(factor=1.0)])
     memory = Memory(factor=-1.0)
@@ -373,6 +379,7 @@ def test_killed_after_the_last_epoch(config, data, whole, tmp_path, monkeypatch)
     assert_equal(final_state(again), final_state(whole))
 
 
+@pytest.mark.slow
 def test_seconds_go_on(config, data, half):
     with np.load(half / "checkpoints" / "epoch_000003.npz") as arrays:
         content = json.loads(arrays["content"].tobytes())["dict"]
@@ -402,6 +409,7 @@ def test_what_cannot_be_resumed(config, data, half, whole, tmp_path):
     resumed(resolved, data, half)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_share_a_folder(config, data, half):
     holder = (
         "import pathlib, sys; from sparse_keras.training.runs.lock import only_process\n"
