@@ -14,6 +14,7 @@ import sparse_keras
 from sparse_keras._internal import builders
 from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.schema import plugins
+from sparse_keras.training import load_model as loading
 from sparse_keras.training import train as training
 from sparse_keras.training.runs.folder import reproducing_command, resuming_command
 
@@ -184,7 +185,7 @@ def test_loads_in_a_fresh_process(run, data):
 
 def test_plug_ins_are_known_before_a_model_is_loaded(run, monkeypatch):
     calls = []
-    monkeypatch.setattr(training, "load_installed", lambda: calls.append("installed"))
+    monkeypatch.setattr(loading, "load_installed", lambda: calls.append("installed"))
     monkeypatch.setattr(builders, "import_all", lambda: calls.append("builders"))
     monkeypatch.setattr(keras.models, "load_model", lambda file: calls.append(file.name))
     sparse_keras.load_model(run.path)
