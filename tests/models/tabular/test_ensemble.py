@@ -70,7 +70,7 @@ def test_weights_of_rows_are_refused(tmp_path):
     text = "extends: tabular/sparse_mlp\ndata: {type: csv, path: a.csv, target: y, weight: w}\n"
     (tmp_path / "own.yaml").write_text(text)
     sparse_keras.load_config(tmp_path / "own.yaml")
-    with pytest.raises(ValueError, match="weights of rows do not reach"):
+    with pytest.raises(ValueError, match="row weights are not supported"):
         sparse_keras.load_config(tmp_path / "own.yaml", ["model.ensemble=3"])
 
 
