@@ -51,14 +51,7 @@ SETTINGS = {
     "k": 2,
     "validation_windows": 2048,
 }
-QUICK = {
-    "steps": 4,
-    "epochs": 2,
-    "blocks": 1,
-    "experts": 4,
-    "length": 8,
-    "validation_windows": 64,
-}
+QUICK = {"steps": 4, "epochs": 2, "experts": 4, "length": 8, "validation_windows": 64}
 
 
 def build(settings, alphabet, router):

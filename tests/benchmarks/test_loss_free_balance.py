@@ -54,7 +54,7 @@ def test_a_quick_run(tmp_path):
     for name in study.report.NAMES:
         run = result["runs"][name]
         assert np.isfinite(run["loss"]).all() and len(run["loss"]) == 3
-        assert np.shape(run["violations"]) == (3, 1) and np.shape(run["history"]) == (3, 2)
+        assert np.shape(run["violations"]) == (3, 2) and np.shape(run["history"]) == (3, 2)
     for block in study.report.BLOCKS.values():
         assert block(result)
     assert "</svg>" in file.with_suffix(".svg").read_text()
