@@ -104,7 +104,7 @@ def test_init_tells_a_config_for_a_matrix(run_folder, file, tmp_path, monkeypatc
     matrix = run_folder.parents[1] / file
     assert main(["init", str(matrix), "--target", "y"]) == 2
     told = capsys.readouterr().err
-    assert "sparse matrix, where init expects a table" in told and not list(tmp_path.iterdir())
+    assert "holds a CSR matrix. Expected a table" in told and not list(tmp_path.iterdir())
     text = told[told.index("  version: 1") :].replace("TABLE", "table.csv")
     lines = [line[2:] for line in text.splitlines() if line.startswith("  ")]
     pd.DataFrame({"y": [0, 1] * 30}).to_csv("table.csv", index=False)

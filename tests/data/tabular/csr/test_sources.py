@@ -129,7 +129,7 @@ def test_a_step_is_not_compiled(matrix, tmp_path):
     [
         ("{type: svmlight, path: none.svm}", "no file .*none.svm"),
         ("{type: svmlight, path: zero.svm}", "counts columns from 1.*zero_based"),
-        ("{type: sparse_npz, path: y.csv, targets: y.csv, target: y}", "no matrix of scipy"),
+        ("{type: sparse_npz, path: y.csv, targets: y.csv, target: y}", "not a matrix of scipy"),
         ("{type: sparse_npz, path: x.npz, targets: y.csv, target: z}", "column 'z'.*y"),
         ("{type: sparse_npz, path: x.npz, targets: short.csv, target: y}", "120 rows.*3 targets"),
     ],
