@@ -48,7 +48,7 @@ class Builders(Mapping[str, Callable[..., Any]]):
 # Where our own builders of each kind are, together with those of plug-ins.
 _BUILT_IN = {
     "model": "sparse_keras.models:MODELS",
-    "data": "sparse_keras.data:READERS",
+    "data": "sparse_keras.data:DATASETS",
 }
 
 
@@ -67,9 +67,7 @@ def resolve(reference: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"The builder {reference!r} of a plug-in cannot be imported: {error}"
-        ) from error
+        raise ValueError(f"The builder {reference!r} cannot be imported: {error}") from error
 
 
 def import_all() -> None:

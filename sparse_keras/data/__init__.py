@@ -7,6 +7,7 @@ checked in `misreadings.py`) -> `splits.py` (validation rows) -> `select_columns
 if not all) -> `fitting.py` (statistics of the training rows) -> `features.py` (encoding).
 """
 
+from sparse_keras._internal.builders import Builders
 from sparse_keras.data.batches import ArrayBatches, Batches
 from sparse_keras.data.dataset import Dataset, digest_of, load_data
 from sparse_keras.data.preprocessor import Preprocessor
@@ -22,7 +23,12 @@ from sparse_keras.data.tabular.table import TabularData, load_table
 from sparse_keras.data.tabular.table_files import iter_table, read_table
 from sparse_keras.data.tabular.targets import Target, infer_target
 
+# Data sets that are not tables, by the names that configs use: functions of (section, batch_size,
+# seed) that return a `Dataset`. Tables are read by `READERS` and go through `load_table`.
+DATASETS = Builders("data", {})
+
 __all__ = [
+    "DATASETS",
     "READERS",
     "ArrayBatches",
     "Batches",

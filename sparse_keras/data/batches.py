@@ -70,9 +70,8 @@ class ArrayBatches(keras.utils.PyDataset):
     shuffles the order in which it asks for batches: pass `fit(..., shuffle=False)` to fix that too.
 
     Args:
-        inputs: Dict with "numeric" and/or "categorical" arrays, or "sparse", a CSR matrix whose
-            batches are sparse tensors; as `Features.encode` gives. A model with one input gets the
-            bare array.
+        inputs: Dict of arrays with the examples along the first axis, or of CSR matrices, whose
+            batches are sparse tensors. With one entry, batches hold the bare array.
         targets: Array of encoded targets, one per row; or for several targets a dict of arrays;
             or None, to predict.
         weights: What each row counts, an array; or for several targets a dict with an array for

@@ -30,7 +30,7 @@ class Preprocessor(abc.ABC):
 
         def __init__(self, mean, task):
             self.mean = mean
-            self._task = sparse_keras.tasks.get(task)
+            self._task = task
 
         @property
         def task(self):
@@ -43,7 +43,11 @@ class Preprocessor(abc.ABC):
             return np.asarray(x, "float32") - self.mean
 
         def get_config(self):
-            return {"mean": self.mean, "task": self._task.kind}
+            return {"mean": self.mean, "task": keras.saving.serialize_keras_object(self._task)}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(config["mean"], keras.saving.deserialize_keras_object(config["task"]))
     ```
     """
 

@@ -123,13 +123,13 @@ def flops_per_example(model: keras.Model) -> int:
 def total_params(model: keras.layers.Layer) -> int:
     """The number of weights that a model owns, trainable or not.
 
-    What a mixture remembers of its routing (statistics, a coefficient that adapts) is not one.
+    Statistics of the routing, and a coefficient that a router adapts, are not parameters.
 
     Args:
         model: A built model or layer.
     """
-    remembered = (layer.count_params() - layer.total_params() for layer in mixtures(model))
-    return model.count_params() - sum(remembered)
+    statistics = (layer.count_params() - layer.total_params() for layer in mixtures(model))
+    return model.count_params() - sum(statistics)
 
 
 def active_params(model: keras.layers.Layer) -> int:
@@ -154,11 +154,11 @@ def active_params(model: keras.layers.Layer) -> int:
 
 def _flops(layer, inputs):
     """The cost of one example for a layer that gets `inputs`; None if it is not known."""
-    if getattr(inputs, "sparse", False):
-        return 0  # The layer looks rows of its kernel up; how many depends on the example.
     if isinstance(layer, keras.Model):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
+    if getattr(inputs, "sparse", False):
+        return 0  # The layer looks rows of its kernel up; how many depends on the example.
     tensors = keras.tree.flatten(inputs)
     if isinstance(layer, Mixture):
         inputs = layer.pack_inputs(tensors)

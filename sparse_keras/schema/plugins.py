@@ -190,13 +190,15 @@ def _check(choice, section, builder):
     what = f"The section of a plug-in ({choice.kind})"
     if not (isinstance(section, type) and issubclass(section, choice.base)):
         base = choice.base.__name__
-        raise ValueError(f"{what} must derive from sparse_keras.schema.{base}. Got: {section!r}.")
+        raise ValueError(
+            f"{what} must derive from sparse_keras.schema.{base}. Received: {section!r}."
+        )
     try:
         name = tag(section)
     except (KeyError, ValueError, TypeError):
         raise ValueError(
             f"{what} must have a field `type` with a single name, such as `type: Literal['mine'] = "
-            f"Field('mine', description='...')`. Got: {section.__name__}."
+            f"Field('mine', description='...')`. Received: {section.__name__}."
         ) from None
     if section.model_fields["type"].is_required():
         raise ValueError(f"{what} must have a default for `type`. {section.__name__} has none.")
@@ -212,5 +214,5 @@ def _check(choice, section, builder):
     if not (callable(builder) or is_reference):
         raise ValueError(
             f"The builder of {name!r} must be callable, or a string 'module:attribute'. "
-            f"Got: {builder!r}."
+            f"Received: {builder!r}."
         )

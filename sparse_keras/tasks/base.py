@@ -33,8 +33,8 @@ class Task(abc.ABC):
     kind: ClassVar[str]
     # The losses of a config, by `type`, that train this task; the first is the default.
     LOSSES: ClassVar[tuple[str, ...]] = ()
-    # Metrics of which larger values are better; of all others smaller ones are.
-    HIGHER_IS_BETTER: ClassVar[tuple[str, ...]] = ()
+    # Whether the best value of each metric is the "max" or the "min".
+    DIRECTIONS: ClassVar[dict[str, str]] = {}
 
     @property
     @abc.abstractmethod
@@ -141,10 +141,14 @@ class Task(abc.ABC):
     def directions(self) -> dict[str, str]:
         """Returns, for each loss and metric that training logs, whether its best value is the
         "min" or the "max"."""
-        return {"loss": "min"} | {
-            metric.name: "max" if metric.name in self.HIGHER_IS_BETTER else "min"
-            for metric in self.metrics()
-        }
+        names = [metric.name for metric in self.metrics()]
+        missing = [name for name in names if name not in self.DIRECTIONS]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__}.DIRECTIONS must say for each metric whether its best value "
+                f"is the 'max' or the 'min'. It lacks {', '.join(missing)}."
+            )
+        return {"loss": "min"} | {name: self.DIRECTIONS[name] for name in names}
 
     def empty_predictions(self) -> Any:
         """What a model predicts for no examples."""

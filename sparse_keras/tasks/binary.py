@@ -26,7 +26,7 @@ class Binary(Task):
 
     kind: ClassVar[str] = "binary"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
-    HIGHER_IS_BETTER: ClassVar[tuple[str, ...]] = ("accuracy", "auc")
+    DIRECTIONS: ClassVar[dict[str, str]] = {"accuracy": "max", "auc": "max"}
 
     def __post_init__(self):
         object.__setattr__(self, "classes", as_classes(self.classes, "classes", 2))

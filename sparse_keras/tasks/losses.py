@@ -61,7 +61,8 @@ class OneHotLoss(_LossOfLoss):
         self.num_classes = num_classes
 
     def call(self, y_true, y_pred):
-        classes = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
+        shape = keras.ops.shape(y_pred)[:-1]  # Targets may be [N] or [N, 1].
+        classes = keras.ops.reshape(keras.ops.cast(y_true, "int32"), shape)
         return self.loss.call(keras.ops.one_hot(classes, self.num_classes), y_pred)
 
     def get_config(self):

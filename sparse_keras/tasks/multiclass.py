@@ -28,7 +28,11 @@ class Multiclass(Task):
 
     kind: ClassVar[str] = "multiclass"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
-    HIGHER_IS_BETTER: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "balanced_accuracy")
+    DIRECTIONS: ClassVar[dict[str, str]] = {
+        "accuracy": "max",
+        "macro_f1": "max",
+        "balanced_accuracy": "max",
+    }
 
     def __post_init__(self):
         object.__setattr__(self, "classes", as_classes(self.classes, "classes", 2))
@@ -65,6 +69,6 @@ class Multiclass(Task):
 
     def to_frame(self, predictions, column="prediction", prefix="probability_"):
         frame = pd.DataFrame({column: self.decode(predictions)})
-        for number, label in enumerate(self.classes):
-            frame[f"{prefix}{label}"] = predictions[:, number]
+        for label, probabilities in zip(self.classes, np.asarray(predictions).T, strict=True):
+            frame[f"{prefix}{label}"] = probabilities
         return frame

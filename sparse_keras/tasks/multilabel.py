@@ -26,7 +26,7 @@ class Multilabel(Task):
 
     kind: ClassVar[str] = "multilabel"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
-    HIGHER_IS_BETTER: ClassVar[tuple[str, ...]] = ("accuracy", "auc")
+    DIRECTIONS: ClassVar[dict[str, str]] = {"accuracy": "max", "auc": "max"}
 
     def __post_init__(self):
         object.__setattr__(self, "labels", as_classes(self.labels, "labels", 1))
@@ -57,7 +57,7 @@ class Multilabel(Task):
         return pd.DataFrame(probabilities >= 0.5, columns=list(self.labels))
 
     def to_frame(self, predictions, column="prediction", prefix="probability_"):
-        frame = self.decode(predictions)
+        frame, predictions = self.decode(predictions), np.asarray(predictions)
         for number, label in enumerate(self.labels):
             frame[f"{prefix}{label}"] = predictions[:, number]
         return frame

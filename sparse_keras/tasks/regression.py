@@ -30,6 +30,7 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regression"
     LOSSES: ClassVar[tuple[str, ...]] = ("mean_squared_error", "mean_absolute_error", "huber")
+    DIRECTIONS: ClassVar[dict[str, str]] = {"rmse": "min", "mae": "min"}
 
     def __post_init__(self):
         if self.std < 0:

@@ -81,7 +81,7 @@ def train(
 
     * `config.yaml`, the config as given, and `resolved.yaml`, with every value in force;
     * `environment.json`: versions, platform, backend, seed and the command that repeats the run;
-    * `history.csv`: the logs of each epoch, from its end on;
+    * `history.csv`: the logs of each epoch, written at the end of each epoch;
     * `checkpoints`, until the run is finished: the newest two, written after each epoch or as
       `training.checkpoint_every` says;
     * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
@@ -162,7 +162,9 @@ def train(
             if resume is not None:  # Once more: another process may have finished it meanwhile.
                 check_resumable(folder, config, data.digest())
             state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
-            metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+            metrics = {}
+            if data.test is not None:
+                metrics = model.evaluate(data.test, return_dict=True, verbose=0)
             _save_models(folder, model, snapshots)
             write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
         shutil.rmtree(folder / CHECKPOINTS)
@@ -181,7 +183,7 @@ def _fit(folder, config, model, data, callbacks, verbose):
         data.validation,
         training,
         [*callbacks, state],
-        # What was stopped has no epoch left.
+        # Early stopping ended this run: no epoch is left.
         epoch=training.total_epochs(len(data.train)) if state.stopped else state.epoch,
         batch=state.batch,
         verbose=verbose,
@@ -223,7 +225,7 @@ def callbacks_of(config, model, data):
     expert_load = config.training.expert_load
     if expert_load is not None and not sparse:
         raise ValueError(
-            "training.expert_load says what to tell of experts, and the model of type "
+            "training.expert_load configures the logs of experts, and the model of type "
             f"{config.model.type!r} has no mixture of experts. Leave it out."
         )
     callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if sparse else []

@@ -35,10 +35,10 @@ class TablePreprocessor(Preprocessor):
     def is_raw(self, x: Any) -> bool:
         if is_matrix(x) or isinstance(x, SparseTable):
             return True
-        if isinstance(x, list) and isinstance(x[0], str):
+        # A list holds texts; `encode` says best what is wrong with None, a Series or another list.
+        if x is None or hasattr(x, "iloc"):
             return True
-        # A Series or a list of dicts is no table, but the encoding says so best.
-        if x is None or hasattr(x, "iloc") or (isinstance(x, list) and isinstance(x[0], dict)):
+        if isinstance(x, list) and (not x or isinstance(x[0], (str, dict))):
             return True
         encoded = {"numeric", "categorical"}
         return isinstance(x, dict) and not (
@@ -59,7 +59,7 @@ class TablePreprocessor(Preprocessor):
             ValueError: If columns are missing or hold something else than in training.
         """
         if isinstance(x, dict):
-            x = {name: _plain(column) for name, column in x.items()}
+            x = {name: _as_numpy(column) for name, column in x.items()}
         encoded = self.features.encode(x)
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
@@ -126,7 +126,7 @@ def _check_saved_model(kwargs, inputs, instead):
         )
 
 
-def _plain(column):
+def _as_numpy(column):
     """A tensor's values as an array, with its strings as `str`."""
     if not keras.ops.is_tensor(column):
         return column

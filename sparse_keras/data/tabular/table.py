@@ -33,7 +33,7 @@ class TabularData:
         features: The `Features` fitted on the training rows.
         train: `ArrayBatches` of the training rows, shuffled anew each epoch.
         validation: `ArrayBatches` of the validation rows, or None.
-        test: `ArrayBatches` of the test rows, or None.
+        test: `ArrayBatches` of the test rows.
         frames: The raw rows behind them, target included: a dict of DataFrames, or of
             `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
             "test".
@@ -43,7 +43,7 @@ class TabularData:
     features: Features
     train: ArrayBatches
     validation: ArrayBatches | None
-    test: ArrayBatches | None
+    test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
 
     @property

@@ -49,7 +49,8 @@ def dcn_mix(
         experts: What each expert of a cross layer computes: a dict with a bank's registered name
             under `"type"` and its arguments, such as `{"type": "low_rank", "num_experts": 4,
             "rank": 32}`. Its output has the width of its input.
-        router: Who goes where: a router's registered name, or a dict with it under `"type"`.
+        router: Which experts each row goes to: a router's registered name, or a dict with it under
+            `"type"`.
             `"dense"`, DCN-V2's own, uses all experts; a sparse router those that it chooses.
         embedding_dim: Width of each categorical column's embedding.
         numeric_embedding: Optional dict, an embedding of each numeric column; see `sparse_mlp`.

@@ -48,8 +48,8 @@ def dense_mlp(
         dropout: Rate of dropout on each block's output.
         residual: Whether a block normalises its input and adds its output to it.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
-        sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
-            ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
+        sparse_projection: Optional dict with the arguments of the layer after CSR inputs:
+            `"units"` (128), `"activation"` ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as

@@ -6,6 +6,8 @@ The shared part is a function from one tensor to a dict with a tensor for each t
 in it only.
 """
 
+from collections.abc import Mapping
+
 import keras
 
 from sparse_keras import tasks as known_tasks
@@ -32,7 +34,7 @@ def multi_task_model(
         shared_part: Function of the tensor `[B, width]` that returns a dict with a tensor for each
             task.
     """
-    if not isinstance(tasks, dict) or not tasks:
+    if not isinstance(tasks, Mapping) or not tasks:
         raise ValueError(
             "`tasks` must be a dict from names to tasks, such as {'income': 'binary'}. Received: "
             f"tasks={tasks!r}."

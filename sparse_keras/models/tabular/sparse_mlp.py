@@ -1,4 +1,4 @@
-"""sparse_mlp: the article's model, corrected. Gated experts on a table."""
+"""sparse_mlp: a network for tables whose blocks are mixtures of experts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def sparse_mlp(
         task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
             its arguments, such as `{"type": "mlp", "num_experts": 16, "hidden_dim": 64}`.
-        router: Who goes where: a router's registered name, or a dict with it under `"type"`.
+        router: Which experts each row goes to: a router's registered name, or a dict with it under
+            `"type"`.
         embedding_dim: Width of each categorical column's embedding.
         stem: Width of a ReLU layer before the first block, or `None` for no such layer.
         depth: Number of blocks.
@@ -68,8 +69,8 @@ def sparse_mlp(
         eval_capacity_factor: The same outside training.
         drop_order: Which rows an expert drops beyond that limit; see `MixtureOfExperts`.
         feature_gate: Optional dict of `FeatureGate`'s arguments.
-        sparse_projection: Optional dict of how it becomes dense: `"units"` (128), `"activation"`
-            ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
+        sparse_projection: Optional dict with the arguments of the layer after CSR inputs:
+            `"units"` (128), `"activation"` ("relu"), `"dropout"` (0.0) and `"layer_norm"` (False).
         name: Name of the model.
         numeric_embedding: Optional dict: under `"type"` `"piecewise_linear"` or `"periodic"`, and
             the arguments of `PiecewiseLinearEmbedding` or `PeriodicEmbedding`, such as
