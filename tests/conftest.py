@@ -1,5 +1,6 @@
 """Settings of the whole test run."""
 
+import contextlib
 import functools
 import os
 
@@ -29,7 +30,9 @@ if keras.backend.backend() == "tensorflow":
         """
         optimizer = getattr(self, "optimizer", None)
         if self.built and optimizer is not None and not optimizer.built and self.trainable_weights:
-            optimizer.build(self.trainable_weights)
+            strategy = self.distribute_strategy
+            with contextlib.nullcontext() if strategy is None else strategy.scope():
+                optimizer.build(self.trainable_weights)
         return _fit(self, *args, **kwargs)
 
     keras.Model.fit = _fit_with_a_built_optimizer

@@ -74,7 +74,7 @@ def test_export(run_folder, tmp_path, capsys):
         (["evaluate", "RUN", "--data", "x.npz"], "without a target"),
         (["predict", "RUN", "x.yaml"], "ends in .npz"),
         (["predict", "RUN", "x.svm", "--keep", "id"], "no other columns"),
-        (["predict", "RUN", "none.svm"], "no file"),
+        (["predict", "RUN", "none.svm"], "does not exist"),
         (["check", "missing.yaml"], "data.path.*no file"),
     ],
 )
@@ -117,4 +117,4 @@ def test_init_of_a_table_that_ends_as_a_matrix_does(tmp_path, monkeypatch, capsy
     np.savez("table.npz", data=np.arange(60.0), y=np.arange(60) % 2)
     assert main(["init", "table.npz", "--target", "y"]) == 0
     assert main(["init", "none.svm", "--target", "y"]) == 2
-    assert "no file none.svm" in capsys.readouterr().err
+    assert "none.svm does not exist" in capsys.readouterr().err

@@ -20,7 +20,7 @@ def test_totals_are_those_of_the_model(capsys):
     rows = rows_of(told)
     numbers = (total_params(model), active_params(model), flops_per_example(model))
     assert rows["total"][1:] == [f"{number:,}" for number in numbers]
-    assert rows["stem"][1:5] == ["Dense", "rows", "x", "32"]
+    assert rows["stem"][1:5] == ["Dense", "batch", "x", "32"]
     stem = model.get_layer("stem")
     assert rows["stem"][5:] == [
         f"{n:,}" for n in (stem.count_params(),) * 2 + (2 * stem.kernel.shape[0] * 32,)

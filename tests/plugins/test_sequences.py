@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras._internal import builders
 from sparse_keras.cli import main
 from sparse_keras.evaluation import measure
 from sparse_keras.models import active_params, flops_per_example, total_params
+from sparse_keras.schema.config import Config
+from sparse_keras.schema.core.choice import rebuild
+from sparse_keras.schema.sections.data import DATASETS
+from sparse_keras.schema.sections.models import MODELS
 from tests.plugins import sequences
 
 CONFIG = """version: 1
@@ -18,6 +23,22 @@ model: {type: wave_experts, num_experts: 3, units: 4}
 optimizer: {type: adam, learning_rate: 0.03}
 training: {epochs: 6, batch_size: 16, early_stopping: {monitor: val_auc, patience: 5}}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    """Registers the plug-in while the tests of this file run."""
+    with pytest.MonkeyPatch.context() as patch:
+        for choice in (DATASETS, MODELS):
+            patch.setattr(choice, "_sections", dict(choice._sections))
+        for kind in ("data", "model"):
+            builders_of_kind = builders._BUILDERS[kind]
+            for name in ("waves", "wave_experts", "dense_waves"):
+                patch.setitem(builders_of_kind, name, None)
+                del builders_of_kind[name]
+        sequences.register()
+        yield
+    rebuild(Config)
 
 
 @pytest.fixture(scope="module")

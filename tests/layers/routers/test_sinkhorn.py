@@ -211,7 +211,7 @@ def causal_model(router):
             lambda: ExpertChoiceRouter(threshold_decay=0.9),
             "all tokens of a sequence in training, .* route each token by itself",
         ),
-        (ExpertChoiceRouter, "all tokens of a sequence, .* which has no later tokens"),
+        (ExpertChoiceRouter, "all tokens of a sequence, .* Generation has no later tokens"),
     ],
     ids=["sinkhorn", "thresholds", "expert choice"],
 )

@@ -127,7 +127,7 @@ def test_a_step_is_not_compiled(matrix, tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("{type: svmlight, path: none.svm}", "no file .*none.svm"),
+        ("{type: svmlight, path: none.svm}", "none.svm.* does not exist"),
         ("{type: svmlight, path: zero.svm}", "counts columns from 1.*zero_based"),
         ("{type: sparse_npz, path: y.csv, targets: y.csv, target: y}", "not a matrix of scipy"),
         ("{type: sparse_npz, path: x.npz, targets: y.csv, target: z}", "column 'z'.*y"),
