@@ -37,7 +37,7 @@ def test_places_to_add_something_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"\| you want to add \|.*?\n\n", text, flags=re.DOTALL)
     paths = [path.replace("KIND", "tabular") for path in re.findall(r"`([\w/]+/[\w.]*)`", table)]
-    new = [path for path in paths if re.search("images|pretrained", path)]
+    new = [path for path in paths if re.search("images|converters", path)]
     assert len(new) == 4 and len(paths) > 20
     for path in set(paths) - set(new):
         base = ROOT if path.startswith("tests") else ROOT / "sparse_keras"
