@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras.tasks.base import Task, as_classes
+from sparse_keras.tasks.losses import sigmoid_loss
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -40,11 +41,7 @@ class Binary(Task):
         return 1
 
     def make_loss(self, kind, options, reduction):
-        losses = {
-            "cross_entropy": keras.losses.BinaryCrossentropy,
-            "focal": keras.losses.BinaryFocalCrossentropy,
-        }
-        return losses[kind](**options, reduction=reduction)
+        return sigmoid_loss(kind, options, reduction)
 
     def metrics(self):
         return [

@@ -3,6 +3,15 @@
 import keras
 
 
+def sigmoid_loss(kind: str, options: dict, reduction: str) -> keras.losses.Loss:
+    """Makes the loss `kind` of outputs that are each a probability of their own."""
+    losses = {
+        "cross_entropy": keras.losses.BinaryCrossentropy,
+        "focal": keras.losses.BinaryFocalCrossentropy,
+    }
+    return losses[kind](**options, reduction=reduction)
+
+
 class _LossOfLoss(keras.losses.Loss):
     """A loss that transforms the inputs of another loss.
 
