@@ -255,7 +255,7 @@ CASES = {
     "Exponential.factor": (("optimizer.schedule={type: exponential}",), "0.5"),
     "TrainingConfig.steps": (("training={epochs: null, steps: 9}",), "10"),
     "TrainingConfig.checkpoint_every": ((), "{steps: 3}"),
-    "CheckpointEvery.epochs": ((), "3"),
+    "CheckpointEvery.epochs": ((), "2"),
     "CheckpointEvery.steps": ((), "3"),
     "TrainingConfig.precision": ((), "mixed_bfloat16"),
     "TrainingConfig.jit_compile": ((), "true"),
@@ -347,6 +347,9 @@ def collected():
         case = f"{'.'.join(path)}-{section.__name__}"
         marks = () if section.__name__ in QUICK else pytest.mark.slow
         yield pytest.param(name, section, key, path, before, id=case, marks=marks)
+
+
+pytestmark = pytest.mark.usefixtures("eager_functions")
 
 
 @pytest.fixture(scope="module")

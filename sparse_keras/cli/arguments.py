@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.schema import Config, load_config
-from sparse_keras.training.runs.folder import config_of_model
+from sparse_keras.training.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from sparse_keras.data import Batches, Dataset
@@ -67,7 +67,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def trained_run(args: argparse.Namespace) -> tuple[Config, PreprocessedModel]:
     """Loads the config and the `PreprocessedModel` of a run."""
     folder = Path(args.run_folder)
-    config = load_config(config_of_model(folder))
+    config = load_config(RunFolder(folder).config_of_model())
     start_backend()
     from sparse_keras.models import PreprocessedModel
     from sparse_keras.training.load_model import load_model

@@ -104,11 +104,11 @@ def _built(config):
         from sparse_keras.data import load_data
         from sparse_keras.models import total_params
         from sparse_keras.training.building import build_model
-        from sparse_keras.training.train import callbacks_of
+        from sparse_keras.training.callbacks import training_callbacks
 
         data = load_data(config)
         model = build_model(config, data)
-        callbacks_of(config, model, data)
+        training_callbacks(config, model, data)
         summary = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])

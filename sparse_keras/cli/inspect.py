@@ -16,7 +16,7 @@ from sparse_keras.cli.arguments import (
     trained_run,
 )
 from sparse_keras.cli.tabular import MOST_CLASSES, PARTS, is_tabular, labels_of
-from sparse_keras.training.runs.folder import environment_of
+from sparse_keras.training.runs.folder import RunFolder
 
 _EXAMPLES = """examples:
   sparse-keras inspect runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         data=f"{args.part} rows of {data.name}",
         label=name,
     )
-    name_in_title = environment_of(Path(args.run_folder))["config"]
+    name_in_title = RunFolder(args.run_folder).environment["config"]
     inspection = dataclasses.replace(inspection, model=name_in_title)
     Console(width=None if sys.stdout.isatty() else 120).print(inspection)
     inspection.to_html(page)

@@ -267,7 +267,7 @@ def largest_difference(model: PreprocessedModel, exported: str | Path, rows: Any
     loaded = tf.saved_model.load(exported)
     task = model.preprocessor.task
     several = isinstance(task, MultiTask)
-    units = {each.name if several else "prediction": each.scale for each in task.tasks}
+    units = {each.name if several else "prediction": each.scale for each in task.single_tasks()}
     differences = []
     edges = [0, *range(1, len(rows), _ROWS), len(rows)]
     for start, end in zip(edges[:-1], edges[1:], strict=True):

@@ -1,7 +1,6 @@
 """`sparse-keras train`: trains a config and writes a run folder, or resumes a run."""
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,13 +10,7 @@ from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.published import published_result
 from sparse_keras.schema import load_config
-from sparse_keras.training.runs.folder import (
-    check_resumable,
-    config_to_resume,
-    environment_of,
-    newest_unfinished,
-    resuming_command,
-)
+from sparse_keras.training.runs.folder import RunFolder
 
 _EXAMPLES = """examples:
   sparse-keras train tabular/sparse_mlp_adult
@@ -78,14 +71,15 @@ def run(args):
                 output=args.output or _OUTPUT,
                 callbacks=[table],
                 verbose=0,
-                resume=folder,
+                resume=None if folder is None else folder.path,
                 # A resumed run that has such logs continues them.
-                tensorboard=args.tensorboard or bool(folder and (folder / "tensorboard").exists()),
+                tensorboard=args.tensorboard
+                or (folder is not None and folder.tensorboard.exists()),
             )
     except Interrupted as interrupt:
         if args.debug:
             raise
-        command = resuming_command(interrupt.folder)
+        command = RunFolder(interrupt.folder).resuming_command
         print(f"interrupted; continue with: {command}", file=sys.stderr)
         return 1
     if len(finished.history["loss"]) < config.training.total_epochs(len(data.train)):
@@ -93,19 +87,19 @@ def run(args):
     console.print()
     console.print(_metrics_table(config, finished.metrics))
     console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    console.print(f"again       {environment_of(finished.path)['command']}", soft_wrap=True)
+    console.print(f"again       {RunFolder(finished.path).environment['command']}", soft_wrap=True)
     return 0
 
 
 def _config_and_run(args):
-    """Returns the config, and the folder of the run to resume or None."""
+    """Returns the config, and the `RunFolder` to resume or None."""
     if args.resume is None or args.resume == "last":
         if args.config is None:
             raise ValueError("Nothing to train: pass a CONFIG, or --resume RUN to resume a run.")
         config = config_of(args)
         if args.resume is None:
             return config, None
-        return config, newest_unfinished(args.output or _OUTPUT, config)
+        return config, RunFolder.newest_unfinished(args.output or _OUTPUT, config)
 
     given = {
         "CONFIG": args.config,
@@ -119,10 +113,10 @@ def _config_and_run(args):
             f"--resume uses the config in the run folder, and writes to that folder. Leave out "
             f"{' and '.join(unused)}."
         )
-    folder = Path(args.resume)
-    config = load_config(config_to_resume(folder))
-    check_resumable(folder, config)
-    return config.renamed(environment_of(folder)["config"]), folder
+    folder = RunFolder(args.resume)
+    config = load_config(folder.config_to_resume())
+    folder.check_resumable(config)
+    return config.renamed(folder.environment["config"]), folder
 
 
 def _stopping(stopping):

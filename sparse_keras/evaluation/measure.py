@@ -25,7 +25,7 @@ from sparse_keras.evaluation.examples import arrays_of, num_examples, raw_test_e
 from sparse_keras.evaluation.scores import scores
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import active_params, flops_per_example, total_params
-from sparse_keras.training.runs.folder import MODEL_FILE
+from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.train import train
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         run = train(config, data, output=folder, verbose=0)
-        size = (run.path / MODEL_FILE).stat().st_size
+        size = RunFolder(run.path).model_file.stat().st_size
     model = run.model
     core = getattr(model, "core", model)
     predictions = model.predict(arrays_of(data.test)[0], batch_size=1024, verbose=0)

@@ -111,8 +111,8 @@ def register_model(section: type[ModelSection], builder: Builder) -> None:
             experts sets `HAS_EXPERTS = False`; a model that can learn several tasks at once sets
             `SEVERAL_TASKS = True`. Override `dense_twin` to have it compared with its dense twin.
         builder: A callable that takes the values of the section, `inputs` (for a table, a
-            `data.TableInputs`) and `task` (a `tasks.Task`, whose `head` adds the last layers) as
-            keyword arguments, and returns an uncompiled `keras.Model`; or its location,
+            `data.TableInputs`) and `task` (a `tasks.SingleTask`, whose `head` adds the last layers)
+            as keyword arguments, and returns an uncompiled `keras.Model`; or its location,
             `"module:attribute"`.
 
     Raises:

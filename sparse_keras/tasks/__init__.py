@@ -9,23 +9,24 @@ from sparse_keras.tasks.multi_task import MultiTask
 from sparse_keras.tasks.multiclass import Multiclass
 from sparse_keras.tasks.multilabel import Multilabel
 from sparse_keras.tasks.regression import Regression
+from sparse_keras.tasks.single_task import SingleTask
 
 # The kinds of a single task, by the names that configs use.
 TASKS = {task.kind: task for task in (Binary, Multiclass, Multilabel, Regression)}
 
 
-def get(identifier: Task | str, name: str = "target") -> Task:
-    """Returns a task.
+def get(identifier: SingleTask | str, name: str = "target") -> SingleTask:
+    """Returns a single task.
 
     Args:
-        identifier: A `Task`, or a kind that needs no further arguments: `"binary"` or
+        identifier: A `SingleTask`, or a kind that needs no further arguments: `"binary"` or
             `"regression"`.
         name: The name of a task that is made from its kind.
 
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(identifier, Task):
+    if isinstance(identifier, SingleTask):
         return identifier
     known = ("binary", "regression")
     if identifier in TASKS and identifier not in known:
@@ -36,8 +37,8 @@ def get(identifier: Task | str, name: str = "target") -> Task:
         )
     if identifier not in known:
         raise ValueError(
-            f"`task` must be a sparse_keras.tasks.Task, or one of {listing(known)}. Received: "
-            f"task={identifier!r}.{did_you_mean(identifier, TASKS)}"
+            f"`task` must be a sparse_keras.tasks.SingleTask, or one of {listing(known)}. "
+            f"Received: task={identifier!r}.{did_you_mean(identifier, TASKS)}"
         )
     return TASKS[identifier](name)
 
@@ -49,6 +50,7 @@ __all__ = [
     "Multiclass",
     "Multilabel",
     "Regression",
+    "SingleTask",
     "Task",
     "get",
 ]

@@ -1,8 +1,9 @@
 """Task: what is asked of a model, whatever its inputs are.
 
-A task knows the loss and the metrics that fit it, the head that a model needs, and what the
-model's predictions mean. Data sets name their task; models, training, evaluation and the command
-line ask it, so that none of them has to know the kinds of tasks there are.
+A task knows the loss and the metrics that fit it, and what the model's predictions mean; a
+`SingleTask` also knows the head that a model needs. Data sets name their task; models, training,
+evaluation and the command line ask it, so that none of them has to know the kinds of tasks there
+are.
 """
 
 from __future__ import annotations
@@ -11,75 +12,46 @@ import abc
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import keras
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from sparse_keras.tasks.single_task import SingleTask
 
 
 @dataclasses.dataclass(frozen=True)
 class Task(abc.ABC):
-    """Base class of tasks. Subclass it and register it with Keras for a task of your own.
+    """Base class of `SingleTask` and of `MultiTask`.
 
     Args:
-        name: What is predicted, such as the name of a table's target column. One of several tasks
-            is known by it: in logs, in a model's outputs and in errors.
+        name: What is predicted, such as the name of a table's target column.
     """
 
     name: str = "target"
 
     # What configs and results call this kind of task.
     kind: ClassVar[str]
-    # The losses of a config, by `type`, that train this task; the first is the default.
-    LOSSES: ClassVar[tuple[str, ...]] = ()
-    # Whether the best value of each metric is the "max" or the "min".
-    DIRECTIONS: ClassVar[dict[str, str]] = {}
-
-    @property
-    @abc.abstractmethod
-    def outputs(self) -> int:
-        """Width of the model's output."""
-
-    @property
-    def scale(self) -> float:
-        """The unit in which two predictions are compared."""
-        return 1.0
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks that are learned: this one, or those of a `MultiTask`."""
-        return (self,)
 
     @abc.abstractmethod
-    def make_loss(self, kind: str, options: dict, reduction: str) -> keras.losses.Loss:
-        """Makes the loss `kind`, one of `LOSSES`."""
+    def single_tasks(self) -> tuple[SingleTask, ...]:
+        """Returns the tasks that are learned: this one, or those of a `MultiTask`."""
 
     @abc.abstractmethod
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Makes the metrics that training logs and by which models are compared."""
-
-    @abc.abstractmethod
-    def head(
-        self,
-        x: Any,
-        name: str = "head",
-        scale_name: str = "target_scale",
-        layer: type[keras.layers.Layer] = keras.layers.Dense,
-    ) -> Any:
-        """Adds the layers that turn features into predictions.
+    def compile_arguments(self, section: Any = None, weighted: bool = False) -> dict[str, Any]:
+        """Returns the loss and the metrics as arguments of `keras.Model.compile`.
 
         Args:
-            x: The last hidden tensor, `[..., D]`.
-            name: Name of the layer.
-            scale_name: Name of a second layer, which brings predictions to the target's unit,
-                where the task has one.
-            layer: Class of the layer: `keras.layers.Dense` or one that takes the same arguments.
+            section: The validated `training.loss` section of a config. `None` for the default.
+            weighted: Whether examples are weighted. The loss is then the weighted mean: the sum of
+                what examples contribute over the sum of the weights. Metrics are weighted, too.
 
-        Returns:
-            A float32 tensor `[..., outputs]` whatever the dtype policy is: probabilities and losses
-            stay in float32.
+        Raises:
+            ValueError: If the loss does not fit the task.
         """
+
+    @abc.abstractmethod
+    def directions(self) -> dict[str, str]:
+        """Returns, for each loss and metric that training logs, whether its best value is the
+        "min" or the "max"."""
 
     @abc.abstractmethod
     def decode(self, predictions: Any) -> Any:
@@ -93,7 +65,7 @@ class Task(abc.ABC):
     def to_frame(
         self, predictions: Any, column: str = "prediction", prefix: str = "probability_"
     ) -> pd.DataFrame:
-        """Turns predictions into a table for people, in the order of the rows.
+        """Turns predictions into a table for people, in the order of the examples.
 
         Args:
             predictions: What `model.predict` returns.
@@ -101,76 +73,6 @@ class Task(abc.ABC):
             prefix: What the names of columns with probabilities start with.
         """
 
-    def loss(self, section: Any = None, weighted: bool = False) -> keras.losses.Loss:
-        """Makes the loss.
-
-        Args:
-            section: The validated `training.loss` section of a config. `None` for the default.
-            weighted: Whether examples are weighted. The loss is then the weighted mean: the sum of
-                what examples contribute over the sum of the weights.
-
-        Raises:
-            ValueError: If the loss does not fit the task.
-        """
-        kind = self.LOSSES[0] if section is None else section.type
-        if kind not in self.LOSSES:
-            raise ValueError(
-                f"training.loss: {kind} does not fit the target {self.name!r}, whose task is "
-                f"{self.kind}. Expected {' or '.join(self.LOSSES)}."
-            )
-        reduction = "mean_with_sample_weight" if weighted else "sum_over_batch_size"
-        return self.make_loss(kind, {} if section is None else section.kwargs(), reduction)
-
-    def compile_arguments(self, section: Any = None, weighted: bool = False) -> dict[str, Any]:
-        """Returns the loss and the metrics as arguments of `keras.Model.compile`.
-
-        Args:
-            section: As for `loss`.
-            weighted: As for `loss`. Metrics are then weighted, too.
-        """
-        if isinstance(section, dict):
-            raise ValueError(
-                "training.loss names a loss for each of several targets. Received one target, "
-                f"{self.name!r}. Expected such as training.loss: {{type: {self.LOSSES[-1]}}}."
-            )
-        return {
-            "loss": self.loss(section, weighted),
-            "weighted_metrics" if weighted else "metrics": self.metrics(),
-        }
-
-    def directions(self) -> dict[str, str]:
-        """Returns, for each loss and metric that training logs, whether its best value is the
-        "min" or the "max"."""
-        names = [metric.name for metric in self.metrics()]
-        missing = [name for name in names if name not in self.DIRECTIONS]
-        if missing:
-            raise ValueError(
-                f"{type(self).__name__}.DIRECTIONS must say for each metric whether its best value "
-                f"is the 'max' or the 'min'. It lacks {', '.join(missing)}."
-            )
-        return {"loss": "min"} | {name: self.DIRECTIONS[name] for name in names}
-
+    @abc.abstractmethod
     def empty_predictions(self) -> Any:
-        """What a model predicts for no examples."""
-        return np.zeros((0, self.outputs), "float32")
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            field.name: list(value) if isinstance(value, tuple) else value
-            for field in dataclasses.fields(self)
-            for value in [getattr(self, field.name)]
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Task:
-        return cls(**config)
-
-
-def as_classes(classes: Any, what: str, fewest: int) -> tuple:
-    """Checks classes or labels, which may be given as their number."""
-    if isinstance(classes, int) and not isinstance(classes, bool):
-        classes = range(classes)
-    classes = tuple(classes)
-    if len(classes) < fewest:
-        raise ValueError(f"Expected at least {fewest} {what}. Received: {classes}.")
-    return classes
+        """Returns what a model predicts for no examples."""

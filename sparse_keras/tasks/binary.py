@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from sparse_keras.tasks.base import Task, as_classes
 from sparse_keras.tasks.losses import sigmoid_loss
+from sparse_keras.tasks.single_task import SingleTask, as_classes
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 @dataclasses.dataclass(frozen=True)
-class Binary(Task):
+class Binary(SingleTask):
     """Two classes. A model predicts the probability of the second one.
 
     Args:
@@ -50,7 +50,7 @@ class Binary(Task):
             keras.metrics.AUC(name="auc", num_thresholds=1000),
         ]
 
-    def head(self, x, name="head", scale_name="target_scale", layer=keras.layers.Dense):
+    def head(self, x, name="head", layer=keras.layers.Dense):
         return layer(1, activation="sigmoid", name=name, dtype="float32")(x)
 
     def decode(self, predictions) -> np.ndarray:

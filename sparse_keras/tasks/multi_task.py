@@ -10,6 +10,7 @@ import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.tasks.base import Task
+from sparse_keras.tasks.single_task import SingleTask
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -22,16 +23,16 @@ class MultiTask(Task):
 
     Args:
         name: What the tasks are called together.
-        members: The tasks, at least two with different names.
+        tasks: The tasks, at least two with different names.
     """
 
     name: str = "targets"
-    members: tuple[Task, ...] = ()
+    tasks: tuple[SingleTask, ...] = ()
 
     kind: ClassVar[str] = "multitask"
 
     def __post_init__(self):
-        object.__setattr__(self, "members", tuple(self.members))
+        object.__setattr__(self, "tasks", tuple(self.tasks))
         names = self.names
         if len(names) < 2 or len(set(names)) < len(names):
             raise ValueError(
@@ -40,28 +41,12 @@ class MultiTask(Task):
             )
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
-        return self.members
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The names of the tasks: the keys of what a model returns."""
-        return tuple(task.name for task in self.members)
+        return tuple(task.name for task in self.tasks)
 
-    @property
-    def outputs(self) -> int:
-        return sum(task.outputs for task in self.members)
-
-    def make_loss(self, kind, options, reduction):
-        raise ValueError("Each task of a MultiTask has a loss of its own: see `compile_arguments`.")
-
-    def metrics(self):
-        raise ValueError("Each task of a MultiTask has its own metrics: see `compile_arguments`.")
-
-    def head(self, x, name="head", scale_name="target_scale", layer=keras.layers.Dense):
-        raise ValueError(
-            "Each task of a MultiTask has a head of its own. Call `head` of each of its `tasks`."
-        )
+    def single_tasks(self):
+        return self.tasks
 
     def compile_arguments(self, section=None, weighted=False):
         """As for other tasks, with a loss and metrics for each task by its name.
@@ -80,13 +65,13 @@ class MultiTask(Task):
         sections = section or {}
         self.check_names("training.loss", sections)
         return {
-            "loss": {task.name: task.loss(sections.get(task.name), True) for task in self.members},
-            "weighted_metrics": {task.name: task.metrics() for task in self.members},
+            "loss": {task.name: task.loss(sections.get(task.name), True) for task in self.tasks},
+            "weighted_metrics": {task.name: task.metrics() for task in self.tasks},
         }
 
     def directions(self):
         directions = {"loss": "min"}
-        for task in self.members:
+        for task in self.tasks:
             directions |= {f"{task.name}_{log}": best for log, best in task.directions().items()}
         return directions
 
@@ -102,7 +87,7 @@ class MultiTask(Task):
     def decode(self, predictions) -> pd.DataFrame:
         """Returns a column for each task, and for each label of a `Multilabel`."""
         decoded = {}
-        for task in self.members:
+        for task in self.tasks:
             values = task.decode(predictions[task.name])
             if isinstance(values, pd.DataFrame):
                 decoded |= {label: values[label] for label in values}
@@ -114,20 +99,20 @@ class MultiTask(Task):
         """Returns the columns of each task, named `<task>` and `<task>_<prefix><class>`."""
         frames = [
             task.to_frame(predictions[task.name], task.name, f"{task.name}_{prefix}")
-            for task in self.members
+            for task in self.tasks
         ]
         return pd.concat(frames, axis=1)
 
     def empty_predictions(self):
-        return {task.name: task.empty_predictions() for task in self.members}
+        return {task.name: task.empty_predictions() for task in self.tasks}
 
     def get_config(self):
         return {
             "name": self.name,
-            "members": [keras.saving.serialize_keras_object(task) for task in self.members],
+            "tasks": [keras.saving.serialize_keras_object(task) for task in self.tasks],
         }
 
     @classmethod
     def from_config(cls, config):
-        members = [keras.saving.deserialize_keras_object(task) for task in config["members"]]
-        return cls(config["name"], tuple(members))
+        tasks = [keras.saving.deserialize_keras_object(task) for task in config["tasks"]]
+        return cls(config["name"], tuple(tasks))

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from sparse_keras.tasks.base import Task, as_classes
 from sparse_keras.tasks.losses import OneHotLoss
 from sparse_keras.tasks.metrics import BalancedAccuracy, MacroF1
+from sparse_keras.tasks.single_task import SingleTask, as_classes
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 @dataclasses.dataclass(frozen=True)
-class Multiclass(Task):
+class Multiclass(SingleTask):
     """Several classes, of which each example has one. A model predicts their probabilities.
 
     Args:
@@ -59,7 +59,7 @@ class Multiclass(Task):
             BalancedAccuracy(self.outputs),
         ]
 
-    def head(self, x, name="head", scale_name="target_scale", layer=keras.layers.Dense):
+    def head(self, x, name="head", layer=keras.layers.Dense):
         return layer(self.outputs, activation="softmax", name=name, dtype="float32")(x)
 
     def decode(self, predictions) -> np.ndarray:

@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from sparse_keras.tasks.base import Task, as_classes
 from sparse_keras.tasks.losses import sigmoid_loss
+from sparse_keras.tasks.single_task import SingleTask, as_classes
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 @dataclasses.dataclass(frozen=True)
-class Multilabel(Task):
+class Multilabel(SingleTask):
     """Labels, of which each example has any number. A model predicts the probability of each.
 
     Args:
@@ -45,7 +45,7 @@ class Multilabel(Task):
             keras.metrics.AUC(name="auc", multi_label=True, num_labels=self.outputs),
         ]
 
-    def head(self, x, name="head", scale_name="target_scale", layer=keras.layers.Dense):
+    def head(self, x, name="head", layer=keras.layers.Dense):
         return layer(self.outputs, activation="sigmoid", name=name, dtype="float32")(x)
 
     def decode(self, predictions) -> pd.DataFrame:

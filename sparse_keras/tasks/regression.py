@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from sparse_keras.tasks.base import Task
 from sparse_keras.tasks.losses import StandardisedLoss
+from sparse_keras.tasks.single_task import SingleTask
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 @dataclasses.dataclass(frozen=True)
-class Regression(Task):
+class Regression(SingleTask):
     """A number. A model predicts it in the target's own unit.
 
     Args:
@@ -58,10 +58,13 @@ class Regression(Task):
             keras.metrics.MeanAbsoluteError(name="mae"),
         ]
 
-    def head(self, x, name="head", scale_name="target_scale", layer=keras.layers.Dense):
+    def head(self, x, name="head", layer=keras.layers.Dense):
         x = layer(1, activation="linear", name=name, dtype="float32")(x)
         if (self.mean, self.scale) != (0.0, 1.0):
-            x = keras.layers.Rescaling(self.scale, self.mean, name=scale_name, dtype="float32")(x)
+            to_unit = keras.layers.Rescaling(
+                self.scale, self.mean, name=f"{name}_scale", dtype="float32"
+            )
+            x = to_unit(x)
         return x
 
     def decode(self, predictions) -> np.ndarray:

@@ -11,7 +11,7 @@ import keras
 
 from sparse_keras._internal import builders
 from sparse_keras.schema.plugins import load_installed
-from sparse_keras.training.runs.folder import MODEL_FILE
+from sparse_keras.training.runs.folder import RunFolder
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
@@ -35,7 +35,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     ```
     """
     path = pathlib.Path(path)
-    file = path / MODEL_FILE if path.is_dir() else path
+    file = RunFolder(path).model_file if path.is_dir() else path
     if not file.is_file():
         raise ValueError(
             f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from sparse_keras._internal.atomic import replacing
-from sparse_keras._internal.suggest import did_you_mean
-from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import check_batches
-from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.schema import Config
 from sparse_keras.training.building import build_network, compile_model
-from sparse_keras.training.loop import check_losses, early_stopping, fit
-from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
-from sparse_keras.training.runs.folder import (
-    CHECKPOINTS,
-    MODEL_FILE,
-    check_resumable,
-    new_folder,
-    write_inputs,
-    write_metrics,
-)
-from sparse_keras.training.runs.lock import only_process
+from sparse_keras.training.callbacks import tensorboard_callbacks, training_callbacks
+from sparse_keras.training.loop import check_losses, fit
+from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.resuming import Checkpoints
 
 
@@ -134,125 +121,50 @@ def train(
         )
     if tensorboard:
         check_installed()
-    if resume is not None:
-        resume = pathlib.Path(resume)
-        check_resumable(resume, config, backend=keras.backend.backend())
+    folder = None if resume is None else RunFolder(resume)
+    if folder is not None:
+        folder.check_resumable(config, keras.backend.backend())
     data = load_data(config) if data is None else data
     check_batches(data.train)
     keras.utils.set_random_seed(config.training.seed)
-    core = build_network(config, data)
-    model = core if data.preprocessor is None else PreprocessedModel(core, data.preprocessor)
+    model = build_network(config, data)
+    if data.preprocessor is not None:
+        model = PreprocessedModel(model, data.preprocessor)
     compile_model(model, config, data)
-    own, snapshots = callbacks_of(config, model, data)
-    if resume is None:
-        folder = new_folder(pathlib.Path(output) / config.name)
-        write_inputs(folder, config, keras.backend.backend(), data.digest())
-    else:
-        folder = resume
+    own, best_and_last = training_callbacks(config, model, data)
+    if folder is None:
+        folder = RunFolder.start(output, config, keras.backend.backend(), data.digest())
     if tensorboard:
-        for callback in own:
-            if isinstance(callback, ExpertLoad):
-                callback.log_dir = str(folder / "tensorboard")
-        # Its graph is that of a model that Keras can take apart, which a PreprocessedModel is not.
-        own.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
-
-    (folder / CHECKPOINTS).mkdir(exist_ok=True)
+        own = tensorboard_callbacks(own, folder.tensorboard)
     try:
-        with only_process(folder / CHECKPOINTS):
+        with folder.lock():
             if resume is not None:  # Once more: another process may have finished it meanwhile.
-                check_resumable(folder, config, data.digest())
-            state = _fit(folder, config, model, data, [*own, *callbacks], verbose)
+                folder.check_resumable(config, data_digest=data.digest())
+            state = Checkpoints(folder, config, model, data.train, [*own, *callbacks])
+            epochs = config.training.total_epochs(len(data.train))
+            fit(
+                model,
+                data.train,
+                data.validation,
+                config.training,
+                [*own, *callbacks, state],
+                # Early stopping ended the run before it broke off: no epoch is left.
+                epoch=epochs if state.stopped else state.epoch,
+                batch=state.batch,
+                verbose=verbose,
+            )
+            check_losses(
+                state.history["loss"],
+                "A smaller optimizer.learning_rate than "
+                f"{config.optimizer.learning_rate:g}, or optimizer.clipnorm, may help. The config "
+                f"of this run is in {str(folder.path)!r}.",
+            )
             metrics = {}
             if data.test is not None:
                 metrics = model.evaluate(data.test, return_dict=True, verbose=0)
-            _save_models(folder, model, snapshots)
-            write_metrics(folder, {**metrics, "fit_seconds": state.seconds})
-        shutil.rmtree(folder / CHECKPOINTS)
+            folder.save_model(model)
+            best_and_last.save_others(model, folder)
+            folder.finish({**metrics, "fit_seconds": state.seconds})
     except KeyboardInterrupt:
-        raise Interrupted(folder) from None
-    return Run(folder, config, model, state.history, metrics, state.seconds)
-
-
-def _fit(folder, config, model, data, callbacks, verbose):
-    """Trains what is left to train; returns the `Checkpoints`, which know all epochs."""
-    state = Checkpoints(folder, config, model, data.train, callbacks)
-    training = config.training
-    fit(
-        model,
-        data.train,
-        data.validation,
-        training,
-        [*callbacks, state],
-        # Early stopping ended this run: no epoch is left.
-        epoch=training.total_epochs(len(data.train)) if state.stopped else state.epoch,
-        batch=state.batch,
-        verbose=verbose,
-    )
-    check_losses(
-        state.history["loss"],
-        f"A smaller optimizer.learning_rate than {config.optimizer.learning_rate:g}, or "
-        f"optimizer.clipnorm, may help. The config of this run is in {str(folder)!r}.",
-    )
-    return state
-
-
-def _save_models(folder, model, snapshots):
-    _save(model, folder / MODEL_FILE)
-    final = model.get_weights()
-    for name, weights in snapshots.other_weights(final).items():
-        model.set_weights(weights)
-        _save(model, folder / name)
-    model.set_weights(final)
-
-
-def _save(model, path):
-    with replacing(path) as partial:
-        model.save(partial)
-
-
-def callbacks_of(config, model, data):
-    """The callbacks of a config, for its model and its data.
-
-    Returns:
-        `(callbacks, snapshots)`: the callbacks in their order, and which of them is the
-        `BestAndLastWeights`.
-
-    Raises:
-        ValueError: If the training would stop early by a value that is not logged, or should tell
-            of the experts of a model that has none.
-    """
-    sparse, validated = bool(mixtures(model)), data.validation is not None
-    expert_load = config.training.expert_load
-    if expert_load is not None and not sparse:
-        raise ValueError(
-            "training.expert_load configures the logs of experts, and the model of type "
-            f"{config.model.type!r} has no mixture of experts. Leave it out."
-        )
-    callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if sparse else []
-    if getattr(model, "task_weights_layer", None) is not None:
-        callbacks.append(TaskWeightLogs())
-    directions = _logs(data.task, validated)
-    if sparse:
-        directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
-    stopping = config.training.early_stopping
-    if stopping is None:
-        snapshots = BestAndLastWeights("val_loss" if validated else None)
-        return [*callbacks, snapshots], snapshots
-    if stopping.monitor not in directions:
-        raise ValueError(
-            "training.early_stopping.monitor must be one of the values that this training logs and "
-            f"that can improve: {', '.join(directions)}. Received: {stopping.monitor!r}."
-            f"{did_you_mean(stopping.monitor, directions)}"
-        )
-    mode = directions[stopping.monitor]
-    # The model ends with the best weights, if early stopping goes back to them.
-    snapshots = BestAndLastWeights(None if stopping.restore_best else stopping.monitor, mode)
-    return [*callbacks, snapshots, early_stopping(stopping, mode)], snapshots
-
-
-def _logs(task, validated):
-    """What a training logs, and whether the best value is the "min" or the "max"."""
-    directions = task.directions()
-    if validated:
-        directions |= {f"val_{name}": best for name, best in directions.items()}
-    return directions
+        raise Interrupted(folder.path) from None
+    return Run(folder.path, config, model, state.history, metrics, state.seconds)

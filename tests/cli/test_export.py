@@ -8,7 +8,7 @@ import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
-from sparse_keras.training.runs.folder import write_inputs
+from sparse_keras.training.runs.folder import RunFolder
 
 pytestmark = pytest.mark.tensorflow
 
@@ -28,9 +28,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "churn.yaml")
     data = sparse_keras.load_data(config)
-    run = folder / "runs" / "one"
-    run.mkdir(parents=True)
-    write_inputs(run, config, keras.backend.backend(), data.digest())
+    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data.digest()).path
     PreprocessedModel(build_network(config, data), data.preprocessor).save(run / "model.keras")
     return run
 

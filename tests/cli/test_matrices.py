@@ -14,7 +14,7 @@ import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
-from sparse_keras.training.runs.folder import write_inputs
+from sparse_keras.training.runs.folder import RunFolder
 
 pytestmark = pytest.mark.tensorflow
 
@@ -34,9 +34,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "x.yaml")
     data = sparse_keras.load_data(config)
-    run = folder / "runs" / "one"
-    run.mkdir(parents=True)
-    write_inputs(run, config, keras.backend.backend(), data.digest())
+    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data.digest()).path
     model = PreprocessedModel(build_network(config, data), data.preprocessor)
     sparse_keras.training.building.compile_model(model, config, data)
     model.save(run / "model.keras")
@@ -44,7 +42,7 @@ def run_folder(tmp_path_factory):
 
 
 def test_predict(run_folder, tmp_path, capsys):
-    folder = run_folder.parents[1]
+    folder = run_folder.parents[2]
     for name in ("x.npz", "x.svm"):
         output = tmp_path / f"{name}.csv"
         assert main(["predict", str(run_folder), str(folder / name), "--output", str(output)]) == 0
@@ -56,7 +54,7 @@ def test_predict(run_folder, tmp_path, capsys):
 
 
 def test_evaluate(run_folder, capsys):
-    file = str(run_folder.parents[1] / "x.svm")
+    file = str(run_folder.parents[2] / "x.svm")
     assert main(["evaluate", str(run_folder), "--data", file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 60
     assert main(["evaluate", str(run_folder), "--json"]) == 0
@@ -79,7 +77,7 @@ def test_export(run_folder, tmp_path, capsys):
     ],
 )
 def test_what_does_not_fit_is_told(run_folder, arguments, message, capsys):
-    folder = run_folder.parents[1]
+    folder = run_folder.parents[2]
     (folder / "missing.yaml").write_text(
         "version: 1\nextends: tabular/sparse_mlp\ndata: {type: svmlight, path: none.svm}\n"
     )
@@ -90,7 +88,7 @@ def test_what_does_not_fit_is_told(run_folder, arguments, message, capsys):
 
 
 def test_check_builds_and_summary_shows(run_folder, capsys):
-    config = str(run_folder.parents[1] / "x.yaml")
+    config = str(run_folder.parents[2] / "x.yaml")
     assert main(["check", config, "--build"]) == 0
     assert "40 columns" in capsys.readouterr().out
     assert main(["summary", config]) == 0
@@ -101,7 +99,7 @@ def test_check_builds_and_summary_shows(run_folder, capsys):
 def test_init_tells_a_config_for_a_matrix(run_folder, file, tmp_path, monkeypatch, capsys):
     """The config it tells is one that `check` builds."""
     monkeypatch.chdir(tmp_path)
-    matrix = run_folder.parents[1] / file
+    matrix = run_folder.parents[2] / file
     assert main(["init", str(matrix), "--target", "y"]) == 2
     told = capsys.readouterr().err
     assert "holds a CSR matrix. Expected a table" in told and not list(tmp_path.iterdir())

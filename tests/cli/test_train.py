@@ -1,4 +1,4 @@
-"""`sparse-keras train`, in processes of its own."""
+"""`sparse-keras train`: what a user reads, also in a process of its own."""
 
 import json
 import os
@@ -56,6 +56,7 @@ def test_warnings_are_sentences_below_the_line_of_their_epoch(tmp_path, monkeypa
 # A plug-in that presses Ctrl-C in the third epoch, once.
 _CTRL_C = """
 import os, pathlib, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell may have it ignored.
 from sparse_keras.cli import progress
 
 begin = progress.EpochTable.on_epoch_begin
@@ -132,8 +133,9 @@ def test_resume_takes_the_config_of_the_run(tmp_path, capsys):
     assert "Nothing to train" in capsys.readouterr().err
 
 
-def test_users_own_table(tmp_path):
+def test_users_own_table(tmp_path, monkeypatch, capsys, eager_functions):
     """The README's CSV example: text, numbers, gaps."""
+    monkeypatch.chdir(tmp_path)
     rows = [
         f"{20 + i % 50},{'abc'[i % 3]},{'' if i % 7 == 0 else i},{'yes' if i % 50 > 25 else 'no'}"
         for i in range(400)
@@ -143,9 +145,8 @@ def test_users_own_table(tmp_path):
         "version: 1\nextends: tabular/sparse_mlp\n"
         "data: {type: csv, path: churn.csv, target: churned}\ntraining: {epochs: 3}\n"
     )
-    done = sparse_keras("train", "churn.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "auc" in done.stdout
+    assert main(["train", "churn.yaml"]) == 0
+    assert "auc" in capsys.readouterr().out
 
 
 def assert_told(done, *expected):
@@ -156,21 +157,33 @@ def assert_told(done, *expected):
         assert text in done.stderr
 
 
-def test_mistakes_are_told(tmp_path):
-    assert_told(sparse_keras("train", "tabular/sparse_mlp_adul", cwd=tmp_path), "sparse_mlp_adult")
-    done = sparse_keras("train", CONFIG, "--set", "model.router.k=9", cwd=tmp_path)
-    assert_told(done, "model.router.k", "num_experts")
-    done = sparse_keras("train", CONFIG, "--set", "optimizer.learning_rate=.nan", cwd=tmp_path)
-    assert_told(done, "learning_rate", "finite")
+def test_a_mistake_is_one_error_in_a_users_shell(tmp_path):
     assert_told(sparse_keras("train", "tabular/sparse_mlp", cwd=tmp_path), "data")
     assert not (tmp_path / "runs").exists()
 
 
-def test_bad_tables_are_told(tmp_path):
+def test_mistakes_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for arguments, *expected in (
+        (["tabular/sparse_mlp_adul"], "sparse_mlp_adult"),
+        ([CONFIG, "--set", "model.router.k=9"], "model.router.k", "num_experts"),
+        ([CONFIG, "--set", "optimizer.learning_rate=.nan"], "learning_rate", "finite"),
+    ):
+        assert main(["train", *arguments]) == 2
+        message = capsys.readouterr().err
+        assert all(text in message for text in expected)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_bad_tables_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text(
         "version: 1\nextends: tabular/sparse_mlp\n"
         "data: {type: csv, path: own.csv, target: churned}\n"
     )
-    assert_told(sparse_keras("train", "own.yaml", cwd=tmp_path), "own.csv")
+    assert main(["train", "own.yaml"]) == 2
+    assert "own.csv" in capsys.readouterr().err
     (tmp_path / "own.csv").write_text("age,churn\n1,yes\n2,no\n")
-    assert_told(sparse_keras("train", "own.yaml", cwd=tmp_path), "churned", "churn")
+    assert main(["train", "own.yaml"]) == 2
+    message = capsys.readouterr().err
+    assert "churned" in message and "churn" in message

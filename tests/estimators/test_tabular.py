@@ -55,7 +55,7 @@ def checks():
             name = check.func.__name__
             if name in ON_BOTH or name not in seen:
                 accurate = name.endswith(("_train", "_classes", "_invariance"))
-                epochs = 30 if accurate else 2
+                epochs = 30 if accurate else 1
                 small = {"num_experts": 4, "hidden_dim": 16, "stem": 16, "random_state": 0}
                 estimator = kind(epochs=epochs, **small)
                 yield pytest.param(estimator, check, id=f"{kind.__name__}-{name}")
@@ -64,7 +64,9 @@ def checks():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "check"), list(checks()))
-def test_check_estimator(estimator, check):
+def test_check_estimator(estimator, check, request):
+    if estimator.epochs == 1:
+        request.getfixturevalue("eager_functions")
     check(estimator)
 
 

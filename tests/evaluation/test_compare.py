@@ -15,6 +15,9 @@ CONFIG = "tabular/sparse_mlp_breast_cancer"
 SMALL = ["training.epochs=1", "model.stem=null", "model.experts.hidden_dim=4"]
 
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with an empty cache."""

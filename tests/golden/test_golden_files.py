@@ -14,6 +14,8 @@ import pytest
 import sparse_keras
 from sparse_keras.callbacks import ExpertLoad
 
+pytestmark = pytest.mark.usefixtures("eager_functions")
+
 FILES = pathlib.Path(__file__).parent / "files"
 
 

@@ -22,9 +22,10 @@ model.fit(x, x, batch_size=40, epochs=2, verbose=0)
 @pytest.mark.parametrize("capacity", [None, pytest.param(1.25, marks=pytest.mark.slow)])
 def test_one_compilation_for_all_steps(tmp_path, capacity):
     """Every batch is routed in another way; shapes and constants must not depend on it."""
+    flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text {os.environ['XLA_FLAGS']}"
     subprocess.run(
         [sys.executable, "-c", FIT.replace("CAPACITY", str(capacity))],
-        env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text"},
+        env={**os.environ, "XLA_FLAGS": flags},
         check=True,
         capture_output=True,
     )

@@ -1,3 +1,6 @@
+import functools
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -65,27 +68,34 @@ def test_equals_loop(case, dtype):
     check(sparse_keras.ops.grouped_matmul, *CASES[case], dtype)
 
 
-@pytest.mark.tensorflow
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("case", CASES)
-def test_equals_loop_in_a_graph(case, dtype, jit_compile):
+@functools.cache
+def graph_of_grouped_matmul(dtype, num_groups, jit_compile):
     import tensorflow as tf
 
-    sizes, rest = CASES[case]
-
-    @tf.function(
-        jit_compile=jit_compile,
-        input_signature=[
-            tf.TensorSpec([None, 6], dtype),  # As `fit` traces it: the batch is not known.
-            tf.TensorSpec([len(sizes), 6, 5], dtype),
-            tf.TensorSpec([len(sizes)], tf.int32),
-        ],
+    signature = [
+        tf.TensorSpec([None, 6], dtype),  # As `fit` traces it: the batch is not known.
+        tf.TensorSpec([num_groups, 6, 5], dtype),
+        tf.TensorSpec([num_groups], tf.int32),
+    ]
+    return tf.function(
+        sparse_keras.ops.grouped_matmul, input_signature=signature, jit_compile=jit_compile
     )
-    def compiled(x, w, sizes):
-        return sparse_keras.ops.grouped_matmul(x, w, sizes)
 
-    check(compiled, sizes, rest, dtype)
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", CASES)
+def test_equals_loop_in_a_graph(case, dtype):
+    sizes, rest = CASES[case]
+    check(graph_of_grouped_matmul(dtype, len(sizes), False), sizes, rest, dtype)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("case", "dtype"), zip(CASES, itertools.cycle(TOLERANCE)))
+def test_equals_loop_under_xla(case, dtype):
+    """Each case in one dtype: XLA compiles for every number of rows anew."""
+    sizes, rest = CASES[case]
+    check(graph_of_grouped_matmul(dtype, len(sizes), True), sizes, rest, dtype)
 
 
 @pytest.mark.jax

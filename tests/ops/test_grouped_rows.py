@@ -1,5 +1,7 @@
 """Each backend's form of grouped rows, on the paths that `test_grouped_matmul` does not take."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -80,8 +82,7 @@ def test_long_sums_of_biases_in_half_precision(num_groups):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("batch", ["any", "static"])
-@pytest.mark.parametrize("case", SIZES)
+@pytest.mark.parametrize(("case", "batch"), zip(SIZES, itertools.cycle(["any", "static"])))
 def test_two_layers_under_xla(case, batch):
     import tensorflow as tf
 

@@ -1,5 +1,6 @@
 """The shipped configs: each loads, its header's commands are right, and no typo goes unnoticed."""
 
+import random
 import shlex
 
 import pytest
@@ -39,13 +40,13 @@ def test_a_shipped_config_says_what_it_is_and_how_to_run_it(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_typo_in_any_key_is_found_on_its_line_with_the_right_suggestion(name, tmp_path):
+def test_typos_in_any_key_are_found_on_their_line_with_the_right_suggestion(name, tmp_path):
     text = (find_configs() / f"{name}.yaml").read_text()
     root, _ = parse(text, Source(name, tuple(text.splitlines())))
     lines = text.splitlines()
-    checked = 0
+    checked, rng = 0, random.Random(name)
     for key, mark in _keys(root):
-        for typo in _typos(key) if len(key) >= 3 else ():
+        for typo in rng.sample(sorted(_typos(key)), 3) if len(key) >= 3 else ():
             line, start = lines[mark.line - 1], mark.column - 1
             changed = [*lines]
             changed[mark.line - 1] = line[:start] + typo + line[start + len(key) :]

@@ -14,9 +14,9 @@ import sparse_keras
 from sparse_keras._internal import builders
 from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.schema import plugins
+from sparse_keras.training import callbacks as training_callbacks
 from sparse_keras.training import load_model as loading
-from sparse_keras.training import train as training
-from sparse_keras.training.runs.folder import reproducing_command, resuming_command
+from sparse_keras.training.runs.folder import RunFolder, reproducing_command
 
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
 
@@ -276,7 +276,7 @@ def test_nothing_to_tell_of_a_model_without_experts(data, tmp_path, monkeypatch)
         "tabular/sparse_mlp_breast_cancer", ["training.expert_load={}"]
     )
     # As of a plug-in's model, of which the schema cannot know.
-    monkeypatch.setattr(training, "mixtures", lambda model: [])
+    monkeypatch.setattr(training_callbacks, "mixtures", lambda model: [])
     with pytest.raises(ValueError, match="'sparse_mlp' has no mixture of experts. Leave it out"):
         sparse_keras.train(config, data, output=tmp_path, verbose=0)
     assert not list(tmp_path.iterdir())
@@ -298,7 +298,7 @@ def test_plug_ins_are_in_the_command_and_the_environment(config, data, tmp_path,
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["imports"] == ["my_own_plugin"]
     assert environment["command"].endswith(" --import my_own_plugin")
-    assert resuming_command(run.path).endswith(f"{run.path} --import my_own_plugin")
+    assert RunFolder(run.path).resuming_command.endswith(f"{run.path} --import my_own_plugin")
 
 
 def test_load_model_from_nowhere(tmp_path):

@@ -67,7 +67,7 @@ def a_model(inputs: sparse_keras.data.TableInputs) -> keras.Model:
 
 
 def data_of_ones_own(x: np.ndarray, y: np.ndarray) -> sparse_keras.data.ArrayBatches:
-    assert_type(sparse_keras.tasks.get("binary"), sparse_keras.tasks.Task)
+    assert_type(sparse_keras.tasks.get("binary"), sparse_keras.tasks.SingleTask)
     return sparse_keras.data.ArrayBatches({"numeric": x}, y, batch_size=32)
 
 

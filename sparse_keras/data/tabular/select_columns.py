@@ -117,8 +117,8 @@ def _refuse_too_many(count, available):
 
 
 def _selection(names, groups, selector, kind):
-    best = np.full(len(names), -np.inf)
-    np.maximum.at(best, groups, np.clip(selector.scores_, None, MAX_SCORE))
+    best = np.full(len(names), np.nan)  # A selector may leave columns without a score.
+    np.fmax.at(best, groups, np.clip(selector.scores_, None, MAX_SCORE))
     ranks = np.empty(len(names), int)
     ranks[groups] = selector.ranking_
     order = np.argsort(ranks, kind="stable")[: selector.n_features_to_select_]

@@ -80,7 +80,7 @@ def _why_no_boosting(config, data):
 def _why_no_single_tasks(config, data):
     if not isinstance(config.data, HeldOutRows):
         return "Single-task models need a table."
-    if data is not None and len(data.task.tasks) == 1:
+    if data is not None and len(data.task.single_tasks()) == 1:
         return "With one target, there are no single-task models to compare with."
     return None
 

@@ -56,7 +56,7 @@ def single_task_configs(config: Config, data: TabularData) -> dict[str, Config]:
     """
     twin = dense_twin(config, data)
     configs = {}
-    for target in data.task.tasks:
+    for target in data.task.single_tasks():
         values = twin.model_dump()
         training = values["training"]
         training["task_weights"] = None

@@ -35,7 +35,7 @@ def cgc(
 
     Args:
         inputs: The `TableInputs` of the data.
-        tasks: Dict from the name of each task to a `Task`, or to `"binary"` or `"regression"`.
+        tasks: Dict from the names of tasks to a `SingleTask`, or to `"binary"` or `"regression"`.
         shared_experts: The experts that all tasks see: a dict with a bank's registered name under
             `"type"` and its arguments, such as `{"type": "dense", "num_experts": 4, "units": 16}`.
         task_experts: The experts of each task alone, likewise.

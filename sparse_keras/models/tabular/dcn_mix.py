@@ -13,7 +13,7 @@ from sparse_keras.models.tabular.features import table_features
 
 if TYPE_CHECKING:
     from sparse_keras.data import TableInputs
-    from sparse_keras.tasks import Task
+    from sparse_keras.tasks import SingleTask
 
 
 STRUCTURES = ("stacked", "parallel")
@@ -22,7 +22,7 @@ STRUCTURES = ("stacked", "parallel")
 def dcn_mix(
     *,
     inputs: TableInputs,
-    task: Task | str = "binary",
+    task: SingleTask | str = "binary",
     experts: Any,
     router: Any = "dense",
     embedding_dim: int = 8,
@@ -45,7 +45,7 @@ def dcn_mix(
 
     Args:
         inputs: The `TableInputs` of the data.
-        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
+        task: What is predicted: a `SingleTask`, or `"binary"` or `"regression"`.
         experts: What each expert of a cross layer computes: a dict with a bank's registered name
             under `"type"` and its arguments, such as `{"type": "low_rank", "num_experts": 4,
             "rank": 32}`. Its output has the width of its input.

@@ -12,13 +12,13 @@ from sparse_keras.models.tabular.features import table_features
 
 if TYPE_CHECKING:
     from sparse_keras.data import TableInputs
-    from sparse_keras.tasks import Task
+    from sparse_keras.tasks import SingleTask
 
 
 def dense_mlp(
     *,
     inputs: TableInputs,
-    task: Task | str = "binary",
+    task: SingleTask | str = "binary",
     hidden_dim: int,
     activation: Any = "relu",
     embedding_dim: int = 8,
@@ -39,7 +39,7 @@ def dense_mlp(
 
     Args:
         inputs: The `TableInputs` of the data.
-        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
+        task: What is predicted: a `SingleTask`, or `"binary"` or `"regression"`.
         hidden_dim: Width of a block's hidden layer.
         activation: Activation function of the hidden layer.
         embedding_dim: Width of each categorical column's embedding.

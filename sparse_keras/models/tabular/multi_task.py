@@ -55,7 +55,7 @@ def multi_task_model(
             y = keras.layers.Dropout(dropout, name=f"{layer_name}_dropout")(y)
         y = _tower(y, layer_name, **(tower or {}))
         task = known_tasks.get(task, task_name)
-        outputs[task_name] = task.head(y, f"{layer_name}_head", f"{layer_name}_scale")
+        outputs[task_name] = task.head(y, f"{layer_name}_head")
     return keras.Model(tensors, outputs, name=name)
 
 

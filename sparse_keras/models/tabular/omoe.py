@@ -34,7 +34,7 @@ def omoe(
 
     Args:
         inputs: The `TableInputs` of the data.
-        tasks: Dict from the name of each task to a `Task`, or to `"binary"` or `"regression"`.
+        tasks: Dict from the names of tasks to a `SingleTask`, or to `"binary"` or `"regression"`.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
             its arguments, such as `{"type": "dense", "num_experts": 8, "units": 16}`.
         router: The one gate: a router's registered name, or a dict with it under `"type"`.

@@ -33,7 +33,7 @@ def shared_bottom(
 
     Args:
         inputs: The `TableInputs` of the data.
-        tasks: Dict from the name of each task to a `Task`, or to `"binary"` or `"regression"`.
+        tasks: Dict from the names of tasks to a `SingleTask`, or to `"binary"` or `"regression"`.
         hidden_dims: Widths of the dense layers that all tasks share.
         activation: Activation function of these layers.
         embedding_dim, numeric_embedding, feature_gate, stem, dropout, tower, name: As for `mmoe`.

@@ -19,13 +19,13 @@ from sparse_keras.models.tabular.fine_grained import split_experts
 
 if TYPE_CHECKING:
     from sparse_keras.data import TableInputs
-    from sparse_keras.tasks import Task
+    from sparse_keras.tasks import SingleTask
 
 
 def sparse_mlp(
     *,
     inputs: TableInputs,
-    task: Task | str = "binary",
+    task: SingleTask | str = "binary",
     experts: Any,
     router: Any = "top_k",
     embedding_dim: int = 8,
@@ -51,7 +51,7 @@ def sparse_mlp(
 
     Args:
         inputs: The `TableInputs` of the data.
-        task: What is predicted: a `Task`, or `"binary"` or `"regression"`.
+        task: What is predicted: a `SingleTask`, or `"binary"` or `"regression"`.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
             its arguments, such as `{"type": "mlp", "num_experts": 16, "hidden_dim": 64}`.
         router: Which experts each row goes to: a router's registered name, or a dict with it under

@@ -1,6 +1,6 @@
 """The folder of a run, and how a training that was interrupted resumes.
 
-    folder.py                 what is written into it, and whether a training can resume in it
+    folder.py                 RunFolder: its files, and whether a training can resume in it
     lock.py                   one process at a time
     checkpoints.py            files with the state of a training, whole or recognised as damaged
     callback_state.py         the state of a callback

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from sparse_keras.training.runs.folder import RunFolder
+
 
 class BestAndLastWeights(keras.callbacks.Callback):
     """Remembers the weights of the best epoch and of the last one.
@@ -37,19 +39,23 @@ class BestAndLastWeights(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.last_weights = self.model.get_weights()
 
-    def other_weights(self, final: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
-        """The weights that deserve a file of their own.
+    def save_others(self, model: keras.Model, folder: RunFolder) -> None:
+        """Saves the weights that deserve a file beside the model's.
+
+        These are the last epoch's, in `last.keras`, if the model ended with others; else the best
+        epoch's, in `best.keras`, if that was an earlier one; else none.
 
         Args:
-            final: The weights that the model ended with.
-
-        Returns:
-            A dict from the file's name to weights: the last epoch's, if the model ended with
-            others; else the best epoch's, if that was an earlier one; else empty.
+            model: The trained model, which is left as it is.
+            folder: The folder of the run.
         """
-        same = all(map(np.array_equal, self.last_weights, final))
-        if not same:
-            return {"last.keras": self.last_weights}
-        if self.best_weights is not None and not self.is_last_best:
-            return {"best.keras": self.best_weights}
-        return {}
+        final = model.get_weights()
+        if not all(map(np.array_equal, self.last_weights, final)):
+            name, weights = "last.keras", self.last_weights
+        elif self.best_weights is not None and not self.is_last_best:
+            name, weights = "best.keras", self.best_weights
+        else:
+            return
+        model.set_weights(weights)
+        folder.save_model(model, name)
+        model.set_weights(final)

@@ -10,13 +10,12 @@ callbacks reset when an epoch begins.
 
 import time
 import warnings
-from pathlib import Path
 
 import keras
 
 from sparse_keras.training.runs.callback_state import attributes, numbered, restore, state_of
 from sparse_keras.training.runs.checkpoints import newest_checkpoint, write_checkpoint
-from sparse_keras.training.runs.folder import CHECKPOINTS, write_history
+from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.random_state import random_state, restore_random_state
 
 
@@ -30,7 +29,7 @@ class Checkpoints(keras.callbacks.Callback):
     which resets them, comes before their state is put back.
 
     Args:
-        folder: The run's folder.
+        folder: The folder of the run.
         config: The run's `Config`.
         model: The compiled model, which gets the weights and the optimizer's state of the newest
             checkpoint that can be used, if there is one.
@@ -47,7 +46,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: RunFolder,
         config,
         model: keras.Model,
         batches: keras.utils.PyDataset,
@@ -63,7 +62,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.callbacks = numbered(callbacks)
         self.epoch, self.batch, self.rows, self.stopped, self.seconds = 0, 0, [], False, 0.0
         self._checkpoint = newest_checkpoint(
-            folder / CHECKPOINTS, lambda checkpoint: self._check(checkpoint, model, batches)
+            folder.checkpoints, lambda checkpoint: self._check(checkpoint, model, batches)
         )
         if self._checkpoint is not None:
             self._restore_variables(model)
@@ -90,7 +89,7 @@ class Checkpoints(keras.callbacks.Callback):
                         stacklevel=2,
                     )
             self._restore_callbacks()
-        write_history(self.folder, self.rows)
+        self.folder.write_history(self.rows)
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._checkpoint is not None and self.batch:
@@ -122,7 +121,7 @@ class Checkpoints(keras.callbacks.Callback):
             self._is_due = self.epoch % self.every_epochs == 0
         if self._is_due or self.stopped or self.epoch == self.params["epochs"]:
             self._write()
-        write_history(self.folder, self.rows)
+        self.folder.write_history(self.rows)
 
     def on_train_end(self, logs=None):
         self.seconds = time.perf_counter() - self._start
@@ -147,7 +146,7 @@ class Checkpoints(keras.callbacks.Callback):
                 for name, variables in _variables(self.model, self.batch).items()
             },
         }
-        write_checkpoint(self.folder / CHECKPOINTS, content, self.epoch, self.batch)
+        write_checkpoint(self.folder.checkpoints, content, self.epoch, self.batch)
 
     def _restore_variables(self, model):
         for name, variables in _variables(model, self._checkpoint["batch"]).items():

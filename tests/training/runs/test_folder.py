@@ -5,13 +5,7 @@ import json
 import pytest
 
 from sparse_keras.schema import load_config
-from sparse_keras.training.runs.folder import (
-    check_resumable,
-    environment_of,
-    new_folder,
-    newest_unfinished,
-    write_metrics,
-)
+from sparse_keras.training.runs.folder import RunFolder
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 
@@ -28,7 +22,7 @@ def make(output, time, config_hash):
 def test_newest_unfinished(tmp_path):
     config = load_config(CONFIG)
     with pytest.raises(ValueError, match="no unfinished run"):
-        newest_unfinished(tmp_path, config)
+        RunFolder.newest_unfinished(tmp_path, config)
     make(tmp_path, "2026-01-30_12-00-00", config.hash)
     nine = make(tmp_path, "2026-01-31_12-00-00_9", config.hash)
     ten = make(tmp_path, "2026-01-31_12-00-00_10", config.hash)
@@ -36,33 +30,34 @@ def test_newest_unfinished(tmp_path):
     (tmp_path / CONFIG / "2026-02-02_12-00-00").mkdir()  # Killed before anything was written.
     damaged = make(tmp_path, "2026-02-03_12-00-00", config.hash)
     (damaged / "environment.json").write_text("[]")
-    assert newest_unfinished(tmp_path, config) == ten
-    write_metrics(ten, {"auc": 1.0})
-    assert newest_unfinished(tmp_path, config) == nine
+    assert RunFolder.newest_unfinished(tmp_path, config).path == ten
+    RunFolder(ten).finish({"auc": 1.0})
+    assert RunFolder.newest_unfinished(tmp_path, config).path == nine
 
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
-    folders = {new_folder(tmp_path) for _ in range(3)}
+    config = load_config(CONFIG)
+    folders = {RunFolder.start(tmp_path, config, "tensorflow", "digest").path for _ in range(3)}
     assert len(folders) == 3
 
 
 def test_a_folder_of_no_run(tmp_path):
     with pytest.raises(ValueError, match="Expected the folder of a run"):
-        environment_of(tmp_path)
+        RunFolder(tmp_path).environment  # noqa: B018
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{", "\x00"])
 def test_a_damaged_environment(content, tmp_path):
     (tmp_path / "environment.json").write_text(content)
     with pytest.raises(ValueError, match="environment.json is damaged"):
-        environment_of(tmp_path)
+        RunFolder(tmp_path).environment  # noqa: B018
 
 
 def test_another_backend_or_other_data_cannot_go_on(tmp_path):
     config = load_config(CONFIG)
-    folder = make(tmp_path, "2026-02-03_12-00-00", config.hash)
-    check_resumable(folder, config)
+    folder = RunFolder(make(tmp_path, "2026-02-03_12-00-00", config.hash))
+    folder.check_resumable(config)
     with pytest.raises(ValueError, match="KERAS_BACKEND="):
-        check_resumable(folder, config, backend="jax")
-    with pytest.raises(ValueError, match="no longer those"):
-        check_resumable(folder, config, data_digest="other")
+        folder.check_resumable(config, backend="jax")
+    with pytest.raises(ValueError, match="have changed"):
+        folder.check_resumable(config, data_digest="other")

@@ -14,6 +14,7 @@ from sparse_keras.optimizers import FusedOptimizer
 from sparse_keras.schema import Config
 from sparse_keras.training.loop import early_stopping, fit
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
+from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.lock import only_process
 from sparse_keras.training.runs.resuming import Checkpoints
 
@@ -85,7 +86,7 @@ def trained(folder, break_at=None):
         early_stopping(training.early_stopping, "min"),
         Means(break_at),
     ]
-    state = Checkpoints(folder, CONFIG, model, train, callbacks)
+    state = Checkpoints(RunFolder(folder), CONFIG, model, train, callbacks)
     start = state.epoch, state.batch
     fit(
         model,

@@ -46,7 +46,7 @@ class MultiTaskModelSection(TabularModelSection):
 
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
-        tasks = {member.name: member for member in task.tasks}
+        tasks = {single.name: single for single in task.single_tasks()}
         return builder_of("model", self.type)(inputs=inputs, tasks=tasks, **self.kwargs())
 
     def _shared_bottom(self, experts, width, levels=1):

@@ -1,0 +1,81 @@
+"""The callbacks of a training: what a config asks for, and what every run has."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+
+from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
+from sparse_keras.data import Dataset
+from sparse_keras.layers.mixtures.mixture import mixtures
+from sparse_keras.schema import Config
+from sparse_keras.training.loop import early_stopping
+from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
+
+
+def training_callbacks(
+    config: Config, model: keras.Model, data: Dataset
+) -> tuple[list[keras.callbacks.Callback], BestAndLastWeights]:
+    """Makes the callbacks of a config, for its model and its data.
+
+    Args:
+        config: A `Config`.
+        model: The model it describes.
+        data: The data set to train on.
+
+    Returns:
+        `(callbacks, weights)`: the callbacks in their order, and the one of them that remembers
+        weights the model may not end with.
+
+    Raises:
+        ValueError: If training would stop early by a value that is not logged, or would log the
+            experts of a model that has none.
+    """
+    has_experts, validated = bool(mixtures(model)), data.validation is not None
+    expert_load = config.training.expert_load
+    if expert_load is not None and not has_experts:
+        raise ValueError(
+            "training.expert_load configures the logs of experts, and the model of type "
+            f"{config.model.type!r} has no mixture of experts. Leave it out."
+        )
+    callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if has_experts else []
+    if getattr(model, "task_weights_layer", None) is not None:
+        callbacks.append(TaskWeightLogs())
+    directions = _directions(data.task, validated)
+    if has_experts:
+        directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
+    stopping = config.training.early_stopping
+    if stopping is None:
+        weights = BestAndLastWeights("val_loss" if validated else None)
+        return [*callbacks, weights], weights
+    if stopping.monitor not in directions:
+        raise ValueError(
+            "training.early_stopping.monitor must be one of the values that this training logs and "
+            f"that can improve: {', '.join(directions)}. Received: {stopping.monitor!r}."
+            f"{did_you_mean(stopping.monitor, directions)}"
+        )
+    mode = directions[stopping.monitor]
+    # The model ends with the best weights, if early stopping restores them.
+    weights = BestAndLastWeights(None if stopping.restore_best else stopping.monitor, mode)
+    return [*callbacks, weights, early_stopping(stopping, mode)], weights
+
+
+def tensorboard_callbacks(
+    callbacks: list[keras.callbacks.Callback], log_dir: str | os.PathLike
+) -> list[keras.callbacks.Callback]:
+    """Returns callbacks that also write logs for TensorBoard, those of `ExpertLoad` among them."""
+    for callback in callbacks:
+        if isinstance(callback, ExpertLoad):
+            callback.log_dir = str(log_dir)
+    # Its graph is that of a model that Keras can take apart, which a PreprocessedModel is not.
+    return [*callbacks, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+
+
+def _directions(task, validated):
+    """What a training logs, and whether the best value is the "min" or the "max"."""
+    directions = task.directions()
+    if validated:
+        directions |= {f"val_{name}": best for name, best in directions.items()}
+    return directions
