@@ -89,6 +89,7 @@ class Process:
             self.popen.stdin.close()
         except BrokenPipeError:
             pass
+        self.errors.close()
 
     def _last_words(self):
         code = self.popen.wait()

@@ -3,6 +3,7 @@
 import re
 import shutil
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,13 +84,13 @@ def test_numbers_are_cut_into_parts(run, here, capsys):
     ],
 )
 def test_wrong_input(run, given, message, capsys):
-    before = open("people.csv").read()
+    before = Path("people.csv").read_text()
     assert main(["inspect", run, *given]) == 2
     out, err = capsys.readouterr()
     first, second = err.splitlines()
     assert first.startswith("error: ") and message in first and "--debug" in second
     assert out == ""  # Before the tables, which take long.
-    assert open("people.csv").read() == before
+    assert Path("people.csv").read_text() == before
 
 
 def test_a_folder_in_which_nothing_can_be_written(run, capsys, monkeypatch):

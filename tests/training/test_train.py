@@ -141,7 +141,7 @@ def test_without_tensorboard(config, data, tmp_path, monkeypatch):
 
 
 def test_history_has_a_row_for_each_epoch(run):
-    rows = list(csv.DictReader(open(run.path / "history.csv")))
+    rows = list(csv.DictReader((run.path / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     for row in rows:
         assert {"loss", "val_loss", "val_auc", "load_violation", "task_loss"} <= set(row)

@@ -117,7 +117,7 @@ def test_killed_in_mid_epoch(whole, tmp_path):
     killed = process(output=str(tmp_path), batch=[4, 3])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     folder = only_run(tmp_path)
-    assert len(list(csv.DictReader(open(folder / "history.csv")))) == 3
+    assert len(list(csv.DictReader((folder / "history.csv").read_text().splitlines()))) == 3
     done = process(resume=str(folder), state=str(tmp_path / "state.npz"))
     assert done.returncode == 0, done.stderr
     assert_equal(dict(np.load(tmp_path / "state.npz")), final_state(whole))
