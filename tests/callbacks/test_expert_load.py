@@ -6,6 +6,8 @@ from keras import ops
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import DenseExperts, MixtureOfExperts, MLPExperts, TopKRouter
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 def model_of(*layers, **compile_arguments):
     model = keras.Sequential([keras.Input((6,)), *layers])

@@ -9,6 +9,8 @@ import pytest
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import DenseExperts, MixtureOfExperts, MultiGateMixtureOfExperts
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 def read(folder):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -10,6 +10,8 @@ import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.data.tabular.table_files import read_table
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 def people(rows, seed):
     rng = np.random.default_rng(seed)

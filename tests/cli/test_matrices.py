@@ -16,7 +16,7 @@ from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
 from sparse_keras.training.runs.folder import RunFolder
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("eager_module")]
 
 
 @pytest.fixture(scope="module")

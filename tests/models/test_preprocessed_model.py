@@ -8,6 +8,8 @@ import pytest
 from sparse_keras.data import TableInputs, TablePreprocessor, fit_features, infer_target
 from sparse_keras.models import PreprocessedModel, dense_mlp, selected_features
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 FRAME = pd.DataFrame(
     {
         "age": [20.0, 30.0, np.nan, 50.0, 60.0, 25.0],

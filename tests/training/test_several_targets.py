@@ -15,6 +15,8 @@ from sparse_keras.training.building import build_network
 from sparse_keras.training.train import Interrupted
 from tests.training.runs.test_resuming import BreakAt
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 CONFIG = """
 version: 1
 data:

@@ -18,6 +18,8 @@ from sparse_keras.training import callbacks as training_callbacks
 from sparse_keras.training import load_model as loading
 from sparse_keras.training.runs.folder import RunFolder, reproducing_command
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 OVERRIDES = ["training.epochs=2", "training.batch_size=64"]
 
 

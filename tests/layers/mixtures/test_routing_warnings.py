@@ -31,6 +31,8 @@ from sparse_keras.layers.mixtures.routing_warnings import (
 )
 from sparse_keras.layers.mixtures.statistics import summarize
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 ROWS = 96
 
 

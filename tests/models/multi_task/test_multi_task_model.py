@@ -9,6 +9,8 @@ from sparse_keras.models import GradNormWeights, MultiTaskModel, UncertaintyWeig
 from sparse_keras.models.multi_task.gradnorm import last_shared_layer, refuse_other_backends
 from sparse_keras.tasks import Binary, Regression
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 TASKS = {"a": "binary", "b": "regression"}
 
 

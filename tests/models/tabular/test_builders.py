@@ -18,6 +18,8 @@ from sparse_keras.models import (
 from sparse_keras.tasks import Multilabel, Regression
 from tests.support.tables import task_of, with_inputs
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 
 

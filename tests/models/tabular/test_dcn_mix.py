@@ -9,6 +9,8 @@ from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import active_params, dcn_mix, flops_per_example, total_params
 from tests.support.tables import with_inputs
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 LOW_RANK = {"type": "low_rank", "num_experts": 4, "rank": 3}
 
 

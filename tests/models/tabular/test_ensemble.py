@@ -10,6 +10,8 @@ from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.tasks import Regression
 from tests.support.tables import task_of
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 
 

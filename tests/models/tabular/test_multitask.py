@@ -17,6 +17,8 @@ from sparse_keras.models import (
 from sparse_keras.tasks import Binary, Multiclass, Regression
 from tests.support.tables import with_inputs
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 TASKS = {
     "income": Binary("income"),
     "kind": Multiclass("kind", 3),

@@ -12,6 +12,8 @@ from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.training.building import build_network
 from tests.support.tables import with_inputs
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 MLP = {"type": "mlp", "num_experts": 6, "hidden_dim": 5}
 # Two columns: values, bins of both, an indicator of the second.
 COLUMNS = {
