@@ -48,6 +48,13 @@ if keras.backend.backend() == "tensorflow":
 
     keras.Model.fit = _fit_with_a_built_optimizer
 
+    # `keras.utils.set_random_seed` makes TensorFlow throw away the kernels of all eager operations,
+    # so that random ones start again. Keras and we draw numbers by stateless operations; making the
+    # kernels of the others anew took half of the time of a small training.
+    from tensorflow.python import pywrap_tfe
+
+    pywrap_tfe.TFE_ContextClearCaches = lambda context: None
+
 
 def _eager_functions():
     """Runs what TensorFlow compiles step by step instead: for tests of trainings of a few steps, in
