@@ -9,6 +9,7 @@ import pytest
 import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.data.tabular.table_files import read_table
+from tests.support.quick import slow_but_for
 
 pytestmark = pytest.mark.usefixtures("eager_module")
 
@@ -73,7 +74,7 @@ def test_evaluate_needs_the_target(run, here, capsys):
     assert "churned" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+@pytest.mark.parametrize("name", slow_but_for(["p.csv"], ["p.csv", "p.jsonl", "p.parquet"]))
 def test_predict_writes_what_the_model_says(name, run, here, capsys):
     output = here / f"of_{name}"
     assert main(["predict", run, "new.csv", "--keep", "id", "--output", str(output)]) == 0

@@ -85,7 +85,7 @@ def test_frames_with_text_and_gaps(table):
 
 
 @pytest.mark.slow
-def test_cross_validation_search_and_pipeline(table):
+def test_cross_validation_search_and_pipeline(table, eager_functions):
     frame, y = table
     model = SparseExpertClassifier(**SMALL)
     scores = cross_val_score(model, frame, y, cv=2)
@@ -99,7 +99,7 @@ def test_cross_validation_search_and_pipeline(table):
 
 
 @pytest.mark.slow
-def test_clone_and_pickle(table):
+def test_clone_and_pickle(table, eager_functions):
     frame, y = table
     model = SparseExpertClassifier(**SMALL).fit(frame, y)
     loaded = pickle.loads(pickle.dumps(model))
@@ -120,7 +120,7 @@ def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_labels(table):
+def test_several_labels(table, eager_functions):
     frame, y = table
     labels = np.stack([y == "yes", frame.x > 0, frame.z > 0], axis=1).astype(int)
     model = SparseExpertClassifier(**SMALL).fit(frame, labels)
@@ -129,7 +129,7 @@ def test_several_labels(table):
     assert ((model.predict_proba(frame) >= 0.5) == model.predict(frame)).all()
 
 
-def test_classes_may_be_anything_sortable(table):
+def test_classes_may_be_anything_sortable(table, eager_functions):
     frame, _ = table
     y = np.array([-1.0, 0.0, 7.0])[np.digitize(frame.x, [-0.5, 0.5])]
     model = SparseExpertClassifier(**SMALL).fit(frame, y)
@@ -149,7 +149,7 @@ def test_regression(table):
 
 
 @pytest.mark.slow
-def test_a_seed_repeats_and_leaves_other_generators_alone(table):
+def test_a_seed_repeats_and_leaves_other_generators_alone(table, eager_functions):
     frame, y = table
     np.random.seed(3)
     random.seed(3)
@@ -181,7 +181,7 @@ def test_invalid_arguments_are_told(table, arguments, message):
         SparseExpertClassifier(**SMALL | arguments).fit(frame, y)
 
 
-def test_what_cannot_be_learned_from_is_told(table):
+def test_what_cannot_be_learned_from_is_told(table, eager_functions):
     frame, y = table
     with pytest.raises(ValueError, match="at least two classes"):
         SparseExpertClassifier(**SMALL).fit(frame, np.ones(300))
@@ -225,7 +225,7 @@ def test_a_sparse_matrix(texts):
         model.predict(matrix)
 
 
-def test_the_first_layer_of_a_sparse_matrix(texts):
+def test_the_first_layer_of_a_sparse_matrix(texts, eager_functions):
     matrix = TfidfVectorizer().fit_transform(texts[0])
     y = matrix.sum(axis=1).A1
     model = SparseExpertRegressor(**SMALL | {"epochs": 1, "stem": 6}).fit(matrix, y)
@@ -235,7 +235,7 @@ def test_the_first_layer_of_a_sparse_matrix(texts):
 
 
 @pytest.mark.slow
-def test_cross_validation_and_search_of_a_sparse_matrix(texts):
+def test_cross_validation_and_search_of_a_sparse_matrix(texts, eager_functions):
     rows, y = texts
     pipeline = make_pipeline(TfidfVectorizer(), SparseExpertClassifier(**SMALL))
     assert np.isfinite(cross_val_score(pipeline, rows, y, cv=2)).all()

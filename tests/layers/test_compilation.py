@@ -19,7 +19,8 @@ model.fit(x, x, batch_size=40, epochs=2, verbose=0)
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("capacity", [None, pytest.param(1.25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("capacity", [None, 1.25])
 def test_one_compilation_for_all_steps(tmp_path, capacity):
     """Every batch is routed in another way; shapes and constants must not depend on it."""
     flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text {os.environ['XLA_FLAGS']}"

@@ -30,6 +30,7 @@ from sparse_keras.layers.mixtures.routing_warnings import (
     routing_problems,
 )
 from sparse_keras.layers.mixtures.statistics import summarize
+from tests.support.quick import slow_but_for
 
 pytestmark = pytest.mark.usefixtures("eager_module")
 
@@ -90,7 +91,7 @@ def test_the_pooled_loss_is_that_of_transformers(chosen):
     assert loss == pytest.approx(pooled_balance_loss(chosen, 8), rel=1e-5)
 
 
-@pytest.mark.parametrize("chosen", DISJOINT, ids=["k=1", "k=2"])
+@pytest.mark.parametrize("chosen", slow_but_for(DISJOINT[-1:], DISJOINT))
 def test_layers_that_collapsed_on_experts_of_their_own(chosen):
     """Pooled over the four layers, the loss is 2.0; each layer's own is 8.0, the worst there is.
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from sparse_keras.layers import BalancedRouter, DenseExperts, MixtureOfExperts
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.quick import slow_but_for
 
 
 def draw(*shape, seed=0):
@@ -77,7 +78,7 @@ def test_the_router_learns(k):
     assert np.abs(kernel).max() > 1e-3
 
 
-@pytest.mark.parametrize("compile_arguments", [{}, {"jit_compile": True}], ids=["graph", "jit"])
+@pytest.mark.parametrize("compile_arguments", slow_but_for([{}], [{}, {"jit_compile": True}]))
 def test_a_compiled_training_is_balanced(compile_arguments):
     if keras.backend.backend() == "torch" and compile_arguments:
         pytest.skip("torch.compile is another compiler with other limits")

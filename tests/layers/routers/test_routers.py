@@ -18,6 +18,7 @@ from sparse_keras.layers import (
 )
 from sparse_keras.layers.routers import ROUTERS, router_from
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.quick import slow_but_for
 
 
 def draw(*shape, seed=0):
@@ -88,6 +89,7 @@ def train_relu_router(epochs, **kwargs):
     return logs, logs[f"{layer.path}/experts_per_token"]
 
 
+@pytest.mark.slow
 def test_relu_router_reaches_its_target():
     _, opened = train_relu_router(32, l1_initial=1e-3, l1_multiplier=1.05)
     assert opened[0] > 4  # Half of the gates are positive at the start.
@@ -196,7 +198,9 @@ def test_routers_that_open_every_expert_refuse_what_has_no_effect():
             UniformRouter(**arguments)
 
 
-@pytest.mark.parametrize("name", sorted(set(ROUTERS) - {"uniform"}))
+@pytest.mark.parametrize(
+    "name", slow_but_for(("top_k", "hierarchical", "dselect_k"), sorted(set(ROUTERS) - {"uniform"}))
+)
 def test_a_frozen_router_stays_as_it_was_drawn(name, tmp_path):
     """Also once the model is loaded: Keras sets `trainable` of a whole model there."""
     router = {"type": name, "trainable": False}

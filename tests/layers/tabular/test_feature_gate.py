@@ -4,6 +4,7 @@ import pytest
 
 from sparse_keras.layers import FeatureGate
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.quick import slow_but_for
 
 
 def sigmoid(x):
@@ -90,7 +91,7 @@ def test_groups_share_a_gate():
     np.testing.assert_array_equal(layer.selected_features(), [0, 2])
 
 
-@pytest.mark.parametrize("gate", ["hard_concrete", "threshold"])
+@pytest.mark.parametrize("gate", slow_but_for(["hard_concrete"], ["hard_concrete", "threshold"]))
 def test_finds_the_planted_features(gate):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(512, 12)).astype("float32")

@@ -13,6 +13,7 @@ from sparse_keras.layers import MixtureOfExperts, SparseProjection
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.ops.csr import to_tensor
 from sparse_keras.tasks import Multiclass
+from tests.support.quick import slow_but_for
 from tests.support.tables import with_inputs
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +61,7 @@ def weights_after_training(x, y, learning_rate=0.5, epochs=3):
     return model, losses, model.get_weights()
 
 
-@pytest.mark.parametrize("shape", [(20, 30), (1, 30), (20, 1)])
+@pytest.mark.parametrize("shape", [(20, 30), (1, 30), (20, 1)], ids=str)
 def test_gradients_are_those_of_the_dense_computation(shape):
     """Plain gradient descent adds up gradients, those of the kernel included."""
     csr = random_csr(*shape, density=0.3, seed=3)
@@ -122,7 +123,7 @@ def test_keras_does_not_compile_a_step_of_sparse_tensors():
     assert dense.jit_compile is True
 
 
-@pytest.mark.parametrize("builder", [sparse_mlp, dense_mlp])
+@pytest.mark.parametrize("builder", slow_but_for([sparse_mlp], [sparse_mlp, dense_mlp]))
 def test_the_builders_take_matrices(builder):
     csr = random_csr(40, 100)
     options = {"experts": EXPERTS} if builder is sparse_mlp else {"hidden_dim": 8}

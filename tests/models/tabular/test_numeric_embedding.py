@@ -10,6 +10,7 @@ from sparse_keras.data import load_data
 from sparse_keras.layers import FeatureGate
 from sparse_keras.models import dense_mlp, flops_per_example, sparse_mlp
 from sparse_keras.training.building import build_network
+from tests.support.quick import slow_but_for
 from tests.support.tables import with_inputs
 
 pytestmark = pytest.mark.usefixtures("eager_module")
@@ -78,7 +79,7 @@ def test_a_gate_closes_a_column_with_its_embedding_and_bins(embedding, groups):
     assert np.any(model.predict(second, verbose=0) != predict)
 
 
-@pytest.mark.parametrize("embedding", [PIECEWISE, PERIODIC])
+@pytest.mark.parametrize("embedding", slow_but_for([PIECEWISE], [PIECEWISE, PERIODIC]))
 def test_saves_and_exports(embedding, tmp_path):
     model = BUILDERS["sparse_mlp"](**COLUMNS, numeric_embedding=embedding)
     x = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
