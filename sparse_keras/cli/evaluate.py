@@ -72,4 +72,4 @@ def _num_examples(batches):
     import keras
 
     batch_sizes = (len(keras.tree.flatten(batches[index][1])[0]) for index in range(len(batches)))
-    return getattr(batches, "num_rows", None) or sum(batch_sizes)
+    return getattr(batches, "num_examples", None) or sum(batch_sizes)

@@ -66,31 +66,32 @@ def check_batches(batches: object) -> None:
 class ArrayBatches(keras.utils.PyDataset):
     """Serves encoded arrays in batches; the last batch may be smaller.
 
-    With `shuffle`, the rows of each batch are a pure function of `(seed, epoch)`. `fit` itself
+    With `shuffle`, the examples of each batch are a pure function of `(seed, epoch)`. `fit` itself
     shuffles the order in which it asks for batches: pass `fit(..., shuffle=False)` to fix that too.
 
     Args:
-        inputs: Dict of arrays with the examples along the first axis, or of CSR matrices, whose
-            batches are sparse tensors. With one entry, batches hold the bare array.
-        targets: Array of encoded targets, one per row; or for several targets a dict of arrays;
-            or None, to predict.
-        weights: What each row counts, an array; or for several targets a dict with an array for
-            each. None: all rows alike, and batches without weights.
-        batch_size: Rows in a batch.
+        inputs: An array with the examples along the first axis, a CSR matrix, whose batches are
+            sparse tensors, or a dict of these. Of a dict with one entry, batches hold the bare
+            array.
+        targets: Array of encoded targets, one for each example; for several targets a dict of
+            arrays; `None` to predict.
+        weights: The weight of each example, an array; for several targets a dict with an array for
+            each. `None` for batches without weights.
+        batch_size: Examples in a batch.
         shuffle: Whether to draw a new order each epoch.
         seed: Non-negative integer, the shuffling's seed.
 
     Attributes:
-        x: Everything in row order, as a model takes it: `model.predict(batches.x)`.
-        y: The targets in row order.
-        sample_weight: The weights in row order, or None.
-        num_rows: Number of rows, N.
+        x: All inputs in order, as a model takes them: `model.predict(batches.x)`.
+        y: The targets in order.
+        sample_weight: The weights in order, or `None`.
+        num_examples: Number of examples.
         epoch: Number of epochs served so far. May be set, to resume.
     """
 
     def __init__(
         self,
-        inputs: dict[str, Any],
+        inputs: Any,
         targets: Any,
         weights: Any = None,
         *,
@@ -100,6 +101,7 @@ class ArrayBatches(keras.utils.PyDataset):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        inputs = inputs if isinstance(inputs, dict) else {"inputs": inputs}
         lengths = {name: array.shape[0] for name, array in inputs.items()}
         for what, arrays in (("targets", targets), ("weights", weights)):
             named = arrays if isinstance(arrays, dict) else {"": arrays}
@@ -109,13 +111,16 @@ class ArrayBatches(keras.utils.PyDataset):
                 if array is not None
             }
         if len(set(lengths.values())) != 1 or not all(lengths.values()):
-            raise ValueError(f"Expected as many rows everywhere, at least 1. Received: {lengths}.")
+            raise ValueError(
+                "Inputs, targets and weights must have the same number of examples, at least 1. "
+                f"Received: {lengths}."
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1. Received: {batch_size}.")
         self.x = next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
         self.y = targets
         self.sample_weight = weights
-        self.num_rows = next(iter(lengths.values()))
+        self.num_examples = next(iter(lengths.values()))
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -124,7 +129,7 @@ class ArrayBatches(keras.utils.PyDataset):
         self._serving = False
 
     def __len__(self) -> int:
-        return -(-self.num_rows // self.batch_size)
+        return -(-self.num_examples // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple:
         if not 0 <= index < len(self):
@@ -143,7 +148,7 @@ class ArrayBatches(keras.utils.PyDataset):
         epoch, order = self._order
         if epoch != self.epoch:
             epoch = self.epoch
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.num_rows)
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.num_examples)
             self._order = (epoch, order)
         return order
 

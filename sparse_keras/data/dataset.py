@@ -30,6 +30,8 @@ class Dataset(Protocol):
         train: The training examples in batches. See `Batches` for what training needs of them.
         validation: The validation examples in batches; `None` if there are none.
         test: The test examples in batches; `None` if there are none.
+        raw_test: The test examples before preprocessing, as `preprocessor.encode` takes them: a
+            list, an array, a dict of arrays, or a DataFrame. `None` without a preprocessor.
         inputs: What a model has to know of the inputs. The model's section of the config and its
             builder get it as it is: of a table a `TableInputs`, of other data what the data set
             and its models agree on, such as `(length, channels)`.
@@ -43,6 +45,7 @@ class Dataset(Protocol):
     train: Batches
     validation: Batches | None
     test: Batches | None
+    raw_test: Any
     inputs: Any
     task: Task
     weighted: bool

@@ -33,14 +33,13 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 def num_examples(batches: Batches) -> int:
     """Returns the number of examples in an epoch of batches."""
     if isinstance(batches, ArrayBatches):
-        return batches.num_rows
+        return batches.num_examples
     return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))
 
 
 def raw_test_examples(data: Dataset) -> Any:
     """Returns the test examples before preprocessing; the encoded ones, if there is none."""
-    frames = getattr(data, "frames", None)
-    return arrays_of(data.test)[0] if frames is None else frames["test"]
+    return arrays_of(data.test)[0] if data.preprocessor is None else data.raw_test
 
 
 def take(examples: Any, rows: slice) -> Any:

@@ -71,7 +71,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             if is_matrix(x):
                 # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
                 batch_size = kwargs.pop("batch_size", None) or 32
-                x = ArrayBatches({"sparse": x}, None, batch_size=batch_size)
+                x = ArrayBatches(x, None, batch_size=batch_size)
         return super().predict(x, **kwargs)
 
     def predict_target(self, x: Any, **kwargs: Any) -> Any:

@@ -7,14 +7,8 @@ import contextlib
 import keras
 
 from sparse_keras.data import Dataset, load_data
-from sparse_keras.models.multi_task.gradnorm import refuse_other_backends
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
-from sparse_keras.models.multi_task.task_weights import (
-    GradNormWeights,
-    UncertaintyWeights,
-    fixed_task_weights,
-    task_weights_layer,
-)
+from sparse_keras.models.multi_task.task_weights import fixed_task_weights, task_weights_layer
 from sparse_keras.ops import csr
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema import Config
@@ -107,12 +101,8 @@ def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
         steps_per_epoch=len(data.train),
         total_steps=training.total_steps(len(data.train)),
     )
-    layer = getattr(model, "task_weights_layer", None)
-    if isinstance(layer, UncertaintyWeights):
-        # Decay would pull the variances to 1.
-        optimizer.exclude_from_weight_decay(var_list=layer.trainable_variables)
-    elif isinstance(layer, GradNormWeights):
-        refuse_other_backends()
+    if (layer := getattr(model, "task_weights_layer", None)) is not None:
+        layer.prepare_training(optimizer)
     model.compile(
         optimizer=optimizer,
         **data.task.compile_arguments(training.loss, data.weighted),

@@ -80,7 +80,7 @@ def test_fit_serves_epochs_0_1_2():
 @pytest.mark.parametrize(
     "inputs, kwargs, message",
     [
-        ({"numeric": np.ones((3, 1))}, {}, r"as many rows everywhere.*'numeric': 3, 'targets': 2"),
+        ({"numeric": np.ones((3, 1))}, {}, r"same number of examples.*'numeric': 3, 'targets': 2"),
         ({"numeric": np.ones((2, 1))}, {"batch_size": 0}, "batch_size must be at least 1"),
     ],
 )

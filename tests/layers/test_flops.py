@@ -5,7 +5,9 @@ from sparse_keras.layers import (
     DenseExperts,
     DepthSharedMixtureOfExperts,
     GatedSharedExpert,
+    LayerExperts,
     MixtureOfExperts,
+    MultiGateMixtureOfExperts,
 )
 from sparse_keras.layers.flops import layer_flops
 
@@ -45,6 +47,14 @@ def test_depths_count_the_shared_expert_each():
     )
     layer.build((None, 6))
     assert layer.at(1).flops_per_token(6) == 2 * (24 + 72 + 36)
+
+
+def test_gates_over_a_template_that_cannot_be_counted():
+    template = keras.layers.EinsumDense("ab,bc->ac", output_shape=3)
+    gates = {"a": "top_k", "b": "top_k"}
+    layer = MultiGateMixtureOfExperts(LayerExperts(template, 4), gates)
+    layer.build((None, 6))
+    assert layer.flops_per_token(6) is None
 
 
 def test_positions_must_be_static():

@@ -77,6 +77,7 @@ class WaveData:
     train: ArrayBatches
     validation: ArrayBatches
     test: ArrayBatches
+    raw_test: list
     preprocessor: Scaled
     inputs: tuple
     name: str = "waves"
@@ -104,7 +105,7 @@ def load_waves(section, batch_size, seed):
     preprocessor = Scaled(np.abs(parts[0][0]).max(), ["falls", "rises"])
     train, validation, test = (
         ArrayBatches(
-            {"steps": preprocessor.encode(raw)},
+            preprocessor.encode(raw),
             rises.astype("float32"),
             batch_size=batch_size,
             shuffle=number == 0,
@@ -112,7 +113,7 @@ def load_waves(section, batch_size, seed):
         )
         for number, (raw, rises) in enumerate(parts)
     )
-    return WaveData(train, validation, test, preprocessor, (section.length, WIDTH))
+    return WaveData(train, validation, test, parts[2][0], preprocessor, (section.length, WIDTH))
 
 
 def wave_experts(inputs, task, num_experts, units):

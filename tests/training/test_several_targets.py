@@ -220,7 +220,7 @@ def test_one_target_of_a_multi_task_model_is_one_target(folder):
     logs = model.evaluate(data.test, return_dict=True, verbose=0)
     assert {"loss", "accuracy"} <= set(logs)
     # The weighted mean, also of one target.
-    p = model.predict(data.test.x, verbose=0)[np.arange(data.test.num_rows), data.test.y]
+    p = model.predict(data.test.x, verbose=0)[np.arange(data.test.num_examples), data.test.y]
     weight = data.test.sample_weight
     expected = -(weight * np.log(p)).sum() / weight.sum()
     assert logs["loss"] == pytest.approx(expected, rel=1e-4)

@@ -323,10 +323,6 @@ class Features:
         one = np.float32(1) if weights is None else weights
         return {name: there * one for name, there in self.target.present(table).items()}
 
-    def decode_target(self, predictions):
-        """Turns predictions into raw target values: see `decode` of the target."""
-        return self.target.decode(predictions)
-
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
         weight = {} if self.weight is None else {"weight": self.weight}

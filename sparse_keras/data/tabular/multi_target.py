@@ -84,10 +84,6 @@ class MultiTarget:
         """Returns what is asked of a model, without the columns that hold the targets."""
         return MultiTask(self.name, tuple(target.as_task() for target in self.targets))
 
-    def decode(self, predictions):
-        """Turns a model's predictions into raw target values; see `MultiTask.decode`."""
-        return self.as_task().decode(predictions)
-
     def fitted(self, frame):
         """The same with the mean and the deviation of each regression over the rows that have it.
 

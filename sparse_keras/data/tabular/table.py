@@ -21,6 +21,8 @@ from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.tasks import Task
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sparse_keras.schema import TableSection
 
 
@@ -45,6 +47,11 @@ class TabularData:
     validation: ArrayBatches | None
     test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
+
+    @property
+    def raw_test(self) -> pd.DataFrame | SparseTable | None:
+        """The raw test rows."""
+        return self.frames.get("test")
 
     @property
     def inputs(self) -> TableInputs:

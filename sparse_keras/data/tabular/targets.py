@@ -167,10 +167,6 @@ class Target:
             raise ValueError(f"The labels of target {self.name!r} must all be 0 or 1.")
         return labels.astype("float32")
 
-    def decode(self, predictions):
-        """Turns a model's predictions into raw target values; see `decode` of the task."""
-        return self.as_task().decode(predictions)
-
 
 def infer_target(values: pd.Series, task: str = "auto") -> Target:
     """Finds the task and the classes of a target column.

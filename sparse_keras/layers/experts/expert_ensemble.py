@@ -9,12 +9,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import identifiers
 from sparse_keras.layers.experts import EXPERTS, Experts
 from sparse_keras.layers.experts.base import check_takes_tokens
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.ownership import ExclusiveOwner
+from sparse_keras.layers.replica_losses import ReplicaLosses
 from sparse_keras.layers.validation import positive_int
 
 
@@ -141,6 +143,7 @@ class EnsembleHead(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        keras_private.set_loss_list(self, ReplicaLosses())
         if activation not in _NORMALISERS:
             raise ValueError(
                 f"`activation` must be one of {sorted(_NORMALISERS)}. Received: "

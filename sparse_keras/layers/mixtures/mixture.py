@@ -9,10 +9,10 @@ from sparse_keras import losses
 from sparse_keras._internal import keras_private
 from sparse_keras.layers.mixtures.causality import layers_before, warn_of_leak
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
-from sparse_keras.layers.mixtures.replica_losses import ReplicaLosses
 from sparse_keras.layers.mixtures.statistics import RoutingStatistics
 from sparse_keras.layers.names import variable_name
 from sparse_keras.layers.ownership import ExclusiveOwner
+from sparse_keras.layers.replica_losses import ReplicaLosses
 from sparse_keras.layers.routers import Router
 
 

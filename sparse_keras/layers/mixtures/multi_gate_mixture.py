@@ -312,8 +312,13 @@ class MultiGateMixtureOfExperts(Mixture):
 
         Args:
             input_dim: Width of the input; or a dict with that of each group and gate.
+
+        Returns:
+            Their number, or `None` if that of a template is not known.
         """
         widths = self._by_name(input_dim)
+        if any(bank.flops_per_row(widths[group]) is None for group, bank in self.experts.items()):
+            return None
         routers = sum(r.flops_per_token(widths[gate]) for gate, r in self.routers.items())
         return routers + sum(
             round(count * self.experts[group].flops_per_row(widths[group]))

@@ -16,8 +16,8 @@ from sparse_keras.layers.validation import loss_weight, positive_int
 class Router(RouterContract, keras.layers.Layer):
     """Base class of routers: decides which experts a token goes to, and with what weight.
 
-    A router computes in float32 whatever the dtype policy is: in bfloat16, one token in a hundred
-    would go to other experts. Padding is routed nowhere.
+    A router computes in float32 whatever the dtype policy is, since the rounding of bfloat16 would
+    send some tokens to other experts. Padding is routed nowhere.
 
     A router of your own needs:
 

@@ -1,23 +1,9 @@
-"""What GradNorm needs to know of a model: the backend, and the last layer that tasks share."""
+"""What GradNorm needs to know of a model: the last layer that tasks share."""
 
 import keras
 
 from sparse_keras._internal import keras_private
 from sparse_keras.models.multi_task.task_weights import TaskWeights
-
-
-def refuse_other_backends():
-    """GradNorm differentiates within a step, which Keras does not support on every backend.
-
-    Raises:
-        ValueError: If the backend is not TensorFlow.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "GradNorm is trained on the TensorFlow backend. Received: "
-            f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow, or choose "
-            "training.task_weights: {type: uncertainty}."
-        )
 
 
 def last_shared_layer(network):

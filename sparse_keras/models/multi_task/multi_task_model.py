@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from sparse_keras._internal import keras_private
-from sparse_keras.models.multi_task.gradnorm import refuse_other_backends
 from sparse_keras.models.multi_task.task_weights import GradNormWeights, TaskWeights
 
 
@@ -103,7 +102,7 @@ class MultiTaskTraining:
     def make_train_function(self, force=False):
         layer = self.task_weights_layer
         if isinstance(layer, GradNormWeights):
-            refuse_other_backends()
+            layer.check_backend()
         return super().make_train_function(force)
 
     def train_step(self, *args):

@@ -61,6 +61,16 @@ class TaskWeights(keras.layers.Layer):
         """The factor of each task's loss, dict from target name to a scalar tensor."""
         raise NotImplementedError
 
+    def prepare_training(self, optimizer):
+        """Called before a model with this layer is compiled.
+
+        Args:
+            optimizer: The `keras.Optimizer` that will train the model.
+
+        Raises:
+            ValueError: If this layer cannot be trained here.
+        """
+
     def get_config(self):
         return {**super().get_config(), "tasks": dict(self.tasks)}
 
@@ -109,6 +119,10 @@ class UncertaintyWeights(TaskWeights):
     def build(self, input_shape):
         self.log_variances = self._add_scalars("log_variance", 0.0, trainable=True)
         self.built = True
+
+    def prepare_training(self, optimizer):
+        # Decay would pull the variances to 1.
+        optimizer.exclude_from_weight_decay(var_list=self.trainable_variables)
 
     def combine(self, losses):
         weights = self.task_weights()
@@ -185,6 +199,19 @@ class GradNormWeights(TaskWeights):
         # 0: not known yet.
         self.first_losses = self._add_scalars("first_loss", 0.0, trainable=False)
         self.built = True
+
+    def check_backend(self):
+        """Raises a ValueError on backends other than TensorFlow: GradNorm differentiates within a
+        training step, which Keras does not support on every backend."""
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "GradNorm is trained on the TensorFlow backend. Received: "
+                f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow, or choose "
+                "training.task_weights: {type: uncertainty}."
+            )
+
+    def prepare_training(self, optimizer):
+        self.check_backend()
 
     def combine(self, losses):
         return sum(factor * losses[task] for task, factor in self.factors.items())

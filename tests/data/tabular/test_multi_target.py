@@ -73,7 +73,7 @@ def test_targets_that_are_no_several(targets, message):
 
 
 def test_decodes_to_a_table():
-    decoded = ALL.decode(
+    decoded = ALL.as_task().decode(
         {
             "income": [[0.9], [0.2]],
             "age": [[1.5], [2.5]],

@@ -80,10 +80,10 @@ def test_multilabel():
 
 def test_decode_undoes_encode():
     binary = Target("y", "binary", ("no", "yes"))
-    assert binary.decode([[0.2], [0.5], [0.9]]).tolist() == ["no", "yes", "yes"]
-    assert binary.decode([0.2, 0.9]).tolist() == ["no", "yes"]
+    assert binary.as_task().decode([[0.2], [0.5], [0.9]]).tolist() == ["no", "yes", "yes"]
+    assert binary.as_task().decode([0.2, 0.9]).tolist() == ["no", "yes"]
     multiclass = Target("y", "multiclass", (10, 20, 30))
-    assert multiclass.decode([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]).tolist() == [30, 10]
-    assert Target("y", "regression").decode([[1.5], [2.5]]).tolist() == [1.5, 2.5]
-    labels = Target("labels", "multilabel", ("p", "q")).decode([[0.1, 0.8]])
+    assert multiclass.as_task().decode([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]).tolist() == [30, 10]
+    assert Target("y", "regression").as_task().decode([[1.5], [2.5]]).tolist() == [1.5, 2.5]
+    labels = Target("labels", "multilabel", ("p", "q")).as_task().decode([[0.1, 0.8]])
     assert labels.to_dict("list") == {"p": [False], "q": [True]}

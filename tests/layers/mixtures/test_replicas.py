@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
-from sparse_keras.layers.mixtures.replica_losses import ReplicaLosses
+from sparse_keras.layers.replica_losses import ReplicaLosses
 
 # Two mixtures, and between them two kinds of weights that replicas write together: the statistics
 # of a BatchNormalization, and a selection bias. The last batch has 4 of 8 rows.
 REPLICAS = """
     import keras, numpy as np, tensorflow as tf
     from sparse_keras.callbacks import ExpertLoad
-    from sparse_keras.layers import DenseExperts, MixtureOfExperts, TopKRouter
+    from sparse_keras.layers import DenseExperts, EnsembleHead, MixtureOfExperts, TopKRouter
 
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
@@ -37,12 +37,27 @@ REPLICAS = """
         model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
         return model
 
+    def build_ensemble():
+        # Its loss is that of the head: the mixture after it returns zeros.
+        model = keras.Sequential([
+            keras.Input((6,)),
+            keras.layers.Reshape((2, 3)),
+            EnsembleHead(6),
+            MixtureOfExperts(
+                DenseExperts(4, 6, kernel_initializer="zeros"),
+                router=TopKRouter(balance_loss=0.0, select_on="score_plus_bias", **options),
+            ),
+        ])
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+        return model
+
     def fit(model):
         history = model.fit(
             x, 0 * x, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[ExpertLoad()]
         ).history
         return {name: values[-1] for name, values in history.items()}
 
+    losses = []
     for replicas in (1, 2, 4):
         # Collective operations, the default, allow one strategy in a process.
         strategy = tf.distribute.MirroredStrategy(
@@ -51,7 +66,9 @@ REPLICAS = """
         )
         with strategy.scope():
             keras.utils.set_random_seed(0)
-            model = build()
+            model, ensemble = build(), build_ensemble()
+        losses.append(fit(ensemble)["loss"])
+        np.testing.assert_allclose(losses[-1], losses[0], rtol=1e-5)
         logs = fit(model)
         # Equal scores: the balance loss is 1, and the z-loss log(4) ** 2.
         np.testing.assert_allclose(logs["aux_loss"], 1 + 0.5 * np.log(4) ** 2, rtol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 
 from sparse_keras.data import TableInputs
 from sparse_keras.models import GradNormWeights, MultiTaskModel, UncertaintyWeights, mmoe
-from sparse_keras.models.multi_task.gradnorm import last_shared_layer, refuse_other_backends
+from sparse_keras.models.multi_task.gradnorm import last_shared_layer
 from sparse_keras.tasks import Binary, Regression
 
 pytestmark = pytest.mark.usefixtures("eager_module")
@@ -208,7 +208,7 @@ def test_gradnorm_keeps_its_weights_when_norms_are_not_finite():
 def test_gradnorm_is_for_tensorflow(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="on the TensorFlow backend. Received: jax"):
-        refuse_other_backends()
+        GradNormWeights(TASKS).check_backend()
     model = tiny(GradNormWeights(TASKS))
     with pytest.raises(ValueError, match="on the TensorFlow backend"):
         model.make_train_function()
