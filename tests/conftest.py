@@ -53,6 +53,7 @@ if keras.backend.backend() == "tensorflow":
     # kernels of the others anew took half of the time of a small training.
     from tensorflow.python import pywrap_tfe
 
+    assert hasattr(pywrap_tfe, "TFE_ContextClearCaches"), "TensorFlow has another name for it"
     pywrap_tfe.TFE_ContextClearCaches = lambda context: None
 
 
@@ -65,9 +66,10 @@ def _eager_functions():
         return
     import tensorflow as tf
 
+    before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     yield
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(before)
 
 
 eager_functions = pytest.fixture(_eager_functions)

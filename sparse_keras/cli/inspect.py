@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         data=f"{args.part} rows of {data.name}",
         label=name,
     )
-    name_in_title = RunFolder(args.run_folder).environment["config"]
+    name_in_title = RunFolder(args.run_folder).read_environment()["config"]
     inspection = dataclasses.replace(inspection, model=name_in_title)
     Console(width=None if sys.stdout.isatty() else 120).print(inspection)
     inspection.to_html(page)

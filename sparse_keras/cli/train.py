@@ -87,7 +87,9 @@ def run(args):
     console.print()
     console.print(_metrics_table(config, finished.metrics))
     console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    console.print(f"again       {RunFolder(finished.path).environment['command']}", soft_wrap=True)
+    console.print(
+        f"again       {RunFolder(finished.path).read_environment()['command']}", soft_wrap=True
+    )
     return 0
 
 
@@ -116,7 +118,7 @@ def _config_and_run(args):
     folder = RunFolder(args.resume)
     config = load_config(folder.config_to_resume())
     folder.check_resumable(config)
-    return config.renamed(folder.environment["config"]), folder
+    return config.renamed(folder.read_environment()["config"]), folder
 
 
 def _stopping(stopping):

@@ -100,7 +100,7 @@ def digest_of(arrays: Iterable[Any], description: str = "") -> str:
     """Returns the SHA-256 of arrays and of what they mean, for `Dataset.digest`.
 
     Args:
-        arrays: NumPy arrays, CSR matrices or `None`.
+        arrays: NumPy arrays of numbers, CSR matrices or `None`.
         description: How they were encoded, as text.
     """
     digest = hashlib.sha256(description.encode())
@@ -109,6 +109,7 @@ def digest_of(arrays: Iterable[Any], description: str = "") -> str:
             continue
         parts = (array.indptr, array.indices, array.data) if is_matrix(array) else (array,)
         for part in parts:
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
             digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()
 

@@ -17,9 +17,9 @@ class Preprocessor(abc.ABC):
     """Base class of preprocessors.
 
     A `models.PreprocessedModel` is a network with a preprocessor, saved in one file, so that it
-    predicts from raw examples wherever it is loaded. So a preprocessor of your own is registered
-    with Keras, has a `get_config` that survives JSON, and where its arguments need it a
-    `from_config`.
+    predicts from raw examples wherever it is loaded. A preprocessor of your own must be
+    registered with Keras and implement `get_config()` with JSON-serializable values, and
+    `from_config()` if the constructor's arguments need deserializing.
 
     Example:
 
@@ -58,8 +58,11 @@ class Preprocessor(abc.ABC):
 
     @abc.abstractmethod
     def is_raw(self, x: Any) -> bool:
-        """Says whether `x` holds raw examples. Encoded ones, and whatever else `keras.Model` takes
-        (data sets, generators), go to the network as they are."""
+        """Returns whether `x` holds raw examples.
+
+        Encoded ones, and whatever else `keras.Model` takes (data sets, generators), go to the
+        network as they are.
+        """
 
     @abc.abstractmethod
     def encode(self, x: Any) -> Any:
@@ -78,7 +81,7 @@ class Preprocessor(abc.ABC):
 
     @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments to make an equal preprocessor, as JSON has them."""
+        """Returns the constructor's arguments as JSON-serializable values."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Preprocessor:
@@ -92,7 +95,7 @@ class Preprocessor(abc.ABC):
         """Turns predictions into a table; see `Task.to_frame`."""
         return self.task.to_frame(predictions)
 
-    def export(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
+    def export(self, core: keras.Model, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         """Exports the network with the preprocessing, so that it serves raw examples.
 
         Raises:
@@ -104,6 +107,7 @@ class Preprocessor(abc.ABC):
             "file."
         )
 
-    def export_core(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
-        """Exports the network alone, whose inputs are encoded examples."""
-        return core.export(filepath, **kwargs)
+    def export_core(self, core: keras.Model, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Exports the network alone, whose inputs are encoded examples. The further arguments are
+        those of `keras.Model.export`."""
+        return core.export(filepath, *args, **kwargs)

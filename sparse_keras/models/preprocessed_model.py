@@ -52,13 +52,20 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         """Encodes raw examples as the network takes them; see the preprocessor's `encode`."""
         return self.preprocessor.encode(x)
 
-    def predict(self, x: Any, **kwargs: Any) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         """`keras.Model.predict` that also takes raw examples.
 
         Args:
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
-            **kwargs: Arguments of `keras.Model.predict`.
+            batch_size, verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:
             NumPy array `[N, outputs]`: probabilities, or values for regression. For several tasks a
@@ -70,9 +77,9 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
                 return self.preprocessor.task.empty_predictions()
             if is_matrix(x):
                 # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
-                batch_size = kwargs.pop("batch_size", None) or 32
-                x = ArrayBatches(x, None, batch_size=batch_size)
-        return super().predict(x, **kwargs)
+                x = ArrayBatches(x, None, batch_size=batch_size or 32)
+                batch_size = None
+        return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_target(self, x: Any, **kwargs: Any) -> Any:
         """Predicts values of the target: classes, labels or numbers; see `Task.decode`.
@@ -98,26 +105,34 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         """
         return self.preprocessor.to_frame(self.predict(x, **kwargs))
 
-    def export(self, filepath: Any, inputs: str = "raw", **kwargs: Any) -> Any:
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        *args: Any,
+        inputs: str = "raw",
+        **kwargs: Any,
+    ) -> Any:
         """Exports the model for serving without this package, or without Python.
 
         Args:
             filepath: Path of what is written, a folder for a SavedModel.
+            format: As in `keras.Model.export`. Raw inputs need `"tf_saved_model"`.
+            *args: Further arguments of `keras.Model.export`.
             inputs: `"raw"` for a model that takes raw examples and encodes them itself; see the
                 preprocessor's `export`. `"encoded"` for the network alone, `core`, whose inputs are
                 encoded examples.
-            **kwargs: Arguments of `keras.Model.export`, such as `format`, for `"encoded"`; for
-                `"raw"` only `verbose`.
+            **kwargs: Further arguments of `keras.Model.export`; for `"raw"` only `verbose`.
 
         Raises:
             ValueError: If `inputs` is neither, or this preprocessing cannot be exported.
         """
         if inputs == "raw":
-            return self.preprocessor.export(self.core, filepath, **kwargs)
+            return self.preprocessor.export(self.core, filepath, format, *args, **kwargs)
         if inputs == "encoded":
-            if kwargs.get("format") == "onnx":
+            if format == "onnx":
                 _call_once(self.core)
-            return self.preprocessor.export_core(self.core, filepath, **kwargs)
+            return self.preprocessor.export_core(self.core, filepath, format, *args, **kwargs)
         raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
 
     def get_config(self):

@@ -1,9 +1,9 @@
 """Task: what is asked of a model, whatever its inputs are.
 
 A task knows the loss and the metrics that fit it, and what the model's predictions mean; a
-`SingleTask` also knows the head that a model needs. Data sets name their task; models, training,
-evaluation and the command line ask it, so that none of them has to know the kinds of tasks there
-are.
+`SingleTask` also knows the head that a model needs. Data sets name their task, and models,
+training and `predict` ask it. What is particular to a kind elsewhere: how a table's target column
+is encoded (`data/tabular/targets.py`), and how comparisons score it (`evaluation/scores.py`).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def directions(self) -> dict[str, str]:
-        """Returns, for each loss and metric that training logs, whether its best value is the
-        "min" or the "max"."""
+        """Returns a dict from each logged loss and metric to `"min"` or `"max"`: the direction of
+        improvement."""
 
     @abc.abstractmethod
     def decode(self, predictions: Any) -> Any:

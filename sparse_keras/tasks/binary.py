@@ -54,8 +54,8 @@ class Binary(SingleTask):
         return layer(1, activation="sigmoid", name=name, dtype="float32")(x)
 
     def decode(self, predictions) -> np.ndarray:
-        """Returns the class of each row, an object array `[N]`: the second class for a probability
-        of 0.5 and more."""
+        """Returns the class of each example, an object array `[N]`: the second class for a
+        probability of 0.5 and more."""
         probabilities = np.asarray(predictions, "float32").reshape(-1)
         return np.array(self.classes, dtype=object)[(probabilities >= 0.5).astype(int)]
 

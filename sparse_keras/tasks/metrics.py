@@ -1,7 +1,7 @@
 """Metrics of classes that count each class alike, however rare it is.
 
-Where nearly all rows are of one class, accuracy says little. Targets are numbers of classes, as for
-`keras.metrics.SparseCategoricalAccuracy`.
+Where nearly all examples are of one class, accuracy says little. Targets are numbers of classes, as
+for `keras.metrics.SparseCategoricalAccuracy`.
 """
 
 import keras
@@ -9,7 +9,7 @@ from keras import ops
 
 
 class _ByClass(keras.metrics.Metric):
-    """Counts, for each class, its rows, the rows predicted to be of it, and those rightly so.
+    """Accumulates the true, the predicted and the correctly predicted examples of each class.
 
     Args:
         num_classes: Number of classes, C.
@@ -20,37 +20,37 @@ class _ByClass(keras.metrics.Metric):
     def __init__(self, num_classes, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         self.num_classes = num_classes
-        self._rows, self._predicted, self._right = (
+        self._actual, self._predicted, self._correct = (
             self.add_weight(shape=(num_classes,), initializer="zeros", name=of)
-            for of in ("rows", "predicted", "right")
+            for of in ("actual", "predicted", "correct")
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds rows.
+        """Adds examples.
 
         Args:
             y_true: Numbers of classes, `[N]` or `[N, 1]`.
             y_pred: Probabilities or scores, `[N, C]`.
-            sample_weight: Optional weights, `[N]`. Rows of weight 0 do not count.
+            sample_weight: Optional weights, `[N]`. Examples of weight 0 do not count.
         """
         actual = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         weight = ops.ones_like(actual, dtype=self.dtype)
         if sample_weight is not None:
             weight = weight * ops.reshape(ops.cast(sample_weight, self.dtype), (-1,))
-        right = weight * ops.cast(ops.equal(actual, predicted), self.dtype)
-        for count, classes, of_rows in (
-            (self._rows, actual, weight),
+        correct = weight * ops.cast(ops.equal(actual, predicted), self.dtype)
+        for count, classes, weights in (
+            (self._actual, actual, weight),
             (self._predicted, predicted, weight),
-            (self._right, actual, right),
+            (self._correct, actual, correct),
         ):
-            count.assign_add(ops.segment_sum(of_rows, classes, self.num_classes))
+            count.assign_add(ops.segment_sum(weights, classes, self.num_classes))
 
     def _mean(self, numerator, denominator):
-        """Mean of a ratio over the classes that have rows."""
-        there = ops.cast(self._rows > 0, self.dtype)
+        """Mean of a ratio over the classes that have examples."""
+        is_present = ops.cast(self._actual > 0, self.dtype)
         ratio = numerator / ops.where(denominator > 0, denominator, 1.0)
-        return ops.sum(there * ratio) / ops.maximum(ops.sum(there), 1.0)
+        return ops.sum(is_present * ratio) / ops.maximum(ops.sum(is_present), 1.0)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
@@ -60,7 +60,7 @@ class _ByClass(keras.metrics.Metric):
 class MacroF1(_ByClass):
     """Mean over the classes of F1, the harmonic mean of precision and recall.
 
-    `F1 = 2 * right / (rows + predicted)` of each class. Classes without rows are left out.
+    `F1 = 2 * correct / (actual + predicted)` of each class. Classes without examples are left out.
 
     Args:
         num_classes: Number of classes, C.
@@ -79,14 +79,14 @@ class MacroF1(_ByClass):
         super().__init__(num_classes, name, dtype)
 
     def result(self):
-        return self._mean(2.0 * self._right, self._rows + self._predicted)
+        return self._mean(2.0 * self._correct, self._actual + self._predicted)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class BalancedAccuracy(_ByClass):
-    """Mean over the classes of the share of their rows that is predicted right (recall).
+    """Mean over the classes of the share of their examples that is predicted correctly (recall).
 
-    Classes without rows are left out.
+    Classes without examples are left out.
 
     Args:
         num_classes: Number of classes, C.
@@ -105,4 +105,4 @@ class BalancedAccuracy(_ByClass):
         super().__init__(num_classes, name, dtype)
 
     def result(self):
-        return self._mean(self._right, self._rows)
+        return self._mean(self._correct, self._actual)

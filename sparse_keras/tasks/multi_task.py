@@ -39,6 +39,14 @@ class MultiTask(Task):
                 f"A MultiTask has at least two tasks with different names. Received: "
                 f"{listing(names) or 'none'}."
             )
+        columns = [
+            column for task in self.tasks for column in getattr(task, "labels", (task.name,))
+        ]
+        if twice := {column for column in columns if columns.count(column) > 1}:
+            raise ValueError(
+                "The tasks of a MultiTask must have different names and labels, which name the "
+                f"columns of predictions. Received twice: {listing(sorted(map(str, twice)))}."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,7 +104,8 @@ class MultiTask(Task):
         return pd.DataFrame(decoded)
 
     def to_frame(self, predictions, column="prediction", prefix="probability_"):
-        """Returns the columns of each task, named `<task>` and `<task>_<prefix><class>`."""
+        """Returns the columns of each task: `<task>` and `<task>_<prefix><class>`; of a
+        `Multilabel` its labels and `<task>_<prefix><label>`."""
         frames = [
             task.to_frame(predictions[task.name], task.name, f"{task.name}_{prefix}")
             for task in self.tasks

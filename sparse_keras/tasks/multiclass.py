@@ -63,7 +63,7 @@ class Multiclass(SingleTask):
         return layer(self.outputs, activation="softmax", name=name, dtype="float32")(x)
 
     def decode(self, predictions) -> np.ndarray:
-        """Returns the most probable class of each row, an object array `[N]`."""
+        """Returns the most probable class of each example, an object array `[N]`."""
         probabilities = np.asarray(predictions, "float32").reshape(-1, self.outputs)
         return np.array(self.classes, dtype=object)[probabilities.argmax(axis=1)]
 

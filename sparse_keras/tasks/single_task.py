@@ -33,7 +33,7 @@ class SingleTask(Task):
 
     @property
     def scale(self) -> float:
-        """The unit in which two predictions are compared."""
+        """Scale of the target: its standard deviation for regression, otherwise 1."""
         return 1.0
 
     @abc.abstractmethod
@@ -42,7 +42,8 @@ class SingleTask(Task):
 
     @abc.abstractmethod
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Makes the metrics that training logs and by which models are compared."""
+        """Makes the metrics that training logs. Comparisons of the built-in tasks have scores of
+        their own, in `evaluation/scores.py`."""
 
     @abc.abstractmethod
     def head(
@@ -64,7 +65,7 @@ class SingleTask(Task):
         return (self,)
 
     def loss(self, section: Any = None, weighted: bool = False) -> keras.losses.Loss:
-        """Makes the loss. The arguments and errors are those of `compile_arguments`."""
+        """Makes the loss. Arguments and errors are those of `compile_arguments`."""
         kind = self.LOSSES[0] if section is None else section.type
         if kind not in self.LOSSES:
             raise ValueError(
@@ -78,7 +79,8 @@ class SingleTask(Task):
         if isinstance(section, dict):
             raise ValueError(
                 "training.loss names a loss for each of several targets. Received one target, "
-                f"{self.name!r}. Expected such as training.loss: {{type: {self.LOSSES[-1]}}}."
+                f"{self.name!r}. Expected a single loss, for example training.loss: {{type: "
+                f"{self.LOSSES[-1]}}}."
             )
         return {
             "loss": self.loss(section, weighted),

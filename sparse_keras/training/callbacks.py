@@ -30,8 +30,8 @@ def training_callbacks(
         weights the model may not end with.
 
     Raises:
-        ValueError: If training would stop early by a value that is not logged, or would log the
-            experts of a model that has none.
+        ValueError: If early stopping monitors a value that is not logged, or if
+            `training.expert_load` is set for a model without experts.
     """
     has_experts, validated = bool(mixtures(model)), data.validation is not None
     expert_load = config.training.expert_load
@@ -45,15 +45,15 @@ def training_callbacks(
         callbacks.append(TaskWeightLogs())
     directions = _directions(data.task, validated)
     if has_experts:
-        directions |= dict.fromkeys(callbacks[0].to_minimize(model), "min")
+        directions = directions | dict.fromkeys(callbacks[0].to_minimize(model), "min")
     stopping = config.training.early_stopping
     if stopping is None:
         weights = BestAndLastWeights("val_loss" if validated else None)
         return [*callbacks, weights], weights
     if stopping.monitor not in directions:
         raise ValueError(
-            "training.early_stopping.monitor must be one of the values that this training logs and "
-            f"that can improve: {', '.join(directions)}. Received: {stopping.monitor!r}."
+            "training.early_stopping.monitor must be a logged loss or metric, here "
+            f"{', '.join(directions)}. Received: {stopping.monitor!r}."
             f"{did_you_mean(stopping.monitor, directions)}"
         )
     mode = directions[stopping.monitor]
@@ -65,7 +65,15 @@ def training_callbacks(
 def tensorboard_callbacks(
     callbacks: list[keras.callbacks.Callback], log_dir: str | os.PathLike
 ) -> list[keras.callbacks.Callback]:
-    """Returns callbacks that also write logs for TensorBoard, those of `ExpertLoad` among them."""
+    """Adds Keras's `TensorBoard` to callbacks, and has their `ExpertLoad` write there, too.
+
+    Args:
+        callbacks: What `training_callbacks` returned. Its `ExpertLoad` is changed.
+        log_dir: The folder to write to.
+
+    Returns:
+        A list of all of them.
+    """
     for callback in callbacks:
         if isinstance(callback, ExpertLoad):
             callback.log_dir = str(log_dir)
@@ -77,5 +85,5 @@ def _directions(task, validated):
     """What a training logs, and whether the best value is the "min" or the "max"."""
     directions = task.directions()
     if validated:
-        directions |= {f"val_{name}": best for name, best in directions.items()}
+        return directions | {f"val_{name}": best for name, best in directions.items()}
     return directions

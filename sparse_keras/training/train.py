@@ -34,7 +34,7 @@ class Run:
         history: Dict from each log's name to its values, one for each epoch. With
             `training.steps`, the last epoch may be partial.
         metrics: Dict with the test metrics.
-        seconds: Seconds that `fit` took.
+        seconds: Training time in seconds, the sum over all parts of a resumed run.
     """
 
     path: pathlib.Path
@@ -46,10 +46,12 @@ class Run:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a training. `folder` is the run's, in which it can be resumed."""
+    """Raised when Ctrl-C interrupts training. `folder` is the run's, from which it can resume."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        super().__init__(f"Go on with train(config, resume={str(folder)!r}).")
+        super().__init__(
+            f"Training was interrupted. Resume it with train(config, resume={str(folder)!r})."
+        )
         self.folder = folder
 
 
@@ -73,23 +75,24 @@ def train(
       `training.checkpoint_every` says;
     * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
-    * `last.keras`, if early stopping went back to other weights than the last epoch's; or
-      `best.keras`, if it does not go back and an earlier epoch was best, by
-      `training.early_stopping.monitor` or else by `val_loss`;
+    * `last.keras`: the last epoch's weights, if early stopping restored earlier ones; or
+      `best.keras`: the best epoch's weights, if training ended with worse ones. The best epoch is
+      chosen by `training.early_stopping.monitor`, or by `val_loss` without early stopping;
     * `metrics.json`: the test metrics and the seconds of training. Written last: a folder without
       it is of a run that is not finished.
 
-    A training that was killed, at any moment, goes on with `resume` from its newest checkpoint, on
-    the CPU to the same weights, bit for bit, as without the break.
+    A run that was killed, at any moment, resumes from its newest checkpoint. On the CPU it ends
+    with the same weights, bit for bit, as without the break, unless a layer or callback draws from
+    TensorFlow's global generator of random numbers, whose state cannot be saved.
 
     Args:
         config: A `Config` from `load_config`.
         data: What `load_data(config)` returned. `None` to load it here.
         output: Folder in which the run's own folder is made. Unused with `resume`.
         callbacks: More Keras callbacks. `ExpertLoad` and early stopping come before them. With
-            `resume`, the same ones: what training changed of their attributes is put back, as far
-            as it is numbers, strings, arrays, or lists, tuples and dicts of these. A callback with
-            other state has a `state_dict()` and a `load_state_dict(state)`, which is called after
+            `resume`, pass the same ones: attributes that training changed are restored if they hold
+            numbers, strings, arrays, or lists, tuples and dicts of these. A callback with other
+            state has a `state_dict()` and a `load_state_dict(state)`, which is called after
             `on_train_begin`, and within an epoch again after `on_epoch_begin`.
         verbose: As in `keras.Model.fit`.
         resume: Folder of an unfinished run of the same config, to go on with it there. `None` to

@@ -63,7 +63,9 @@ class TablePreprocessor(Preprocessor):
         encoded = self.features.encode(x)
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
-    def export(self, core: keras.Model, filepath: Any, **kwargs: Any) -> None:
+    def export(
+        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any
+    ) -> None:
         """Exports a SavedModel that takes raw columns, one tensor for each; see
         `tensorflow_export.export_raw`.
 
@@ -72,7 +74,7 @@ class TablePreprocessor(Preprocessor):
                 `format` is asked for.
         """
         _check_saved_model(
-            kwargs,
+            format,
             "raw rows",
             "with inputs='encoded', which takes what `encode` returns"
             if self.features.sparse is None
@@ -97,28 +99,29 @@ class TablePreprocessor(Preprocessor):
 
         export_raw(core, self.features, filepath, **kwargs)
 
-    def export_core(self, core: keras.Model, filepath: Any, **kwargs: Any) -> Any:
+    def export_core(
+        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", *args, **kwargs
+    ) -> Any:
         """Exports the network alone. The input of a sparse matrix is its three arrays; see
         `tensorflow_csr_export.export_sparse`."""
         if self.features.sparse is None:
-            return core.export(filepath, **kwargs)
+            return core.export(filepath, format, *args, **kwargs)
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
                 "A model of sparse inputs is exported on the TensorFlow backend. Received: "
                 f"{keras.backend.backend()}. Start Python with KERAS_BACKEND=tensorflow."
             )
-        _check_saved_model(kwargs, "sparse rows", "as a SavedModel")
+        _check_saved_model(format, "sparse rows", "as a SavedModel")
         from sparse_keras.data.tabular.tensorflow_csr_export import export_sparse
 
-        return export_sparse(core, filepath, self.features.target, **kwargs)
+        return export_sparse(core, filepath, self.features.target, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}
 
 
-def _check_saved_model(kwargs, inputs, instead):
-    """Takes `format` out of the arguments of an export that only a SavedModel can hold."""
-    format = kwargs.pop("format", "tf_saved_model")
+def _check_saved_model(format, inputs, instead):
+    """Refuses the formats that cannot hold such inputs."""
     if format != "tf_saved_model":
         raise ValueError(
             f"Only a SavedModel can take {inputs}: other formats have no text or sparse inputs. "

@@ -64,6 +64,8 @@ class Target:
             return Multiclass(self.name, self.classes)
         if self.task == "multilabel":
             return Multilabel(self.name, self.classes)
+        if self.task != "regression":
+            raise ValueError(f"A table's target cannot have the task {self.task!r}.")
         return Regression(self.name, self.mean or 0.0, 1.0 if self.std is None else self.std)
 
     @property

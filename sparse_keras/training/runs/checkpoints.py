@@ -46,27 +46,39 @@ def write_checkpoint(folder: Path, content: dict, epoch: int, batch: int = 0) ->
 
 
 def newest_checkpoint(folder: Path, check: Callable[[dict], None]) -> dict | None:
-    """Reads the newest checkpoint that can be used, and warns of newer ones that cannot.
+    """Reads the newest checkpoint that is whole, and warns of newer ones that are damaged.
 
     Args:
         folder: The folder of the checkpoints, which need not exist.
-        check: Called with a content; raises an error if it is not what is needed.
+        check: Called with the content; raises a `ValueError` if it does not fit the training.
 
     Returns:
-        The content that was written; None if there is no checkpoint that can be used.
+        The content that was written; `None` if there is no whole checkpoint.
+
+    Raises:
+        ValueError: If the newest whole checkpoint does not fit. It is left in place.
+        OSError: If a file cannot be read at all, for want of permission for instance.
     """
     for path in sorted(_files(folder), reverse=True):
         try:
             content = _read(path)
-            check(content)
+        except (OSError, MemoryError):
+            raise
         except Exception as error:  # A damaged file can lead to nearly any.
             warnings.warn(
-                f"The checkpoint {str(path)!r} cannot be used, so training goes on from an "
+                f"Ignored the checkpoint {str(path)!r}, which is damaged. Training resumes from an "
                 f"earlier state. {type(error).__name__}: {error}",
                 stacklevel=2,
             )
-        else:
-            return content
+            continue
+        try:
+            check(content)
+        except ValueError as error:
+            raise ValueError(
+                f"The checkpoint {str(path)!r} does not fit this training: {error} Resume it with "
+                "the versions that `environment.json` lists, or start a new run."
+            ) from error
+        return content
     return None
 
 

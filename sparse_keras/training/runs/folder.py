@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _CONFIG = "resolved.yaml"
 _ENVIRONMENT = "environment.json"
-_WRITTEN = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
+_REQUIRED_KEYS = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
 _METRICS = "metrics.json"  # Written last: the mark of a finished run.
 
 
@@ -113,7 +113,7 @@ class RunFolder:
             if folder.is_finished:
                 continue
             with contextlib.suppress(ValueError):  # not a run, or damaged
-                if folder.environment["config_hash"] == config.hash:
+                if folder.read_environment()["config_hash"] == config.hash:
                     return folder
         raise ValueError(
             f"There is no unfinished run of this config in {str(parent)!r}. Without --resume a new "
@@ -125,9 +125,8 @@ class RunFolder:
         """Whether the training came to its end."""
         return (self.path / _METRICS).is_file()
 
-    @property
-    def environment(self) -> dict[str, Any]:
-        """The content of `environment.json`.
+    def read_environment(self) -> dict[str, Any]:
+        """Reads `environment.json`.
 
         Raises:
             ValueError: If the folder is not that of a run.
@@ -142,7 +141,7 @@ class RunFolder:
             ) from None
         except ValueError:  # not UTF-8, or not JSON
             content = None
-        if not (isinstance(content, dict) and _WRITTEN <= set(content)):
+        if not (isinstance(content, dict) and _REQUIRED_KEYS <= set(content)):
             raise ValueError(f"{file} is damaged: it does not hold what `train` writes there.")
         return content
 
@@ -157,7 +156,7 @@ class RunFolder:
         Raises:
             ValueError: If the folder is not that of a run, or has no model yet.
         """
-        self.environment  # noqa: B018 - it raises if this is not a run.
+        self.read_environment()  # It raises if this is not a run.
         if not self.model_file.is_file():
             raise ValueError(
                 f"The run {str(self.path)!r} has no model yet: it is not finished. Resume it with: "
@@ -171,7 +170,7 @@ class RunFolder:
         Raises:
             ValueError: If the folder is not that of a run, or the run is finished.
         """
-        self.environment  # noqa: B018 - it raises if this is not a run.
+        self.read_environment()  # It raises if this is not a run.
         if self.is_finished:
             raise ValueError(
                 f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
@@ -192,7 +191,7 @@ class RunFolder:
         Raises:
             ValueError: If not; it says why.
         """
-        resolved, environment = self.config_to_resume(), self.environment
+        resolved, environment = self.config_to_resume(), self.read_environment()
         if environment["config_hash"] != config.hash:
             raise ValueError(
                 f"The run {str(self.path)!r} was started with another config: its hash is "
@@ -213,17 +212,19 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other processes from training in the folder, and at the end removes the checkpoints
-        of a run that is finished.
+        """Keeps other processes from training in the folder, except on Windows, and at the end
+        removes the checkpoints of a run that is finished.
 
         Raises:
             ValueError: If another process is training in it.
         """
         self.checkpoints.mkdir(exist_ok=True)
-        with only_process(self.checkpoints):
-            yield
-        if self.is_finished:
-            shutil.rmtree(self.checkpoints)
+        try:
+            with only_process(self.checkpoints):
+                yield
+        finally:
+            if self.is_finished:
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
         """Writes `history.csv`: a line for the logs of each epoch."""

@@ -37,6 +37,7 @@ class Checkpoints(keras.callbacks.Callback):
         callbacks: The callbacks before this one.
 
     Attributes:
+        history: Dict from each log's name to its values, one for each epoch.
         epoch: Number of finished epochs.
         batch: Number of finished batches of the epoch after these.
         rows: The logs of each finished epoch, a list of dicts.
@@ -85,7 +86,7 @@ class Checkpoints(keras.callbacks.Callback):
                 if self._checkpoint["callbacks"][name]:
                     warnings.warn(
                         f"The run was trained with the callback {name}, whose state is in its "
-                        "checkpoint. It goes on without.",
+                        "checkpoint. Training resumes without it.",
                         stacklevel=2,
                     )
             self._restore_callbacks()
@@ -96,7 +97,12 @@ class Checkpoints(keras.callbacks.Callback):
             # Keras has reset the metrics, and callbacks may have changed anything.
             self._restore_variables(self.model)
             self._restore_callbacks()
-        self._checkpoint = None  # It has served, and may be large.
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._checkpoint is not None:
+            if self.batch:  # PyTorch's loader of batches draws a number when an epoch begins.
+                restore_random_state(self._checkpoint["random_state"])
+            self._checkpoint = None  # It is not needed any more, and may be large.
 
     def on_train_batch_end(self, batch, logs=None):
         before, self.batch = self.batch, min(batch + 1, self.steps_per_epoch)
@@ -161,7 +167,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _check(self, checkpoint, model, batches):
         if checkpoint["config_hash"] != self.config_hash:
-            raise ValueError("It is of another config.")
+            raise ValueError("it is of another config.")
         if checkpoint["batch"]:
             _build_metrics(model, batches[0])
         for name, variables in _variables(model, checkpoint["batch"]).items():
@@ -172,8 +178,7 @@ class Checkpoints(keras.callbacks.Callback):
             received = [(array.shape, array.dtype.name) for array in checkpoint[name]]
             if expected != received:
                 raise ValueError(
-                    f"Its {name} variables are not those of this training: expected (shape, dtype) "
-                    f"{expected}. Received: {received}."
+                    f"expected {name} variables of (shape, dtype) {expected}. Received: {received}."
                 )
 
 

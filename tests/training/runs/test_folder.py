@@ -43,14 +43,14 @@ def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
 
 def test_a_folder_of_no_run(tmp_path):
     with pytest.raises(ValueError, match="Expected the folder of a run"):
-        RunFolder(tmp_path).environment  # noqa: B018
+        RunFolder(tmp_path).read_environment()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{", "\x00"])
 def test_a_damaged_environment(content, tmp_path):
     (tmp_path / "environment.json").write_text(content)
     with pytest.raises(ValueError, match="environment.json is damaged"):
-        RunFolder(tmp_path).environment  # noqa: B018
+        RunFolder(tmp_path).read_environment()
 
 
 def test_another_backend_or_other_data_cannot_go_on(tmp_path):

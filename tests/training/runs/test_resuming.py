@@ -237,20 +237,21 @@ def test_a_half_written_checkpoint_is_passed_over(config, data, half, whole):
 def test_no_checkpoint_is_left(config, data, half, whole):
     for path in (half / "checkpoints").glob("*.npz"):
         path.write_bytes(b"")
-    with pytest.warns(UserWarning, match="cannot be used"):
+    with pytest.warns(UserWarning, match="is damaged"):
         again = resumed(config, data, half)
     assert_equal(final_state(again), final_state(whole))
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_model_is_passed_over(config, data, half, whole, tmp_path):
+def test_a_checkpoint_of_another_model_is_refused_and_left(config, data, half, tmp_path):
     wider = load_config({"model.stem": 16})
     other = broken(wider, data, tmp_path / "wider", 3)
     stray = (other / "checkpoints" / "epoch_000002.npz").read_bytes()
     (half / "checkpoints" / "epoch_000004.npz").write_bytes(stray)
-    with pytest.warns(UserWarning, match="another config"):
-        again = resumed(config, data, half)
-    assert_equal(final_state(again), final_state(whole))
+    before = sorted((half / "checkpoints").glob("*.npz"))
+    with pytest.raises(ValueError, match="does not fit this training: it is of another config"):
+        resumed(config, data, half)
+    assert sorted((half / "checkpoints").glob("*.npz")) == before
 
 
 VARIANTS = {
