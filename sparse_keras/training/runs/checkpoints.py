@@ -57,12 +57,12 @@ def newest_checkpoint(folder: Path, check: Callable[[dict], None]) -> dict | Non
 
     Raises:
         ValueError: If the newest whole checkpoint does not fit. It is left in place.
-        OSError: If a file cannot be read at all, for want of permission for instance.
+        PermissionError: If a file may not be read.
     """
     for path in sorted(_files(folder), reverse=True):
         try:
             content = _read(path)
-        except (OSError, MemoryError):
+        except (PermissionError, MemoryError):
             raise
         except Exception as error:  # A damaged file can lead to nearly any.
             warnings.warn(

@@ -134,13 +134,14 @@ def test_damaged_ones_do_not_crowd_out_good_ones(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_000001.npz"]
 
 
-def test_one_that_does_not_fit_is_passed_over(tmp_path):
+def test_one_that_does_not_fit_is_refused_and_left(tmp_path):
     for epoch in (1, 2):
         write_checkpoint(tmp_path, {"epoch": epoch}, epoch)
 
     def check(content):
         if content["epoch"] == 2:
-            raise ValueError("too late")
+            raise ValueError("too late.")
 
-    with pytest.warns(UserWarning, match="epoch_000002.*too late"):
-        assert newest_checkpoint(tmp_path, check) == {"epoch": 1}
+    with pytest.raises(ValueError, match="epoch_000002.*does not fit this training: too late"):
+        newest_checkpoint(tmp_path, check)
+    assert len(list(tmp_path.iterdir())) == 2
