@@ -42,7 +42,7 @@ def contenders_of(
     contenders += [
         Contender(
             name,
-            f"{config.model.DENSE_TWIN} of {label}",
+            f"{config.model.DENSE_TWIN_LABEL} of {label}",
             _twin_of_equal_seconds if equal == "seconds" else _twin(equal),
             _why_no_twin,
         )

@@ -224,6 +224,7 @@ def test_a_loss_that_is_no_number(data, tmp_path):
     )
     with pytest.raises(FloatingPointError, match="learning_rate"):
         sparse_keras.train(config, data, output=tmp_path, verbose=0)
+    assert not list(tmp_path.rglob("*.npz"))  # Nothing to resume from.
 
 
 def test_early_stopping_by_what_is_not_logged(data, tmp_path):

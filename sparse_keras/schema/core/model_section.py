@@ -12,12 +12,12 @@ class ModelSection(Section):
     Attributes:
         HAS_EXPERTS: Whether the model has experts, whose load training can report.
         SEVERAL_TASKS: Whether the model can learn several tasks at once.
-        DENSE_TWIN: What tables call the model's dense twin.
+        DENSE_TWIN_LABEL: Name of the dense twin in tables of results.
     """
 
     HAS_EXPERTS: ClassVar[bool] = True
     SEVERAL_TASKS: ClassVar[bool] = False
-    DENSE_TWIN: ClassVar[str] = "dense twin"
+    DENSE_TWIN_LABEL: ClassVar[str] = "dense twin"
 
     def build(self, inputs: Any, task: Any) -> Any:
         """Builds the network, with the builder that is registered for the `type` of the section.
@@ -35,7 +35,7 @@ class ModelSection(Section):
         return builder_of("model", self.type)(inputs=inputs, task=task, **self.kwargs())
 
     def dense_twin(self, width: int) -> dict[str, Any] | None:
-        """The values of the dense model that this model is compared with, or None if it has none.
+        """Returns the values of the dense model to compare this model with, or `None`.
 
         The dense twin differs from the model only in what replaces the experts. A plug-in that
         overrides this method gets its models compared with their dense twins.
@@ -50,6 +50,6 @@ class ModelSection(Section):
         return None
 
     def values_for(self, section: "type[ModelSection]") -> dict[str, Any]:
-        """The values of those keys that another kind of model has as well, except `type`."""
+        """Returns the values of the keys that `section` also defines, except `type`."""
         values = self.model_dump(exclude={"type"})
         return {key: value for key, value in values.items() if key in section.model_fields}

@@ -12,6 +12,7 @@ import time
 import warnings
 
 import keras
+import numpy as np
 
 from sparse_keras.training.runs.callback_state import attributes, numbered, restore, state_of
 from sparse_keras.training.runs.checkpoints import newest_checkpoint, write_checkpoint
@@ -125,7 +126,9 @@ class Checkpoints(keras.callbacks.Callback):
         self.stopped = self.model.stop_training
         if self.every_epochs is not None:
             self._is_due = self.epoch % self.every_epochs == 0
-        if self._is_due or self.stopped or self.epoch == self.params["epochs"]:
+        last = self.stopped or self.epoch == self.params["epochs"]
+        # Weights that are not numbers are no state to resume from.
+        if (self._is_due or last) and np.isfinite(self.rows[-1].get("loss", 0.0)):
             self._write()
         self.folder.write_history(self.rows)
 

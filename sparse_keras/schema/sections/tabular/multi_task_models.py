@@ -31,7 +31,7 @@ class MultiTaskModelSection(TabularModelSection):
     """A model with several targets: what the tasks share, then a tower and a head for each task."""
 
     SEVERAL_TASKS = True
-    DENSE_TWIN = "shared bottom"
+    DENSE_TWIN_LABEL = "shared bottom"
 
     stem: Count | None = Field(
         None,
