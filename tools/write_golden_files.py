@@ -86,6 +86,23 @@ def banks():
     return keras.Model(inputs, gates, name="banks"), {"x": (3, 5, 6)}
 
 
+def token_routers():
+    """Routers that look at more than a token's features: at its id, or at the whole batch."""
+    inputs = keras.Input((5,))
+    ids = keras.ops.cast(keras.ops.abs(inputs) * 4, "int32")
+    x = keras.layers.Embedding(20, 6)(ids)
+    hashed = layers.MixtureOfExperts(
+        layers.MLPExperts(num_experts=4, hidden_dim=3), router=layers.HashRouter(20, k=2)
+    )
+    x = keras.layers.Add()([x, hashed(x, token_ids=ids)])
+    for router in (layers.ExpertChoiceRouter(), layers.BalancedRouter(k=2)):
+        mixture = layers.MixtureOfExperts(
+            layers.MLPExperts(num_experts=4, hidden_dim=3), router=router
+        )
+        x = keras.layers.Add()([x, mixture(x)])
+    return keras.Model(inputs, x, name="token_routers"), {"x": (3, 5)}
+
+
 def _trained(folder, text):
     """Trains a config on a small table."""
     rng = np.random.default_rng(0)
@@ -167,7 +184,7 @@ def write_run(name, text):
 
 
 def main():
-    models = {"routers": routers, "banks": banks}
+    models = {"routers": routers, "banks": banks, "token_routers": token_routers}
     runs = {"table_run": TABLE_RUN, "multitask_run": MULTITASK_RUN}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="+", choices=[*models, *runs], metavar="NAME")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("eager_functions")
 FILES = pathlib.Path(__file__).parent / "files"
 
 
-@pytest.mark.parametrize("name", ["routers", "banks"])
+@pytest.mark.parametrize("name", ["routers", "banks", "token_routers"])
 def test_a_model_predicts_as_it_did_and_can_be_trained_on(name):
     stored = np.load(FILES / f"{name}.npz")
     model = keras.models.load_model(FILES / f"{name}.keras")
