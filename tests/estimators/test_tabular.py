@@ -85,7 +85,7 @@ def test_frames_with_text_and_gaps(table):
 
 
 @pytest.mark.slow
-def test_cross_validation_search_and_pipeline(table, eager_functions):
+def test_cross_validation_search_and_pipeline(table):
     frame, y = table
     model = SparseExpertClassifier(**SMALL)
     scores = cross_val_score(model, frame, y, cv=2)
@@ -99,7 +99,7 @@ def test_cross_validation_search_and_pipeline(table, eager_functions):
 
 
 @pytest.mark.slow
-def test_clone_and_pickle(table, eager_functions):
+def test_clone_and_pickle(table):
     frame, y = table
     model = SparseExpertClassifier(**SMALL).fit(frame, y)
     loaded = pickle.loads(pickle.dumps(model))
@@ -120,7 +120,7 @@ def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_labels(table, eager_functions):
+def test_several_labels(table):
     frame, y = table
     labels = np.stack([y == "yes", frame.x > 0, frame.z > 0], axis=1).astype(int)
     model = SparseExpertClassifier(**SMALL).fit(frame, labels)
@@ -149,7 +149,7 @@ def test_regression(table):
 
 
 @pytest.mark.slow
-def test_a_seed_repeats_and_leaves_other_generators_alone(table, eager_functions):
+def test_a_seed_repeats_and_leaves_other_generators_alone(table):
     frame, y = table
     np.random.seed(3)
     random.seed(3)
@@ -235,7 +235,7 @@ def test_the_first_layer_of_a_sparse_matrix(texts, eager_functions):
 
 
 @pytest.mark.slow
-def test_cross_validation_and_search_of_a_sparse_matrix(texts, eager_functions):
+def test_cross_validation_and_search_of_a_sparse_matrix(texts):
     rows, y = texts
     pipeline = make_pipeline(TfidfVectorizer(), SparseExpertClassifier(**SMALL))
     assert np.isfinite(cross_val_score(pipeline, rows, y, cv=2)).all()

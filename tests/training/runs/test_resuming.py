@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.training import train as training
+from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.train import Interrupted
 from tests.support.dying import CONFIG, final_state, load_config
 
@@ -362,7 +362,7 @@ def test_stopped_early_is_stopped(data, tmp_path, monkeypatch):
         raise Break
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_save_models", fail)
+        patch.setattr(RunFolder, "save_model", fail)
         with pytest.raises(Break):
             train(stops, data, output=tmp_path / "half")
     again = resumed(stops, data, only_run(tmp_path / "half"))
@@ -373,7 +373,7 @@ def test_stopped_early_is_stopped(data, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_killed_after_the_last_epoch(config, data, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(training, "write_metrics", lambda *args: 1 / 0)
+        patch.setattr(RunFolder, "finish", lambda *args: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(config, data, output=tmp_path)
     again = resumed(config, data, only_run(tmp_path))
