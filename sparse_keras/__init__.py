@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sparse_keras import callbacks as callbacks
     from sparse_keras import data as data
     from sparse_keras import feature_selection as feature_selection
+    from sparse_keras import hub as hub
     from sparse_keras import layers as layers
     from sparse_keras import losses as losses
     from sparse_keras import models as models
@@ -55,6 +56,7 @@ _MODULES = (
     "callbacks",
     "data",
     "feature_selection",
+    "hub",
     "layers",
     "losses",
     "models",

@@ -1,0 +1,13 @@
+"""KerasHub's mixture-of-experts models, made sparse in place.
+
+    sparsify.py    sparsify and densify: find the blocks of a model and change how they compute
+    families.py    KerasHub's families: which class is whose, and what fits
+    blocks.py      how the blocks of each family compute, from their own variables
+
+KerasHub is an extra, and is imported by whoever has a model of it: nothing here imports it.
+"""
+
+from sparse_keras.hub.blocks import SparseBlock
+from sparse_keras.hub.sparsify import densify, is_sparse, sparsify
+
+__all__ = ["SparseBlock", "densify", "is_sparse", "sparsify"]
