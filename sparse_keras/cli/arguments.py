@@ -12,8 +12,9 @@ from sparse_keras.schema import Config, load_config
 from sparse_keras.training.runs.folder import RunFolder
 
 if TYPE_CHECKING:
+    import keras
+
     from sparse_keras.data import Batches, Dataset
-    from sparse_keras.models import PreprocessedModel
 
 
 def add_config(parser: argparse.ArgumentParser, **kwargs: Any) -> None:
@@ -64,21 +65,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def trained_run(args: argparse.Namespace) -> tuple[Config, PreprocessedModel]:
-    """Loads the config and the `PreprocessedModel` of a run."""
-    folder = Path(args.run_folder)
-    config = load_config(RunFolder(folder).config_of_model())
+def trained_run(args: argparse.Namespace) -> tuple[Config, keras.Model]:
+    """Loads the config and the model of a run: a `PreprocessedModel`, unless its data go into the
+    network as they are."""
+    config = load_config(RunFolder(args.run_folder).config_of_model())
     start_backend()
-    from sparse_keras.models import PreprocessedModel
     from sparse_keras.training.load_model import load_model
 
-    model = load_model(folder)
-    if not isinstance(model, PreprocessedModel):
-        raise ValueError(
-            f"The model in {folder} has no preprocessor. Expected a PreprocessedModel, which "
-            f"`sparse-keras train` writes. Received: {type(model).__name__}."
-        )
-    return config, model
+    return config, load_model(args.run_folder)
 
 
 def add_part(parser: Any, *aliases: str) -> None:

@@ -7,17 +7,8 @@ import keras
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.models import active_params, total_params
 
-# The logs that get a column, in this order, if a model has them.
-_COLUMNS = (
-    "task_loss",
-    "loss",
-    "val_loss",
-    "val_accuracy",
-    "val_auc",
-    "val_rmse",
-    "load_violation",
-    "dropped",
-)
+# The logs that get a column if a model has them: before and after the metrics of validation.
+_FIRST, _LAST = ("task_loss", "loss", "val_loss"), ("load_violation", "dropped")
 # With several tasks, the first of these metrics that a task has.
 _OF_A_TASK = ("auc", "accuracy", "rmse")
 
@@ -48,8 +39,11 @@ class EpochTable(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.columns is None:
-            known = [name for name in _COLUMNS if name in logs]
-            for task in _names_of_outputs(self.model):
+            tasks = _names_of_outputs(self.model)
+            validation = [] if tasks else [name for name in logs if name.startswith("val_")]
+            columns = dict.fromkeys((*_FIRST, *validation, *_LAST))
+            known = [name for name in columns if name in logs]
+            for task in tasks:
                 metrics = [f"val_{task}_{name}" for name in _OF_A_TASK]
                 known += [name for name in metrics if name in logs][:1]
                 known += [name for name in [f"{task}_weight"] if name in logs]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import pandas as pd
 
@@ -26,25 +27,27 @@ PARTS = 5
 _ROWS = 4096  # in a batch of `largest_difference`
 
 
-def is_tabular(model: PreprocessedModel) -> bool:
-    """Returns whether the preprocessor of a model is that of tables."""
+def is_tabular(model: keras.Model) -> bool:
+    """Returns whether a model has the preprocessor of tables."""
     from sparse_keras.data import TablePreprocessor
 
-    return isinstance(model.preprocessor, TablePreprocessor)
+    return isinstance(getattr(model, "preprocessor", None), TablePreprocessor)
 
 
-def check_tabular(model: PreprocessedModel, what: str) -> None:
-    """Raises a `ValueError` if the preprocessor of a model is not that of tables.
+def check_tabular(model: keras.Model, what: str) -> None:
+    """Raises a `ValueError` if a model does not have the preprocessor of tables.
 
     Args:
-        model: A `PreprocessedModel`.
+        model: The model of a run.
         what: What needs a table, the subject of the message.
     """
     if not is_tabular(model):
+        preprocessor = getattr(model, "preprocessor", None)
+        received = "none" if preprocessor is None else f"a {type(preprocessor).__name__}"
         raise ValueError(
-            f"{what} supports models of tables only. The preprocessor of this model is a "
-            f"{type(model.preprocessor).__name__}. In Python, `sparse_keras.load_model` returns "
-            "the model with its `predict`, `evaluate` and `export`."
+            f"{what} supports models of tables only. The preprocessor of this model: {received}. "
+            "In Python, `sparse_keras.load_model` returns the model with its `predict`, `evaluate` "
+            "and `export`."
         )
 
 

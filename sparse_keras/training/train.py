@@ -75,11 +75,11 @@ def train(
       `training.checkpoint_every` says;
     * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
-    * `last.keras`: the last epoch's weights, if early stopping restored earlier ones; or
-      `best.keras`: the best epoch's weights, if training ended with worse ones. The best epoch is
-      chosen by `training.early_stopping.monitor`, or by `val_loss` without early stopping;
-    * `metrics.json`: the test metrics and the seconds of training. Written last: a folder without
-      it is of a run that is not finished.
+    * `last.keras`, with the last epoch's weights, if early stopping restored those of the best; or
+      `best.keras`, with the best epoch's weights, if training ended with worse ones. The best epoch
+      is that of `training.early_stopping.monitor`, or of `val_loss` without early stopping;
+    * `metrics.json`: the test metrics and the seconds of training. Written last: without it, the
+      run is not finished.
 
     A run that was killed, at any moment, resumes from its newest checkpoint. On the CPU it ends
     with the same weights, bit for bit, as without the break, unless a layer or callback draws from
@@ -108,7 +108,7 @@ def train(
             unfinished run of this config; if `data.train` cannot be resumed (see
             `data/batches.py`); if `tensorboard` is not installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
-        Interrupted: A `KeyboardInterrupt` with the run's `folder`, if one comes while training.
+        Interrupted: On Ctrl-C while training: a `KeyboardInterrupt` with the run's `folder`.
 
     Example:
 

@@ -26,6 +26,7 @@ class Waves(DataSection):
     type: Literal["waves"] = Field("waves", description="Sequences of three numbers.")
     examples: int = Field(256, ge=8, description="Number of sequences.")
     length: int = Field(6, ge=2, description="Steps of each sequence.")
+    preprocess: bool = Field(True, description="Whether the model takes raw sequences.")
 
 
 class WaveModel(ModelSection):
@@ -77,15 +78,12 @@ class WaveData:
     train: ArrayBatches
     validation: ArrayBatches
     test: ArrayBatches
-    raw_test: list
-    preprocessor: Scaled
+    raw_test: list | None
+    preprocessor: Scaled | None
     inputs: tuple
+    task: Binary
     name: str = "waves"
     weighted: bool = False
-
-    @property
-    def task(self):
-        return self.preprocessor.task
 
     def digest(self):
         return digest_of([self.train.x, self.train.y])
@@ -113,7 +111,10 @@ def load_waves(section, batch_size, seed):
         )
         for number, (raw, rises) in enumerate(parts)
     )
-    return WaveData(train, validation, test, parts[2][0], preprocessor, (section.length, WIDTH))
+    inputs, task = (section.length, WIDTH), preprocessor.task
+    if not section.preprocess:
+        return WaveData(train, validation, test, None, None, inputs, task)
+    return WaveData(train, validation, test, parts[2][0], preprocessor, inputs, task)
 
 
 def wave_experts(inputs, task, num_experts, units):

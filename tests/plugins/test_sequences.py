@@ -104,6 +104,20 @@ def test_verbs(run, capsys):
     assert "ok" in capsys.readouterr().out
 
 
+def test_verbs_without_a_preprocessor(config, tmp_path, capsys):
+    plain = ["data.preprocess=false", "training.epochs=1"]
+    config = sparse_keras.load_config(config.reference, plain)
+    run = sparse_keras.train(config, output=tmp_path, verbose=0)
+    assert not hasattr(run.model, "preprocessor")
+    path = str(run.path)
+    assert main(["evaluate", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["auc"] == pytest.approx(run.metrics["auc"])
+    assert main(["inspect", path]) == 0
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+    assert main(["predict", path, str(tmp_path / "rows.csv")]) == 2
+    assert "models of tables only. The preprocessor of this model: none." in capsys.readouterr().err
+
+
 def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
     """A model without a dense twin is measured alone. What needs a table is left out."""
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path))
@@ -132,7 +146,7 @@ def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "RUN", "new.csv"], "supports models of tables only.*is a Scaled"),
+        (["predict", "RUN", "new.csv"], "supports models of tables only.*a Scaled"),
         (["evaluate", "RUN", "--data", "new.csv"], "supports models of tables only"),
         (["export", "RUN"], "supports models of tables only"),
         (["inspect", "RUN", "--labels", "age"], "'waves' is not a table"),

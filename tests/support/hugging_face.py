@@ -2,8 +2,9 @@
 
     python -m tests.support.hugging_face
 
-writes what they return for a small case of each preset to `tests/layers/hugging_face_routers.json`,
-so that tests need neither transformers nor torch. It needs both (`pip install -e '.[parity]'`).
+writes what they return for a small case of each preset to
+`tests/layers/routers/hugging_face_routers.json`, so that tests need neither transformers nor torch.
+It needs both (`pip install -e '.[parity]'`).
 """
 
 import importlib
