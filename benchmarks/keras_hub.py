@@ -46,6 +46,7 @@ def arguments(family, sizes):
             "intermediate_dim": hidden,
             "moe_intermediate_dim": hidden,
             "norm_top_k_prob": True,
+            "head_dim": sizes["hidden_dim"] // 4,  # Without it, KerasHub cannot generate.
         },
         "Qwen-MoE": {
             "intermediate_dim": hidden,
@@ -174,6 +175,23 @@ def figures(backend, family, quick, repeats):
     return found
 
 
+def table(result):
+    """The results as a table in Markdown: seconds of both, and how many times as fast."""
+    heads = ["family, backend", *MODES, "peak memory of the step"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for backend, families in result["figures"].items():
+        for family, found in families.items():
+            plain, sparse = (found["medians"][name] for name in ("keras_hub", "sparse"))
+            cells = [
+                f"{plain[mode]:.3f} -> {sparse[mode]:.3f} ({found['times_as_fast'][mode]:.1f}x)"
+                for mode in MODES
+            ]
+            before, after = (found["peak_bytes"][name]["step"] for name in ("keras_hub", "sparse"))
+            memory = f"{before / 2**30:.2f} -> {after / 2**30:.2f} GiB"
+            lines.append(f"| {family}, {backend} | " + " | ".join([*cells, memory]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backends", nargs="+", default=["tensorflow"])
@@ -192,7 +210,10 @@ def main(argv=None):
         "command": " ".join(["python -m benchmarks.keras_hub", *(argv or sys.argv[1:])]),
         "sizes": QUICK if args.quick else SIZES,
         "batch": {"batch": BATCH, "length": LENGTH, "prompt": PROMPT, "vocabulary": VOCABULARY},
-        "machine": {"processor": platform.processor(), "cores": os.cpu_count()},
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+        },
         "keras_hub": keras_hub.__version__,
         "date": time.strftime("%Y-%m-%d"),
         "figures": {},
