@@ -80,5 +80,5 @@ def test_what_is_no_run(run_folder, tmp_path, capsys):
         (tmp_path / name).write_text((run_folder / name).read_text())
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
     assert main(["export", str(tmp_path)]) == 2
-    assert "Expected a PreprocessedModel" in capsys.readouterr().err
+    assert "The preprocessor of this model: none" in capsys.readouterr().err
     assert not (tmp_path / "saved_model").exists()

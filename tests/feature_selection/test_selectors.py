@@ -44,7 +44,10 @@ def checks():
     auto = AutoSelector(["univariate"], counts=[0.5], cv=2, random_state=0)
     for estimator in (*SELECTORS.values(), DBSCANSelector(), auto):
         for one, check in estimator_checks_generator(estimator):
-            yield pytest.param(one, check, id=f"{type(one).__name__}-{check.func.__name__}")
+            name = type(one).__name__
+            quick = name in ("UnivariateSelector", "PageRankSelector", "AutoSelector")
+            marks = () if quick else pytest.mark.slow
+            yield pytest.param(one, check, id=f"{name}-{check.func.__name__}", marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -32,6 +32,7 @@ def everything_model(optimizer="adam"):
     return model, x
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_exported_graph(tmp_path):
     import tensorflow as tf

@@ -52,6 +52,7 @@ def check(k, experts, padding, epochs=60, **kwargs):
     assert after == pytest.approx(k, rel=0.3)  # One moment of the swing around the target.
 
 
+@pytest.mark.slow
 def test_holds_its_target():
     # A coefficient that starts larger saves the steps in which it is too small to matter.
     check(2, 16, padding=True, epochs=24, l1_initial=1e-3)
