@@ -4,7 +4,8 @@
     families.py    KerasHub's families: which class is whose, and what fits
     blocks.py      how the blocks of each family compute, from their own variables
 
-KerasHub is an extra, and is imported by whoever has a model of it: nothing here imports it.
+KerasHub is an extra, and is imported by whoever has a model of it: nothing here imports it. Nor are
+checkpoints read here: KerasHub's presets are KerasHub's.
 """
 
 from sparse_keras.hub.blocks import SparseBlock

@@ -22,7 +22,7 @@ def test_every_data_set_of_a_fixed_size_is_told():
     assert set(ROWS) == {name for name, source in SOURCES.items() if source.licence} - texts
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [name for name in ROWS if name in READERS])
 def test_its_size_is_right(name):
     if not source_of(name).is_here():
         pytest.skip(f"needs `sparse-keras data fetch {name}`")
