@@ -45,6 +45,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     config, model = trained_run(args)
     from sparse_keras.data import load_data
+    from sparse_keras.evaluation.examples import num_examples
 
     if args.data:
         check_tabular(model, "--data")
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         batches, name = batches_of_part(data, args.part), f"{args.part} rows of {data.name}"
         if is_tabular(model):
             batches = encoded_batches(data.frames[args.part], config, model)
-    rows = _num_examples(batches)
+    rows = num_examples(batches)
     metrics = model.evaluate(batches, return_dict=True, verbose=0)
     if args.json:
         print(json.dumps({"rows": rows, **metrics}, indent=2))
@@ -66,10 +67,3 @@ def run(args: argparse.Namespace) -> int:
         table.add_row(metric, f"{value:.4f}")
     Console(highlight=False, markup=False).print(table)
     return 0
-
-
-def _num_examples(batches):
-    import keras
-
-    batch_sizes = (len(keras.tree.flatten(batches[index][1])[0]) for index in range(len(batches)))
-    return getattr(batches, "num_examples", None) or sum(batch_sizes)

@@ -48,7 +48,7 @@ def sparsify(model: keras.layers.Layer) -> keras.layers.Layer:
     """
     layers = keras_private.all_layers(model)
     found = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
-    if not found and not any(isinstance(layer, SparseBlock) for layer in layers):
+    if not found and not is_sparse(model):
         raise ValueError(
             f"`sparsify` found no mixture-of-experts block of KerasHub in {model.name!r}, a "
             f"{type(model).__name__}. It knows those of {listing(NAMES)}. A model of your own is "
@@ -99,7 +99,7 @@ def _top_k_of_banks(layers) -> dict[int, int]:
 
 
 def _forget_compiled(layers: list[Any]) -> None:
-    for layer in layers:
+    for model in (layer for layer in layers if isinstance(layer, keras.Model)):
         for name in _COMPILED:
-            if isinstance(layer, keras.Model) and getattr(layer, name, None) is not None:
-                setattr(layer, name, None)
+            if getattr(model, name, None) is not None:
+                setattr(model, name, None)

@@ -643,11 +643,7 @@ def differ(before, after):
 _QUICK = {DenseExperts, FeatureGate, GatedSharedExpert, MixtureOfExperts, ThresholdRouter}
 
 
-@pytest.mark.parametrize(
-    "cls",
-    [pytest.param(cls, marks=[] if cls in _QUICK else [pytest.mark.slow]) for cls in KNOBS],
-    ids=lambda cls: cls.__name__,
-)
+@pytest.mark.parametrize("cls", slow_but_for(_QUICK, KNOBS), ids=lambda cls: cls.__name__)
 def test_every_argument_does_something(cls):
     """Seen in dl_techniques, Ludwig and FuxiCTR: knobs that turn nothing."""
     pairs = list(zip(KNOBS[cls][::2], KNOBS[cls][1::2], strict=True))

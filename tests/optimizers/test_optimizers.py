@@ -8,6 +8,7 @@ import pytest
 
 from sparse_keras.optimizers import FusedOptimizer
 from tests.support.gradients import to_numpy
+from tests.support.quick import slow_but_for
 
 K = keras.optimizers
 X = np.random.default_rng(0).integers(0, 9, size=(20, 3))
@@ -88,9 +89,7 @@ def assert_equal(values, expected, rtol=2e-5, atol=2e-6):
 QUICK = ("adam", "adamw, all")
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(c, marks=[] if c in QUICK else [pytest.mark.slow]) for c in CASES]
-)
+@pytest.mark.parametrize("case", slow_but_for(QUICK, CASES))
 def test_weights_and_state_are_those_of_keras(case):
     expected = fit(model_of(CASES[case](), run_eagerly=True))
     assert_equal(fit(model_of(FusedOptimizer(CASES[case]()), run_eagerly=False)), expected)

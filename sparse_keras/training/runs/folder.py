@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sparse_keras.schema import Config
 
+_MODEL = "model.keras"
 _CONFIG = "resolved.yaml"
 _ENVIRONMENT = "environment.json"
 _REQUIRED_KEYS = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
@@ -54,7 +55,7 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
-        self.model_file = self.path / "model.keras"
+        self.model_file = self.path / _MODEL
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -235,7 +236,7 @@ class RunFolder:
         writer.writerows({"epoch": epoch, **row} for epoch, row in enumerate(rows, start=1))
         write_text(self.path / "history.csv", text.getvalue())
 
-    def save_model(self, model: keras.Model, name: str = "model.keras") -> None:
+    def save_model(self, model: keras.Model, name: str = _MODEL) -> None:
         """Saves a model, as a whole file or not at all."""
         with replacing(self.path / name) as partial:
             model.save(partial)
