@@ -14,6 +14,9 @@ are balanced, (M - C) / T if one group holds everything.
 
 A window may reach beyond its group, as one at row 4 would. What it writes there is written again by
 the window that the row belongs to, or never read.
+
+Of fewer rows than groups, as in a decode step, none has room, which would read matrices in vain.
+Each row is a window of its own, multiplied by its matrix where that lies: a slice would be a copy.
 """
 
 import math
@@ -30,7 +33,7 @@ from sparse_keras.ops.primitives import (
     repeat,
 )
 
-_WINDOW = 64  # T. A matmul of fewer rows would mostly wait for its matrix.
+_WINDOW = 64  # Most of T. A matmul of fewer rows would mostly wait for its matrix.
 
 
 class PaddedRows(GroupedRows):
@@ -100,6 +103,7 @@ class Layout:
         num_groups = group_sizes.shape[0]
         self.num_rows, self.num_groups = num_rows, num_groups
         self.room = room = _room(num_rows, num_groups)
+        self.window = window = 1 if _are_few(num_rows, num_groups) else _WINDOW
         group_sizes = ops.cast(group_sizes, "int32")
         ends = ops.cumsum(group_sizes)
         starts = ends - group_sizes
@@ -118,15 +122,21 @@ class Layout:
         place_of_row = ops.where(has_room, group * room + rank, 0)
         self.indices = (row_of_place, filled, place_of_row, has_room, grouped & ~has_room)
 
-        count = (ops.maximum(group_sizes - room, 0) + _WINDOW - 1) // _WINDOW
-        self.windows = (ops.cumsum(count), count, starts, ends)
+        count = (ops.maximum(group_sizes - room, 0) + window - 1) // window
+        window_ends = ops.cumsum(count)
+        nth = ops.arange(num_rows // window + num_groups, dtype="int32")  # As many as there can be.
+        group = ops.cast(ops.searchsorted(window_ends, nth, side="right"), "int32")
+        group = ops.minimum(group, num_groups - 1)
+        nth_of_group = nth - ops.take(window_ends - count, group)
+        row = ops.take(starts, group) + room + nth_of_group * window
+        self.windows = (window_ends[-1], group, row, ops.take(ends, group))
 
     def pad(self, rows, row_of_place, filled, place_of_row, has_room, overflows):
         """`[M, A]` to the pair `[E, C, A]` and `[M + T, A]`, zero where no row sits."""
         del place_of_row, has_room
         with_room = _where(filled, ops.take(rows, row_of_place, axis=0))
         with_room = ops.reshape(with_room, (self.num_groups, self.room, rows.shape[-1]))
-        return with_room, ops.pad(_where(overflows, rows), [[0, _WINDOW], [0, 0]])
+        return with_room, ops.pad(_where(overflows, rows), [[0, self.window], [0, 0]])
 
     def unpad(self, values, row_of_place, filled, place_of_row, has_room, overflows):
         """The pair to `[M, A]`, zero for rows in no group. The transpose of `pad`."""
@@ -174,11 +184,12 @@ class Layout:
 
     def _product(self, values, w, windows, transposed, width):
         with_room, overflow = values
+        multiply = _multiply_row if self.window == 1 else ops.matmul
 
         def body(products, group, row, in_group):
             del in_group
-            rows = dynamic_slice(overflow, (row, 0), (_WINDOW, overflow.shape[1]))
-            product = ops.matmul(rows, transposed(_matrix(w, group)))
+            rows = self._window(overflow, row)
+            product = multiply(rows, transposed(_matrix(w, group)))
             return dynamic_update_slice(products, (row, 0), product)
 
         products = ops.zeros((ops.shape(overflow)[0], width), overflow.dtype)
@@ -192,7 +203,7 @@ class Layout:
         def body(sums, group, row, in_group):
             # Both without the rows of other groups: zero times what is not a number is no zero.
             left_rows, right_rows = (
-                _where(in_group, dynamic_slice(rows, (row, 0), (_WINDOW, rows.shape[1])))
+                _where(in_group, self._window(rows, row))
                 for rows in (left_overflow, right_overflow)
             )
             product = ops.matmul(ops.transpose(left_rows), right_rows)
@@ -206,20 +217,18 @@ class Layout:
 
     def _for_each_window(self, windows, body, result):
         """`result = body(result, group, row, in_group)` for each window, in the rows' order."""
-        window_ends, count, starts, ends = windows
+        count, *of_windows = windows
 
         def next_window(index, result):
-            group = ops.cast(ops.searchsorted(window_ends, index[None], side="right"), "int32")
-            # Not `starts[group]`, for the reason that `dynamic_slice` has.
-            group_window_end, group_count, group_start, group_end = (
-                ops.take(values, group)[0] for values in (window_ends, count, starts, ends)
-            )
-            nth = index - (group_window_end - group_count)
-            row = group_start + self.room + nth * _WINDOW
-            in_group = row + ops.arange(_WINDOW, dtype="int32") < group_end
-            return body(result, group[0], row, in_group)
+            # Not `groups[index]`, for the reason that `dynamic_slice` has.
+            group, row, end = (ops.take(values, index[None])[0] for values in of_windows)
+            in_group = row + ops.arange(self.window, dtype="int32") < end
+            return body(result, group, row, in_group)
 
-        return repeat(window_ends[-1], next_window, result)
+        return repeat(count, next_window, result)
+
+    def _window(self, rows, row):
+        return dynamic_slice(rows, (row, 0), (self.window, rows.shape[1]))
 
     def add(self, overflow, vectors, *windows):
         """Each row of `[M + T, A]` without room plus the vector of its group, `[E, A]`."""
@@ -230,9 +239,8 @@ class Layout:
             def body(sums, group, row, in_group):
                 # What does not belong to the group is left as it is.
                 vector = dynamic_slice(vectors, (group, 0), (1, vectors.shape[1]))
-                vector = _where(in_group, ops.broadcast_to(vector, (_WINDOW, vectors.shape[1])))
-                rows = dynamic_slice(sums, (row, 0), (_WINDOW, vectors.shape[1]))
-                return dynamic_update_slice(sums, (row, 0), rows + vector)
+                vector = _where(in_group, ops.repeat(vector, self.window, axis=0))
+                return dynamic_update_slice(sums, (row, 0), self._window(sums, row) + vector)
 
             return self._for_each_window(windows, body, overflow)
 
@@ -245,7 +253,7 @@ class Layout:
         width = rows.shape[1]
 
         def body(sums, group, row, in_group):
-            part = _where(in_group, dynamic_slice(rows, (row, 0), (_WINDOW, width)))
+            part = _where(in_group, self._window(rows, row))
             total = ops.sum(ops.cast(part, sums.dtype), axis=0, keepdims=True)
             total += dynamic_slice(sums, (group, 0), (1, width))
             return dynamic_update_slice(sums, (group, 0), total)
@@ -254,19 +262,33 @@ class Layout:
         return ops.cast(self._for_each_window(windows, body, sums), rows.dtype)
 
 
+def _are_few(num_rows, num_groups):
+    """Whether there are fewer rows than groups, as far as is known when a graph is made."""
+    return isinstance(num_rows, int) and num_rows < num_groups
+
+
 def _room(num_rows, num_groups):
     """C: the fair share and twice its square root, what chance alone seldom exceeds.
 
-    None for fewer rows than groups: there the batched matmul would read matrices in vain.
+    None for fewer rows than groups.
     """
     if isinstance(num_rows, int):
+        if _are_few(num_rows, num_groups):
+            return 0
         share = num_rows / num_groups
         room = math.ceil((share + 2 * math.sqrt(share)) / 8) * 8
-        return min(room, num_rows) if num_rows >= num_groups else 0
+        return min(room, num_rows)
     # A shape that only the compiler knows.
     share = ops.cast(num_rows, "float32") / num_groups
     room = ops.cast(ops.ceil((share + 2 * ops.sqrt(share)) / 8), "int32") * 8
     return ops.where(num_rows >= num_groups, ops.minimum(room, num_rows), 0)
+
+
+def _multiply_row(row, matrix):
+    """`[1, A]` times `[A, B]`, in one pass over the matrix."""
+    dtype = sum_dtype(row.dtype)
+    products = ops.cast(ops.transpose(row), dtype) * ops.cast(matrix, dtype)
+    return ops.cast(ops.sum(products, axis=0, keepdims=True), row.dtype)
 
 
 def _matrix(w, group):

@@ -42,7 +42,8 @@ def add_rows(rows, index, count):
 def sort_groups(group, num_groups):
     if exporting():
         return sorting.by_counting(group, num_groups)
-    if compiles_with_xla():
+    is_small = group.shape[0] is not None and group.shape[0] < num_groups
+    if compiles_with_xla() or is_small:
         return sorting.by_argsort(group, num_groups)
     sizes = tf.raw_ops.DenseBincount(
         input=group, size=num_groups, weights=tf.zeros([0], tf.int32), binary_output=False
