@@ -62,6 +62,21 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers(include_self=True, recursive=True))
 
 
+def add_sublayer(layer: keras.layers.Layer, name: str, sublayer: keras.layers.Layer) -> None:
+    """Sets an attribute of a layer that is built, which Keras forbids, to a layer."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    setattr(layer, name, sublayer)
+    if locked:
+        layer._tracker.lock()
+
+
+def remove_sublayer(layer: keras.layers.Layer, name: str) -> None:
+    """Deletes an attribute of a layer that is a layer, with its weights."""
+    layer._tracker.untrack(getattr(layer, name))
+    delattr(layer, name)
+
+
 def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the weights of a layer without those of its sublayers."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
-from sparse_keras.layers.mixtures.mixture import Mixture, mixtures
+from sparse_keras.layers.mixtures.gated_layer import GatedLayer, gated_layers
 from sparse_keras.layers.mixtures.routing_warnings import routing_problems, warn
 from sparse_keras.layers.routers import Router
 
@@ -105,14 +105,14 @@ class ExpertLoad(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._warned = []
         self._writer = None
-        if not mixtures(self.model):
+        if not gated_layers(self.model):
             warnings.warn(
                 f"ExpertLoad found no MixtureOfExperts in the model {self.model.name!r}.",
                 stacklevel=2,
             )
         elif self.log_dir is not None:
             self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
-        for layer in mixtures(self.model):
+        for layer in gated_layers(self.model):
             warn_of_leak(layer, [self.model])
             if self.per_layer or self.log_dir is not None:
                 _warn_of_late_losses(layer)
@@ -123,14 +123,14 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._steps = 0
-        for layer in mixtures(self.model):
+        for layer in gated_layers(self.model):
             layer.reset_statistics()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._steps = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        layers = mixtures(self.model)
+        layers = gated_layers(self.model)
         if logs is None or not layers:
             return
         gates = [(layer, *gate) for layer in layers for gate in layer.recorded()]
@@ -165,7 +165,7 @@ class ExpertLoad(keras.callbacks.Callback):
         """
         names = [*LOGS]
         if self.per_layer:
-            for layer in mixtures(model):
+            for layer in gated_layers(model):
                 for path, router, summary in layer.recorded():
                     losses = _recorded_losses(router, summary)
                     better = ("load_violation", "dropped", "dead", *losses)
@@ -173,7 +173,7 @@ class ExpertLoad(keras.callbacks.Callback):
         return names
 
     def _judge(
-        self, layer: Mixture, path: str, router: Router, summary: dict[str, Any], epoch: int
+        self, layer: GatedLayer, path: str, router: Router, summary: dict[str, Any], epoch: int
     ) -> None:
         """Warns of what is wrong with a gate, once for each kind."""
         sentences = routing_problems(
@@ -220,7 +220,7 @@ def _recorded_losses(router: Router, summary: dict[str, Any]) -> list[str]:
     return [name for name in router.loss_names if name in summary]
 
 
-def _warn_of_late_losses(layer: Mixture) -> None:
+def _warn_of_late_losses(layer: GatedLayer) -> None:
     for path, router, summary in layer.recorded():
         late = [name for name in router.loss_names if name not in summary]
         if late:

@@ -4,7 +4,7 @@ import time
 
 import keras
 
-from sparse_keras.layers.mixtures.mixture import mixtures
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.models import active_params, total_params
 
 # The logs that get a column if a model has them: before and after the metrics of validation.
@@ -51,7 +51,7 @@ class EpochTable(keras.callbacks.Callback):
             # capacity, no assignment is dropped.
             without = {"loss"} if "task_loss" in known else set()
             if all(
-                getattr(layer, "capacity_factor", None) is None for layer in mixtures(self.model)
+                getattr(layer, "capacity_factor", None) is None for layer in gated_layers(self.model)
             ):
                 without.add("dropped")
             self.columns = [name for name in known if name not in without]

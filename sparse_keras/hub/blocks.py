@@ -8,40 +8,170 @@ block does. Axis letters are those of `sparse_keras.ops`; KerasHub calls N "T", 
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
+from sparse_keras import losses
+from sparse_keras._internal import keras_private
+from sparse_keras.hub.balance import BlockRouter, SelectionBias, UnsavedStatistics
+from sparse_keras.hub.sequences import current_sequences
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
+from sparse_keras.layers.mixtures.gated_layer import OneGateLayer
+from sparse_keras.layers.mixtures.routing_hooks import apply_hooks, is_hooked
+from sparse_keras.layers.routers.routing import closed_to_padding
 from sparse_keras.ops import group_rows
 
 
-class SparseBlock:
-    """Base class: sends tokens to their experts and back."""
+class SparseBlock(OneGateLayer):
+    """Base class: routes tokens, and sends them to their experts and back.
+
+    Subclasses write `call`, which ends in `mix`, and:
+
+    * `experts_of(rows)`: from grouped rows of tokens to grouped rows of outputs.
+    * `weigh(logits, index)` and `router_weights()`.
+    * `keras_hub_loss_weight`, if KerasHub adds a balance loss.
+
+    Attributes:
+        balance_loss: Weight of this library's balance loss; `None` for KerasHub's own loss.
+        bias_update_rate: How far a training step moves the selection bias; `None` without one.
+    """
 
     dispatcher = Dispatcher()
+    balance_loss: float | None = None
+    bias_update_rate: float | None = None
+    selection_bias: SelectionBias | None = None
+    training_statistics: UnsavedStatistics | None = None
+    keras_hub_loss_weight = 0.0
 
-    def mix(self, tokens: Any, index: Any, weight: Any, experts: Callable[..., Any]) -> Any:
+    @property
+    def gates(self) -> dict[str, BlockRouter]:
+        return {"router": BlockRouter(self)}
+
+    @property
+    def experts_per_token(self) -> int:
+        return self.top_k
+
+    @property
+    def statistics(self) -> dict[str, UnsavedStatistics]:
+        return {} if self.training_statistics is None else {"router": self.training_statistics}
+
+    def begin_statistics(self) -> bool:
+        if self.training_statistics is not None:
+            return False
+        statistics = UnsavedStatistics(self.num_experts, ("balance_loss",), name="statistics")
+        statistics.build()
+        keras_private.add_sublayer(self, "training_statistics", statistics)
+        return True
+
+    def set_balance(self, balance_loss: float | None, bias_update_rate: float | None) -> None:
+        """Sets what balances the block; `None` leaves it as it is. See `sparsify`."""
+        if bias_update_rate is not None:
+            self.bias_update_rate = bias_update_rate
+            if self.selection_bias is None:
+                bias = SelectionBias(self.num_experts, name="selection_bias")
+                bias.build()
+                keras_private.add_sublayer(self, "selection_bias", bias)
+            if self.balance_loss is None:
+                self.balance_loss = 0.0
+        if balance_loss is not None:
+            self.balance_loss = balance_loss
+
+    def forget_own(self) -> None:
+        """Removes what KerasHub's block does not have."""
+        for name in ("balance_loss", "bias_update_rate"):
+            vars(self).pop(name, None)
+        for name in ("training_statistics", "selection_bias"):
+            if name in vars(self):
+                keras_private.remove_sublayer(self, name)
+
+    def router_weights(self) -> list[keras.Variable]:
+        """Returns the weights by which the block routes."""
+        raise NotImplementedError
+
+    def weigh(self, logits: Any, index: Any) -> Any:
+        """Returns the weights `[N, K]` of selected experts, int `[N, K]`, from logits `[N, E]`."""
+        raise NotImplementedError
+
+    def scaled(self, weight: Any, index: Any) -> Any:
+        """Returns the weights `[N, K]` times the scales that the experts' outputs have."""
+        return weight
+
+    def select(self, preference: Any) -> tuple[Any, Any]:
+        """Selects experts by their values `[N, E]` and the selection bias.
+
+        Returns:
+            The values without the bias, and the experts, both `[N, K]`.
+        """
+        if self.selection_bias is None:
+            return ops.top_k(preference, k=self.experts_per_token)
+        bias = ops.convert_to_tensor(self.selection_bias.bias)
+        _, index = ops.top_k(ops.cast(preference, "float32") + bias, k=self.experts_per_token)
+        return ops.take_along_axis(preference, index, axis=-1), index
+
+    def mix(
+        self,
+        tokens: Any,
+        index: Any,
+        weight: Any,
+        logits: Any,
+        training: bool | None,
+        keras_hub_loss: Callable[[], Any] | None = None,
+    ) -> Any:
         """Returns the weighted sum of the experts' outputs.
 
         Args:
             tokens: `[N, D]`.
             index: Int `[N, K]`, the experts of each token.
             weight: Float `[N, K]`, their weights.
-            experts: Function from grouped rows of tokens to grouped rows of outputs.
+            logits: Float `[N, E]`.
+            training: Whether the call is part of training.
+            keras_hub_loss: Function that returns KerasHub's balance loss, if it has one.
 
         Returns:
             `[N, D]`, of the tokens' dtype.
         """
 
         def bank(rows, group_sizes, training=None):
-            return experts(group_rows(rows, group_sizes)).join()
+            return self.experts_of(group_rows(rows, group_sizes)).join()
 
-        plan = self.dispatcher.plan(ops.cast(index, "int32"), None, self.num_experts)
+        index = ops.cast(index, "int32")
+        if training or is_hooked():
+            index, weight = self._routed(index, weight, logits, training, keras_hub_loss)
+        plan = self.dispatcher.plan(index, None, self.num_experts)
         rows = self.dispatcher.compute(bank, tokens, plan)
-        return self.dispatcher.combine(rows, plan, weight)
+        return self.dispatcher.combine(rows, plan, self.scaled(weight, index))
+
+    def _routed(self, index, weight, logits, training, keras_hub_loss):
+        """Passes the routing to hooks, adds it to losses and statistics, and returns its choice."""
+        sequences = current_sequences()
+        mask = None if sequences is None else sequences.mask
+        whole = {
+            "expert_index": index,
+            "weight": ops.cast(weight, "float32"),
+            "is_open": ops.ones_like(index, dtype="bool"),
+            "scores": ops.softmax(ops.cast(logits, "float32"), axis=-1),
+            "logits": ops.cast(logits, "float32"),
+        }
+        if training and keras_hub_loss is not None and self.balance_loss is None:
+            whole["keras_hub_loss"] = keras_hub_loss()
+        # KerasHub computes padding like any token, and so does the block. No statistic counts it.
+        own = closed_to_padding(whole, mask)
+        routing = apply_hooks(self, "router", own, mask, training)
+        if routing is not own:
+            index, weight = routing["expert_index"], ops.cast(routing["weight"], weight.dtype)
+        if training:
+            load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
+            examples = 1 if sequences is None else sequences.count
+            loss = self.record("router", routing, load, ops.sum(load), mask, examples)
+            if loss is not None:
+                self.add_loss(loss)
+            if self.selection_bias is not None and self.bias_update_rate:
+                self.selection_bias.move(load, self.bias_update_rate)
+        return index, weight
 
 
 class SoftmaxTopK(SparseBlock):
@@ -57,20 +187,33 @@ class SoftmaxTopK(SparseBlock):
         shape = ops.shape(hidden_states)
         tokens = ops.reshape(hidden_states, (-1, self.hidden_dim))
         logits = getattr(self, self.router_layer)(tokens)
-        weight, index = ops.top_k(ops.softmax(logits, axis=-1), k=self.top_k)
-        if self.renormalizes:
-            weight = weight / ops.sum(weight, axis=-1, keepdims=True)
-        outputs = self.mix(tokens, index, weight, self.experts_of)
-        outputs = ops.reshape(self.add_shared(tokens, outputs), shape)
-        if training:
-            loss = _module_of(self).compute_load_balancing_loss(
+        weight, index = self.select(ops.softmax(logits, axis=-1))
+
+        def keras_hub_loss():
+            return _module_of(self).compute_load_balancing_loss(
                 router_logits=logits,
                 num_experts=self.num_experts,
                 top_k=self.top_k,
                 attention_mask=attention_mask,
             )
-            self.add_loss(getattr(self, self.loss_weight) * loss)
-        return outputs, logits
+
+        weight = self._normalized(weight)
+        outputs = self.mix(tokens, index, weight, logits, training, keras_hub_loss)
+        return ops.reshape(self.add_shared(tokens, outputs), shape), logits
+
+    @property
+    def keras_hub_loss_weight(self) -> float:
+        return getattr(self, self.loss_weight)
+
+    def router_weights(self):
+        return getattr(self, self.router_layer).weights
+
+    def weigh(self, logits, index):
+        scores = ops.softmax(logits, axis=-1)
+        return self._normalized(ops.take_along_axis(scores, index, axis=-1))
+
+    def _normalized(self, weight):
+        return weight / ops.sum(weight, axis=-1, keepdims=True) if self.renormalizes else weight
 
     @property
     def renormalizes(self) -> bool:
@@ -141,15 +284,22 @@ class SparseMixtral(SoftmaxTopK):
 
 
 class SparseGptOss(SparseBlock):
-    def call(self, hidden_states):
+    def call(self, hidden_states, training=None):
         shape = ops.shape(hidden_states)
         tokens = ops.reshape(hidden_states, (-1, self.hidden_dim))
-        chosen, index = ops.top_k(self.router.router_dense(tokens), k=self.top_k)
+        logits = self.router.router_dense(tokens)
+        chosen, index = self.select(logits)
         weight = ops.softmax(chosen, axis=-1)
-        outputs = self.mix(tokens, index, weight, self.experts_of)
+        outputs = self.mix(tokens, index, weight, logits, training)
         one_hot = ops.cast(ops.one_hot(index, self.num_experts), weight.dtype)
         scores = ops.sum(one_hot * ops.expand_dims(weight, axis=-1), axis=1)
         return ops.reshape(outputs, shape), scores
+
+    def router_weights(self):
+        return self.router.weights
+
+    def weigh(self, logits, index):
+        return ops.softmax(ops.take_along_axis(logits, index, axis=-1), axis=-1)
 
     def experts_of(self, rows):
         bank = self.experts
@@ -163,18 +313,51 @@ class SparseGptOss(SparseBlock):
         return hidden.matmul(bank.down_proj).add(bank.down_proj_bias)
 
 
+class SparseGemma4Router:
+    """Returns logits, where KerasHub's router returns a dense matrix of weights."""
+
+    def call(self, x):
+        tokens = ops.reshape(x, (-1, ops.shape(x)[-1]))
+        normed = self.rms_norm(tokens)
+        normed = normed * ops.cast(self._scalar_root_size, normed.dtype)
+        return self.proj(normed * ops.cast(self.per_dim_scale, normed.dtype))
+
+
 class SparseGemma4(SparseBlock):
-    """The bank alone: its decoder calls the router, and hands over a dense matrix of weights."""
+    """The bank. Its decoder calls the router before."""
 
-    # The experts of a token, which only the router knows; `sparsify` sets it.
-    sparse_top_k: int
+    def set_router(self, router: keras.layers.Layer) -> None:
+        """Takes note of the router. It stays the decoder's, also for Keras, which saves it there."""
+        vars(self)["router_beside"] = weakref.ref(router)
 
-    def call(self, x, dispatch_weights):
-        weight, index = ops.top_k(dispatch_weights, k=self.sparse_top_k)
-        weight = ops.cast(weight, x.dtype)
-        # The scale of an expert's output is a factor of its weight.
-        weight = weight * ops.take(ops.cast(self.per_expert_scale, x.dtype), index, axis=0)
-        return self.mix(x, index, weight, self.experts_of)
+    def forget_own(self):
+        super().forget_own()
+        vars(self).pop("router_beside", None)
+
+    @property
+    def experts_per_token(self) -> int:
+        return self.router_beside().num_experts_per_token
+
+    def router_weights(self):
+        return self.router_beside().weights
+
+    def call(self, x, dispatch_weights, training=None):
+        logits = dispatch_weights
+        scores = ops.softmax(ops.cast(logits, "float32"), axis=-1)
+        weight, index = self.select(ops.cast(scores, x.dtype))
+        return self.mix(x, index, self._normalized(weight), logits, training)
+
+    def weigh(self, logits, index):
+        scores = ops.softmax(logits, axis=-1)
+        return self._normalized(ops.take_along_axis(scores, index, axis=-1))
+
+    def _normalized(self, weight):
+        total = ops.sum(weight, axis=-1, keepdims=True)
+        return weight / ops.maximum(total, ops.cast(1e-9, weight.dtype))
+
+    def scaled(self, weight, index):
+        scale = ops.take(ops.cast(self.per_expert_scale, weight.dtype), index, axis=0)
+        return weight * scale
 
     def experts_of(self, rows):
         def gated(gate, up):

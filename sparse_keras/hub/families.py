@@ -9,6 +9,7 @@ from typing import Any
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras.hub import blocks
+from sparse_keras.hub.sequences import SparseDecoder, SparseGemma4Decoder
 
 # The blocks were compared with those of these versions.
 KNOWN_VERSIONS = ("0.32",)
@@ -20,10 +21,13 @@ class Family:
 
     Args:
         name: What KerasHub calls it.
-        module: Where its block is defined, below `keras_hub.src.models`.
-        block: The class of the block.
-        sparse: The class that computes the block by the selected experts only.
-        attributes: What the sparse class needs of the block.
+        module: Where its layers are defined, below `keras_hub.src.models`.
+        block: The class of the mixture block.
+        sparse: What computes the block by the selected experts only.
+        attributes: What that needs of the block.
+        decoder: The module, if it is another, and the class of the decoder layer around the block.
+        sparse_decoder: What tells the block inside which tokens are padding.
+        router: The class of the router and what replaces it, if the router is not the block's own.
     """
 
     name: str
@@ -31,6 +35,24 @@ class Family:
     block: str
     sparse: type[blocks.SparseBlock]
     attributes: tuple[str, ...]
+    decoder: str
+    sparse_decoder: type[SparseDecoder] = SparseDecoder
+    router: tuple[str, type] | None = None
+
+    @property
+    def classes(self) -> dict[tuple[str, str], type]:
+        """What is mixed into each class of KerasHub, by its module and name."""
+        module = f"keras_hub.src.models.{self.module}"
+        decoder_module, _, decoder = self.decoder.rpartition(".")
+        decoder_module = f"keras_hub.src.models.{decoder_module}" if decoder_module else module
+        classes = {
+            (module, self.block): self.sparse,
+            (decoder_module, decoder): self.sparse_decoder,
+        }
+        if self.router is not None:
+            name, sparse_router = self.router
+            classes[module, name] = sparse_router
+        return classes
 
 
 _SOFTMAX = ("hidden_dim", "num_experts", "top_k", "expert_bank")
@@ -41,6 +63,7 @@ FAMILIES = (
         "MixtralSparseMoeBlock",
         blocks.SparseMixtral,
         (*_SOFTMAX, "_sparse_feedforward_gate_dense", "router_aux_loss_coef"),
+        "MixtralTransformerDecoder",
     ),
     Family(
         "Qwen-MoE",
@@ -48,6 +71,7 @@ FAMILIES = (
         "QwenSparseMoeBlock",
         blocks.SparseQwenMoe,
         (*_SOFTMAX, "norm_top_k_prob", "shared_expert_dense", "shared_expert_gate_dense"),
+        "QwenMoeTransformerDecoder",
     ),
     Family(
         "Qwen3-MoE",
@@ -55,6 +79,7 @@ FAMILIES = (
         "Qwen3SparseMoeBlock",
         blocks.SparseQwen3Moe,
         (*_SOFTMAX, "norm_top_k_prob", "_sparse_feedforward_gate_dense"),
+        "Qwen3MoeTransformerDecoder",
     ),
     Family(
         "Qwen3.5-MoE",
@@ -62,6 +87,7 @@ FAMILIES = (
         "Qwen3_5MoeSparseMoeBlock",
         blocks.SparseQwen35Moe,
         (*_SOFTMAX, "_router_gate", "shared_expert", "_shared_expert_gate"),
+        "Qwen3_5MoeTransformerDecoder",
     ),
     Family(
         "GPT-OSS",
@@ -69,6 +95,7 @@ FAMILIES = (
         "GptOssSparseMoeBlock",
         blocks.SparseGptOss,
         ("hidden_dim", "num_experts", "top_k", "router", "experts"),
+        "GptOssTransformerDecoder",
     ),
     Family(
         "Gemma 4",
@@ -76,23 +103,38 @@ FAMILIES = (
         "Gemma4MoEBlock",
         blocks.SparseGemma4,
         ("num_experts", "gate_proj", "up_proj", "down_proj", "per_expert_scale"),
+        "gemma4.gemma4_decoder_block.Gemma4TextDecoderBlock",
+        SparseGemma4Decoder,
+        ("Gemma4Router", blocks.SparseGemma4Router),
     ),
 )
-_BY_CLASS = {(f"keras_hub.src.models.{f.module}", f.block): f for f in FAMILIES}
 NAMES = tuple(family.name for family in FAMILIES)
+_BY_BLOCK = {(f"keras_hub.src.models.{f.module}", f.block): f for f in FAMILIES}
+_MIXED_IN = {key: mixin for family in FAMILIES for key, mixin in family.classes.items()}
 
 
 def family_of(layer: Any) -> Family | None:
     """Returns the family of a block of KerasHub that is not sparse yet, or `None`."""
-    cls = type(layer)
-    return _BY_CLASS.get((cls.__module__, cls.__name__))
+    return _BY_BLOCK.get(_key(type(layer)))
+
+
+def has_sparse_class(layer: Any) -> bool:
+    """Returns whether a layer has to be of another class in a sparsified model."""
+    return _key(type(layer)) in _MIXED_IN
 
 
 @functools.cache
 def sparse_class(dense: type) -> type:
-    """Returns the class of sparse blocks for a class of KerasHub, which is one of its bases."""
-    family = _BY_CLASS[dense.__module__, dense.__name__]
-    return type(f"Sparse{dense.__name__}", (family.sparse, dense), {"dense_class": dense})
+    """Returns what a layer of a class of KerasHub becomes: a subclass of that.
+
+    It has the same name, by which Keras finds the layers of a model in a file of weights.
+    """
+    bases = (_MIXED_IN[_key(dense)], dense)
+    return type(dense.__name__, bases, {"dense_class": dense, "__module__": __name__})
+
+
+def _key(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__name__
 
 
 def check_fits(layer: Any, family: Family) -> None:

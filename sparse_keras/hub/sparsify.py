@@ -8,14 +8,25 @@ import keras
 
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.suggest import listing
-from sparse_keras.hub.blocks import SparseBlock, SparseGemma4
-from sparse_keras.hub.families import NAMES, check_fits, family_of, sparse_class
+from sparse_keras.hub.blocks import SparseBlock
+from sparse_keras.hub.families import (
+    NAMES,
+    check_fits,
+    family_of,
+    has_sparse_class,
+    sparse_class,
+)
+from sparse_keras.layers.validation import loss_weight
 
 # What Keras and KerasHub have compiled of a model, with the blocks as they were.
 _COMPILED = ("train_function", "test_function", "predict_function", "generate_function")
 
 
-def sparsify(model: keras.layers.Layer) -> keras.layers.Layer:
+def sparsify(
+    model: keras.layers.Layer,
+    balance_loss: float | None = None,
+    bias_update_rate: float | None = None,
+) -> keras.layers.Layer:
     """Makes the mixture-of-experts blocks of a KerasHub model compute the selected experts only.
 
     KerasHub computes every expert for every token, and multiplies what was not selected by zero. A
@@ -24,19 +35,30 @@ def sparsify(model: keras.layers.Layer) -> keras.layers.Layer:
     and a sparsified model that is saved loads as a plain one. Training, generation and
     `enable_lora` work as before. `quantize` leaves experts as they are, as in KerasHub.
 
+    Callbacks, `inspect` and `routing.record` see the blocks as they see this library's mixtures.
+
     The model is changed in place, whether it was compiled or has generated before or not.
-    Sparsifying it again changes nothing.
+    Sparsifying it again changes nothing but the balancing that is given.
 
     Args:
         model: A backbone or task of KerasHub, or any model or layer that contains one. Families:
             Mixtral, Qwen-MoE, Qwen3-MoE, Qwen3.5-MoE, GPT-OSS, and Gemma 4 with experts.
+        balance_loss: Weight of `losses.load_balance_loss`, which each block then adds in training
+            instead of KerasHub's loss: it leaves padding out, which KerasHub's counts in most
+            families, and exists for GPT-OSS and Gemma 4, too. 0 for no loss. `None` leaves
+            KerasHub's.
+        bias_update_rate: Balances without a loss: experts are selected by their score plus a bias,
+            which each training step moves by this much against the load, as in
+            `layers.TopKRouter(select_on="score_plus_bias")`; 0.001 is usual. There is no balance
+            loss then, unless one is given. The bias is a further variable of each block. Files of
+            the model have it, and KerasHub's own models ignore it: they select without it.
 
     Returns:
         The same model.
 
     Raises:
         ValueError: If the model has no such block, or one that this version of the library does
-            not know. Nothing is changed then.
+            not know, or if a number is negative. Nothing is changed then.
 
     Example:
 
@@ -45,30 +67,40 @@ def sparsify(model: keras.layers.Layer) -> keras.layers.Layer:
     sparse_keras.hub.sparsify(model)
     model.generate("Mixture of experts")
     ```
+
+    Reference:
+        [Auxiliary-Loss-Free Load Balancing](https://arxiv.org/abs/2408.15664) for the bias.
     """
+    if balance_loss is not None:
+        balance_loss = loss_weight("balance_loss", balance_loss)
+    if bias_update_rate is not None:
+        bias_update_rate = loss_weight("bias_update_rate", bias_update_rate)
     layers = keras_private.all_layers(model)
-    found = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
-    if not found and not is_sparse(model):
+    plain = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
+    if not plain and not is_sparse(model):
         raise ValueError(
             f"`sparsify` found no mixture-of-experts block of KerasHub in {model.name!r}, a "
             f"{type(model).__name__}. It knows those of {listing(NAMES)}. A model of your own is "
             "sparse if it is made of sparse_keras.layers.MixtureOfExperts."
         )
-    for layer, family in found:
+    for layer, family in plain:
         check_fits(layer, family)
-    top_k = _top_k_of_banks(layers)
-    for layer, _ in found:
-        cls = sparse_class(type(layer))
-        if issubclass(cls, SparseGemma4):
-            # Past Keras, which locks the attributes of a layer that is built.
-            object.__setattr__(layer, "sparse_top_k", top_k[id(layer)])
-        layer.__class__ = cls
+    for layer in layers:
+        if has_sparse_class(layer):
+            layer.__class__ = sparse_class(type(layer))
+    for layer in layers:
+        if isinstance(getattr(layer, "moe_expert_bank", None), SparseBlock):
+            layer.moe_expert_bank.set_router(layer.moe_router)
+    for block in _blocks(layers):
+        block.set_balance(balance_loss, bias_update_rate)
     _forget_compiled(layers)
     return model
 
 
 def densify(model: keras.layers.Layer) -> keras.layers.Layer:
     """Makes a sparsified model compute as KerasHub does, every expert for every token.
+
+    Counts of the routing and a selection bias, which KerasHub does not have, are removed.
 
     Args:
         model: The model, which is changed in place. One that is not sparsified stays as it is.
@@ -77,25 +109,23 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
         The same model.
     """
     layers = keras_private.all_layers(model)
+    for block in _blocks(layers):
+        block.forget_own()
     for layer in layers:
-        if isinstance(layer, SparseBlock):
-            layer.__class__ = type(layer).dense_class
+        dense = getattr(type(layer), "dense_class", None)
+        if dense is not None:
+            layer.__class__ = dense
     _forget_compiled(layers)
     return model
 
 
 def is_sparse(model: keras.layers.Layer) -> bool:
     """Returns whether `sparsify` has changed a block of the model."""
-    return any(isinstance(layer, SparseBlock) for layer in keras_private.all_layers(model))
+    return bool(_blocks(keras_private.all_layers(model)))
 
 
-def _top_k_of_banks(layers) -> dict[int, int]:
-    """The experts of a token, for each bank of Gemma 4: those of the router beside it."""
-    return {
-        id(layer.moe_expert_bank): layer.moe_router.num_experts_per_token
-        for layer in layers
-        if getattr(layer, "moe_expert_bank", None) is not None
-    }
+def _blocks(layers: list[Any]) -> list[SparseBlock]:
+    return [layer for layer in layers if isinstance(layer, SparseBlock)]
 
 
 def _forget_compiled(layers: list[Any]) -> None:

@@ -2,7 +2,7 @@
 
 import keras
 
-from sparse_keras.layers.mixtures.mixture import mixtures
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
 
 
 def gates_of(model: keras.layers.Layer) -> dict[tuple[int, str], tuple[str, int]]:
@@ -16,7 +16,7 @@ def gates_of(model: keras.layers.Layer) -> dict[tuple[int, str], tuple[str, int]
     """
     gates = {
         (id(layer), gate): (layer.gate_path(gate), router.num_experts)
-        for layer in mixtures(model)
+        for layer in gated_layers(model)
         for gate, router in layer.gates.items()
     }
     if not gates:

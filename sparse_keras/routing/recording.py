@@ -34,7 +34,7 @@ class Recording:
 
     Args:
         gates: A list of `RecordedGate`, one for each router of the model, in the order of
-            `layers.mixture.mixtures(model)` and of their `gates`.
+            `gated_layers(model)` and of their `gates`.
     """
 
     gates: list[RecordedGate]

@@ -9,7 +9,7 @@ import keras
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.data import Dataset
-from sparse_keras.layers.mixtures.mixture import mixtures
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.schema import Config
 from sparse_keras.training.loop import early_stopping
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
@@ -33,7 +33,7 @@ def training_callbacks(
         ValueError: If early stopping monitors a value that is not logged, or if
             `training.expert_load` is set for a model without experts.
     """
-    has_experts, validated = bool(mixtures(model)), data.validation is not None
+    has_experts, validated = bool(gated_layers(model)), data.validation is not None
     expert_load = config.training.expert_load
     if expert_load is not None and not has_experts:
         raise ValueError(

@@ -46,6 +46,11 @@ def hooked(hook: Hook) -> Iterator[Hook]:
         _HOOKS.remove(hook)
 
 
+def is_hooked() -> bool:
+    """Returns whether any hook waits for routings."""
+    return bool(_HOOKS)
+
+
 def apply_hooks(
     layer: Any, gate: str, routing: dict[str, Any], mask: Any, training: bool | None
 ) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""What a decoder layer of KerasHub knows and its mixture block does not: which tokens are padding.
+
+KerasHub's blocks get no mask, or one that takes padding for tokens (a query of padding may attend
+to earlier tokens). So the decoder around a sparse block says which of its tokens are padding, while
+it runs.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import inspect
+from typing import Any
+
+from keras import ops
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequences:
+    """The sequences that a block computes.
+
+    Args:
+        count: Their number, the size of the batch.
+        mask: Bool `[N]`, False for padding, in the order of the flattened tokens; or `None`.
+    """
+
+    count: Any
+    mask: Any = None
+
+
+_CURRENT: contextvars.ContextVar[Sequences | None] = contextvars.ContextVar(
+    "sequences", default=None
+)
+
+
+def current_sequences() -> Sequences | None:
+    """Returns the sequences of the decoder layer that is running, or `None` outside of one."""
+    return _CURRENT.get()
+
+
+class SparseDecoder:
+    """Mixed into a decoder layer of KerasHub: tells the block inside which tokens are padding."""
+
+    padding_argument = "decoder_padding_mask"
+
+    def call(self, *args, **kwargs):
+        call = super().call
+        bound = inspect.signature(call).bind(*args, **kwargs).arguments
+        inputs, mask = next(iter(bound.values())), bound.get(self.padding_argument)
+        # With a cache, the mask may be that of all tokens so far.
+        if mask is not None and tuple(mask.shape) == tuple(inputs.shape[:2]):
+            mask = ops.cast(ops.reshape(mask, (-1,)), "bool")
+        else:
+            mask = None
+        token = _CURRENT.set(Sequences(ops.shape(inputs)[0], mask))
+        try:
+            return call(*args, **kwargs)
+        finally:
+            _CURRENT.reset(token)
+
+
+class SparseGemma4Decoder(SparseDecoder):
+    padding_argument = "padding_mask"
