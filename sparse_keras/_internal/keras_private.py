@@ -29,6 +29,11 @@ def infers_shapes() -> bool:
     return in_symbolic_scope()
 
 
+def is_training_call(layer: keras.layers.Layer) -> bool | None:
+    """Returns the `training` of the call that runs, for a layer whose `call` does not take it."""
+    return layer._get_call_context().get_value("training")
+
+
 def is_first_call_of_step(layer: keras.layers.Layer) -> bool:
     """Whether this is the layer's first call within the outermost call of a model or layer.
 
@@ -135,6 +140,9 @@ def call_that_made(tensor: Any) -> Any:
 
 
 # Training.
+
+# The attributes in which a model keeps what it compiled; the last one is KerasHub's.
+COMPILED_FUNCTIONS = ("train_function", "test_function", "predict_function", "generate_function")
 
 
 def compile_loss(model: keras.Model) -> Any:

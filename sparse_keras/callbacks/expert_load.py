@@ -112,6 +112,8 @@ class ExpertLoad(keras.callbacks.Callback):
             )
         elif self.log_dir is not None:
             self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
+        if any([layer.begin_statistics() for layer in gated_layers(self.model)]):
+            self.model.make_train_function(force=True)
         for layer in gated_layers(self.model):
             warn_of_leak(layer, [self.model])
             if self.per_layer or self.log_dir is not None:

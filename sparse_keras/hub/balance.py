@@ -111,7 +111,7 @@ class SelectionBias(keras.layers.Layer):
         if "0" in store.keys():
             super().load_own_variables(store)
         else:  # A file of KerasHub's own model, which has no bias.
-            self.bias.assign(ops.zeros_like(self.bias))
+            self.bias.assign(ops.zeros((self.num_experts,), "float32"))
 
 
 class UnsavedStatistics(RoutingStatistics):

@@ -25,6 +25,8 @@ from sparse_keras.layers.mixtures.routing_hooks import apply_hooks, is_hooked
 from sparse_keras.layers.routers.routing import closed_to_padding
 from sparse_keras.ops import group_rows
 
+_STATISTICS, _BIAS = "sparse_statistics", "sparse_selection_bias"
+
 
 class SparseBlock(OneGateLayer):
     """Base class: routes tokens, and sends them to their experts and back.
@@ -43,8 +45,6 @@ class SparseBlock(OneGateLayer):
     dispatcher = Dispatcher()
     balance_loss: float | None = None
     bias_update_rate: float | None = None
-    selection_bias: SelectionBias | None = None
-    training_statistics: UnsavedStatistics | None = None
     keras_hub_loss_weight = 0.0
 
     @property
@@ -55,16 +55,23 @@ class SparseBlock(OneGateLayer):
     def experts_per_token(self) -> int:
         return self.top_k
 
+    # Two layers that KerasHub's block does not have, added when they are asked for.
+
     @property
     def statistics(self) -> dict[str, UnsavedStatistics]:
-        return {} if self.training_statistics is None else {"router": self.training_statistics}
+        statistics = getattr(self, _STATISTICS, None)
+        return {} if statistics is None else {"router": statistics}
+
+    @property
+    def selection_bias(self) -> SelectionBias | None:
+        return getattr(self, _BIAS, None)
 
     def begin_statistics(self) -> bool:
-        if self.training_statistics is not None:
+        if self.statistics:
             return False
         statistics = UnsavedStatistics(self.num_experts, ("balance_loss",), name="statistics")
         statistics.build()
-        keras_private.add_sublayer(self, "training_statistics", statistics)
+        keras_private.add_sublayer(self, _STATISTICS, statistics)
         return True
 
     def set_balance(self, balance_loss: float | None, bias_update_rate: float | None) -> None:
@@ -74,7 +81,7 @@ class SparseBlock(OneGateLayer):
             if self.selection_bias is None:
                 bias = SelectionBias(self.num_experts, name="selection_bias")
                 bias.build()
-                keras_private.add_sublayer(self, "selection_bias", bias)
+                keras_private.add_sublayer(self, _BIAS, bias)
             if self.balance_loss is None:
                 self.balance_loss = 0.0
         if balance_loss is not None:
@@ -84,8 +91,8 @@ class SparseBlock(OneGateLayer):
         """Removes what KerasHub's block does not have."""
         for name in ("balance_loss", "bias_update_rate"):
             vars(self).pop(name, None)
-        for name in ("training_statistics", "selection_bias"):
-            if name in vars(self):
+        for name in (_STATISTICS, _BIAS):
+            if hasattr(self, name):
                 keras_private.remove_sublayer(self, name)
 
     def router_weights(self) -> list[keras.Variable]:
@@ -284,13 +291,13 @@ class SparseMixtral(SoftmaxTopK):
 
 
 class SparseGptOss(SparseBlock):
-    def call(self, hidden_states, training=None):
+    def call(self, hidden_states):
         shape = ops.shape(hidden_states)
         tokens = ops.reshape(hidden_states, (-1, self.hidden_dim))
         logits = self.router.router_dense(tokens)
         chosen, index = self.select(logits)
         weight = ops.softmax(chosen, axis=-1)
-        outputs = self.mix(tokens, index, weight, logits, training)
+        outputs = self.mix(tokens, index, weight, logits, keras_private.is_training_call(self))
         one_hot = ops.cast(ops.one_hot(index, self.num_experts), weight.dtype)
         scores = ops.sum(one_hot * ops.expand_dims(weight, axis=-1), axis=1)
         return ops.reshape(outputs, shape), scores
@@ -341,10 +348,11 @@ class SparseGemma4(SparseBlock):
     def router_weights(self):
         return self.router_beside().weights
 
-    def call(self, x, dispatch_weights, training=None):
-        logits = dispatch_weights
+    def call(self, x, dispatch_weights):
+        logits = dispatch_weights  # Of `SparseGemma4Router`.
         scores = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         weight, index = self.select(ops.cast(scores, x.dtype))
+        training = keras_private.is_training_call(self)
         return self.mix(x, index, self._normalized(weight), logits, training)
 
     def weigh(self, logits, index):

@@ -18,10 +18,6 @@ from sparse_keras.hub.families import (
 )
 from sparse_keras.layers.validation import loss_weight
 
-# What Keras and KerasHub have compiled of a model, with the blocks as they were.
-_COMPILED = ("train_function", "test_function", "predict_function", "generate_function")
-
-
 def sparsify(
     model: keras.layers.Layer,
     balance_loss: float | None = None,
@@ -73,8 +69,10 @@ def sparsify(
     """
     if balance_loss is not None:
         balance_loss = loss_weight("balance_loss", balance_loss)
-    if bias_update_rate is not None:
-        bias_update_rate = loss_weight("bias_update_rate", bias_update_rate)
+    if bias_update_rate is not None and not 0.0 <= bias_update_rate < float("inf"):
+        raise ValueError(
+            f"`bias_update_rate` must be None or at least 0. Received: {bias_update_rate!r}."
+        )
     layers = keras_private.all_layers(model)
     plain = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
     if not plain and not is_sparse(model):
@@ -129,7 +127,8 @@ def _blocks(layers: list[Any]) -> list[SparseBlock]:
 
 
 def _forget_compiled(layers: list[Any]) -> None:
+    """Forgets what Keras and KerasHub have compiled of a model, with the blocks as they were."""
     for model in (layer for layer in layers if isinstance(layer, keras.Model)):
-        for name in _COMPILED:
+        for name in keras_private.COMPILED_FUNCTIONS:
             if getattr(model, name, None) is not None:
                 setattr(model, name, None)

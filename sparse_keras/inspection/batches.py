@@ -19,8 +19,13 @@ def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[An
         x: As for `inspect`.
         batch_size: Examples per batch, if `x` does not come in batches.
     """
+    for inputs, targets in _batches(model, x, batch_size):
+        yield _tokenized(model, inputs), targets
+
+
+def _batches(model, x, batch_size):
     preprocessor = getattr(model, "preprocessor", None)
-    if preprocessor is not None and not _is_dataset(x) and preprocessor.is_raw(x):
+    if hasattr(preprocessor, "is_raw") and not _is_dataset(x) and preprocessor.is_raw(x):
         x = preprocessor.encode(x)
     if isinstance(x, ArrayBatches):
         yield from _rows(x.x, x.y, batch_size)  # In row order, even if the batches are shuffled.
@@ -33,6 +38,21 @@ def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[An
     else:
         x = x.to_numpy() if hasattr(x, "to_numpy") else x  # A DataFrame.
         yield from _rows(x, None, batch_size)
+
+
+def _tokenized(model, inputs):
+    """Texts as the token ids that a task of KerasHub makes of them in `predict`."""
+    if not hasattr(model, "preprocess_samples") or not _has_text(inputs):
+        return inputs
+    samples = model.preprocess_samples(
+        keras.tree.map_structure(lambda x: x.tolist() if hasattr(x, "tolist") else x, inputs)
+    )
+    return _inputs_and_targets(samples if isinstance(samples, tuple) else (samples,))[0]
+
+
+def _has_text(inputs):
+    kinds = {np.asarray(leaf).dtype.kind for leaf in keras.tree.flatten(inputs)}
+    return bool(kinds & set("OSU"))
 
 
 def num_rows(inputs: Any) -> int:

@@ -99,3 +99,27 @@ def inputs(family, batch=3, length=7, seed=0):
     if family == "Gemma 4":
         x["position_ids"] = np.tile(np.arange(length, dtype="int32"), (batch, 1))
     return x
+
+
+def tokenizer():
+    """A byte-level tokenizer of Qwen3-MoE with two merges."""
+    import keras_hub
+    from keras_hub.src.tokenizers.byte_pair_tokenizer import bytes_to_unicode
+
+    tokens = [*bytes_to_unicode()[1], "th", "the", "<|im_end|>", "<|endoftext|>"]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    return keras_hub.models.Qwen3MoeTokenizer(vocabulary=vocabulary, merges=["t h", "th e"])
+
+
+def text_task(length=12):
+    """A CausalLM of Qwen3-MoE that takes and returns strings."""
+    import keras_hub
+
+    tokens = tokenizer()
+    _, arguments = BACKBONES["Qwen3-MoE"]
+    arguments = {**_COMMON, **arguments, "vocabulary_size": tokens.vocabulary_size()}
+    keras.utils.set_random_seed(0)
+    return keras_hub.models.Qwen3MoeCausalLM(
+        backbone=keras_hub.models.Qwen3MoeBackbone(**arguments),
+        preprocessor=keras_hub.models.Qwen3MoeCausalLMPreprocessor(tokens, sequence_length=length),
+    )

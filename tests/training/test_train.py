@@ -279,7 +279,7 @@ def test_nothing_to_tell_of_a_model_without_experts(data, tmp_path, monkeypatch)
         "tabular/sparse_mlp_breast_cancer", ["training.expert_load={}"]
     )
     # As of a plug-in's model, of which the schema cannot know.
-    monkeypatch.setattr(training_callbacks, "mixtures", lambda model: [])
+    monkeypatch.setattr(training_callbacks, "gated_layers", lambda model: [])
     with pytest.raises(ValueError, match="'sparse_mlp' has no mixture of experts. Leave it out"):
         sparse_keras.train(config, data, output=tmp_path, verbose=0)
     assert not list(tmp_path.iterdir())

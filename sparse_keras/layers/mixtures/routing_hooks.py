@@ -22,6 +22,7 @@ import numpy as np
 
 from sparse_keras._internal import keras_private
 from sparse_keras.ops.backend import concrete
+from sparse_keras.ops.primitives import python_loops
 
 Hook = Callable[[Any, str, dict[str, Any], Any, bool | None], dict[str, Any] | None]
 
@@ -90,14 +91,16 @@ def values_of(tensor: Any, purpose: str) -> np.ndarray | None:
 def eagerly(model: keras.layers.Layer) -> Iterator[None]:
     """Makes `fit`, `evaluate` and `predict` of a model run eagerly inside a `with` block.
 
-    The compiled functions of the model are restored afterwards, without tracing them again.
+    So does `generate` of a task of KerasHub. The compiled functions of the model are restored
+    afterwards, without tracing them again.
     """
-    names = ("run_eagerly", "train_function", "test_function", "predict_function")
+    names = ("run_eagerly", *keras_private.COMPILED_FUNCTIONS)
     before = {name: getattr(model, name) for name in names if hasattr(model, name)}
     for name in before:
         setattr(model, name, True if name == "run_eagerly" else None)
     try:
-        yield
+        with python_loops():
+            yield
     finally:
         for name, value in before.items():
             setattr(model, name, value)

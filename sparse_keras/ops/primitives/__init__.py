@@ -4,6 +4,10 @@
         whether a graph is being traced for `model.export`: it may hold only operations that other
         runtimes know too. False on JAX and PyTorch; see `check_export` in `ops.backend`
 
+    python_loops()
+        a context in which `keras.ops.while_loop` and its like run in Python outside of compiled
+        functions, so that tensors have values inside
+
     linear_map(forward, transpose, x, *constants)
         forward(x, *constants), linear in x; its gradient is transpose(upstream, *constants)
 
@@ -39,6 +43,7 @@ else:
     from sparse_keras.ops.primitives import torch_backend as backend
 
 exporting = backend.exporting
+python_loops = backend.python_loops
 linear_map = backend.linear_map
 if keras.backend.backend() != "torch":  # Nothing is static there.
     bilinear_map = backend.bilinear_map

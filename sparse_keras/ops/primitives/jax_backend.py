@@ -7,6 +7,10 @@ def exporting():
     return False
 
 
+def python_loops():
+    return jax.disable_jit()
+
+
 def linear_map(forward, transpose, x, *constants):
     @jax.custom_vjp
     def mapped(x, *constants):

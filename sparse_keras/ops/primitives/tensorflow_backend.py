@@ -1,5 +1,7 @@
 """TensorFlow: `tf.custom_gradient`, and what XLA has but `tf` has not."""
 
+import contextlib
+
 import tensorflow as tf
 
 from sparse_keras._internal import tensorflow_private
@@ -9,6 +11,10 @@ from sparse_keras._internal.keras_private import export_format
 def exporting():
     """Whether the graph that is being traced is to be exported."""
     return not tf.executing_eagerly() and export_format() is not None
+
+
+def python_loops():
+    return contextlib.nullcontext()  # As they do.
 
 
 def linear_map(forward, transpose, x, *constants):
