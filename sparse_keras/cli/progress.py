@@ -51,7 +51,8 @@ class EpochTable(keras.callbacks.Callback):
             # capacity, no assignment is dropped.
             without = {"loss"} if "task_loss" in known else set()
             if all(
-                getattr(layer, "capacity_factor", None) is None for layer in gated_layers(self.model)
+                getattr(layer, "capacity_factor", None) is None
+                for layer in gated_layers(self.model)
             ):
                 without.add("dropped")
             self.columns = [name for name in known if name not in without]

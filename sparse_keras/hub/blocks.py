@@ -334,7 +334,7 @@ class SparseGemma4(SparseBlock):
     """The bank. Its decoder calls the router before."""
 
     def set_router(self, router: keras.layers.Layer) -> None:
-        """Takes note of the router. It stays the decoder's, also for Keras, which saves it there."""
+        """Takes note of the router, which stays a layer of the decoder, and is saved there."""
         vars(self)["router_beside"] = weakref.ref(router)
 
     def forget_own(self):

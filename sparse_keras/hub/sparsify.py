@@ -18,6 +18,7 @@ from sparse_keras.hub.families import (
 )
 from sparse_keras.layers.validation import loss_weight
 
+
 def sparsify(
     model: keras.layers.Layer,
     balance_loss: float | None = None,

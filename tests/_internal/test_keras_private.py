@@ -139,6 +139,44 @@ def test_all_layers(model):
     assert all(layer in layers for layer in (model, inner, *model.layers, *inner.layers))
 
 
+def test_sublayers_of_a_layer_that_is_built():
+    """`ExpertLoad` could not count what a sparsified block of KerasHub routes."""
+    layer, more = keras.layers.Dense(2), keras.layers.Dense(3)
+    layer.build((None, 1))
+    more.build((None, 1))
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.more = more
+    keras_private.add_sublayer(layer, "more", more)
+    assert layer.more is more and len(layer.weights) == 4
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.another = keras.layers.Dense(1)
+    keras_private.remove_sublayer(layer, "more")
+    assert not hasattr(layer, "more") and len(layer.weights) == 2
+
+
+def test_is_training_call():
+    """Sparsified blocks of GPT-OSS and Gemma 4 would not count, nor balance, in training."""
+
+    class Layer(keras.layers.Layer):
+        def call(self, inputs):
+            seen.append(keras_private.is_training_call(self))
+            return inputs
+
+    seen = []
+    model = keras.Sequential([keras.Input((1,)), Layer()])
+    seen.clear()  # The call that made the model.
+    for training in (True, False, None):
+        model(np.ones((1, 1)), training=training)
+    assert seen == [True, False, None]
+
+
+def test_compiled_functions():
+    """`sparsify` and `routing.record` would run what was compiled before."""
+    model = keras.Sequential([keras.layers.Dense(1)])
+    *of_keras, _ = keras_private.COMPILED_FUNCTIONS
+    assert all(getattr(model, name) is None for name in of_keras)
+
+
 def test_own_weights_and_state():
     """Templates of experts would get other names of weights, or keep a state unseen."""
     normalization = keras.layers.BatchNormalization()

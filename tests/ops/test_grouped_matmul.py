@@ -105,6 +105,16 @@ def test_equals_loop_under_xla(case, dtype):
     check(graph_of_grouped_matmul(dtype, len(sizes), True), sizes, rest, dtype)
 
 
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", ["more groups than rows", "one row"])
+def test_fewer_rows_than_groups_under_xla(case, dtype):
+    """A decode step: the number of rows is static, and each row is multiplied by itself."""
+    import tensorflow as tf
+
+    check(tf.function(sparse_keras.ops.grouped_matmul, jit_compile=True), *CASES[case], dtype)
+
+
 @pytest.mark.jax
 @pytest.mark.parametrize("case", CASES)
 def test_equals_loop_under_jit(case):

@@ -218,12 +218,16 @@ def test_second_derivative_on_jax():
 
 
 @pytest.mark.tensorflow
-def test_second_derivative_under_xla():
+@pytest.mark.parametrize(
+    "sizes", [[70, 0, 2], [0, 1, 1, 0]], ids=["more than a group has room for", "few rows"]
+)
+def test_second_derivative_under_xla(sizes):
     import tensorflow as tf
 
-    sizes = tf.constant([70, 0, 2])  # More rows than the first group has room for.
     rng = np.random.default_rng(0)
-    x, w = (tf.constant(rng.normal(size=s), "float32") for s in ((72, 3), (3, 3, 2)))
+    shapes = (sum(sizes), 3), (len(sizes), 3, 2)
+    x, w = (tf.constant(rng.normal(size=shape), "float32") for shape in shapes)
+    sizes = tf.constant(sizes)
 
     def second(x, w):
         with tf.GradientTape() as outer:
