@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from benchmarks.keras_hub import table
+from benchmarks.keras_hub.tables import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "hub.md"
