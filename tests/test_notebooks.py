@@ -20,6 +20,8 @@ def test_there_are_notebooks():
 @pytest.mark.tensorflow
 @every_source
 def test_runs(source):
+    if "import keras_hub" in source.read_text(encoding="utf-8"):
+        pytest.importorskip("keras_hub")
     notebook = build.read_source(source)
     start = seconds_of_processes()
     build.execute(notebook, timeout=600)

@@ -113,8 +113,17 @@ CASES = (
         subjects=_MIXED,
     ),
     _column("e64_glu", 64, 4, 256, 512, 1024, table="peers", glu=True, subjects=("*",)),
-    Case("decode_1", "decode", (64, 2, 512, 1024, 1), ("inference",), _OURS_AND_DENSE),
-    Case("decode_8", "decode", (64, 2, 512, 1024, 8), ("inference",), _OURS_AND_DENSE),
+    *(
+        Case(
+            f"decode_{tokens}" if experts == 64 else f"decode_{tokens}_e{experts}",
+            "decode",
+            (experts, 2, 512, 1024, tokens),
+            ("inference",),
+            _OURS_AND_DENSE,
+        )
+        for tokens in (1, 4, 8)
+        for experts in (8, 64)
+    ),
     Case(
         "small", "small", (16, 2, 128, 128, 256), ("fit",), _OURS_AND_DENSE, fit_steps=64, head=True
     ),

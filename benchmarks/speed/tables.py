@@ -184,17 +184,31 @@ def peers_table(results):
 
 
 def decode_table(results):
-    """A few tokens against a dense layer that reads as many weights."""
-    cases = results.cases("decode")
-    heads = ["inference"]
-    for case in cases:
-        active = case["dense_hidden"] // case["sizes"][3]
-        heads += [
-            f"{case['label']}, ms",
-            f"dense of {active} × {case['sizes'][3]}, ms",
-            "ratio",
-        ]
-    return _pairs("Decoding", heads, results, cases, "inference")
+    """A few tokens against a dense layer that reads as many weights; a column for each E."""
+    cases = {(case["sizes"][4], case["sizes"][0]): case for case in results.cases("decode")}
+    tokens, experts = (sorted({sizes[n] for sizes in cases}) for n in (0, 1))
+    heads = ["inference", "N"]
+    for number in experts:
+        heads += [f"E={number}, ms", "dense of as many weights, ms", "ratio"]
+    rows = []
+    for setting, name in SETTINGS.items():
+        for n in tokens:
+            cells = []
+            for number in experts:
+                case = cases.get((n, number))
+                if case is None:
+                    cells += ["", "", ""]
+                    continue
+                dense = results.cell(case["name"], "dense", setting, "inference", milliseconds)
+                active = case["dense_hidden"] // case["sizes"][3]
+                cells += [
+                    results.cell(case["name"], "ours", setting, "inference", milliseconds),
+                    dense and f"{dense} ({active} × {case['sizes'][3]})",
+                    results.cell(case["name"], "ours", setting, "inference", ratio),
+                ]
+            if any(cells):
+                rows.append([name, str(n), *cells])
+    return Table("Decoding", heads, rows)
 
 
 def small_table(results):

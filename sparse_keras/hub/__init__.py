@@ -2,7 +2,9 @@
 
     sparsify.py    sparsify and densify: find the blocks of a model and change how they compute
     families.py    KerasHub's families: which class is whose, and what fits
-    blocks.py      how the blocks of each family compute, from their own variables
+    blocks.py      how the blocks of each family route and compute, from their own variables
+    balance.py     how the load of their experts is balanced
+    sequences.py   which tokens are padding, which a block of KerasHub does not know
 
 KerasHub is an extra, and is imported by whoever has a model of it: nothing here imports it. Nor are
 checkpoints read here: KerasHub's presets are KerasHub's.

@@ -176,7 +176,7 @@ class SparseBlock(OneGateLayer):
             loss = self.record("router", routing, load, ops.sum(load), mask, examples)
             if loss is not None:
                 self.add_loss(loss)
-            if self.selection_bias is not None and self.bias_update_rate:
+            if self.selection_bias is not None and self.bias_update_rate and self.trainable:
                 self.selection_bias.move(load, self.bias_update_rate)
         return index, weight
 

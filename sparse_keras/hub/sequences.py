@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+import functools
 import inspect
 from typing import Any
 
@@ -44,9 +45,9 @@ class SparseDecoder:
     padding_argument = "decoder_padding_mask"
 
     def call(self, *args, **kwargs):
-        call = super().call
-        bound = inspect.signature(call).bind(*args, **kwargs).arguments
-        inputs, mask = next(iter(bound.values())), bound.get(self.padding_argument)
+        given = _signature_of_call(type(self).dense_class).bind(self, *args, **kwargs).arguments
+        _, inputs, *_ = given.values()
+        mask = given.get(self.padding_argument)
         # With a cache, the mask may be that of all tokens so far.
         if mask is not None and tuple(mask.shape) == tuple(inputs.shape[:2]):
             mask = ops.cast(ops.reshape(mask, (-1,)), "bool")
@@ -54,10 +55,15 @@ class SparseDecoder:
             mask = None
         token = _CURRENT.set(Sequences(ops.shape(inputs)[0], mask))
         try:
-            return call(*args, **kwargs)
+            return super().call(*args, **kwargs)
         finally:
             _CURRENT.reset(token)
 
 
 class SparseGemma4Decoder(SparseDecoder):
     padding_argument = "padding_mask"
+
+
+@functools.cache
+def _signature_of_call(cls):
+    return inspect.signature(cls.call)

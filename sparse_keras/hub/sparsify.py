@@ -41,9 +41,9 @@ def sparsify(
         model: A backbone or task of KerasHub, or any model or layer that contains one. Families:
             Mixtral, Qwen-MoE, Qwen3-MoE, Qwen3.5-MoE, GPT-OSS, and Gemma 4 with experts.
         balance_loss: Weight of `losses.load_balance_loss`, which each block then adds in training
-            instead of KerasHub's loss: it leaves padding out, which KerasHub's counts in most
-            families, and exists for GPT-OSS and Gemma 4, too. 0 for no loss. `None` leaves
-            KerasHub's.
+            instead of KerasHub's loss. It leaves padding out, which KerasHub's counts in Qwen-MoE
+            and Qwen3-MoE, and exists for GPT-OSS and Gemma 4, too. 0 for no loss. `None` leaves
+            what there is, at first KerasHub's.
         bias_update_rate: Balances without a loss: experts are selected by their score plus a bias,
             which each training step moves by this much against the load, as in
             `layers.TopKRouter(select_on="score_plus_bias")`; 0.001 is usual. There is no balance
