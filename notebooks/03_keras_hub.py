@@ -152,9 +152,10 @@ assert steps[-1][0] > 2 * steps[-1][1]
 # so that it needs no download.
 
 # %%
-from keras_hub.src.tokenizers.byte_pair_tokenizer import bytes_to_unicode
-
-tokens = [*bytes_to_unicode()[1], "<|im_end|>", "<|endoftext|>"]
+# Byte-level tokenizers write each byte as one printable character.
+printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+characters = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
+tokens = [*characters, "<|im_end|>", "<|endoftext|>"]
 tokenizer = keras_hub.models.Qwen3MoeTokenizer(
     vocabulary={token: number for number, token in enumerate(tokens)}, merges=[]
 )

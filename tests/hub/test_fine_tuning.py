@@ -1,4 +1,4 @@
-"""What a user does with a task of KerasHub: sparsify, LoRA, `fit`, `generate`, a preset, and back."""
+"""What a user does with a task of KerasHub: sparsify, LoRA, `fit`, `generate`, and a preset."""
 
 import pathlib
 import subprocess

@@ -104,9 +104,12 @@ def inputs(family, batch=3, length=7, seed=0):
 def tokenizer():
     """A byte-level tokenizer of Qwen3-MoE with two merges."""
     import keras_hub
-    from keras_hub.src.tokenizers.byte_pair_tokenizer import bytes_to_unicode
 
-    tokens = [*bytes_to_unicode()[1], "th", "the", "<|im_end|>", "<|endoftext|>"]
+    # Byte-level tokenizers write each byte as one printable character.
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = range(256 - len(printable))
+    characters = [chr(byte) for byte in printable] + [chr(256 + n) for n in others]
+    tokens = [*characters, "th", "the", "<|im_end|>", "<|endoftext|>"]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     return keras_hub.models.Qwen3MoeTokenizer(vocabulary=vocabulary, merges=["t h", "th e"])
 
