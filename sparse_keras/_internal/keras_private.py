@@ -6,7 +6,9 @@ others, and has a test for each function here that says what breaks when its nam
 public name where there is one. Written for Keras 3.15.
 """
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -29,7 +31,7 @@ def infers_shapes() -> bool:
     return in_symbolic_scope()
 
 
-def is_training_call(layer: keras.layers.Layer) -> bool | None:
+def training_of_call(layer: keras.layers.Layer) -> bool | None:
     """Returns the `training` of the call that runs, for a layer whose `call` does not take it."""
     return layer._get_call_context().get_value("training")
 
@@ -67,19 +69,32 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers(include_self=True, recursive=True))
 
 
-def add_sublayer(layer: keras.layers.Layer, name: str, sublayer: keras.layers.Layer) -> None:
-    """Sets an attribute of a layer that is built, which Keras forbids, to a layer."""
+def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
+    """Makes a variable one of a layer that is built already, which Keras forbids otherwise."""
     locked = layer._tracker.locked
     layer._tracker.unlock()
-    setattr(layer, name, sublayer)
-    if locked:
-        layer._tracker.lock()
+    try:
+        layer._track_variable(variable)
+    finally:
+        if locked:
+            layer._tracker.lock()
 
 
-def remove_sublayer(layer: keras.layers.Layer, name: str) -> None:
-    """Deletes an attribute of a layer that is a layer, with its weights."""
-    layer._tracker.untrack(getattr(layer, name))
-    delattr(layer, name)
+def untrack_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
+    """Makes a variable no longer one of a layer."""
+    layer._untrack_variable(variable)
+
+
+@contextlib.contextmanager
+def hidden_variables(layer: keras.layers.Layer, variables: list[keras.Variable]) -> Iterator[None]:
+    """Hides variables made with `trainable=False` from a layer inside a `with` block."""
+    tracked = layer._non_trainable_variables
+    before = list(tracked)
+    tracked[:] = [v for v in before if not any(v is hidden for hidden in variables)]
+    try:
+        yield
+    finally:
+        tracked[:] = before
 
 
 def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
@@ -143,6 +158,13 @@ def call_that_made(tensor: Any) -> Any:
 
 # The attributes in which a model keeps what it compiled; the last one is KerasHub's.
 COMPILED_FUNCTIONS = ("train_function", "test_function", "predict_function", "generate_function")
+
+
+def forget_compiled(model: keras.Model) -> None:
+    """Forgets what Keras and KerasHub have compiled of a model, whose layers have changed."""
+    for name in COMPILED_FUNCTIONS:
+        if getattr(model, name, None) is not None:
+            setattr(model, name, None)
 
 
 def compile_loss(model: keras.Model) -> Any:

@@ -1,5 +1,6 @@
 """ExpertLoad: a callback that logs how the routers spread tokens over experts."""
 
+import contextlib
 import os
 import pathlib
 import warnings
@@ -8,11 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from sparse_keras._internal import keras_private
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
 from sparse_keras.layers.mixtures.gated_layer import GatedLayer, gated_layers
 from sparse_keras.layers.mixtures.routing_warnings import routing_problems, warn
-from sparse_keras.layers.routers import Router
+from sparse_keras.layers.routers.contract import RouterContract
 
 # What is logged of all layers together; of each, less is better.
 LOGS = ("load_violation", "dropped", "aux_loss", "task_loss")
@@ -107,17 +109,26 @@ class ExpertLoad(keras.callbacks.Callback):
         self._writer = None
         if not gated_layers(self.model):
             warnings.warn(
-                f"ExpertLoad found no MixtureOfExperts in the model {self.model.name!r}.",
+                f"ExpertLoad found no mixture of experts in the model {self.model.name!r}. A model "
+                "of KerasHub has to be sparsified before: hub.sparsify(model).",
                 stacklevel=2,
             )
         elif self.log_dir is not None:
             self._writer = RoutingWriter(pathlib.Path(self.log_dir, "experts"))
-        if any([layer.begin_statistics() for layer in gated_layers(self.model)]):
-            self.model.make_train_function(force=True)
+        self._begin_statistics()
         for layer in gated_layers(self.model):
             warn_of_leak(layer, [self.model])
             if self.per_layer or self.log_dir is not None:
                 _warn_of_late_losses(layer)
+
+    def _begin_statistics(self) -> None:
+        """Makes all layers count what they route; those of KerasHub do not from the beginning."""
+        strategy = getattr(self.model, "distribute_strategy", None)
+        with contextlib.nullcontext() if strategy is None else strategy.scope():
+            new = [layer.begin_statistics() for layer in gated_layers(self.model)]
+        if any(new):
+            keras_private.forget_compiled(self.model)
+            self.model.make_train_function()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:
@@ -175,7 +186,12 @@ class ExpertLoad(keras.callbacks.Callback):
         return names
 
     def _judge(
-        self, layer: GatedLayer, path: str, router: Router, summary: dict[str, Any], epoch: int
+        self,
+        layer: GatedLayer,
+        path: str,
+        router: RouterContract,
+        summary: dict[str, Any],
+        epoch: int,
     ) -> None:
         """Warns of what is wrong with a gate, once for each kind."""
         sentences = routing_problems(
@@ -193,7 +209,9 @@ class ExpertLoad(keras.callbacks.Callback):
                 self._warned = [*self._warned, f"{path}: {kind}"]
                 warn(sentence)
 
-    def _logs_of_gate(self, path: str, router: Router, summary: dict[str, Any]) -> dict[str, float]:
+    def _logs_of_gate(
+        self, path: str, router: RouterContract, summary: dict[str, Any]
+    ) -> dict[str, float]:
         logs = {}
         if self.per_layer:
             names = (*_PER_LAYER, *_recorded_losses(router, summary))
@@ -218,7 +236,7 @@ class ExpertLoad(keras.callbacks.Callback):
         return cls(**config)
 
 
-def _recorded_losses(router: Router, summary: dict[str, Any]) -> list[str]:
+def _recorded_losses(router: RouterContract, summary: dict[str, Any]) -> list[str]:
     return [name for name in router.loss_names if name in summary]
 
 

@@ -1,8 +1,9 @@
 """The blocks of KerasHub's families, computed by the selected experts only.
 
-Each class is mixed into a block of KerasHub, whose attributes and variables it uses; it has none of
-its own, so that files and weights stay interchangeable. It returns and adds as losses what that
-block does. Axis letters are those of `sparse_keras.ops`; KerasHub calls N "T", D "H" and H "M".
+Each class is mixed into a block of KerasHub, whose attributes and variables it uses, so that files
+and weights stay interchangeable; `additions.py` has what a block may have beside them. It returns
+and adds as losses what that block does. Axis letters are those of `sparse_keras.ops`; KerasHub
+calls N "T", D "H" and H "M".
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal import keras_private
-from sparse_keras.hub.balance import BlockRouter, SelectionBias, UnsavedStatistics
+from sparse_keras.hub import additions
+from sparse_keras.hub.additions import SelectionBias, UnsavedStatistics
+from sparse_keras.hub.router import BlockRouter
 from sparse_keras.hub.sequences import current_sequences
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
 from sparse_keras.layers.mixtures.gated_layer import OneGateLayer
 from sparse_keras.layers.mixtures.routing_hooks import apply_hooks, is_hooked
-from sparse_keras.layers.routers.routing import closed_to_padding
+from sparse_keras.layers.replica_losses import ReplicaLosses
+from sparse_keras.layers.routers.routing import closed_to_padding, divide_by_total
 from sparse_keras.ops import group_rows
-
-_STATISTICS, _BIAS = "sparse_statistics", "sparse_selection_bias"
 
 
 class SparseBlock(OneGateLayer):
@@ -33,8 +35,8 @@ class SparseBlock(OneGateLayer):
 
     Subclasses write `call`, which ends in `mix`, and:
 
-    * `experts_of(rows)`: from grouped rows of tokens to grouped rows of outputs.
-    * `weigh(logits, index)` and `router_weights()`.
+    * `compute_experts(rows)`: from grouped rows of tokens to grouped rows of outputs.
+    * `router_weights()`, and `weigh(logits, index)` if weights are no softmax over all experts.
     * `keras_hub_loss_weight`, if KerasHub adds a balance loss.
 
     Attributes:
@@ -55,24 +57,40 @@ class SparseBlock(OneGateLayer):
     def experts_per_token(self) -> int:
         return self.top_k
 
-    # Two layers that KerasHub's block does not have, added when they are asked for.
-
     @property
     def statistics(self) -> dict[str, UnsavedStatistics]:
-        statistics = getattr(self, _STATISTICS, None)
+        statistics = vars(self).get(additions.STATISTICS)
         return {} if statistics is None else {"router": statistics}
 
     @property
     def selection_bias(self) -> SelectionBias | None:
-        return getattr(self, _BIAS, None)
+        return vars(self).get(additions.BIAS)
 
     def begin_statistics(self) -> bool:
         if self.statistics:
             return False
         statistics = UnsavedStatistics(self.num_experts, ("balance_loss",), name="statistics")
-        statistics.build()
-        keras_private.add_sublayer(self, _STATISTICS, statistics)
+        additions.add(self, additions.STATISTICS, statistics)
         return True
+
+    def become_sparse(self) -> None:
+        """Prepares a block of KerasHub that is of this class now."""
+        keras_private.set_loss_list(self, ReplicaLosses())
+
+    def become_dense(self) -> None:
+        """Removes what KerasHub's block does not have."""
+        keras_private.set_loss_list(self, [])
+        additions.remove_all(self)
+        for name in ("balance_loss", "bias_update_rate"):
+            vars(self).pop(name, None)
+
+    def save_own_variables(self, store: Any) -> None:
+        with keras_private.hidden_variables(self, additions.added_variables(self)):
+            super().save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        with keras_private.hidden_variables(self, additions.added_variables(self)):
+            super().load_own_variables(store)
 
     def set_balance(self, balance_loss: float | None, bias_update_rate: float | None) -> None:
         """Sets what balances the block; `None` leaves it as it is. See `sparsify`."""
@@ -80,20 +98,11 @@ class SparseBlock(OneGateLayer):
             self.bias_update_rate = bias_update_rate
             if self.selection_bias is None:
                 bias = SelectionBias(self.num_experts, name="selection_bias")
-                bias.build()
-                keras_private.add_sublayer(self, _BIAS, bias)
+                additions.add(self, additions.BIAS, bias)
             if self.balance_loss is None:
                 self.balance_loss = 0.0
         if balance_loss is not None:
             self.balance_loss = balance_loss
-
-    def forget_own(self) -> None:
-        """Removes what KerasHub's block does not have."""
-        for name in ("balance_loss", "bias_update_rate"):
-            vars(self).pop(name, None)
-        for name in (_STATISTICS, _BIAS):
-            if hasattr(self, name):
-                keras_private.remove_sublayer(self, name)
 
     def router_weights(self) -> list[keras.Variable]:
         """Returns the weights by which the block routes."""
@@ -101,6 +110,11 @@ class SparseBlock(OneGateLayer):
 
     def weigh(self, logits: Any, index: Any) -> Any:
         """Returns the weights `[N, K]` of selected experts, int `[N, K]`, from logits `[N, E]`."""
+        scores = ops.softmax(logits, axis=-1)
+        return self.normalized(ops.take_along_axis(scores, index, axis=-1))
+
+    def normalized(self, weight: Any) -> Any:
+        """Returns the weights `[N, K]` of a token's experts, as their scores are weighted."""
         raise NotImplementedError
 
     def scaled(self, weight: Any, index: Any) -> Any:
@@ -143,7 +157,7 @@ class SparseBlock(OneGateLayer):
         """
 
         def bank(rows, group_sizes, training=None):
-            return self.experts_of(group_rows(rows, group_sizes)).join()
+            return self.compute_experts(group_rows(rows, group_sizes)).join()
 
         index = ops.cast(index, "int32")
         if training or is_hooked():
@@ -156,7 +170,7 @@ class SparseBlock(OneGateLayer):
         """Passes the routing to hooks, adds it to losses and statistics, and returns its choice."""
         sequences = current_sequences()
         mask = None if sequences is None else sequences.mask
-        whole = {
+        routing = {
             "expert_index": index,
             "weight": ops.cast(weight, "float32"),
             "is_open": ops.ones_like(index, dtype="bool"),
@@ -164,11 +178,11 @@ class SparseBlock(OneGateLayer):
             "logits": ops.cast(logits, "float32"),
         }
         if training and keras_hub_loss is not None and self.balance_loss is None:
-            whole["keras_hub_loss"] = keras_hub_loss()
+            routing["keras_hub_loss"] = keras_hub_loss()
         # KerasHub computes padding like any token, and so does the block. No statistic counts it.
-        own = closed_to_padding(whole, mask)
-        routing = apply_hooks(self, "router", own, mask, training)
-        if routing is not own:
+        masked = closed_to_padding(routing, mask)
+        routing = apply_hooks(self, "router", masked, mask, training)
+        if routing is not masked:
             index, weight = routing["expert_index"], ops.cast(routing["weight"], weight.dtype)
         if training:
             load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
@@ -177,7 +191,7 @@ class SparseBlock(OneGateLayer):
             if loss is not None:
                 self.add_loss(loss)
             if self.selection_bias is not None and self.bias_update_rate and self.trainable:
-                self.selection_bias.move(load, self.bias_update_rate)
+                self.selection_bias.update(load, self.bias_update_rate)
         return index, weight
 
 
@@ -204,7 +218,7 @@ class SoftmaxTopK(SparseBlock):
                 attention_mask=attention_mask,
             )
 
-        weight = self._normalized(weight)
+        weight = self.normalized(weight)
         outputs = self.mix(tokens, index, weight, logits, training, keras_hub_loss)
         return ops.reshape(self.add_shared(tokens, outputs), shape), logits
 
@@ -215,18 +229,21 @@ class SoftmaxTopK(SparseBlock):
     def router_weights(self):
         return getattr(self, self.router_layer).weights
 
-    def weigh(self, logits, index):
-        scores = ops.softmax(logits, axis=-1)
-        return self._normalized(ops.take_along_axis(scores, index, axis=-1))
-
-    def _normalized(self, weight):
-        return weight / ops.sum(weight, axis=-1, keepdims=True) if self.renormalizes else weight
+    def normalized(self, weight):
+        if not self.renormalizes:
+            return weight
+        total = ops.sum(weight, axis=-1, keepdims=True)
+        if self.selection_bias is None:
+            return weight / total
+        # The bias may select experts whose scores have all rounded to 0.
+        weight, total = ops.cast(weight, "float32"), ops.cast(total, "float32")
+        return ops.cast(divide_by_total(weight, total), self.compute_dtype)
 
     @property
     def renormalizes(self) -> bool:
         return True
 
-    def experts_of(self, rows):
+    def compute_experts(self, rows):
         """The bank whose gate and up are the halves of one matrix."""
         bank = self.expert_bank
 
@@ -278,7 +295,7 @@ class SparseMixtral(SoftmaxTopK):
             )
         return super().call(hidden_states, attention_mask, training)
 
-    def experts_of(self, rows):
+    def compute_experts(self, rows):
         bank = self.expert_bank
 
         def gated(gate, up):
@@ -297,7 +314,7 @@ class SparseGptOss(SparseBlock):
         logits = self.router.router_dense(tokens)
         chosen, index = self.select(logits)
         weight = ops.softmax(chosen, axis=-1)
-        outputs = self.mix(tokens, index, weight, logits, keras_private.is_training_call(self))
+        outputs = self.mix(tokens, index, weight, logits, keras_private.training_of_call(self))
         one_hot = ops.cast(ops.one_hot(index, self.num_experts), weight.dtype)
         scores = ops.sum(one_hot * ops.expand_dims(weight, axis=-1), axis=1)
         return ops.reshape(outputs, shape), scores
@@ -308,7 +325,7 @@ class SparseGptOss(SparseBlock):
     def weigh(self, logits, index):
         return ops.softmax(ops.take_along_axis(logits, index, axis=-1), axis=-1)
 
-    def experts_of(self, rows):
+    def compute_experts(self, rows):
         bank = self.experts
 
         def gated(interleaved):
@@ -331,35 +348,31 @@ class SparseGemma4Router:
 
 
 class SparseGemma4(SparseBlock):
-    """The bank. Its decoder calls the router before."""
+    """The bank. The decoder calls the router, whose logits it hands over."""
 
     def set_router(self, router: keras.layers.Layer) -> None:
         """Takes note of the router, which stays a layer of the decoder, and is saved there."""
-        vars(self)["router_beside"] = weakref.ref(router)
+        vars(self)["decoder_router"] = weakref.ref(router)
 
-    def forget_own(self):
-        super().forget_own()
-        vars(self).pop("router_beside", None)
+    def become_dense(self):
+        super().become_dense()
+        vars(self).pop("decoder_router", None)
 
     @property
     def experts_per_token(self) -> int:
-        return self.router_beside().num_experts_per_token
+        return self.decoder_router().num_experts_per_token
 
     def router_weights(self):
-        return self.router_beside().weights
+        return self.decoder_router().weights
 
     def call(self, x, dispatch_weights):
         logits = dispatch_weights  # Of `SparseGemma4Router`.
         scores = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         weight, index = self.select(ops.cast(scores, x.dtype))
-        training = keras_private.is_training_call(self)
-        return self.mix(x, index, self._normalized(weight), logits, training)
+        training = keras_private.training_of_call(self)
+        return self.mix(x, index, self.normalized(weight), logits, training)
 
-    def weigh(self, logits, index):
-        scores = ops.softmax(logits, axis=-1)
-        return self._normalized(ops.take_along_axis(scores, index, axis=-1))
-
-    def _normalized(self, weight):
+    def normalized(self, weight):
         total = ops.sum(weight, axis=-1, keepdims=True)
         return weight / ops.maximum(total, ops.cast(1e-9, weight.dtype))
 
@@ -367,7 +380,7 @@ class SparseGemma4(SparseBlock):
         scale = ops.take(ops.cast(self.per_expert_scale, weight.dtype), index, axis=0)
         return weight * scale
 
-    def experts_of(self, rows):
+    def compute_experts(self, rows):
         def gated(gate, up):
             gate = keras.activations.gelu(ops.cast(gate, "float32"), approximate=True)
             return ops.cast(gate, up.dtype) * up

@@ -127,14 +127,16 @@ def has_sparse_class(layer: Any) -> bool:
 def sparse_class(dense: type) -> type:
     """Returns what a layer of a class of KerasHub becomes: a subclass of that.
 
-    It has the same name, by which Keras finds the layers of a model in a file of weights.
+    It has the same name and module, by which Keras finds the layers of a model in a file of
+    weights, and their class in a config.
     """
     bases = (_MIXED_IN[_key(dense)], dense)
-    return type(dense.__name__, bases, {"dense_class": dense, "__module__": __name__})
+    return type(dense.__name__, bases, {"dense_class": dense, "__module__": dense.__module__})
 
 
-def _key(cls: type) -> tuple[str, str]:
-    return cls.__module__, cls.__name__
+def _key(cls: type) -> tuple[str, str] | None:
+    """What identifies a class of KerasHub, `None` for a sparse one."""
+    return None if hasattr(cls, "dense_class") else (cls.__module__, cls.__name__)
 
 
 def check_fits(layer: Any, family: Family) -> None:

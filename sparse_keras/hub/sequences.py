@@ -44,6 +44,9 @@ class SparseDecoder:
 
     padding_argument = "decoder_padding_mask"
 
+    def connect(self) -> None:
+        """Shows the block what it needs of the decoder; `sparsify` calls it."""
+
     def call(self, *args, **kwargs):
         given = _signature_of_call(type(self).dense_class).bind(self, *args, **kwargs).arguments
         _, inputs, *_ = given.values()
@@ -62,6 +65,9 @@ class SparseDecoder:
 
 class SparseGemma4Decoder(SparseDecoder):
     padding_argument = "padding_mask"
+
+    def connect(self):
+        self.moe_expert_bank.set_router(self.moe_router)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from sparse_keras.hub.families import (
     has_sparse_class,
     sparse_class,
 )
+from sparse_keras.hub.sequences import SparseDecoder
 from sparse_keras.layers.validation import loss_weight
 
 
@@ -34,21 +36,24 @@ def sparsify(
 
     Callbacks, `inspect` and `routing.record` see the blocks as they see this library's mixtures.
 
-    The model is changed in place, whether it was compiled or has generated before or not.
-    Sparsifying it again changes nothing but the balancing that is given.
+    The model is changed in place, whether it was compiled or has generated before or not. Pass the
+    outermost model: what a model around this one has compiled stays as it is. Sparsifying a model
+    again changes nothing but the balancing that is given.
 
     Args:
         model: A backbone or task of KerasHub, or any model or layer that contains one. Families:
             Mixtral, Qwen-MoE, Qwen3-MoE, Qwen3.5-MoE, GPT-OSS, and Gemma 4 with experts.
         balance_loss: Weight of `losses.load_balance_loss`, which each block then adds in training
-            instead of KerasHub's loss. It leaves padding out, which KerasHub's counts in Qwen-MoE
-            and Qwen3-MoE, and exists for GPT-OSS and Gemma 4, too. 0 for no loss. `None` leaves
+            instead of KerasHub's loss. Padding is ignored. (KerasHub's loss counts padding in
+            Qwen-MoE and Qwen3-MoE; GPT-OSS and Gemma 4 have none.) 0 for no loss. `None` leaves
             what there is, at first KerasHub's.
-        bias_update_rate: Balances without a loss: experts are selected by their score plus a bias,
-            which each training step moves by this much against the load, as in
-            `layers.TopKRouter(select_on="score_plus_bias")`; 0.001 is usual. There is no balance
-            loss then, unless one is given. The bias is a further variable of each block. Files of
-            the model have it, and KerasHub's own models ignore it: they select without it.
+        bias_update_rate: Step of a selection bias, which balances without a loss: experts are
+            selected by their score plus bias (GPT-OSS: logit plus bias), and each training step
+            moves the bias by this much against the load, unless the block is frozen. Scores of
+            E experts are 1/E on average: a hundredth of that is a good start. A balance loss is
+            added only if it is given, too. The bias is a further variable of each block, which
+            `save_weights` saves. `.keras` files and presets load as plain models, without it: to
+            keep it, call `sparsify`, then `load_weights`.
 
     Returns:
         The same model.
@@ -87,11 +92,15 @@ def sparsify(
     for layer in layers:
         if has_sparse_class(layer):
             layer.__class__ = sparse_class(type(layer))
+    for layer, _ in plain:
+        layer.become_sparse()
     for layer in layers:
-        if isinstance(getattr(layer, "moe_expert_bank", None), SparseBlock):
-            layer.moe_expert_bank.set_router(layer.moe_router)
-    for block in _blocks(layers):
-        block.set_balance(balance_loss, bias_update_rate)
+        if isinstance(layer, SparseDecoder):
+            layer.connect()
+    strategy = getattr(model, "distribute_strategy", None)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        for block in _blocks(layers):
+            block.set_balance(balance_loss, bias_update_rate)
     _forget_compiled(layers)
     return model
 
@@ -109,7 +118,7 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
     """
     layers = keras_private.all_layers(model)
     for block in _blocks(layers):
-        block.forget_own()
+        block.become_dense()
     for layer in layers:
         dense = getattr(type(layer), "dense_class", None)
         if dense is not None:
@@ -128,8 +137,6 @@ def _blocks(layers: list[Any]) -> list[SparseBlock]:
 
 
 def _forget_compiled(layers: list[Any]) -> None:
-    """Forgets what Keras and KerasHub have compiled of a model, with the blocks as they were."""
-    for model in (layer for layer in layers if isinstance(layer, keras.Model)):
-        for name in keras_private.COMPILED_FUNCTIONS:
-            if getattr(model, name, None) is not None:
-                setattr(model, name, None)
+    for layer in layers:
+        if isinstance(layer, keras.Model):
+            keras_private.forget_compiled(layer)

@@ -51,8 +51,12 @@ def _tokenized(model, inputs):
 
 
 def _has_text(inputs):
-    kinds = {np.asarray(leaf).dtype.kind for leaf in keras.tree.flatten(inputs)}
-    return bool(kinds & set("OSU"))
+    return any(
+        isinstance(leaf, (str, bytes))
+        or getattr(getattr(leaf, "dtype", None), "kind", None) in ("O", "S", "U")
+        or getattr(leaf, "dtype", None) == "string"  # Of TensorFlow.
+        for leaf in keras.tree.flatten(inputs)
+    )
 
 
 def num_rows(inputs: Any) -> int:

@@ -254,7 +254,7 @@ def _inspect_gate(key, vocabulary, num_gates, recorder, data):
     uniform_entropy = np.log(max(num_experts, 2))
     return GateInspection(
         name=name,
-        router=type(router).__name__,
+        router=router.kind,
         num_experts=num_experts,
         expert_names=[name if isinstance(name, str) else f"expert {name}" for name in names],
         tokens=tokens,

@@ -15,8 +15,9 @@ are balanced, (M - C) / T if one group holds everything.
 A window may reach beyond its group, as one at row 4 would. What it writes there is written again by
 the window that the row belongs to, or never read.
 
-Of fewer rows than groups, as in a decode step, none has room, which would read matrices in vain.
-Each row is a window of its own, multiplied by its matrix where that lies: a slice would be a copy.
+With fewer rows than groups, as in a decode step, no group has room, which would read matrices in
+vain. Each row is a window of its own, multiplied by its group's matrix in place, without copying
+the matrix.
 """
 
 import math

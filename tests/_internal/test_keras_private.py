@@ -139,27 +139,29 @@ def test_all_layers(model):
     assert all(layer in layers for layer in (model, inner, *model.layers, *inner.layers))
 
 
-def test_sublayers_of_a_layer_that_is_built():
+def test_variables_of_a_layer_that_is_built():
     """`ExpertLoad` could not count what a sparsified block of KerasHub routes."""
-    layer, more = keras.layers.Dense(2), keras.layers.Dense(3)
+    layer, variable = keras.layers.Dense(2), keras.Variable(np.zeros(3), trainable=False)
     layer.build((None, 1))
-    more.build((None, 1))
     with pytest.raises(ValueError, match="cannot add new elements"):
-        layer.more = more
-    keras_private.add_sublayer(layer, "more", more)
-    assert layer.more is more and len(layer.weights) == 4
+        layer.more = variable
+    keras_private.track_variable(layer, variable)
+    assert len(layer.weights) == 3 and layer.weights[2] is variable
+    with keras_private.hidden_variables(layer, [variable]):
+        assert len(layer.weights) == 2
+    assert layer.weights[2] is variable
     with pytest.raises(ValueError, match="cannot add new elements"):
-        layer.another = keras.layers.Dense(1)
-    keras_private.remove_sublayer(layer, "more")
-    assert not hasattr(layer, "more") and len(layer.weights) == 2
+        layer.more = keras.Variable(np.zeros(3))
+    keras_private.untrack_variable(layer, variable)
+    assert len(layer.weights) == 2
 
 
-def test_is_training_call():
+def test_training_of_call():
     """Sparsified blocks of GPT-OSS and Gemma 4 would not count, nor balance, in training."""
 
     class Layer(keras.layers.Layer):
         def call(self, inputs):
-            seen.append(keras_private.is_training_call(self))
+            seen.append(keras_private.training_of_call(self))
             return inputs
 
     seen = []

@@ -48,7 +48,7 @@ class GatedLayer:
         """Makes sure that the layer counts what it routes in training.
 
         Returns:
-            Whether it did not before. Then training functions that were compiled do not count.
+            True if it did not before. What was compiled of its model must then be compiled again.
         """
         return False
 
@@ -123,11 +123,22 @@ class GatedLayer:
         """Returns the statistics of each gate: a list of `(path, router, summary)`.
 
         A summary is what `statistics.summarize` returns.
+
+        Raises:
+            ValueError: If the layer does not count what it routes; see `begin_statistics`.
         """
         return [
-            (self.gate_path(gate), router, self.statistics[gate].summarize())
+            (self.gate_path(gate), router, self._summary(gate))
             for gate, router in self.gates.items()
         ]
+
+    def _summary(self, gate: str) -> dict[str, Any]:
+        if gate not in self.statistics:
+            raise ValueError(
+                f"{self.gate_path(gate)!r} does not count what it routes yet. Fit the model with "
+                "callbacks.ExpertLoad()."
+            )
+        return self.statistics[gate].summarize()
 
 
 class OneGateLayer(GatedLayer):
@@ -143,8 +154,11 @@ class OneGateLayer(GatedLayer):
         """Returns the statistics of training since the last reset, see `statistics.summarize`.
 
         `callbacks.ExpertLoad` resets them at the start of each epoch.
+
+        Raises:
+            ValueError: If the layer does not count what it routes; see `begin_statistics`.
         """
-        return self.statistics["router"].summarize()
+        return self._summary("router")
 
 
 def gated_layers(model: keras.layers.Layer) -> list[Any]:

@@ -1,6 +1,6 @@
 """Hooks on routings, which read or replace the decision of a router before tokens are dispatched.
 
-Each mixture passes every routing to the hooks, after its router and before its dispatcher:
+Each layer that routes passes every routing to the hooks, before it dispatches tokens:
 
     def collect(layer, gate, routing, mask, training):
         indices.append(values_of(routing["expert_index"], "my function"))
@@ -32,11 +32,11 @@ _HOOKS: list[Hook] = []
 
 @contextlib.contextmanager
 def hooked(hook: Hook) -> Iterator[Hook]:
-    """Passes each routing of every mixture to a hook.
+    """Passes each routing of every layer to a hook.
 
     Args:
-        hook: Called as `hook(layer, gate, routing, mask, training)`: the Mixture, the gate's name
-            (`"router"` for an only gate), what its router returned (a dict; see `Router`), bool
+        hook: Called as `hook(layer, gate, routing, mask, training)`: the `GatedLayer`, the gate's
+            name (`"router"` for an only gate), what its router returned (a dict; see `Router`), bool
             `[N]` or `None`, and the call's `training`. It returns another routing to use instead,
             or `None`.
     """
@@ -81,8 +81,8 @@ def values_of(tensor: Any, purpose: str) -> np.ndarray | None:
         raise ValueError(
             f"{purpose} needs a model that runs eagerly, and this call is inside a compiled "
             "function (`tf.function`, `jax.jit`, `jax.vmap` or `torch.compile`), which runs Python "
-            "only once. Call the model itself, or `fit`, `evaluate` or `predict` of the model that "
-            "was passed, which run eagerly inside the `with` block."
+            "only once. Call the model itself, or `fit`, `evaluate`, `predict` or `generate` of "
+            "the model that was passed, which run eagerly inside the `with` block."
         )
     return values
 
@@ -99,7 +99,8 @@ def eagerly(model: keras.layers.Layer) -> Iterator[None]:
     for name in before:
         setattr(model, name, True if name == "run_eagerly" else None)
     try:
-        with python_loops():
+        # The loops of `generate`.
+        with python_loops() if hasattr(model, "generate") else contextlib.nullcontext():
             yield
     finally:
         for name, value in before.items():

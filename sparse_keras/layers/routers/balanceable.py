@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from keras import ops
-
 from sparse_keras import losses
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing
+from sparse_keras.layers.routers.selection_bias import move_selection_bias
 from sparse_keras.layers.validation import loss_weight, positive_int
 
 UPDATE_RATE = 0.001  # As in the paper, where 1e-4 is slow and 1e-2 oscillates.
@@ -103,10 +102,6 @@ class BalanceableRouter(Router):
             aggregation="mean",  # Over replicas, which agree.
         )
         if self.bias_step:
-            # The load since the last move, followed by the number of calls. It is a weight even if
-            # it lives for one call only: under a distribution strategy, replicas see each other's
-            # load through it. (Only the sign of the difference from the mean load counts, so that
-            # the mean over replicas serves as well as their sum.)
             self._load_since_move = self.add_training_state(
                 "router_load_since_move", (self.num_experts + 1,)
             )
@@ -128,14 +123,13 @@ class BalanceableRouter(Router):
 
     def _move_bias(self, routing: Routing) -> None:
         load = losses.expert_load(routing["expert_index"], routing["is_open"], self.num_experts)
-        self._load_since_move.assign_add(ops.concatenate([load, ops.ones((1,), "float32")]))
-        since = ops.convert_to_tensor(self._load_since_move)
-        load, calls = since[:-1], since[-1]
-        move = self.bias_step * ops.sign(ops.mean(load) - load)
-        # `where`, not `cond`: replicas cannot synchronize inside a branch.
-        due = calls >= self.bias_update_every
-        self.selection_bias.assign_add(ops.where(due, move, ops.zeros_like(move)))
-        self._load_since_move.assign(ops.where(due, ops.zeros_like(since), since))
+        move_selection_bias(
+            self.selection_bias,
+            self._load_since_move,
+            load,
+            self.bias_step,
+            self.bias_update_every,
+        )
 
     @property
     def needs_sequences(self) -> bool:

@@ -43,6 +43,11 @@ class RouterContract:
                 setattr(cls, promise, False)
 
     @property
+    def kind(self) -> str:
+        """The name of this kind of router in reports."""
+        return type(self).__name__
+
+    @property
     def predicts_alone(self) -> bool:
         """Whether the routing of a token depends on other tokens in training at most."""
         return not self.sees_other_tokens
