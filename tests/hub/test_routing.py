@@ -1,5 +1,9 @@
 """The routing of sparsified models: seen by callbacks, inspection and recordings, and balanced."""
 
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -23,6 +27,37 @@ from tests.support.keras_hub_models import (  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Of KerasHub on new versions of Keras.
 FAMILIES = list(BACKBONES)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REPLICAS = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sparse_keras import hub
+from sparse_keras.callbacks import ExpertLoad
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
+from tests.support.keras_hub_models import backbone, inputs
+
+processors = tf.config.list_physical_devices("CPU")
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(processors[0], two)
+x = inputs("Qwen3-MoE", batch=4)
+target = np.zeros((4, 7, 16), "float32")
+results = []
+for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
+    with strategy.scope():
+        model = backbone("Qwen3-MoE")
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+    hub.sparsify(model, balance_loss=0.01, bias_update_rate=0.5)
+    history = model.fit(x, target, batch_size=4, verbose=0, callbacks=[ExpertLoad()]).history
+    first = gated_layers(model)[0]
+    bias = np.array(first.selection_bias.bias)
+    results.append((first.routing_statistics()["assigned"], bias, history["loss"][0]))
+(assigned, bias, loss), (one_assigned, one_bias, one_loss) = results
+assert assigned == one_assigned == 2 * x["padding_mask"].sum(), results
+np.testing.assert_allclose(bias, one_bias)
+np.testing.assert_allclose(loss, one_loss, rtol=0.02)
+"""
 EAGER = keras.backend.backend() == "tensorflow"  # Tracing takes most of the time.
 
 
@@ -65,7 +100,6 @@ def test_record_expert_load_and_inspect_count_the_same(family):
     inspection = sparse_keras.inspect(model, x)
     assert [gate.tokens for gate in inspection.gates] == [mask.sum()] * 2
 
-    fit(model, x)  # Compiles a training step that counts nothing.
     history = fit(model, x, callbacks=[ExpertLoad(per_layer=True, warn=False)])
     for layer, load, gate in zip(gated_layers(model), loads, inspection.gates, strict=True):
         statistics = layer.routing_statistics()
@@ -78,6 +112,80 @@ def test_record_expert_load_and_inspect_count_the_same(family):
     assert len(model.weights) == len(weights) + 2
     hub.densify(model)
     assert [weight.path for weight in model.weights] == weights
+
+
+@pytest.mark.parametrize("family", ["GPT-OSS", "Qwen3-MoE"])
+def test_a_training_that_was_compiled_before_begins_to_count(family):
+    """In a compiled step, which the second `fit` makes anew."""
+    x, model = inputs(family), hub.sparsify(backbone(family))
+    first, *_ = keras.tree.flatten(model(x))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    target = np.zeros(first.shape, "float32")
+    model.fit(x, target, verbose=0)
+    with pytest.raises(ValueError, match="does not count what it routes yet. Fit the model with"):
+        gated_layers(model)[0].routing_statistics()
+    for _ in range(2):
+        model.fit(
+            x, target, verbose=0, callbacks=[ExpertLoad(warn=False)], validation_data=(x, target)
+        )
+    assigned = 2 * x["padding_mask"].sum()
+    for layer in gated_layers(model):
+        assert layer.routing_statistics()["assigned"] == assigned
+
+
+def test_names_and_places_of_what_is_added():
+    """Layers keep their places, by which KerasHub finds those with LoRA in a file."""
+    x, model = inputs("Gemma 4"), hub.sparsify(backbone("Gemma 4"), bias_update_rate=0.1)
+    layers = len(model._flatten_layers())
+    fit(model, x, callbacks=[ExpertLoad(warn=False)])
+    assert len(model._flatten_layers()) == layers
+    paths = [weight.path for weight in model.weights]
+    assert len(set(paths)) == len(paths)
+    added = [path for path in paths if "statistics" in path or "selection_bias" in path]
+    assert len(added) == 6 and all("moe_expert_bank" in path for path in added)
+    model.get_state_tree()
+
+
+def test_lora_weights_of_a_model_that_counts(tmp_path):
+    """They go both ways between sparse and plain models."""
+    x = inputs("Qwen3-MoE")
+    models = [hub.sparsify(backbone("Qwen3-MoE")), backbone("Qwen3-MoE")]
+    for model in models:
+        model.enable_lora(2)
+    sparse, plain = models
+    fit(sparse, x, rate=1.0, callbacks=[ExpertLoad(warn=False)])
+    expected = forward(sparse, x)
+    assert np.abs(expected - forward(plain, x)).max() > 1e-4
+    sparse.save_lora_weights(str(tmp_path / "sparse.lora.h5"))
+    plain.load_lora_weights(str(tmp_path / "sparse.lora.h5"))
+    mask = x["padding_mask"].astype(bool)
+    np.testing.assert_allclose(forward(plain, x)[mask], expected[mask], atol=1e-5)
+    plain.save_lora_weights(str(tmp_path / "plain.lora.h5"))
+    sparse.load_lora_weights(str(tmp_path / "plain.lora.h5"))
+    np.testing.assert_allclose(forward(sparse, x)[mask], expected[mask], atol=1e-5)
+
+
+def test_experts_that_only_the_bias_selects():
+    """Their scores round to 0; the weights must not become 0 / 0."""
+    x, model = inputs("Qwen3-MoE"), hub.sparsify(backbone("Qwen3-MoE"), bias_update_rate=0.1)
+    block = gated_layers(model)[0]
+    block.selection_bias.bias.assign([9.0, 9.0, 0.0, 0.0, 0.0, 0.0])
+    kernel = block._sparse_feedforward_gate_dense.kernel
+    kernel.assign(0 * kernel)
+    logits = np.array([[-300.0, -300.0, 0.0, 0.0, 0.0, 0.0]], "float32")
+    weight, index = block.select(keras.ops.softmax(logits))
+    assert sorted(to_numpy(index)[0]) == [0, 1]
+    assert np.isfinite(to_numpy(block.normalized(weight))).all()
+    assert np.isfinite(forward(model, x)).all()
+
+
+@pytest.mark.tensorflow
+def test_two_replicas_count_and_balance_together():
+    """In a process of its own, with two processors for TensorFlow."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPLICAS], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_replay_sends_tokens_elsewhere():
