@@ -36,9 +36,9 @@ def hooked(hook: Hook) -> Iterator[Hook]:
 
     Args:
         hook: Called as `hook(layer, gate, routing, mask, training)`: the `GatedLayer`, the gate's
-            name (`"router"` for an only gate), what its router returned (a dict; see `Router`), bool
-            `[N]` or `None`, and the call's `training`. It returns another routing to use instead,
-            or `None`.
+            name (`"router"` for an only gate), what its router returned (a dict; see `Router`),
+            bool `[N]` or `None`, and the call's `training`. It returns another routing to use
+            instead, or `None`.
     """
     _HOOKS.append(hook)
     try:
