@@ -51,8 +51,11 @@ import sklearn.datasets
 
 import sparse_keras
 from sparse_keras import hub
+from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 
-warnings.filterwarnings("ignore", module="keras|keras_hub|tensorflow")
+warnings.filterwarnings("ignore", module="keras")  # Of KerasHub on new versions of Keras.
+# `ExpertLoad` warns when experts get no tokens. Here, we look at the load ourselves.
+warnings.simplefilter("ignore", RoutingWarning)
 
 BLUE, ORANGE = "#2a6f97", "#e07a3f"
 plt.rcParams.update(
@@ -79,11 +82,11 @@ plt.rcParams.update(
 WIDTH, HIDDEN, SELECTED = 128, 256, 4
 
 
-def backbone(num_experts, vocabulary_size=260):
+def backbone(num_experts, num_layers=1, vocabulary_size=260):
     keras.utils.set_random_seed(0)
     return keras_hub.models.Qwen3MoeBackbone(
         vocabulary_size=vocabulary_size,
-        num_layers=2,
+        num_layers=num_layers,
         num_query_heads=4,
         num_key_value_heads=2,
         head_dim=32,
@@ -148,19 +151,19 @@ assert steps[-1][0] > 2 * steps[-1][1]
 # %% [markdown]
 # ## One line, and what stays the same
 #
-# From here on there is one model with text in and text out. Its tokenizer works on single bytes,
-# so that it needs no download.
+# From here on there is one model with text in and text out. Its tokenizer works on single bytes
+# (and one pair of them, as KerasHub asks for a merge), so that it needs no download.
 
 # %%
 # Byte-level tokenizers write each byte as one printable character.
 printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
 characters = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
-tokens = [*characters, "<|im_end|>", "<|endoftext|>"]
+tokens = [*characters, "th", "<|im_end|>", "<|endoftext|>"]
 tokenizer = keras_hub.models.Qwen3MoeTokenizer(
-    vocabulary={token: number for number, token in enumerate(tokens)}, merges=[]
+    vocabulary={token: number for number, token in enumerate(tokens)}, merges=["t h"]
 )
 model = keras_hub.models.Qwen3MoeCausalLM(
-    backbone=backbone(num_experts=32, vocabulary_size=tokenizer.vocabulary_size()),
+    backbone=backbone(32, num_layers=2, vocabulary_size=tokenizer.vocabulary_size()),
     preprocessor=keras_hub.models.Qwen3MoeCausalLMPreprocessor(tokenizer, sequence_length=64),
 )
 model.compile(sampler="greedy")
@@ -206,17 +209,17 @@ text = " ".join(getattr(sklearn.datasets, f"load_{name}")().DESCR for name in lo
 text = " ".join(text.split())
 texts = [text[start : start + 63] for start in range(0, 12_000, 48)]
 
-hub.sparsify(model, balance_loss=0.01)
+hub.sparsify(model, balance_loss=0.1)
 model.compile(
     keras.optimizers.Adam(3e-3),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    sampler="greedy",
+    sampler=keras_hub.samplers.TopKSampler(k=3, seed=0),
 )
 history = model.fit(
     texts,
     batch_size=16,
-    epochs=6,
-    callbacks=[sparse_keras.callbacks.ExpertLoad()],
+    epochs=8,
+    callbacks=[ExpertLoad()],
     verbose=0,
 ).history
 

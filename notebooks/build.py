@@ -24,8 +24,11 @@ from nbclient import NotebookClient
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 
-# TensorFlow's start-up messages, which no setting silences.
-_START_UP = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} \d\d:|To enable the foll")
+# Start-up messages of TensorFlow, and of tqdm, which KerasHub imports: no setting silences them.
+_START_UP = re.compile(
+    r"WARNING: All log messages before absl|[IWE]\d{4} \d\d:|To enable the foll"
+    r"|.*TqdmWarning: IProgress not found|  from \.autonotebook import tqdm"
+)
 
 
 def sources():
@@ -72,7 +75,7 @@ def execute(notebook, timeout=600):
 
 
 def _is_start_up(output):
-    """Whether an output consists of TensorFlow's start-up messages and nothing else."""
+    """Whether an output consists of start-up messages and nothing else."""
     if output.get("name") != "stderr":
         return False
     return all(_START_UP.match(line) for line in output.text.splitlines() if line.strip())

@@ -184,7 +184,7 @@ def warn(message: str) -> None:
         message: The sentences.
     """
     level, frame = 1, sys._getframe(0)
-    inside = ("keras.", "sparse_keras.", "tensorflow.", "contextlib")
+    inside = ("keras.", "keras_hub.", "sparse_keras.", "tensorflow.", "contextlib")
     while frame.f_back and f"{frame.f_globals.get('__name__', '')}.".startswith(inside):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, RoutingWarning, stacklevel=level)
