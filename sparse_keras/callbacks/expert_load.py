@@ -12,7 +12,7 @@ import numpy as np
 from sparse_keras._internal import keras_private
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
-from sparse_keras.layers.mixtures.gated_layer import GatedLayer, gated_layers
+from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, GatedLayer, gated_layers
 from sparse_keras.layers.mixtures.routing_warnings import routing_problems, warn
 from sparse_keras.layers.routers.contract import RouterContract
 
@@ -109,8 +109,8 @@ class ExpertLoad(keras.callbacks.Callback):
         self._writer = None
         if not gated_layers(self.model):
             warnings.warn(
-                f"ExpertLoad found no mixture of experts in the model {self.model.name!r}. A model "
-                "of KerasHub has to be sparsified before: hub.sparsify(model).",
+                f"ExpertLoad found no mixture of experts in the model {self.model.name!r}. "
+                f"{SPARSIFY_FIRST}",
                 stacklevel=2,
             )
         elif self.log_dir is not None:

@@ -47,17 +47,18 @@ class BlockRouter(RouterContract):
         own = self.block.balance_loss
         return self.block.keras_hub_loss_weight if own is None else own
 
-    @property
-    def bias_step(self) -> float:
-        """How far a training step moves the selection bias; 0 if there is none."""
-        return self.block.bias_update_rate or 0.0
-
     def weigh(self, logits: Any, expert_index: Any, is_open: Any) -> Any:
         """Weighs experts that were chosen before; see `Router.weigh`."""
         weight = ops.cast(self.block.weigh(logits, expert_index), "float32")
         return ops.where(is_open, weight, ops.zeros_like(weight))
 
     def balance_advice(self, training: bool) -> str | None:
+        if self.block.bias_update_rate:
+            return (
+                f"Its selection bias moves by {self.block.bias_update_rate:g} in a step; a good "
+                f"start is {0.01 / self.num_experts:.1g}, as scores are 1/E on average: "
+                "hub.sparsify(model, bias_update_rate=...)."
+            )
         return (
             f"Raise its balance loss (now {self.balance_loss:g}): hub.sparsify(model, "
             "balance_loss=...). Or use a selection bias: hub.sparsify(model, "

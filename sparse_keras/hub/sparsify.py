@@ -59,8 +59,9 @@ def sparsify(
         The same model.
 
     Raises:
-        ValueError: If the model has no such block, or one that this version of the library does
-            not know, or if a number is negative. Nothing is changed then.
+        ValueError: If `model` is no Keras model or layer, or has no such block, or one that this
+            version of the library does not know, or if a number is negative. Nothing is changed
+            then.
 
     Example:
 
@@ -79,7 +80,7 @@ def sparsify(
         raise ValueError(
             f"`bias_update_rate` must be None or at least 0. Received: {bias_update_rate!r}."
         )
-    layers = keras_private.all_layers(model)
+    layers = _layers_of(model)
     plain = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
     if not plain and not is_sparse(model):
         raise ValueError(
@@ -116,7 +117,7 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
     Returns:
         The same model.
     """
-    layers = keras_private.all_layers(model)
+    layers = _layers_of(model)
     for block in _blocks(layers):
         block.become_dense()
     for layer in layers:
@@ -129,7 +130,16 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
 
 def is_sparse(model: keras.layers.Layer) -> bool:
     """Returns whether `sparsify` has changed a block of the model."""
-    return bool(_blocks(keras_private.all_layers(model)))
+    return bool(_blocks(_layers_of(model)))
+
+
+def _layers_of(model: Any) -> list[keras.layers.Layer]:
+    if not isinstance(model, keras.layers.Layer):
+        raise ValueError(
+            "Expected a model of KerasHub, such as keras_hub.models.CausalLM.from_preset(...). "
+            f"Received: {model!r} of type {type(model).__name__}."
+        )
+    return keras_private.all_layers(model)
 
 
 def _blocks(layers: list[Any]) -> list[SparseBlock]:

@@ -86,7 +86,7 @@ def _native(tensor):
 
 
 def _rows(x, y, batch_size):
-    if isinstance(x, list) and x and not hasattr(x[0], "shape"):
+    if isinstance(x, (list, tuple)) and x and not hasattr(x[0], "shape"):
         x = np.asarray(x)
     rows = {array.shape[0] for array in _flat(x)}
     if len(rows) != 1:

@@ -10,7 +10,7 @@ from sparse_keras.inspection.batches import batches_of, num_rows
 from sparse_keras.inspection.labels import Vocabulary, plain
 from sparse_keras.inspection.result import Finding, GateInspection, Inspection
 from sparse_keras.inspection.tally import Tally
-from sparse_keras.layers.mixtures.gated_layer import gated_layers
+from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, gated_layers
 from sparse_keras.layers.mixtures.routing_hooks import hooked, values_of
 from sparse_keras.layers.mixtures.routing_warnings import concentration, listed, routing_problems
 from sparse_keras.layers.mixtures.soft_mixture import SoftMixtureOfExperts
@@ -67,7 +67,11 @@ def inspect(
     """
     layers = gated_layers(model)
     if not layers:
-        raise ValueError(f"The model {model.name!r} has no mixture of experts to look at.")
+        raise ValueError(
+            f"The model {model.name!r} has no mixture of experts to look at. {SPARSIFY_FIRST}"
+        )
+    if isinstance(x, str):
+        raise ValueError(f"`x` must be a list of examples. Received one string: {x[:50]!r}.")
     use_targets = isinstance(labels, str) and labels == "targets"
     if isinstance(labels, str) and not use_targets:
         raise ValueError(

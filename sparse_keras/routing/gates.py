@@ -2,7 +2,7 @@
 
 import keras
 
-from sparse_keras.layers.mixtures.gated_layer import gated_layers
+from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, gated_layers
 
 
 def gates_of(model: keras.layers.Layer) -> dict[tuple[int, str], tuple[str, int]]:
@@ -21,8 +21,8 @@ def gates_of(model: keras.layers.Layer) -> dict[tuple[int, str], tuple[str, int]
     }
     if not gates:
         raise ValueError(
-            f"There is no mixture of experts in {model.name!r}. A model that makes its layers in "
-            "`build` must be built before."
+            f"There is no mixture of experts in {model.name!r}. {SPARSIFY_FIRST} A model that "
+            "makes its layers in `build` must be built before."
         )
     strategy = getattr(model, "distribute_strategy", None)
     if getattr(strategy, "num_replicas_in_sync", 1) > 1:

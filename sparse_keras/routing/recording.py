@@ -39,6 +39,12 @@ class Recording:
 
     gates: list[RecordedGate]
 
+    def __getitem__(self, number: int) -> RecordedGate:
+        return self.gates[number]
+
+    def __len__(self) -> int:
+        return len(self.gates)
+
     def save(self, path: str | os.PathLike) -> None:
         """Saves the recording to a NumPy archive, which holds nothing but arrays.
 

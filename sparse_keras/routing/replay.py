@@ -67,8 +67,8 @@ def replay(
 def _check_gates(gates: list[tuple[str, int]], recording: Recording) -> None:
     if not isinstance(recording, Recording):
         raise ValueError(
-            "`recording` must be what routing.record yields or routing.load reads. Received: "
-            f"{recording!r}."
+            "`recording` must be a Recording, as routing.record yields it and routing.load reads "
+            f"it from a file. Received: {recording!r}."
         )
     if len(gates) != len(recording.gates):
         raise ValueError(
@@ -138,9 +138,9 @@ class _Player:
         expected = call["expert_index"].shape
         if shape != expected:
             raise ValueError(
-                f"{self._call} routes {shape[0]} tokens to {shape[1]} slots. Recorded were "
-                f"{expected[0]} tokens and {expected[1]} slots. Replay the same batches in the "
-                "same order."
+                f"{self._call} routes {shape[0]} tokens to {shape[1]} experts each. Recorded were "
+                f"{expected[0]} tokens and {expected[1]} experts. Replay the same batches in the "
+                "same order; in `generate`, the same prompts with the same `max_length`."
             )
         return call
 

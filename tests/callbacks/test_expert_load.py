@@ -137,7 +137,7 @@ def test_layers_are_found_however_deep():
 
 
 def test_a_model_without_experts():
-    with pytest.warns(UserWarning, match="no MixtureOfExperts"):
+    with pytest.warns(UserWarning, match="no mixture of experts"):
         logs = fit(model_of(keras.layers.Dense(6)))
     assert set(logs) == {"loss"}
 

@@ -154,6 +154,9 @@ def test_what_cannot_be_sparsified(monkeypatch):
     with pytest.raises(ValueError, match="found no mixture-of-experts block.*Qwen3-MoE"):
         hub.sparsify(dense)
     assert hub.densify(dense) is dense
+    for function in (hub.sparsify, hub.densify, hub.is_sparse):
+        with pytest.raises(ValueError, match="Expected a model of KerasHub.*of type str"):
+            function("qwen3_moe_30b_a3b_en")
     model = backbone("Mixtral")
     monkeypatch.setattr(hub.families.metadata, "version", lambda name: "0.99.1")
     with pytest.raises(ValueError, match="knows the blocks of keras-hub '0.32'. Received: 0.99.1"):

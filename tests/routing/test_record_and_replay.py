@@ -292,7 +292,9 @@ def test_another_model_is_refused():
 
     refused(two, "The model has 2 gates, .*; the recording has 1")
     refused(mixture(experts=6), "routes to 6 experts. In the recording, .* routes to 5")
-    refused(mixture(TopKRouter(k=3)), "Call 1 of .* 6 tokens to 3 slots. Recorded .* 2 slots")
+    refused(
+        mixture(TopKRouter(k=3)), "Call 1 of .* 6 tokens to 3 experts each. Recorded .* 2 experts"
+    )
     refused(keras.layers.Dense(3), "no mixture of experts in")
     refused(one, "what routing.record yields", recording={})
     refused(one, "'current' or 'recorded'. Received: 'frozen'", weights="frozen")
@@ -314,7 +316,7 @@ def test_other_batches_are_refused():
                 for rows, of_rows in calls:
                     layer(rows, mask=of_rows)
 
-    refused("Call 1 of .* routes 5 tokens to 2 slots. Recorded were 6", (x[:5], None))
+    refused("Call 1 of .* routes 5 tokens to 2 experts each. Recorded were 6", (x[:5], None))
     refused("Call 1 of .* has another mask than was recorded", (x, None))
     refused("Call 1 of .* has another mask than was recorded", (x, ~mask))
     refused("Call 2 of .* has another mask", (x, mask), (x[:5], mask[:5]))

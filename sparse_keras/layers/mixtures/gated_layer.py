@@ -161,6 +161,10 @@ class OneGateLayer(GatedLayer):
         return self._summary("router")
 
 
+# What to say of a model without a layer that routes.
+SPARSIFY_FIRST = "A model of KerasHub has to be sparsified before: hub.sparsify(model)."
+
+
 def gated_layers(model: keras.layers.Layer) -> list[Any]:
     """Lists all layers of a model that route, however deep, in the order of its layers."""
     # `keras_private.all_layers` turns the order of nested layers around.

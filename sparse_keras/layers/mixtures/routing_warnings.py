@@ -131,7 +131,7 @@ def _remedy(router, training):
     if hasattr(router, "adapt"):  # It looks experts up in a table, and learns nothing.
         return "Assign the experts by token frequency, with its router's `adapt`."
     if not router.trainable:
-        return "Its router is not trained (trainable=False)."
+        return "Its router is frozen (trainable=False), so that no balance loss changes it."
     if getattr(router, "bias_step", 0):
         return f"Raise its router's bias_update_rate (now {router.bias_step:g})."
     advice = router.balance_advice(training)
