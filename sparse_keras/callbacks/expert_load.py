@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import warnings
+import weakref
 from typing import Any
 
 import keras
@@ -18,6 +19,8 @@ from sparse_keras.layers.routers.contract import RouterContract
 
 # What is logged of all layers together; of each, less is better.
 LOGS = ("load_violation", "dropped", "aux_loss", "task_loss")
+# Models whose training step was compiled when their layers counted already.
+_COUNTING: weakref.WeakSet = weakref.WeakSet()
 _PER_LAYER = ("load_violation", "dropped", "dead", "experts_per_token", "entropy")
 
 
@@ -126,9 +129,11 @@ class ExpertLoad(keras.callbacks.Callback):
         strategy = getattr(self.model, "distribute_strategy", None)
         with contextlib.nullcontext() if strategy is None else strategy.scope():
             new = [layer.begin_statistics() for layer in gated_layers(self.model)]
-        if any(new):
+        late = any(layer.counts_on_demand for layer in gated_layers(self.model))
+        if any(new) or (late and self.model not in _COUNTING):
             keras_private.forget_compiled(self.model)
             self.model.make_train_function()
+            _COUNTING.add(self.model)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:

@@ -8,6 +8,7 @@ calls N "T", D "H" and H "M".
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from sparse_keras._internal import keras_private
 from sparse_keras.hub import additions
 from sparse_keras.hub.additions import SelectionBias, UnsavedStatistics
 from sparse_keras.hub.router import BlockRouter
-from sparse_keras.hub.sequences import current_sequences
+from sparse_keras.hub.sequences import current_sequences, running
 from sparse_keras.layers.mixtures.dispatcher import Dispatcher
 from sparse_keras.layers.mixtures.gated_layer import OneGateLayer
 from sparse_keras.layers.mixtures.routing_hooks import apply_hooks, is_hooked
@@ -44,6 +45,7 @@ class SparseBlock(OneGateLayer):
         bias_update_rate: How far a training step moves the selection bias; `None` without one.
     """
 
+    counts_on_demand = True
     dispatcher = Dispatcher()
     balance_loss: float | None = None
     bias_update_rate: float | None = None
@@ -103,6 +105,22 @@ class SparseBlock(OneGateLayer):
                 self.balance_loss = 0.0
         if balance_loss is not None:
             self.balance_loss = balance_loss
+
+    def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
+        """See Keras. What is computed again is so for the same sequences, outside the decoder."""
+        sequences = current_sequences()
+
+        @functools.wraps(layer_call)
+        def call(*args, **kwargs):
+            with running(sequences):
+                return layer_call(*args, **kwargs)
+
+        return super().rematerialized_call(call, *args, **kwargs)
+
+    def training_of_call(self) -> bool | None:
+        """Returns `training`, for blocks whose `call` does not take it."""
+        sequences = current_sequences()
+        return keras_private.training_of_call(self) if sequences is None else sequences.training
 
     def router_weights(self) -> list[keras.Variable]:
         """Returns the weights by which the block routes."""
@@ -314,7 +332,7 @@ class SparseGptOss(SparseBlock):
         logits = self.router.router_dense(tokens)
         chosen, index = self.select(logits)
         weight = ops.softmax(chosen, axis=-1)
-        outputs = self.mix(tokens, index, weight, logits, keras_private.training_of_call(self))
+        outputs = self.mix(tokens, index, weight, logits, self.training_of_call())
         one_hot = ops.cast(ops.one_hot(index, self.num_experts), weight.dtype)
         scores = ops.sum(one_hot * ops.expand_dims(weight, axis=-1), axis=1)
         return ops.reshape(outputs, shape), scores
@@ -369,8 +387,8 @@ class SparseGemma4(SparseBlock):
         logits = dispatch_weights  # Of `SparseGemma4Router`.
         scores = ops.softmax(ops.cast(logits, "float32"), axis=-1)
         weight, index = self.select(ops.cast(scores, x.dtype))
-        training = keras_private.training_of_call(self)
-        return self.mix(x, index, self.normalized(weight), logits, training)
+        weight = self.normalized(weight)
+        return self.mix(x, index, weight, logits, self.training_of_call())
 
     def normalized(self, weight):
         total = ops.sum(weight, axis=-1, keepdims=True)

@@ -128,10 +128,15 @@ def sparse_class(dense: type) -> type:
     """Returns what a layer of a class of KerasHub becomes: a subclass of that.
 
     It has the same name and module, by which Keras finds the layers of a model in a file of
-    weights, and their class in a config.
+    weights, and their class in a config. What is made from a config, such as a clone, is dense.
     """
     bases = (_MIXED_IN[_key(dense)], dense)
-    return type(dense.__name__, bases, {"dense_class": dense, "__module__": dense.__module__})
+    attributes = {
+        "dense_class": dense,
+        "__module__": dense.__module__,
+        "from_config": staticmethod(dense.from_config),
+    }
+    return type(dense.__name__, bases, attributes)
 
 
 def _key(cls: type) -> tuple[str, str] | None:

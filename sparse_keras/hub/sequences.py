@@ -7,13 +7,17 @@ it runs.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import dataclasses
 import functools
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from keras import ops
+
+from sparse_keras._internal import keras_private
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +27,12 @@ class Sequences:
     Args:
         count: Their number, the size of the batch.
         mask: Bool `[N]`, False for padding, in the order of the flattened tokens; or `None`.
+        training: Whether the call is part of training.
     """
 
     count: Any
     mask: Any = None
+    training: bool | None = None
 
 
 _CURRENT: contextvars.ContextVar[Sequences | None] = contextvars.ContextVar(
@@ -37,6 +43,16 @@ _CURRENT: contextvars.ContextVar[Sequences | None] = contextvars.ContextVar(
 def current_sequences() -> Sequences | None:
     """Returns the sequences of the decoder layer that is running, or `None` outside of one."""
     return _CURRENT.get()
+
+
+@contextlib.contextmanager
+def running(sequences: Sequences | None) -> Iterator[None]:
+    """Says which sequences are computed inside a `with` block."""
+    token = _CURRENT.set(sequences)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
 
 
 class SparseDecoder:
@@ -56,11 +72,9 @@ class SparseDecoder:
             mask = ops.cast(ops.reshape(mask, (-1,)), "bool")
         else:
             mask = None
-        token = _CURRENT.set(Sequences(ops.shape(inputs)[0], mask))
-        try:
+        training = keras_private.training_of_call(self)
+        with running(Sequences(ops.shape(inputs)[0], mask, training)):
             return super().call(*args, **kwargs)
-        finally:
-            _CURRENT.reset(token)
 
 
 class SparseGemma4Decoder(SparseDecoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 from typing import Any
 
 import keras
@@ -18,7 +19,6 @@ from sparse_keras.hub.families import (
     sparse_class,
 )
 from sparse_keras.hub.sequences import SparseDecoder
-from sparse_keras.layers.validation import loss_weight
 
 
 def sparsify(
@@ -37,8 +37,8 @@ def sparsify(
     Callbacks, `inspect` and `routing.record` see the blocks as they see this library's mixtures.
 
     The model is changed in place, whether it was compiled or has generated before or not. Pass the
-    outermost model: what a model around this one has compiled stays as it is. Sparsifying a model
-    again changes nothing but the balancing that is given.
+    outermost model: what another model with the same layers has compiled stays as it is.
+    Sparsifying a model again changes nothing but the balancing that is given.
 
     Args:
         model: A backbone or task of KerasHub, or any model or layer that contains one. Families:
@@ -74,12 +74,8 @@ def sparsify(
     Reference:
         [Auxiliary-Loss-Free Load Balancing](https://arxiv.org/abs/2408.15664) for the bias.
     """
-    if balance_loss is not None:
-        balance_loss = loss_weight("balance_loss", balance_loss)
-    if bias_update_rate is not None and not 0.0 <= bias_update_rate < float("inf"):
-        raise ValueError(
-            f"`bias_update_rate` must be None or at least 0. Received: {bias_update_rate!r}."
-        )
+    _check_number("balance_loss", balance_loss)
+    _check_number("bias_update_rate", bias_update_rate)
     layers = _layers_of(model)
     plain = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
     if not plain and not is_sparse(model):
@@ -131,6 +127,12 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
 def is_sparse(model: keras.layers.Layer) -> bool:
     """Returns whether `sparsify` has changed a block of the model."""
     return bool(_blocks(_layers_of(model)))
+
+
+def _check_number(name: str, value: Any) -> None:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0.0 <= value < float("inf")):
+        raise ValueError(f"`{name}` must be None or a number of at least 0. Received: {value!r}.")
 
 
 def _layers_of(model: Any) -> list[keras.layers.Layer]:

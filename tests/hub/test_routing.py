@@ -134,6 +134,19 @@ def test_a_training_that_was_compiled_before_begins_to_count(family):
         assert layer.routing_statistics()["assigned"] == assigned
 
 
+def test_a_second_task_of_the_same_backbone_counts():
+    """Its training step was compiled before the layers began to count."""
+    x, shared = inputs("Mixtral"), hub.sparsify(backbone("Mixtral"))
+    target = np.zeros(x["token_ids"].shape, "int32")
+    tasks = [causal_lm("Mixtral", shared) for _ in range(2)]
+    for task in tasks:
+        task.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    tasks[1].fit(x, target, verbose=0)
+    for task in tasks:
+        history = task.fit(x, target, verbose=0, callbacks=[ExpertLoad(warn=False)]).history
+        assert np.isfinite(history["load_violation"]).all()
+
+
 def test_names_and_places_of_what_is_added():
     """Layers keep their places, by which KerasHub finds those with LoRA in a file."""
     x, model = inputs("Gemma 4"), hub.sparsify(backbone("Gemma 4"), bias_update_rate=0.1)
@@ -250,10 +263,11 @@ def test_a_selection_bias_balances_without_a_loss(family, tmp_path):
 
 def test_what_cannot_balance():
     model = backbone("Mixtral")
-    with pytest.raises(ValueError, match="`balance_loss` must be a weight of at least 0"):
+    with pytest.raises(ValueError, match="`balance_loss` must be None or a number of at least 0"):
         hub.sparsify(model, balance_loss=-1.0)
-    with pytest.raises(ValueError, match="`bias_update_rate` must be None or at least 0"):
-        hub.sparsify(model, bias_update_rate=-0.1)
+    for wrong in (-0.1, "0.1", True, float("nan"), [1.0]):
+        with pytest.raises(ValueError, match="`bias_update_rate` must be None or a number of"):
+            hub.sparsify(model, bias_update_rate=wrong)
     assert not hub.is_sparse(model)
 
 

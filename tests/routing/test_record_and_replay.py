@@ -296,7 +296,7 @@ def test_another_model_is_refused():
         mixture(TopKRouter(k=3)), "Call 1 of .* 6 tokens to 3 experts each. Recorded .* 2 experts"
     )
     refused(keras.layers.Dense(3), "no mixture of experts in")
-    refused(one, "what routing.record yields", recording={})
+    refused(one, "as routing.record yields it", recording={})
     refused(one, "'current' or 'recorded'. Received: 'frozen'", weights="frozen")
     with pytest.raises(ValueError, match="no mixture of experts in"):
         with routing.record(keras.layers.Dense(3)):

@@ -22,8 +22,12 @@ class GatedLayer:
 
     * `gates`: dict from a gate's name to its router.
 
-    `statistics` is a dict from a gate's name to its `RoutingStatistics`.
+    Attributes:
+        statistics: Dict from a gate's name to its `RoutingStatistics`.
+        counts_on_demand: Whether there are statistics only after `begin_statistics`.
     """
+
+    counts_on_demand = False
 
     @property
     def gates(self) -> dict[str, RouterContract]:
