@@ -242,7 +242,7 @@ def test_what_to_do_depends_on_the_router():
     for router, remedy in (
         (TopKRouter(k=1, balance_loss=0.0), "balance_loss (now 0)"),
         (biased, "bias_update_rate (now 0.002)"),
-        (frozen, "not trained"),
+        (frozen, "frozen"),
         (SinkhornRouter(k=1), "temperature (now 0.3), or raise its iterations (now 20)"),
         (DSelectKRouter(k=1), "use a router that has a balance_loss"),
         (Own(), "use a router that has a balance_loss"),
