@@ -8,6 +8,11 @@ from keras import ops
 from sparse_keras.ops.primitives import exporting, linear_map
 
 
+def are_few(num_rows: Any, num_groups: int) -> bool:
+    """Whether there are fewer rows than groups, as far as is known when a graph is made."""
+    return isinstance(num_rows, int) and num_rows < num_groups
+
+
 def group_of_row(group_sizes: Any, num_rows: Any) -> Any:
     """The group of each row, int32 `[M]`; rows past the last group get E."""
     ends = ops.cumsum(ops.cast(group_sizes, "int32"))

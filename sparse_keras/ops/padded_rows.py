@@ -25,7 +25,7 @@ import math
 from keras import ops
 
 from sparse_keras.ops.grouped_rows import GroupedRows
-from sparse_keras.ops.groups import group_of_row, sum_dtype
+from sparse_keras.ops.groups import are_few, group_of_row, sum_dtype
 from sparse_keras.ops.primitives import (
     bilinear_map,
     dynamic_slice,
@@ -104,7 +104,7 @@ class Layout:
         num_groups = group_sizes.shape[0]
         self.num_rows, self.num_groups = num_rows, num_groups
         self.room = room = _room(num_rows, num_groups)
-        self.window = window = 1 if _are_few(num_rows, num_groups) else _WINDOW
+        self.window = window = 1 if are_few(num_rows, num_groups) else _WINDOW
         group_sizes = ops.cast(group_sizes, "int32")
         ends = ops.cumsum(group_sizes)
         starts = ends - group_sizes
@@ -263,19 +263,14 @@ class Layout:
         return ops.cast(self._for_each_window(windows, body, sums), rows.dtype)
 
 
-def _are_few(num_rows, num_groups):
-    """Whether there are fewer rows than groups, as far as is known when a graph is made."""
-    return isinstance(num_rows, int) and num_rows < num_groups
-
-
 def _room(num_rows, num_groups):
     """C: the fair share and twice its square root, what chance alone seldom exceeds.
 
     None for fewer rows than groups.
     """
+    if are_few(num_rows, num_groups):
+        return 0
     if isinstance(num_rows, int):
-        if _are_few(num_rows, num_groups):
-            return 0
         share = num_rows / num_groups
         room = math.ceil((share + 2 * math.sqrt(share)) / 8) * 8
         return min(room, num_rows)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from sparse_keras._internal.tensorflow_private import compiles_with_xla
 from sparse_keras.ops import group_calls, sorting
 from sparse_keras.ops.grouped_rows import GroupedRows
+from sparse_keras.ops.groups import are_few
 from sparse_keras.ops.padded_rows import PaddedRows
 from sparse_keras.ops.primitives import exporting, map_calls
 
@@ -42,8 +43,7 @@ def add_rows(rows, index, count):
 def sort_groups(group, num_groups):
     if exporting():
         return sorting.by_counting(group, num_groups)
-    is_small = group.shape[0] is not None and group.shape[0] < num_groups
-    if compiles_with_xla() or is_small:
+    if compiles_with_xla() or are_few(group.shape[0], num_groups):
         return sorting.by_argsort(group, num_groups)
     sizes = tf.raw_ops.DenseBincount(
         input=group, size=num_groups, weights=tf.zeros([0], tf.int32), binary_output=False
@@ -67,7 +67,7 @@ def group_rows(rows, group_sizes):
 
 def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
     num_groups = group_sizes.shape[0]
-    few = rows.shape[0] is not None and rows.shape[0] < num_groups
+    few = are_few(rows.shape[0], num_groups)
     arguments = (function, rows, weights, group_sizes, constants, draw)
     if compiles_with_xla() or (few and not exporting()):
         return group_calls.in_blocks(map_calls, *arguments, dtype)
@@ -101,7 +101,7 @@ class SlicedRows(GroupedRows):
         num_slices = num_groups
         rest = tf.shape(rows)[0] - tf.reduce_sum(group_sizes)
         active = None
-        if num_rows is not None and num_rows < num_groups:
+        if are_few(num_rows, num_groups):
             # Fewer rows than groups: only so many slices as may hold a row. Among equals top_k
             # prefers the first, so that groups stay in order.
             num_slices = max(num_rows, 1)
