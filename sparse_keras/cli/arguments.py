@@ -98,6 +98,11 @@ def batches_of_part(data: Dataset, part: str) -> Batches:
     return batches
 
 
+def metric_text(value: float | None) -> str:
+    """Returns a metric as people read it."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
 def check_output(path: str | Path) -> None:
     """Raises a `ValueError` if no file can be written at a path, before a long computation."""
     path = Path(path)

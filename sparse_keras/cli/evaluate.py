@@ -7,7 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_part, add_run, batches_of_part, trained_run
+from sparse_keras.cli.arguments import (
+    add_part,
+    add_run,
+    batches_of_part,
+    metric_text,
+    trained_run,
+)
 from sparse_keras.cli.tabular import (
     add_file_format,
     batches_of_file,
@@ -45,25 +51,28 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     config, model = trained_run(args)
     from sparse_keras.data import load_data
-    from sparse_keras.evaluation.examples import num_examples
+    from sparse_keras.data.batches import num_examples
+    from sparse_keras.training.evaluation import evaluate
 
     if args.data:
         check_tabular(model, "--data")
         batches, name = batches_of_file(args, args.data, config, model), args.data
+        task = model.preprocessor.task
     else:
         refuse_file_format(args, "without --data, the format is in the run's config")
         data = load_data(config)
+        task = data.task
         batches, name = batches_of_part(data, args.part), f"{args.part} rows of {data.name}"
         if is_tabular(model):
             batches = encoded_batches(data.frames[args.part], config, model)
     rows = num_examples(batches)
-    metrics = model.evaluate(batches, return_dict=True, verbose=0)
+    metrics = evaluate(model, batches, task)
     if args.json:
         print(json.dumps({"rows": rows, **metrics}, indent=2))
         return 0
     table = Table("metric", box=None, pad_edge=False)
     table.add_column(f"{rows:,} {name}", justify="right")
     for metric, value in metrics.items():
-        table.add_row(metric, f"{value:.4f}")
+        table.add_row(metric, metric_text(value))
     Console(highlight=False, markup=False).print(table)
     return 0

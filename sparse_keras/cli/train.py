@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_config, add_overrides, config_of
+from sparse_keras.cli.arguments import add_config, add_overrides, config_of, metric_text
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.published import published_result
@@ -136,7 +136,7 @@ def _metrics_table(config, metrics):
     for name in others:
         table.add_column(name.replace("_", " "), justify="right")
     for metric, value in metrics.items():
-        row = [metric, f"{value:.4f}"]
+        row = [metric, metric_text(value)]
         for model in others.values():
             # With several targets, Keras logs "income_auc" where results have "income.auc".
             metrics_of_model = {

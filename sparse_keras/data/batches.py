@@ -166,3 +166,26 @@ def _rows_of(arrays, rows):
     if isinstance(arrays, dict):
         return {name: _rows_of(array, rows) for name, array in arrays.items()}
     return to_tensor(arrays[rows]) if is_matrix(arrays) else arrays[rows]
+
+
+def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
+    """Returns all inputs, targets and weights of batches that are not shuffled.
+
+    Weights are None if the batches have none.
+    """
+    if isinstance(batches, ArrayBatches):
+        return batches.x, batches.y, batches.sample_weight
+    parts = [keras.utils.unpack_x_y_sample_weight(batches[index]) for index in range(len(batches))]
+    return tuple(
+        None
+        if values[0] is None
+        else keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *values)
+        for values in zip(*parts, strict=True)
+    )
+
+
+def num_examples(batches: Batches) -> int:
+    """Returns the number of examples in an epoch of batches."""
+    if isinstance(batches, ArrayBatches):
+        return batches.num_examples
+    return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))

@@ -17,7 +17,7 @@ import sparse_keras
 from sparse_keras._internal.atomic import write_text
 from sparse_keras.data import Dataset, digest_of
 from sparse_keras.data.download.fetch import cache_folder
-from sparse_keras.evaluation.examples import arrays_of
+from sparse_keras.data.batches import arrays_of
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 

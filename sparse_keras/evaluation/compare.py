@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 
 from sparse_keras.data import Dataset, load_data
+from sparse_keras.data.batches import num_examples
 from sparse_keras.evaluation.ablations import ablations_of
 from sparse_keras.evaluation.cache import ResultCache, versions
 from sparse_keras.evaluation.contenders import Contender, check_comparable
-from sparse_keras.evaluation.examples import num_examples
 from sparse_keras.evaluation.machine import machine
 from sparse_keras.evaluation.measure import measure_network
 from sparse_keras.evaluation.result import Comparison
-from sparse_keras.evaluation.scores import metrics_of_task
 from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.evaluation.statistics import paired_difference, summary
 from sparse_keras.evaluation.tabular.contenders import tuning_note
 from sparse_keras.schema import Config, load_config
+from sparse_keras.tasks.scores import metrics_of_task
 
 FORMAT = 2
 

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from sparse_keras.evaluation.examples import arrays_of, num_examples, raw_test_examples, take
-from sparse_keras.evaluation.scores import scores
+from sparse_keras.data.batches import arrays_of, num_examples
+from sparse_keras.evaluation.examples import raw_test_examples, take
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import active_params, flops_per_example, total_params
+from sparse_keras.tasks.scores import scores
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.train import train
 

@@ -3,7 +3,7 @@
 A task knows the loss and the metrics that fit it, and what the model's predictions mean; a
 `SingleTask` also knows the head that a model needs. Data sets name their task, and models,
 training and `predict` ask it. What is particular to a kind elsewhere: how a table's target column
-is encoded (`data/tabular/targets.py`), and how comparisons score it (`evaluation/scores.py`).
+is encoded (`data/tabular/targets.py`), and how comparisons score it (`tasks/scores.py`).
 """
 
 from __future__ import annotations

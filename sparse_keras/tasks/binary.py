@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from sparse_keras.tasks.auc import AUC
 from sparse_keras.tasks.losses import sigmoid_loss
+from sparse_keras.tasks.metrics import BELOW_HALF
 from sparse_keras.tasks.single_task import SingleTask, as_classes
 
 
@@ -28,6 +30,7 @@ class Binary(SingleTask):
     kind: ClassVar[str] = "binary"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
     DIRECTIONS: ClassVar[dict[str, str]] = {"accuracy": "max", "auc": "max"}
+    APPROXIMATE: ClassVar[tuple[str, ...]] = ("auc",)
 
     def __post_init__(self):
         object.__setattr__(self, "classes", as_classes(self.classes, "classes", 2))
@@ -45,9 +48,8 @@ class Binary(SingleTask):
 
     def metrics(self):
         return [
-            keras.metrics.BinaryAccuracy(name="accuracy"),
-            # The default of 200 thresholds is off by up to 0.001.
-            keras.metrics.AUC(name="auc", num_thresholds=1000),
+            keras.metrics.BinaryAccuracy(name="accuracy", threshold=BELOW_HALF),
+            AUC(),
         ]
 
     def head(self, x, name="head", layer=keras.layers.Dense):

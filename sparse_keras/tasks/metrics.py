@@ -7,6 +7,10 @@ for `keras.metrics.SparseCategoricalAccuracy`.
 import keras
 from keras import ops
 
+# `keras.metrics.BinaryAccuracy` takes probabilities above its threshold for positive, `decode` those
+# of 0.5 and more: above the float32 before 0.5.
+BELOW_HALF = 0.49999997
+
 
 class _ByClass(keras.metrics.Metric):
     """Accumulates the true, the predicted and the correctly predicted examples of each class.

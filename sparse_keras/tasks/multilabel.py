@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from sparse_keras.tasks.auc import AUC
 from sparse_keras.tasks.losses import sigmoid_loss
+from sparse_keras.tasks.metrics import BELOW_HALF
 from sparse_keras.tasks.single_task import SingleTask, as_classes
 
 
@@ -28,6 +30,7 @@ class Multilabel(SingleTask):
     kind: ClassVar[str] = "multilabel"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
     DIRECTIONS: ClassVar[dict[str, str]] = {"accuracy": "max", "auc": "max"}
+    APPROXIMATE: ClassVar[tuple[str, ...]] = ("auc",)
 
     def __post_init__(self):
         object.__setattr__(self, "labels", as_classes(self.labels, "labels", 1))
@@ -41,8 +44,8 @@ class Multilabel(SingleTask):
 
     def metrics(self):
         return [
-            keras.metrics.BinaryAccuracy(name="accuracy"),
-            keras.metrics.AUC(name="auc", multi_label=True, num_labels=self.outputs),
+            keras.metrics.BinaryAccuracy(name="accuracy", threshold=BELOW_HALF),
+            AUC(self.outputs),
         ]
 
     def head(self, x, name="head", layer=keras.layers.Dense):

@@ -25,6 +25,9 @@ class SingleTask(Task):
     LOSSES: ClassVar[tuple[str, ...]] = ()
     # Whether the best value of each metric is the "max" or the "min".
     DIRECTIONS: ClassVar[dict[str, str]] = {}
+    # Metrics that Keras accumulates batch by batch only approximately. `scores` has the exact ones
+    # by the same names, and training and evaluation report those.
+    APPROXIMATE: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abc.abstractmethod
@@ -43,7 +46,7 @@ class SingleTask(Task):
     @abc.abstractmethod
     def metrics(self) -> list[keras.metrics.Metric]:
         """Makes the metrics that training logs. Comparisons of the built-in tasks have scores of
-        their own, in `evaluation/scores.py`."""
+        their own, in `tasks/scores.py`."""
 
     @abc.abstractmethod
     def head(

@@ -11,6 +11,7 @@ from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.data import Dataset
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.schema import Config
+from sparse_keras.training.evaluation import ExactValidation
 from sparse_keras.training.loop import early_stopping
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
 
@@ -40,12 +41,16 @@ def training_callbacks(
             "training.expert_load configures the logs of experts, and the model of type "
             f"{config.model.type!r} has no mixture of experts. Leave it out."
         )
-    callbacks = [ExpertLoad(**(expert_load.kwargs() if expert_load else {}))] if has_experts else []
+    callbacks = []
+    if validated and ExactValidation.applies_to(data.task):
+        callbacks.append(ExactValidation(data.validation, data.task))
+    load = ExpertLoad(**(expert_load.kwargs() if expert_load else {}))
+    callbacks += [load] if has_experts else []
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
     directions = _directions(data.task, validated)
     if has_experts:
-        directions = directions | dict.fromkeys(callbacks[0].to_minimize(model), "min")
+        directions = directions | dict.fromkeys(load.to_minimize(model), "min")
     stopping = config.training.early_stopping
     if stopping is None:
         weights = BestAndLastWeights("val_loss" if validated else None)

@@ -17,6 +17,7 @@ from sparse_keras.models import PreprocessedModel
 from sparse_keras.schema import Config
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.callbacks import tensorboard_callbacks, training_callbacks
+from sparse_keras.training.evaluation import evaluate
 from sparse_keras.training.loop import check_losses, fit
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.resuming import Checkpoints
@@ -33,7 +34,7 @@ class Run:
             `PreprocessedModel`, whose `core` is what `build_model` built.
         history: Dict from each log's name to its values, one for each epoch. With
             `training.steps`, the last epoch may be partial.
-        metrics: Dict with the test metrics.
+        metrics: Dict with the test metrics, computed exactly; `None` where one is undefined.
         seconds: Training time in seconds, the sum over all parts of a resumed run.
     """
 
@@ -41,7 +42,7 @@ class Run:
     config: Config = field(repr=False)
     model: keras.Model = field(repr=False)
     history: dict[str, list[float]] = field(repr=False)
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     seconds: float
 
 
@@ -164,7 +165,7 @@ def train(
             )
             metrics = {}
             if data.test is not None:
-                metrics = model.evaluate(data.test, return_dict=True, verbose=0)
+                metrics = evaluate(model, data.test, data.task)
             folder.save_model(model)
             best_and_last.save_others(model, folder)
             folder.finish({**metrics, "fit_seconds": state.seconds})

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from sparse_keras.evaluation.examples import arrays_of, num_examples, take
+from sparse_keras.data.batches import arrays_of, num_examples
+from sparse_keras.evaluation.examples import take
 
 
 class Pairs(keras.utils.PyDataset):

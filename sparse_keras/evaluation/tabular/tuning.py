@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparse_keras.evaluation.scores import metrics_of_task, scores
+from sparse_keras.tasks.scores import metrics_of_task, scores
 
 if TYPE_CHECKING:
     from sparse_keras.data import TabularData

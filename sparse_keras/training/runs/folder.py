@@ -241,7 +241,7 @@ class RunFolder:
         with replacing(self.path / name) as partial:
             model.save(partial)
 
-    def finish(self, metrics: dict[str, float]) -> None:
+    def finish(self, metrics: dict[str, float | None]) -> None:
         """Writes the test metrics, which marks the run as finished."""
         write_text(self.path / _METRICS, _json(metrics))
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sparse_keras.evaluation.scores import METRICS, metrics_of_task, scores
 from sparse_keras.tasks import Binary, Multiclass, Multilabel, MultiTask, Regression
+from sparse_keras.tasks.scores import METRICS, metrics_of_task, scores
 from tests.support.tables import task_of
 
 
@@ -117,3 +117,8 @@ def test_several_targets():
 def test_no_row_that_counts():
     found = scores(Regression("y"), np.zeros(2), np.zeros(2), np.zeros(2))
     assert found == {"rmse": None, "mae": None, "r2": None}
+
+
+def test_predictions_that_are_no_numbers_have_no_scores():
+    found = scores(Binary("y"), np.array([0, 1]), np.array([[np.nan], [0.5]]))
+    assert found == {"auc": None, "accuracy": None}

@@ -1,6 +1,6 @@
-"""The metrics by which models are compared, computed from their predictions.
+"""The metrics of a task, computed exactly from all predictions.
 
-The metrics that Keras logs in training are approximations (such as AUC by thresholds), and other
+Metrics that Keras accumulates batch by batch may be approximations, such as AUC, and other
 libraries have their own. Here all models are scored by the same functions, those of scikit-learn
 for the library's own tasks. A task of another kind is scored by its own metrics.
 """
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from sparse_keras.tasks import MultiTask, Task
+from sparse_keras.tasks.base import Task
+from sparse_keras.tasks.multi_task import MultiTask
 
 # For each kind of task: names of metrics, their names in tables, whether larger is better.
 METRICS = {
@@ -71,7 +72,7 @@ def scores(task: Task, y: Any, predictions: Any, weight: Any = None) -> dict[str
 
     Returns:
         A dict from the metrics' names to floats; None where a metric is undefined, such as the AUC
-        of examples that all belong to the same class.
+        of examples that all belong to the same class, and where a prediction is NaN or infinite.
     """
     if isinstance(task, MultiTask):
         return {
@@ -93,8 +94,35 @@ def scores(task: Task, y: Any, predictions: Any, weight: Any = None) -> dict[str
         y, predictions = y[labelled], predictions[labelled]
         weight = np.asarray(weight)[labelled]
     with warnings.catch_warnings(action="ignore"):  # Undefined metrics are None.
-        values = _SCORES[task.kind](y, predictions, weight) if len(y) else {}
+        defined = len(y) and np.isfinite(predictions).all()
+        values = _SCORES[task.kind](y, predictions, weight) if defined else {}
     return {name: _float(values.get(name)) for name in METRICS[task.kind]}
+
+
+def exact_logs(task: Task, y: Any, predictions: Any, weight: Any = None) -> dict[str, float]:
+    """Computes those metrics that Keras only approximates, by the names that Keras logs.
+
+    Args:
+        task, y, predictions, weight: As for `scores`.
+
+    Returns:
+        A dict from names, such as `auc`, or `income_auc` with several tasks, to floats; NaN where a
+        metric is undefined.
+    """
+    exact = {}
+    for member in task.single_tasks():
+        if not member.APPROXIMATE:
+            continue
+        several = isinstance(task, MultiTask)
+        arrays = [
+            values[member.name] if several and values is not None else values
+            for values in (y, predictions, weight)
+        ]
+        values = scores(member, *arrays)
+        for name in member.APPROXIMATE:
+            log = f"{member.name}_{name}" if several else name
+            exact[log] = math.nan if values[name] is None else values[name]
+    return exact
 
 
 def _scores_of_own_metrics(task, y, predictions, weight):
