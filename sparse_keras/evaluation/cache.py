@@ -16,8 +16,8 @@ import keras
 import sparse_keras
 from sparse_keras._internal.atomic import write_text
 from sparse_keras.data import Dataset, digest_of
-from sparse_keras.data.download.fetch import cache_folder
 from sparse_keras.data.batches import arrays_of
+from sparse_keras.data.download.fetch import cache_folder
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 

@@ -7,8 +7,8 @@ for `keras.metrics.SparseCategoricalAccuracy`.
 import keras
 from keras import ops
 
-# `keras.metrics.BinaryAccuracy` takes probabilities above its threshold for positive, `decode` those
-# of 0.5 and more: above the float32 before 0.5.
+# `decode` takes probabilities of 0.5 and more for positive, `keras.metrics.BinaryAccuracy` those
+# above its threshold: the float32 before 0.5.
 BELOW_HALF = 0.49999997
 
 
