@@ -92,7 +92,11 @@ def iter_table(
     Raises:
         ValueError: As `read_table`.
     """
-    file = open_table(path, **options)
+    yield from iter_rows(open_table(path, **options), chunk_rows)
+
+
+def iter_rows(file, chunk_rows=CHUNK_ROWS):
+    """Yields the rows of a `TableFile` as DataFrames, in order."""
     rows = 0
     for chunk in file.chunks(chunk_rows):
         rows += len(chunk)
