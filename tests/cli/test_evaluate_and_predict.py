@@ -185,4 +185,4 @@ def test_a_wrong_separator_is_suspected(run, here, capsys, arguments):
     assert main([verb, run, "--separator", ",", *others, "commas.csv"]) == 0
     for separator in ("é", "", ";;"):
         assert main([verb, run, "--separator", separator, *others, "commas.csv"]) == 2
-        assert f"one ASCII character such as ',', ';' or a tab" in capsys.readouterr().err
+        assert "one ASCII character such as ',', ';' or a tab" in capsys.readouterr().err
