@@ -123,7 +123,8 @@ def _describe(path, target):
     try:
         return data, data.get("max_rows", len(frame)), describe_table(frame, target)
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        doubt = "" if target in frame else file.doubt(frame)
+        raise ConfigError(f"{path}: {error}{doubt}") from error
 
 
 def _no_table(path, target):

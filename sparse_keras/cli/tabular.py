@@ -7,12 +7,14 @@ this file where files of tables, their columns or raw rows are involved.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     import numpy as np
     import pandas as pd
@@ -79,18 +81,19 @@ def _file_format(args, path, config, features, keep=()):
     Categorical columns, and columns that are only copied to the output, are read as text, whatever
     their values look like in some part of the file.
     """
+    from sparse_keras.data.tabular.reading import suffix_of
     from sparse_keras.data.tabular.table_files import is_csv
 
     if not is_csv(path):
         refuse_file_format(args, f"{path} is not a CSV file")
-    own = None if Path(path).suffix.lower() == ".tsv" else getattr(config.data, "separator", None)
+    own = None if suffix_of(path) == ".tsv" else getattr(config.data, "separator", None)
     numeric = {column.name for column in features.numeric}
     text = {column.name for column in features.categorical} | (set(keep) - numeric)
     if features.sparse is not None:
         text |= set(features.sparse.columns)
     return {
-        "separator": args.separator or own,
-        "decimal": args.decimal or getattr(config.data, "decimal", "."),
+        "separator": own if args.separator is None else args.separator,
+        "decimal": getattr(config.data, "decimal", ".") if args.decimal is None else args.decimal,
         "text": tuple(text),
     }
 
@@ -120,7 +123,7 @@ def batches_of_file(
         `ArrayBatches`.
     """
     from sparse_keras.data.tabular.csr.files import with_target_of
-    from sparse_keras.data.tabular.table_files import read_table
+    from sparse_keras.data.tabular.table_files import open_table, read_rows
 
     features = model.preprocessor.features
     if _reads_matrices(features):
@@ -131,9 +134,22 @@ def batches_of_file(
                 "the run's own data."
             )
         rows = with_target_of(rows, features.target)
-    else:
-        rows = read_table(path, **_file_format(args, path, config, features))
-    return encoded_batches(rows, config, model)
+        return encoded_batches(rows, config, model)
+    file = open_table(path, **_file_format(args, path, config, features))
+    file.check_fits("Split the file.")
+    rows = read_rows(file)
+    with _about(file, rows, (*features.columns, *features.target.columns)):
+        return encoded_batches(rows, config, model)
+
+
+@contextlib.contextmanager
+def _about(file, rows, needed):
+    """Errors about rows of a file name it, and say what may be wrong if it lacks a column."""
+    try:
+        yield
+    except ValueError as error:
+        doubt = "" if all(name in rows for name in needed) else file.doubt(rows)
+        raise ValueError(f"{file.path}: {error}{doubt}") from error
 
 
 def encoded_batches(rows: Any, config: Config, model: PreprocessedModel) -> ArrayBatches:
@@ -152,7 +168,7 @@ def encoded_batches(rows: Any, config: Config, model: PreprocessedModel) -> Arra
 def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedModel) -> int:
     """Writes the predictions of a file, part by part. Returns the number of rows."""
     from sparse_keras.data.tabular.columns import as_frame, numeric_values
-    from sparse_keras.data.tabular.table_files import iter_table
+    from sparse_keras.data.tabular.table_files import iter_rows, open_table
     from sparse_keras.data.tabular.writing import TableWriter
 
     features = model.preprocessor.features
@@ -160,13 +176,16 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
         return _predict_matrix(args, config, model)
     options = _file_format(args, args.input, config, features, keep=args.keep)
     numbers = [column.name for column in features.numeric if column.name in args.keep]
+    file = open_table(args.input, **options)
+    needed = (*features.columns, *args.keep)
     rows = 0
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
-        for chunk in iter_table(args.input, **options):
-            copied = as_frame(chunk, args.keep)
-            # The type of a column must not depend on the part of the file.
-            copied = copied.assign(**{name: numeric_values(copied[name]) for name in numbers})
-            predictions = model.predict_frame(chunk, verbose=0)
+        for chunk in iter_rows(file):
+            with _about(file, chunk, needed):
+                copied = as_frame(chunk, args.keep)
+                # The type of a column must not depend on the part of the file.
+                copied = copied.assign(**{name: numeric_values(copied[name]) for name in numbers})
+                predictions = model.predict_frame(chunk, verbose=0)
             clashes = [name for name in predictions if name in copied]
             if clashes:
                 raise ValueError(

@@ -97,10 +97,8 @@ def test_predictions_do_not_depend_on_the_parts_a_file_is_read_in(run, here, mon
 
     assert main(["predict", run, "new.csv"]) == 0
     whole = capsys.readouterr().out
-    original = table_files.iter_table
-    monkeypatch.setattr(
-        table_files, "iter_table", lambda path, **options: original(path, chunk_rows=1, **options)
-    )
+    original = table_files.iter_rows
+    monkeypatch.setattr(table_files, "iter_rows", lambda file: original(file, chunk_rows=1))
     assert main(["predict", run, "new.csv"]) == 0
     parts = capsys.readouterr().out
     numbers = [
@@ -162,13 +160,29 @@ def test_a_kept_number_has_one_type_in_all_parts(run, here, monkeypatch, capsys)
     frame = people(4, seed=5)
     frame["spent"] = [1.0, 2.0, 2.5, 3.0]
     frame.to_csv(here / "parts.csv", index=False, sep=";")
-    original = table_files.iter_table
-    monkeypatch.setattr(
-        table_files, "iter_table", lambda path, **options: original(path, chunk_rows=2, **options)
-    )
+    original = table_files.iter_rows
+    monkeypatch.setattr(table_files, "iter_rows", lambda file: original(file, chunk_rows=2))
     arguments = ["parts.csv", "--keep", "spent", "--output", "parts.parquet"]
     assert main(["predict", run, *arguments]) == 0
     assert read_table(here / "parts.parquet")["spent"].tolist() == [1.0, 2.0, 2.5, 3.0]
     (here / "bad.csv").write_text((here / "parts.csv").read_text().replace("3.0", "many"))
     assert main(["predict", run, "bad.csv"]) == 2
     assert "'many' in row 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict"], ["evaluate", "--data"], ["predict", "--keep", "age", "--"]],
+    ids=["predict", "evaluate", "keep"],
+)
+def test_a_wrong_separator_is_suspected(run, here, capsys, arguments):
+    people(5, seed=2).to_csv(here / "commas.csv", index=False)
+    verb, *others = arguments
+    assert main([verb, run, *others, "commas.csv"]) == 2
+    told = capsys.readouterr().err
+    assert "commas.csv: " in told and "The file has one column" in told
+    assert "Is the separator ';' right? Did you mean ','?" in told
+    assert main([verb, run, "--separator", ",", *others, "commas.csv"]) == 0
+    for separator in ("é", "", ";;"):
+        assert main([verb, run, "--separator", separator, *others, "commas.csv"]) == 2
+        assert "one ASCII character such as ',', ';' or a tab" in capsys.readouterr().err

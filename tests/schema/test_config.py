@@ -130,6 +130,20 @@ def test_rules_between_sections(overrides, path, message):
     assert message in caught.value.problems[0].message
 
 
+@pytest.mark.parametrize(
+    "key, value", [("separator", "é"), ("separator", "'\"'"), ("decimal", "٫"), ("decimal", "','")]
+)
+def test_characters_that_a_csv_file_cannot_have(tmp_path, key, value):
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "version: 1\nextends: tabular/sparse_mlp\n"
+        f"data: {{type: csv, path: own.csv, target: y, {key}: {value}}}\n"
+    )
+    with pytest.raises(ConfigError, match=rf"own.yaml:3:.*data.{key}") as caught:
+        load_config(path)
+    assert [problem.path for problem in caught.value.problems] == [f"data.{key}"]
+
+
 def test_a_config_that_breaks_rules_of_two_sections_names_both():
     overrides = ["data.validation_fraction=0", "data.bins=none"]
     overrides += ["training.early_stopping={}", "model.numeric_embedding={type: piecewise_linear}"]

@@ -1,7 +1,10 @@
 """Which characters a CSV file has between its cells and in its numbers."""
 
 import csv
+import io
 import re
+
+from sparse_keras.data.tabular.reading import damage_told, open_bytes
 
 SEPARATORS = (",", ";", "\t", "|")
 _ROWS = 200
@@ -21,8 +24,9 @@ def sniff_csv(path):
     Returns:
         `(separator, decimal)`: `(",", ".")` for a file that tells neither.
     """
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        head = [line for _, line in zip(range(_ROWS), file, strict=False)]
+    with damage_told(path, "is damaged"), open_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+        head = [line for _, line in zip(range(_ROWS), text, strict=False)]
     tables = {separator: _cells(head, separator) for separator in SEPARATORS}
     separator = max(tables, key=lambda separator: _agreement(tables[separator]))
     if separator == ",":

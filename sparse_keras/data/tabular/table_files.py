@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.suggest import listing
+from sparse_keras._internal.memory import free_memory
+from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
+from sparse_keras.data.tabular.reading import compression, suffix_of
+from sparse_keras.data.tabular.unreadable import advice_for
 
 CHUNK_ROWS = 50_000
 _FORMATS = {
@@ -24,18 +26,20 @@ _FORMATS = {
     ".pq": ParquetFile,
     ".npz": NPZFile,
 }
+_TEXT = (CSVFile, JSONLinesFile)
 
 
 def is_csv(path: str | Path) -> bool:
     """Whether a file is read as CSV, and so has a separator and a decimal point."""
-    return _FORMATS.get(Path(path).suffix.lower()) is CSVFile
+    return _FORMATS.get(suffix_of(path)) is CSVFile
 
 
 def open_table(path, separator=None, decimal=".", text=()):
     """Returns the `TableFile` for a path; its suffix says which format.
 
     Args:
-        path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz.
+        path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz. Text may
+            be compressed, as in .csv.gz, .csv.bz2 or .csv.xz.
         separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
         decimal: CSV only: the decimal point.
         text: CSV only: columns to read as text, whatever they hold.
@@ -43,14 +47,17 @@ def open_table(path, separator=None, decimal=".", text=()):
     Raises:
         ValueError: If the file does not exist, or its format is unknown.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
+    suffix = suffix_of(path)
+    if suffix not in _FORMATS or (compression(path) and _FORMATS[suffix] not in _TEXT):
         raise ValueError(
             f"{path}: expected a table that ends in one of {listing(_FORMATS, limit=99)}."
+            f"{advice_for(path)}"
         )
     if not is_csv(path):
         return _FORMATS[suffix](path)
-    return CSVFile(path, separator or ("\t" if suffix == ".tsv" else ","), decimal, text)
+    if separator is None:
+        separator = "\t" if suffix == ".tsv" else ","
+    return CSVFile(path, separator, decimal, text)
 
 
 def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
@@ -61,9 +68,12 @@ def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
         **options: Of `open_table`.
 
     Raises:
-        ValueError: If the file is empty, has no rows, or cannot be read as a table.
+        ValueError: If the file is empty, has no rows, is clearly too large for the memory, or
+            cannot be read as a table.
     """
-    return read_rows(open_table(path, **options))
+    file = open_table(path, **options)
+    file.check_fits("Read it in parts with sparse_keras.data.iter_table, or split the file.")
+    return read_rows(file)
 
 
 def iter_table(
@@ -82,7 +92,11 @@ def iter_table(
     Raises:
         ValueError: As `read_table`.
     """
-    file = open_table(path, **options)
+    yield from iter_rows(open_table(path, **options), chunk_rows)
+
+
+def iter_rows(file, chunk_rows=CHUNK_ROWS):
+    """Yields the rows of a `TableFile` as DataFrames, in order."""
     rows = 0
     for chunk in file.chunks(chunk_rows):
         rows += len(chunk)
@@ -150,26 +164,27 @@ def refuse_beyond_memory(file):
     Raises:
         ValueError: If it does not fit.
     """
-    if not fits_memory(file):
-        raise ValueError(
-            f"{file.path} holds {file.nbytes() / 1e9:.1f} GB, too much for the "
-            f"{free_memory() / 1e9:.1f} GB of memory that are free. Set data.max_rows, such as "
-            "1000000, to use a random sample of its rows."
-        )
+    file.check_fits("Set data.max_rows, such as 1000000, to use a random sample of its rows.")
 
 
-def free_memory():
-    """Bytes of memory that a process may still take, or None where that is unknown."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            amounts = dict(line.split(":") for line in lines)
-        return int(amounts["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        pass
-    try:  # macOS reports only the total.
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+def refuse_absent(file, frame, names, what):
+    """Refuses a table that lacks a column, with what may be wrong with the reading of its file.
+
+    Args:
+        file: The `TableFile`.
+        frame: Rows of it.
+        names: The columns that must be there.
+        what: What these are, such as "a target column".
+
+    Raises:
+        ValueError: If one is not there.
+    """
+    for name in names:
+        if name not in frame:
+            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
+            raise ValueError(
+                f"expected {what} {name!r}.{hint} Columns of the file: {listing(frame.columns)}."
+            )
 
 
 def _refuse_no_rows(file, rows):

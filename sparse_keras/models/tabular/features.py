@@ -7,6 +7,7 @@ sparse [B, d] -> projection ------+
 
 import keras
 
+from sparse_keras._internal.memory import check_memory
 from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.layers import (
     FeatureGate,
@@ -136,6 +137,13 @@ def sparse_input(width):
 
 def _projected(x, units=128, activation="relu", dropout=0.0, layer_norm=False):
     """Sparse `[B, d]` to dense `[B, units]`."""
+    width = x.shape[-1]
+    check_memory(
+        f"sparse_projection: {units:,} units for {width:,} sparse columns take",
+        4 * width * units,
+        "Decrease sparse_projection.units, or the number of columns (of a svmlight file, "
+        "data.num_columns).",
+    )
     x = SparseProjection(units, activation=activation, name="sparse_projection")(x)
     if layer_norm:
         x = keras.layers.LayerNormalization(name="sparse_projection_norm")(x)

@@ -69,11 +69,27 @@ def test_missing_cells(read):
             r"'city' must hold numbers. Received: 'city0' in row 1",
         ),
         (GOOD + "70,city1,1.5\n", {"task": "regression"}, r"must hold numbers for task"),
-        (GOOD + "1,2,3,4,5\n", {}, r"churn.csv cannot be read as a table: .*line 42"),
-        ("age,city,churned\n1,a,no,x\n2,b,yes,y\n", {}, r"more cells than the header has columns"),
+        (GOOD + "1,2,3,4,5\n", {}, r"churn.csv, line 42: expected 3 cells, as in .* Received: 5\."),
+        (GOOD + '"1\n2",2,3\n4,5,6,7\n', {}, r"line 44: expected 3 cells, as in .* Received: 4\."),
+        (
+            "age,city,churned\n1,a,no,x\n2,b,yes,y\n",
+            {},
+            r"line 2: expected 3 cells.* Received: 4\.",
+        ),
+        (
+            GOOD + '70,"city1,no\n',
+            {},
+            r"churn.csv, line 42: a quote opens here, and none closes it",
+        ),
+        (GOOD, {"separator": "é"}, r"one ASCII character .* Received: 'é'. .*Did you mean ','\?"),
+        (GOOD, {"separator": '"'}, r"one ASCII character .* Received: '\"'"),
+        (GOOD, {"separator": ""}, r"one ASCII character .* Received: ''"),
+        (GOOD, {"decimal": "٫"}, r"decimal point is one ASCII character .* Received: '٫'"),
+        (GOOD, {"decimal": ","}, r"decimal point ',' is also the separator"),
         (GOOD.replace("city,", "age,"), {}, r"names must be distinct. Received twice: 'age'"),
         (GOOD.replace("age,", ",", 1), {}, r"column 1 has no name.*index=False"),
-        (GOOD.encode("utf-16"), {}, r"cannot be read as a table"),
+        (GOOD.encode("utf-16"), {}, r"churn.csv, line 1 is not UTF-8 text .*iconv -f UTF-16"),
+        ((GOOD + "70,Köln,no\n").encode("latin-1"), {}, r"churn.csv, line 42 is not UTF-8 .*xf6"),
         (GOOD + "70,city1,\n71,city1,?\n", {}, r"'churned' is missing in 2 of 42 rows, .* row 41"),
         (GOOD.replace("yes", "no"), {}, r"at least two values. Received 1 distinct value: 'no'"),
         (GOOD, {"task": "regression"}, r"must hold numbers for task 'regression'"),
@@ -209,3 +225,14 @@ def test_a_message_about_a_sampled_row_counts_the_rows_of_the_file(read):
     text = GOOD + "inf,city0,no\n" * 100
     with pytest.raises(ValueError, match=r"inf in row (4[1-9]|[5-9]\d|1\d\d) "):
         read(text, max_rows=60)
+
+
+def test_rows_of_a_sample_are_read_as_the_file_is(read):
+    """A sample goes through text once more, which has cells with line breaks and outer blanks."""
+    cells = ['"a\rb"', '"a\nb"', '" a"', '"a\r\nb"', '"a;""b"'] * 8
+    rows = [f"{cell},{row}," for cell, row in zip(cells, ROWS.split(), strict=True)]
+    text = "\n".join(["note,age,city,churned", *rows])
+    whole = read(text)
+    assert set(whole.train["note"]) == {"a\rb", "a\nb", " a", "a\r\nb", 'a;"b'}
+    pd.testing.assert_frame_equal(read(text, max_rows=40).train, whole.train)
+    assert len(read(text, max_rows=16).train) == 12

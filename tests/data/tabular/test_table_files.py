@@ -1,13 +1,19 @@
 """Whole files, chunks and samples, of every format."""
 
+import bz2
+import gzip
 import json
+import lzma
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sparse_keras._internal import memory
 from sparse_keras.data.tabular import table_files
+from sparse_keras.data.tabular.sniffing import sniff_csv
 from sparse_keras.data.tabular.table_files import iter_table, open_table, read_table, sample_rows
 
 FRAME = pd.DataFrame(
@@ -105,11 +111,76 @@ def test_chunks_of_csv_with_options(tmp_path):
 
 def test_memory(tmp_path, monkeypatch):
     path = write(tmp_path / "x.parquet")
-    assert table_files.free_memory() > 10**7
+    assert memory.free_memory() > 10**7
     table_files.refuse_beyond_memory(open_table(path))
-    monkeypatch.setattr(table_files, "free_memory", lambda: 100)
-    with pytest.raises(ValueError, match=r"x.parquet holds 0.0 GB, too much .*Set data.max_rows"):
+    monkeypatch.setattr(memory, "free_memory", lambda: 100)
+    with pytest.raises(ValueError, match=r"x.parquet holds 0.0 GB of data.*Set data.max_rows"):
         table_files.refuse_beyond_memory(open_table(path))
+    with pytest.raises(ValueError, match=r"x.parquet holds 0.0 GB of data.*iter_table"):
+        read_table(path)
+    npz = write(tmp_path / "x.npz")
+    for read in (read_table, lambda path: list(iter_table(path))):
+        with pytest.raises(ValueError, match=r"x.npz holds .* cannot be read in parts.*Parquet"):
+            read(npz)
+
+
+def test_the_size_of_a_file_is_that_of_its_content(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    rows = 1_000_000
+    with gzip.open(tmp_path / "x.csv.gz", "wb") as file:
+        file.write(b"x\n" + b"0\n" * rows)
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(rows))
+    pa.parquet.write_table(pa.table({"x": np.zeros(rows)}), tmp_path / "x.parquet")
+    sizes = {"x.csv.gz": 2 * rows + 2, "x.npz": 8 * rows + 500, "x.parquet": 8 * rows}
+    for name, size in sizes.items():
+        assert (tmp_path / name).stat().st_size < 100_000
+        assert open_table(tmp_path / name).nbytes() == size
+
+
+@pytest.mark.parametrize(
+    "suffix, opener", [(".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)]
+)
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_text_may_be_compressed(tmp_path, name, suffix, opener):
+    plain = write(tmp_path / name)
+    packed = tmp_path / f"{name}{suffix}"
+    with opener(packed, "wb") as file:
+        file.write(plain.read_bytes())
+    same(read_table(packed), read_table(plain))
+    same(pd.concat(iter_table(packed, chunk_rows=2, text=["city"])), FRAME)
+    if name == "x.csv":
+        assert sniff_csv(packed) == (",", ".")
+    packed.write_bytes(packed.read_bytes()[:-30])
+    for read in (read_table, lambda path: list(iter_table(path))):
+        with pytest.raises(ValueError, match=f"{name}{suffix} .*(damaged|cannot be read)"):
+            read(packed)
+
+
+@pytest.mark.parametrize(
+    "name, advice",
+    [
+        ("x.xlsx", r"Save it as CSV .*pandas.read_excel\('x.xlsx'\).to_csv\('x.csv'"),
+        ("x.json", r"object in each line, name it .jsonl.*read_json"),
+        ("x.csv.zip", r"Unpack it first: unzip x.csv.zip"),
+        ("x.csv.zst", r"Unpack it first: zstd -d x.csv.zst"),
+        ("x.parquet.gz", r"expected a table that ends in"),
+        ("x.feather", r"Convert it: pandas.read_feather"),
+        ("x.npy", r"numpy.savez"),
+        ("x", r"expected a table that ends in"),
+    ],
+)
+def test_what_to_do_with_other_formats(tmp_path, name, advice):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=advice):
+        read_table(tmp_path / name)
+
+
+def test_a_path_that_is_no_file(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(ValueError, match=r"x.csv is a folder"):
+        read_table(tmp_path / "x.csv")
+    with pytest.raises(ValueError, match=r"does not exist"):
+        read_table(tmp_path / f"{'x' * 5000}.csv")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +194,12 @@ def test_memory(tmp_path, monkeypatch):
         ("x.jsonl", b"[1, 2]\n", r"line 1: expected an object such as .* Received: \[1, 2\]"),
         ("x.jsonl", b'{"a": [1]}\n', r"expected a number, .* for 'a'. Received: \[1\]"),
         ("x.jsonl", b'{"a": 1, "a ": 2}\n', r"must be distinct. Received twice: 'a'"),
+        ("x.jsonl", b'{"a": 1, "a": 2}\n', r"x.jsonl, line 1 is not JSON: 'a' stands twice"),
+        ("x.jsonl", b'{"a": 1}\n{"a": "\xff"}\n', r"x.jsonl, line 2 is not UTF-8 text .*xff"),
+        ("x.jsonl", b'{"a": ' + b"[" * 100_000, r"x.jsonl, line 1 is nested too deep"),
+        ("x.jsonl", b'["\\ud800"]\n', r"x.jsonl, line 1: expected an object"),
+        ("x.jsonl", b'{"a": "\\ud800"}\n', r"x.jsonl, line 1 holds what is no text: .*surrogates"),
+        ("x.jsonl", b'{"a": ' + b"9" * 5000 + b"}\n", r"x.jsonl, line 1 is not JSON: .*digits"),
         ("x.parquet", b"no parquet", r"x.parquet cannot be read as Parquet"),
         ("x.npz", b"no zip", r"x.npz cannot be read as an NPZ file"),
     ],
@@ -161,6 +238,15 @@ def test_npz_arrays(tmp_path):
         np.savez(path, **arrays)
         with pytest.raises(ValueError, match=message):
             read_table(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("readme.txt", "no array")
+    with pytest.raises(
+        ValueError, match=r"x.npz cannot be read: array 'readme.txt': .* not an arr"
+    ):
+        read_table(path)
+    np.savez(path, format=np.array("csr"), shape=np.array([1, 1]), data=np.ones(1))
+    with pytest.raises(ValueError, match=r"x.npz holds a sparse matrix .*data.type: sparse_npz"):
+        read_table(path)
     np.save(tmp_path / "y.npy", np.zeros(3))
     (tmp_path / "y.npy").rename(path)
     with pytest.raises(ValueError, match=r"one array without a name. .*numpy.savez"):
@@ -180,6 +266,9 @@ def test_parquet_types(tmp_path):
     pa.parquet.write_table(pa.table(cells), path)
     table = read_table(path)
     assert table["price"].dtype == "float64" and table["kind"].dtype == "category"
+    pa.parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), path)
+    with pytest.raises(ValueError, match=r"x.parquet: column names must be distinct.*twice: 'a'"):
+        read_table(path)
     pa.parquet.write_table(pa.table({"a": [[1], [2]]}), path)
     with pytest.raises(ValueError, match=r"column 'a' holds list<.*> in each cell"):
         read_table(path)

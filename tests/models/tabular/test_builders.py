@@ -219,3 +219,13 @@ def test_probabilities_are_float32(builder, policy):
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         sparse(**arguments)
+
+
+@pytest.mark.tensorflow
+def test_a_first_layer_beyond_memory_is_refused_before_it_is_made():
+    message = (
+        r"sparse_projection: 128 units for 2,147,483,647 sparse columns take 1,099.5 GB, too much "
+        r".*Decrease sparse_projection.units, .*data.num_columns"
+    )
+    with pytest.raises(ValueError, match=message):
+        dense_mlp(inputs=TableInputs(sparse_dim=2**31 - 1), task=Regression(), hidden_dim=4)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.reading import check_exists, check_fits, unpacked_size
 
 
 class TableFile:
@@ -23,13 +24,7 @@ class TableFile:
 
     def __init__(self, path):
         self.path = Path(path)
-        if not self.path.is_file():
-            folder = self.path.parent
-            siblings = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-            raise ValueError(
-                f"Data file {self.path} does not exist.{did_you_mean(self.path.name, siblings)}"
-                + ("" if siblings else f" Nor is there anything in its folder {folder}.")
-            )
+        check_exists(self.path)
 
     def read(self):
         """Returns the whole table as a DataFrame."""
@@ -49,7 +44,15 @@ class TableFile:
 
     def nbytes(self):
         """Size of the uncompressed content, in bytes."""
-        return self.path.stat().st_size
+        return unpacked_size(self.path)
+
+    def check_fits(self, advice):
+        """Raises a `ValueError` if the content clearly leaves no room for the table.
+
+        Args:
+            advice: What to do instead, a sentence.
+        """
+        check_fits(self.path, self.nbytes(), advice)
 
     def doubt(self, frame):
         """What may be wrong with the reading of `frame`, which lacks a column: a sentence or ""."""

@@ -5,23 +5,27 @@ are missing.
 """
 
 import contextlib
-import gzip
+import csv
 import io
 import warnings
-import zlib
 
 import pandas as pd
 
+from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
 from sparse_keras.data.tabular.columns import MISSING_STRINGS
 from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.reading import compression, damage_told, not_utf8, open_bytes
 from sparse_keras.data.tabular.sniffing import sniff_csv
+from sparse_keras.data.tabular.unreadable import advice_for
+
+_PANDAS_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", "": None}
 
 
 class CSVFile(TableFile):
     """A CSV file.
 
     Args:
-        path: The file.
+        path: The file, which may be compressed by gzip, bzip2 or xz (`.csv.gz`).
         separator: The character between cells.
         decimal: The decimal point of its numbers.
         text: Columns to keep as text whatever they hold, so that "007" stays "007".
@@ -32,11 +36,15 @@ class CSVFile(TableFile):
         self.separator = separator
         self.decimal = decimal
         self.text = tuple(text)
+        if wrong := why_no_separator(separator):
+            raise ValueError(f"{path}: {wrong}{self._separator_hint()}")
+        if wrong := why_no_decimal(decimal, separator):
+            raise ValueError(f"{path}: {wrong}")
 
     def read(self):
         header = self._header()
         with self._damage_told():
-            frame = self._parse(self.path, header)
+            frame = self._parse(self.path, header, compression=self._compression())
         return self._named(frame, header)
 
     def chunks(self, num_rows):
@@ -45,13 +53,15 @@ class CSVFile(TableFile):
 
     def raw_chunks(self, num_rows):
         """Chunks of text: the type of a column is that of all rows that are used."""
-        return self._chunks(num_rows, self._header(), {"dtype": str, "na_filter": False})
+        return self._chunks(num_rows, self._header(), {"dtype": str, "na_values": [""]})
 
     def typed(self, raw):
         header = pd.Series(raw.columns)
         # Through a file again, so that a sample is read exactly as a file of these rows would be.
-        content = io.StringIO(raw.to_csv(index=False, sep=self.separator))
-        frame = self._parse(content, header)
+        # Quotes, since line breaks and leading blanks in cells are part of them.
+        content = raw.to_csv(index=False, sep=self.separator, quoting=csv.QUOTE_ALL)
+        with self._damage_told():
+            frame = self._parse(io.StringIO(content), header)
         frame.index = raw.index
         return frame
 
@@ -72,7 +82,12 @@ class CSVFile(TableFile):
         start = 0
         with self._damage_told():
             reader = pd.read_csv(
-                self.path, index_col=False, chunksize=num_rows, **self._layout(), **types
+                self.path,
+                index_col=False,
+                chunksize=num_rows,
+                compression=self._compression(),
+                **self._layout(),
+                **types,
             )
         with reader:
             while True:
@@ -83,8 +98,13 @@ class CSVFile(TableFile):
                 yield self._named(chunk, header, start)
                 start += len(chunk)
 
-    def _parse(self, source, header):
-        return pd.read_csv(source, index_col=False, **self._layout(), **self._types(header))
+    def _parse(self, source, header, **options):
+        return pd.read_csv(
+            source, index_col=False, **self._layout(), **self._types(header), **options
+        )
+
+    def _compression(self):
+        return _PANDAS_COMPRESSION[compression(self.path)]
 
     def _layout(self):
         return {
@@ -105,7 +125,13 @@ class CSVFile(TableFile):
     def _header(self):
         with self._damage_told():
             header = pd.read_csv(
-                self.path, header=None, nrows=1, dtype=str, na_values="", **self._layout()
+                self.path,
+                header=None,
+                nrows=1,
+                dtype=str,
+                na_values="",
+                compression=self._compression(),
+                **self._layout(),
             ).iloc[0]
         if header.isna().any():
             raise ValueError(
@@ -129,19 +155,32 @@ class CSVFile(TableFile):
                 yield
         except pd.errors.EmptyDataError:
             raise ValueError(f"{self.path} is empty. Expected a header line and rows.") from None
-        except pd.errors.ParserWarning:
-            raise ValueError(
-                f"{self.path}: rows have more cells than the header has columns."
-                f"{self._separator_hint()}"
-            ) from None
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{self.path} cannot be read as a table: {error}. Save it as UTF-8."
-            ) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:  # .csv.gz and the like
-            raise ValueError(f"{self.path} is damaged: {error}") from error
-        except pd.errors.ParserError as error:
-            raise ValueError(
-                f"{self.path} cannot be read as a table: {str(error).strip()}."
-                f"{self._separator_hint()}"
-            ) from error
+        except UnicodeDecodeError:
+            raise ValueError(f"{not_utf8(self.path)}{advice_for(self.path)}") from None
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
+            raise ValueError(f"{self._ragged(error)}{self._separator_hint()}") from error
+        except Exception as error:
+            with damage_told(self.path, "cannot be read as a table"):
+                raise error
+
+    def _ragged(self, error):
+        """Which line does not fit the header; in the words of pandas, if none is found."""
+        first, start, width = 1, 1, None
+        with damage_told(self.path, "is damaged"), open_bytes(self.path) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+            rows = csv.reader(text, delimiter=self.separator, skipinitialspace=True)
+            with contextlib.suppress(csv.Error):  # Such as cells that are too long for it.
+                for row in rows:
+                    width = width or len(row)
+                    while len(row) > width and not row[-1].strip():
+                        row.pop()  # pandas accepts separators at the end of each line.
+                    if len(row) > width:
+                        return (
+                            f"{self.path}, line {start}: expected {width} cells, as in the header. "
+                            f"Received: {len(row)}."
+                        )
+                    first, start = start, rows.line_num + 1
+        words = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        if words.startswith("EOF inside string"):
+            return f"{self.path}, line {first}: a quote opens here, and none closes it."
+        return f"{self.path} cannot be read as a table: {words}."

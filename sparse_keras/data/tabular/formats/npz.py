@@ -3,35 +3,36 @@
 An array of rank 1 is a column. One of rank 2, `[N, D]`, named x is the columns x_0 to x_(D-1).
 """
 
-import zipfile
-import zlib
-
 import numpy as np
 import pandas as pd
 
 from sparse_keras.data.tabular.formats.base import TableFile, without_missing_strings
+from sparse_keras.data.tabular.npz_headers import npz_headers
+from sparse_keras.data.tabular.reading import check_fits, damage_told
+
+_COLUMN = 500  # Bytes that a column takes in memory, beside its values.
 
 
 class NPZFile(TableFile):
     """An NPZ file. Its arrays cannot be read in part: chunks need as much memory as the table."""
 
     def read(self):
+        headers = self._checked_headers()
         columns = {}
-        lengths = {}
-        for name, array in self._arrays():
-            lengths[name] = len(array)
-            if array.ndim == 1:
-                parts = {name: array}
-            else:
-                parts = {f"{name}_{column}": part for column, part in enumerate(array.T)}
-            for doubled in columns.keys() & parts.keys():
-                raise ValueError(
-                    f"{self.path}: column names must be distinct. {doubled!r} is an array and a "
-                    "column of an array of rank 2."
-                )
-            columns |= parts
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"{self.path}: arrays must be equally long. Received: {lengths}.")
+        with damage_told(self.path, "cannot be read as an NPZ file"):
+            arrays = np.load(self.path, allow_pickle=False)
+        with arrays:
+            for name in headers:
+                with damage_told(self.path, f"cannot be read: array {name!r}"):
+                    array = _native(arrays[name])
+                    # Raises for what NumPy can hold and a table cannot, such as broken text.
+                    parts = dict(pd.DataFrame(array, columns=_names(name, headers[name])))
+                for doubled in columns.keys() & parts.keys():
+                    raise ValueError(
+                        f"{self.path}: column names must be distinct. {doubled!r} is an array and "
+                        "a column of an array of rank 2."
+                    )
+                columns |= parts
         return self.named(without_missing_strings(pd.DataFrame(columns)))
 
     def raw_chunks(self, num_rows):
@@ -40,33 +41,55 @@ class NPZFile(TableFile):
             yield frame[start : start + num_rows]
 
     def nbytes(self):
-        with self._opened() as arrays:
-            return sum(member.file_size for member in arrays.zip.infolist())
+        return _nbytes(self._headers())
 
-    def _opened(self):
-        try:
-            arrays = np.load(self.path, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{self.path} cannot be read as an NPZ file: {error}") from error
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
+    def check_fits(self, advice):
+        self._checked_headers()  # What helps other files does not help this one.
+
+    def _checked_headers(self):
+        headers = self._headers()
+        check_fits(
+            self.path,
+            _nbytes(headers),
+            "An NPZ file cannot be read in parts. Write the arrays as a table in Parquet, of which "
+            "data.max_rows uses a random sample.",
+        )
+        return headers
+
+    def _headers(self):
+        headers = npz_headers(self.path)
+        if {"format", "shape", "data"} <= headers.keys():
             raise ValueError(
-                f"{self.path} holds one array without a name. Write named ones with "
-                "numpy.savez(path, x=..., y=...)."
+                f"{self.path} holds a sparse matrix of scipy.sparse.save_npz. Read it with "
+                "data.type: sparse_npz."
             )
-        return arrays
+        for name, header in headers.items():
+            if len(header.shape) not in (1, 2) or header.dtype.kind not in "biufUSMm":
+                raise ValueError(
+                    f"{self.path}: array {name!r} must hold numbers, text, booleans or dates, "
+                    f"in rank 1 or 2. Received: {header.dtype} of shape {list(header.shape)}."
+                )
+        lengths = {name: header.shape[0] for name, header in headers.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{self.path}: arrays must be equally long. Received: {lengths}.")
+        return headers
 
-    def _arrays(self):
-        with self._opened() as arrays:
-            for name in arrays.files:
-                try:
-                    array = arrays[name]
-                except (ValueError, zipfile.BadZipFile, zlib.error) as error:
-                    raise ValueError(f"{self.path}: array {name!r}: {error}") from error
-                if array.ndim not in (1, 2) or array.dtype.kind not in "biufUSMm":
-                    raise ValueError(
-                        f"{self.path}: array {name!r} must hold numbers, text, booleans or dates, "
-                        f"in rank 1 or 2. Received: {array.dtype} of shape {list(array.shape)}."
-                    )
-                if array.dtype.kind == "S":
-                    array = np.char.decode(array, "utf-8", "replace")
-                yield name, array.astype(array.dtype.newbyteorder("="), copy=False)
+
+def _nbytes(headers):
+    columns = sum(header.shape[1] if len(header.shape) == 2 else 1 for header in headers.values())
+    return _COLUMN * columns + sum(header.nbytes for header in headers.values())
+
+
+def _names(name, header):
+    if len(header.shape) == 1:
+        return [name]
+    return [f"{name}_{column}" for column in range(header.shape[1])]
+
+
+def _native(array):
+    """The array in a type that pandas has."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype("float64")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

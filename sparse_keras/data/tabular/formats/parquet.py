@@ -3,6 +3,7 @@
 import contextlib
 
 from sparse_keras.data.tabular.formats.base import TableFile, without_missing_strings
+from sparse_keras.data.tabular.reading import damage_told
 
 # How pandas stores the labels of rows that have no name: no data.
 _PANDAS_INDEX = "__index_level_"
@@ -35,39 +36,67 @@ class ParquetFile(TableFile):
 
     def read(self):
         with self._opened() as file:
-            return self._frame(file.read(), 0)
+            with self._damage_told():
+                table = file.read()
+            return self._frame(table, 0)
 
     def raw_chunks(self, num_rows):
         start = 0
         with self._opened() as file:
-            for batch in file.iter_batches(batch_size=num_rows):
+            with self._damage_told():
+                batches = file.iter_batches(batch_size=num_rows)
+            while True:
+                with self._damage_told():
+                    batch = next(batches, None)
+                if batch is None:
+                    return
                 yield self._frame(self._arrow.Table.from_batches([batch]), start)
                 start += len(batch)
 
     def nbytes(self):
-        with self._opened() as file:
-            groups = range(file.metadata.num_row_groups)
-            return sum(file.metadata.row_group(group).total_byte_size for group in groups)
+        """A column of few distinct values takes almost nothing in the file, and not in memory."""
+        with self._opened() as file, self._damage_told():
+            metadata, schema = file.metadata, file.schema_arrow
+            groups = range(metadata.num_row_groups)
+            packed = sum(metadata.row_group(group).total_byte_size for group in groups)
+            return max(packed, metadata.num_rows * sum(_width(field.type) for field in schema))
 
     @contextlib.contextmanager
     def _opened(self):
-        try:
-            with self._arrow.parquet.ParquetFile(self.path) as file:
-                yield file
-        except self._arrow.ArrowException as error:
-            raise ValueError(f"{self.path} cannot be read as Parquet: {error}") from error
+        with self._damage_told():
+            file = self._arrow.parquet.ParquetFile(self.path)
+        with file:
+            yield file
+
+    def _damage_told(self):
+        return damage_told(self.path, "cannot be read as Parquet")
 
     def _frame(self, table, start):
         types = self._arrow.types
         for position, field in enumerate(table.schema):
             if types.is_decimal(field.type):
-                column = table.column(position).cast(self._arrow.float64())
-                table = table.set_column(position, field.name, column)
+                with self._damage_told():
+                    column = table.column(position).cast(self._arrow.float64())
+                    table = table.set_column(position, field.name, column)
             elif types.is_nested(field.type):
                 raise ValueError(
                     f"{self.path}: column {field.name!r} holds {field.type} in each cell. Expected "
                     "numbers, text, booleans or dates."
                 )
-        data = [name for name in table.column_names if not name.startswith(_PANDAS_INDEX)]
-        frame = table.select(data).to_pandas(ignore_metadata=True)
-        return self.named(without_missing_strings(frame), start)
+        # By position, since names may be doubled, which `named` refuses.
+        data = [
+            position
+            for position, name in enumerate(table.column_names)
+            if not name.startswith(_PANDAS_INDEX)
+        ]
+        with self._damage_told():
+            frame = table.select(data).to_pandas(ignore_metadata=True)
+        return without_missing_strings(self.named(frame, start))
+
+
+def _width(type):
+    """The least bytes that a cell takes in memory: those of a pointer for text."""
+    try:
+        return max(1, type.bit_width // 8)
+    except ValueError:
+        return 8

@@ -22,7 +22,12 @@ from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.splits import hold_out
-from sparse_keras.data.tabular.table_files import read_rows, refuse_beyond_memory, sample_rows
+from sparse_keras.data.tabular.table_files import (
+    read_rows,
+    refuse_absent,
+    refuse_beyond_memory,
+    sample_rows,
+)
 from sparse_keras.data.tabular.targets import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
 
@@ -51,7 +56,7 @@ def read_file(file, options):
         frame = _with_kinds(frame, options.columns)
         target = _target(frame, options, labels)
         if options.weight is not None:
-            _refuse_absent(file, frame, [options.weight], "a column of weights")
+            refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
         _refuse_misread(frame, [*target.columns, options.weight])
         train, test = hold_out(
@@ -69,17 +74,8 @@ def _labels(file, frame, target):
         if labels := tuple(name for name in array if name in frame):
             return labels
     labels = (target,) if isinstance(target, str) else tuple(target)
-    _refuse_absent(file, frame, labels, "a target column")
+    refuse_absent(file, frame, labels, "a target column")
     return labels
-
-
-def _refuse_absent(file, frame, names, what):
-    for name in names:
-        if name not in frame:
-            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
-            raise ValueError(
-                f"expected {what} {name!r}.{hint} Columns of the file: {listing(frame.columns)}."
-            )
 
 
 def _target(frame, options, labels):

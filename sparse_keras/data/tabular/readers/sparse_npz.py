@@ -1,10 +1,9 @@
 """The user's own matrix of SciPy's, and the table beside it that has the target."""
 
-from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.csr.files import read_npz
 from sparse_keras.data.tabular.readers.svmlight import split_table
-from sparse_keras.data.tabular.table_files import read_table
+from sparse_keras.data.tabular.table_files import open_table, read_rows, refuse_absent
 from sparse_keras.data.tabular.targets import infer_target
 
 
@@ -15,13 +14,13 @@ def read(options):
         options: Anything with `path`, `targets`, `target`, `task`, `test_fraction` and
             `split_seed`.
     """
-    frame = read_table(options.targets)
-    if options.target not in frame:
-        raise ValueError(
-            f"{options.targets}: expected a target column {options.target!r}."
-            f"{did_you_mean(options.target, frame.columns)} Columns of the file: "
-            f"{listing(frame.columns)}."
-        )
+    file = open_table(options.targets)
+    file.check_fits("Use fewer rows.")
+    frame = read_rows(file)
+    try:
+        refuse_absent(file, frame, [options.target], "a target column")
+    except ValueError as error:
+        raise ValueError(f"{options.targets}: {error}") from error
     matrix = read_npz(options.path)
     try:
         table = SparseTable(matrix, frame[[options.target]])

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
 from sparse_keras.schema.sections.tabular.table import TestSplit
 
@@ -92,8 +93,10 @@ class CSV(FileSection):
 
     def rules(self) -> BrokenRules:
         yield from super().rules()
-        if self.separator == self.decimal:
-            yield "decimal", f"{self.decimal!r} is also the separator"
+        if wrong := why_no_separator(self.separator):
+            yield "separator", wrong
+        if wrong := why_no_decimal(self.decimal, self.separator):
+            yield "decimal", wrong
 
 
 class Parquet(FileSection):

@@ -159,3 +159,53 @@ def test_batches_are_sparse_tensors_of_the_same_rows():
 def test_batches_without_targets():
     batches = ArrayBatches({"sparse": random_matrix_csr()}, None, batch_size=5)
     assert len(batches) == 3 and len(batches[2]) == 1 and batches[2][0].shape == (2, 7)
+
+
+def broken(form, **arrays):
+    """A matrix, valid when made, of which arrays were replaced."""
+    matrix = getattr(scipy.sparse, f"{form}_matrix")(random_matrix())
+    for name, array in arrays.items():
+        setattr(matrix, name, array)
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("csr", {"indices": np.full(25, 10**6)}), "an index is 1,000,000, beyond 7 places"),
+        (("csr", {"indices": np.full(25, -1)}), "an index is -1, beyond 7 places"),
+        (("csc", {"indices": np.full(25, 10**6)}), "an index is 1,000,000, beyond 12 places"),
+        (("bsr", {"indices": np.full(84, 10**6)}), "an index is 1,000,000, beyond"),
+        (("csr", {"indptr": np.r_[[0], [10**6] * 11, [5]]}), "start with 0 and never decrease"),
+        (("csr", {"indptr": np.r_[[0], [10**6] * 11, [0]]}), "start with 0 and never decrease"),
+        (("csr", {"indptr": np.r_[[0] * 12, [10**6]]}), "counts 1,000,000 entries, of which"),
+        (("csr", {"indptr": np.r_[[0] * 12, [-5]]}), "start with 0 and never decrease"),
+        (("csr", {"indptr": np.zeros(4, int)}), "indptr has 4 entries instead of 13"),
+        (("csr", {"data": np.ones((25, 1))}), r"data of shape \(25, 1\)"),
+        (("csr", {"indices": np.zeros(25)}), "arrays of integers"),
+        (("coo", {"row": np.full(25, 12)}), "a row is 12, beyond 12 places"),
+        (("coo", {"col": np.full(25, -1)}), "a column is -1, beyond 7 places"),
+        (("coo", {"data": np.ones(3)}), "25 rows and 25 columns for 3 entries"),
+        (("dia", {"offsets": np.full(11, 2**40)}), "an offset is 1,099,511,627,776"),
+        (("dia", {"offsets": np.zeros(3, int)}), "3 offsets for diagonals"),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_told(given, message):
+    """SciPy's conversions would read and write beyond the arrays."""
+    form, arrays = given
+    with pytest.raises(ValueError, match=f"format '{form}'.* is damaged: .*{message}"):
+        as_csr(broken(form, **arrays))
+
+
+def test_a_wrong_list_of_lil_is_told():
+    matrix = scipy.sparse.lil_matrix(random_matrix())
+    matrix.rows[0] = [10**6]
+    matrix.data[0] = [1.0]
+    with pytest.raises(ValueError, match="is damaged: an index is 1,000,000"):
+        as_csr(matrix)
+
+
+def test_more_rows_than_memory_are_told():
+    ones = np.ones(1)
+    with pytest.raises(ValueError, match="10,000,000,000,000 rows takes at least 40,000.0 GB"):
+        as_csr(scipy.sparse.coo_matrix((ones, ([0], [0])), shape=(10**13, 1)))
