@@ -82,6 +82,19 @@ def run(args: argparse.Namespace) -> int:
         file.write(text)
 
     print(f"{args.data}: {rows:,} rows; target {_described(description.target)}")
+    print(f"  {description.target.name}: {description.target.task}, since {description.why}")
+    if description.without_target:
+        print(
+            f"  {description.target.name}: missing in {description.without_target:,} rows, which "
+            "are left out (data.missing_target)"
+        )
+    if description.ignore_case:
+        print(
+            f"  {description.target.name}: classes that differ in case only are one class "
+            "(data.ignore_case)"
+        )
+    for name, note in description.notes.items():
+        print(f"  {name}: {note}")
     for name, reason in description.ignore.items():
         print(f"  {name}: ignored, holds {reason}")
     print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
@@ -149,8 +162,20 @@ def _text(data, rows, description, output):
         "",
         "data:",
         *(f"  {key}: {_scalar(value)}" for key, value in data.items()),
-        f"  task: {description.target.task}  # binary, multiclass or regression",
+        f"  task: {description.target.task}  # {description.why}",
     ]
+    if description.without_target:
+        lines.append(
+            f"  missing_target: drop  # {description.without_target:,} rows have no target"
+        )
+    if description.ignore_case:
+        lines.append("  ignore_case: true  # classes that differ in case only are one class")
+    if description.missing:
+        words = ", ".join(
+            f"{_scalar(name)}: [{', '.join(map(_scalar, words))}]"
+            for name, words in description.missing.items()
+        )
+        lines.append(f"  missing: {{{words}}}  # words that mean a missing value")
     if description.ignore:
         ignored = ", ".join(f"{_scalar(name)}: ignore" for name in description.ignore)
         lines.append(f"  columns: {{{ignored}}}  # or numeric, or categorical")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sparse_keras.schema import Config
@@ -95,6 +96,7 @@ def _file_format(args, path, config, features, keep=()):
         "separator": own if args.separator is None else args.separator,
         "decimal": getattr(config.data, "decimal", ".") if args.decimal is None else args.decimal,
         "text": tuple(text),
+        "missing": getattr(config.data, "missing", None),
     }
 
 
@@ -139,7 +141,23 @@ def batches_of_file(
     file.check_fits("Split the file.")
     rows = read_rows(file)
     with _about(file, rows, (*features.columns, *features.target.columns)):
-        return encoded_batches(rows, config, model)
+        return encoded_batches(_with_target(rows, config, features.target), config, model)
+
+
+def _with_target(rows, config, target):
+    """The rows that have a target, if the config drops others; says how many those are."""
+    if target.task == "multitask":
+        return rows
+    missing = target.missing(rows, how="any")
+    if not missing.any():
+        return rows
+    if getattr(config.data, "missing_target", "error") == "error":
+        raise ValueError(
+            f"the target is missing in {int(missing.sum()):,} of {len(rows):,} rows. Remove these "
+            "rows, or train with data.missing_target: drop, which `evaluate` obeys."
+        )
+    print(f"{int(missing.sum()):,} rows without a target are left out", file=sys.stderr)
+    return rows[~missing]
 
 
 @contextlib.contextmanager

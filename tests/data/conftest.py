@@ -26,6 +26,7 @@ def make_config():
             "features": None,
         }
         file = {"columns": {}, "max_rows": None, "decimal": ".", "weight": None, "tasks": None}
+        file |= {"missing": None, "missing_target": "error", "ignore_case": None}
         options = SimpleNamespace(type=type, **(common | file | data))
         options.load = functools.partial(load_table, options)
         return SimpleNamespace(
@@ -52,6 +53,9 @@ def file_options():
             "decimal": ".",
             "test_fraction": 0.25,
             "split_seed": 0,
+            "missing": None,
+            "missing_target": "error",
+            "ignore_case": None,
         }
         return SimpleNamespace(**(options | changes))
 

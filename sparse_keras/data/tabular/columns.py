@@ -5,18 +5,23 @@ means the same in training and afterwards, whatever container or type it arrives
 """
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-
-# A cell holding one of these is missing, in files and in raw rows alike.
-MISSING_STRINGS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
+from sparse_keras.data.tabular.missing import (
+    ALWAYS_MISSING,
+    MISSING_STRINGS,
+    numbers_of,
+    words_of,
+)
 
 # Whole numbers as files hold them among other numbers: "1.0".
 _WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
+_BOOLS = {"true": 1.0, "false": 0.0}
 
 
 def as_frame(table, names):
@@ -83,42 +88,104 @@ def is_categorical(series):
     )
 
 
-def numeric_values(series):
+def numeric_values(series, missing=()):
     """Returns a column as float64 with NaN where missing.
 
-    Numbers written as text (`"39"`, as in a raw row read from a form) are read as numbers.
+    Numbers written as text (`"39"`, as in a raw row read from a form) are read as numbers, and true
+    and false as 1 and 0.
+
+    Args:
+        series: The column.
+        missing: Words and numbers that mean "missing" beside the usual words.
 
     Raises:
         ValueError: If a value is neither a number nor missing.
     """
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series):
-        return series.to_numpy(dtype="float64", na_value=np.nan)
-    values = np.empty(len(series), "float64")
-    for row, value in enumerate(series):
-        try:
-            values[row] = np.nan if is_missing(value) else float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(
-                f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
-                f"{row_number(series, row)}."
-            ) from None
+        values = series.to_numpy(dtype="float64", na_value=np.nan)
+    else:
+        values = _numbers_of_text(series, {*MISSING_STRINGS, *words_of(missing)})
+    if numbers := numbers_of(missing):
+        values = np.where(np.isin(values, numbers), np.nan, values)
     return values
+
+
+def _numbers_of_text(series, words):
+    if is_text(series):  # At once, unless a value needs a closer look.
+        text = series.astype("str").str.strip()
+        text = text.mask(text.isin(words))
+        numbers = pd.to_numeric(text, errors="coerce")
+        if (numbers.isna() == text.isna()).all():
+            return numbers.to_numpy(dtype="float64", na_value=np.nan)
+    return np.array([number_of(value, series, words) for value in series], "float64")
+
+
+def number_of(value, series, words=MISSING_STRINGS):
+    """Returns a raw value as a float, NaN where missing.
+
+    Args:
+        value: The value.
+        series: Its column, for an error.
+        words: The text that means "missing".
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if value in words:
+            return np.nan
+        value = _BOOLS.get(value.lower(), value)
+    elif _is_scalar(value) and pd.isna(value):
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        row = next(row for row, other in enumerate(series) if other is value or other == value)
+        raise ValueError(
+            f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
+            f"{row_number(series, row)}."
+        ) from None
+
+
+def is_text(series):
+    """Whether all values of a column that are there are strings."""
+    return pd.api.types.is_string_dtype(series.dtype) and (
+        series.dtype != object or pd.api.types.infer_dtype(series, skipna=True) == "string"
+    )
 
 
 def category_keys(series):
     """Returns a column as an object array of strings, None where missing.
 
     Two values are the same category when their keys are equal: text without surrounding
-    blanks; whole numbers as integers, so that 1, 1.0 and "1" agree (pandas turns a column of
-    integers into floats as soon as one is missing); true and false in any case.
+    blanks, in Unicode's composed form; whole numbers as integers, so that 1, 1.0 and "1" agree
+    (pandas turns a column of integers into floats as soon as one is missing); true and false in any
+    case.
     """
-    # Distinct values only, for speed. pandas holds 1, 1.0 and True to be equal, so columns that
-    # mix types go value by value: a row must not depend on the rows beside it.
-    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string":
-        return np.array([_key(value) for value in series] + [None], dtype=object)[:-1]
-    codes, distinct = pd.factorize(series)
-    keys = np.array([_key(value) for value in distinct] + [None], dtype=object)
-    return keys[codes]  # a missing value has code -1: the None at the end
+    return for_each_category(series, category_key, object)
+
+
+def for_each_category(series, function, dtype):
+    """Applies a function to each distinct value of a column, for speed, and None where missing.
+
+    pandas holds 1, 1.0 and True to be equal, so columns that mix types go value by value: a row
+    must not depend on the rows beside it.
+
+    Args:
+        series: The column.
+        function: Function of a raw value.
+        dtype: The type of what it returns.
+    """
+    if series.dtype == object and not is_text(series):
+        distinct, positions = {}, np.empty(len(series), "int64")
+        for row, value in enumerate(series):
+            key = (type(value), value) if isinstance(value, Hashable) else (None, str(value))
+            positions[row] = distinct.setdefault(key, len(distinct))
+        values = [value for _, value in distinct]
+    else:
+        positions, values = pd.factorize(series)
+        values = [*values, None]  # A missing value has position -1.
+    results = np.empty(len(values), dtype)
+    results[:] = [function(value) for value in values]
+    return results[positions]
 
 
 def row_number(series, position):
@@ -127,23 +194,21 @@ def row_number(series, position):
     return int(label if isinstance(label, (int, np.integer)) else position) + 1
 
 
-def is_missing(value):
-    """Whether a raw scalar counts as missing."""
-    if isinstance(value, str):
-        return value.strip() in MISSING_STRINGS
-    return bool(pd.isna(value)) if _is_scalar(value) else False
-
-
-def _key(value):
+def category_key(value):
+    """Returns the key of a raw value; see `category_keys`."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
-    if is_missing(value):
+    if not isinstance(value, str) and _is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     text = str(value).strip()
+    if text in ALWAYS_MISSING:
+        return None
     if whole := _WHOLE.fullmatch(text):
         return whole[1]
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     return text.lower() if text.lower() in ("true", "false") else text
 
 

@@ -6,15 +6,23 @@ that a saved model reads raw rows the way it was trained. `fitting.py` makes one
 Axis letters: N rows, C categorical columns, L labels.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+import re
+import warnings
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import as_frame, category_keys, numeric_values
+from sparse_keras.data.tabular.columns import (
+    as_frame,
+    category_key,
+    for_each_category,
+    numeric_values,
+)
 from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn, is_matrix
 from sparse_keras.data.tabular.inputs import TableInputs
+from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
 from sparse_keras.data.tabular.targets import Target
@@ -25,6 +33,7 @@ UNSEEN_CODE = 1
 # Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
 # float16 arithmetic further on. A hundred standard deviations are as good as a million.
 MAX_STANDARDISED = 100.0
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 _SPARSE_TYPES = {"matrix": SparseColumns, "text": TextColumn}
 
 
@@ -39,6 +48,7 @@ class NumericColumn:
         boundaries: Edges of the bins, ascending, the lowest and the highest value included;
             empty for no bins.
         has_missing: Whether values were missing, which gives the column a missing indicator.
+        missing_values: Words and numbers that mean "missing" beside the usual words.
     """
 
     name: str
@@ -46,6 +56,7 @@ class NumericColumn:
     std: float
     boundaries: tuple = ()
     has_missing: bool = False
+    missing_values: tuple = ()
 
     kind = "numeric"
 
@@ -62,7 +73,11 @@ class NumericColumn:
 
     def missing(self, series):
         """Returns bool `[N]`: whether each raw value is missing."""
-        return np.isnan(numeric_values(series))
+        return np.isnan(self.values(series))
+
+    def values(self, series):
+        """Returns raw values as float64 `[N]`, NaN where missing."""
+        return numeric_values(series, self.missing_values)
 
     def standardise(self, values):
         """Returns `(values - mean) / std`, clipped to +-100; 0 for a constant column."""
@@ -75,10 +90,18 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A column of categories: `vocabulary` holds those of the training rows, as strings."""
+    """A column of categories.
+
+    Args:
+        name: The column.
+        vocabulary: The categories of the training rows, as strings.
+        missing_values: Words and numbers that mean "missing" beside the usual words. Of these,
+            "NA" and the like are missing unless the training rows have such a category.
+    """
 
     name: str
     vocabulary: tuple
+    missing_values: tuple = ()
 
     kind = "categorical"
 
@@ -93,18 +116,55 @@ class CategoricalColumn:
         return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
 
     @cached_property
-    def _codes(self):
+    def codes(self):
+        """Dict from keys to codes, those that mean "missing" among them; see `code`."""
+        declared = map(category_key, self.missing_values)
+        missing = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], MISSING_CODE)
         first = UNSEEN_CODE + 1
-        return {None: MISSING_CODE} | {key: first + i for i, key in enumerate(self.vocabulary)}
+        # Other spellings of Unicode are for models that were trained on them.
+        return missing | {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _codes_of_numbers(self):
+        """The codes of categories that are numbers as text, such as "00501", by the number.
+
+        Numbers that two categories have are left out.
+        """
+        codes = {}
+        for key, code in self.codes.items():
+            if key is not None and _NUMBER.fullmatch(key):
+                codes.setdefault(float(key), []).append(code)
+        return {number: code for number, (code, *others) in codes.items() if not others}
 
     def missing(self, series):
         """Returns bool `[N]`: whether each raw value is missing."""
-        return np.equal(category_keys(series), None)
+        return for_each_category(series, self.code, "int32") == MISSING_CODE
+
+    def code(self, value):
+        """Returns the code of a raw value: 0 missing, 1 unseen in training, 2.. the vocabulary."""
+        code = self.codes.get(category_key(value))
+        if (
+            code is None
+            and isinstance(value, (int, float, np.number))
+            and not isinstance(value, bool)
+        ):
+            # A number has no leading zeros, and no trailing ones, as text may have had in training.
+            code = self._codes_of_numbers.get(float(value))
+        return UNSEEN_CODE if code is None else code
 
     def encode(self, series):
-        """Returns int32 codes `[N]`: 0 missing, 1 unseen in training, 2.. the vocabulary."""
-        codes = self._codes
-        return np.array([codes.get(key, UNSEEN_CODE) for key in category_keys(series)], "int32")
+        """Returns int32 codes `[N]`, see `code`. Warns if no value is in the vocabulary."""
+        codes = for_each_category(series, self.code, "int32")
+        present = codes != MISSING_CODE
+        if present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
+            warnings.warn(
+                f"Column {self.name!r}: none of the values occurred in training. Received: "
+                f"{str(series[present].iloc[0])!r} and so on; in training: "
+                f"{listing(self.vocabulary, limit=3)}. They are encoded as unseen. Does the column "
+                "have the same meaning and format as in training?",
+                stacklevel=2,
+            )
+        return codes
 
 
 @dataclass(frozen=True, repr=False)
@@ -280,7 +340,7 @@ class Features:
         bin_at = len(self.numeric)
         indicator_at = bin_at + sum(column.num_bins for column in self.numeric)
         for position, column in enumerate(self.numeric):
-            values = numeric_values(frame[column.name])
+            values = column.values(frame[column.name])
             missing = np.isnan(values)
             # Any number will do, these rows are zeroed below. A copy: the table is the caller's.
             values = np.where(missing, column.mean, values)
@@ -328,10 +388,8 @@ class Features:
         weight = {} if self.weight is None else {"weight": self.weight}
         content = weight | {
             "target": _target_to_dict(self.target),
-            "numeric": [asdict(c) | {"boundaries": list(c.boundaries)} for c in self.numeric],
-            "categorical": [
-                {"name": c.name, "vocabulary": list(c.vocabulary)} for c in self.categorical
-            ],
+            "numeric": [_column_to_dict(column) for column in self.numeric],
+            "categorical": [_column_to_dict(column) for column in self.categorical],
         }
         # Left out if there is none: the encodings of older models stay as they were.
         if self.selection is not None:
@@ -341,17 +399,32 @@ class Features:
     @classmethod
     def from_dict(cls, content):
         """Makes a `Features` from what `to_dict` returned."""
-        numeric = (NumericColumn(**column) for column in content["numeric"])
-        categorical = (CategoricalColumn(**column) for column in content["categorical"])
         sparse = content.get("sparse")
         return cls(
             target=_target_from_dict(content["target"]),
-            numeric=tuple(replace(c, boundaries=tuple(c.boundaries)) for c in numeric),
-            categorical=tuple(replace(c, vocabulary=tuple(c.vocabulary)) for c in categorical),
+            numeric=tuple(NumericColumn(**_with_tuples(c)) for c in content["numeric"]),
+            categorical=tuple(CategoricalColumn(**_with_tuples(c)) for c in content["categorical"]),
             weight=content.get("weight"),
             sparse=sparse and _SPARSE_TYPES[sparse["type"]].from_dict(sparse),
             selection=Selection.from_dict(content["selection"]) if "selection" in content else None,
         )
+
+
+def _column_to_dict(column):
+    content = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(column).items()
+    }
+    # Left out where nothing was declared: the encodings of older models stay as they were.
+    if not column.missing_values:
+        del content["missing_values"]
+    return content
+
+
+def _with_tuples(content):
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
 
 
 def _target_to_dict(target):

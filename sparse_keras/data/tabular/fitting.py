@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.tabular.features import CategoricalColumn, Features, NumericColumn
-from sparse_keras.data.tabular.misreadings import stray_words
+from sparse_keras.data.tabular.misreadings import misreading
+from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ def fit_features(
     bins: str = "tree",
     max_bins: int = 32,
     weight: str | None = None,
+    missing: MissingValues | None = None,
 ) -> Features:
     """Learns how to encode a table from its training rows.
 
-    Columns of numbers are numeric; text, bool and category columns are categorical. Text that looks
-    like misspelt numbers raises an error, unless the column has the dtype "category".
+    Columns of numbers are numeric; text, bool and category columns are categorical. Dates, free
+    text, identifiers and text that looks like misspelt numbers raise an error, unless the column
+    has the dtype "category".
 
     Args:
         frame: DataFrame of the training rows; columns other than the target's and the weight are
@@ -44,13 +48,15 @@ def fit_features(
         max_bins: Most bins of a column; at least 2.
         weight: The column of weights, which is not an input; None if rows are not weighted. Weights
             count in losses and metrics, not in what is learned here.
+        missing: Words and numbers that mean "missing" beside the usual words, to be recognised in
+            rows to predict. They are missing in `frame` already.
 
     Returns:
         A `Features`.
 
     Raises:
-        ValueError: If a column is empty, infinite or looks like misspelt numbers; if one of
-            several targets is missing in every row.
+        ValueError: If a column is empty, infinite or holds what is neither numbers nor categories;
+            if one of several targets is missing in every row.
     """
     if bins not in BINS:
         raise ValueError(
@@ -70,12 +76,15 @@ def fit_features(
         y = target.encode(frame)
         target = target.with_statistics(y)
 
+    missing = missing or MissingValues()
     numeric, categorical = [], []
     for name in inputs:
+        declared = missing.declared(name)
         if is_categorical(frame[name]):
-            categorical.append(_fit_categorical(frame[name]))
+            categorical.append(_fit_categorical(frame[name], declared))
         else:
-            numeric.append(_fit_numeric(frame[name], y, target.task, bins, max_bins))
+            column = _fit_numeric(frame[name], y, target.task, bins, max_bins)
+            numeric.append(replace(column, missing_values=declared))
     return Features(target, tuple(numeric), tuple(categorical), weight)
 
 
@@ -127,18 +136,16 @@ def _leaf_size(num_rows):
     return int(np.clip(num_rows // 100, 1, 16))
 
 
-def _fit_categorical(series):
-    keys = category_keys(series)
-    vocabulary = sorted({key for key in keys if key is not None})
+def _fit_categorical(series, missing_values):
+    vocabulary = sorted({key for key in category_keys(series) if key is not None})
     _refuse_empty(series.name, vocabulary)
-    # A long column of numbers with a stray word in it would become categories unnoticed.
-    stray = "" if series.dtype == "category" else stray_words(vocabulary)
-    if stray:
+    if wrong := misreading(series):
         raise ValueError(
-            f"Column {series.name!r} must hold either numbers or categories. Received {stray}. "
-            "Correct them, or leave those cells empty for missing."
+            f"Column {series.name!r} must hold numbers or categories. Received {wrong.what}. "
+            f"{wrong.remedy} Or leave the column out, or give it the dtype 'category', if each "
+            "value is a category."
         )
-    return CategoricalColumn(series.name, tuple(vocabulary))
+    return CategoricalColumn(series.name, tuple(vocabulary), missing_values)
 
 
 def _refuse_empty(name, anything):

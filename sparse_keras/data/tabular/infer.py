@@ -1,23 +1,29 @@
 """What a table seems to hold: its task, and the columns from which nothing can be learned.
 
-For suggestions: what would make a reader refuse an input is here a reason to leave it out.
+For suggestions: what would make a reader refuse an input is here a reason to leave it out, and what
+would be guessed silently is a note.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.data.tabular.columns import is_categorical, is_missing, numeric_values
+from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
-from sparse_keras.data.tabular.targets import Target, infer_target
+from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
+from sparse_keras.data.tabular.targets import MAX_INTEGER_CLASSES, Target, infer_target
 
 _FEW_ROWS = 50
 _FEW_VALUES = 5  # With fewer, the training rows may have none.
 _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
+# Of the rows: the part with a value of its own in an identifier that is called one; and the part
+# that is one more than the row before, in numbers of rows.
+_DISTINCT, _COUNTED = 0.9, 0.99
+_MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,21 @@ class TableDescription:
 
     Args:
         target: The `Target`.
+        why: Why it has this task, and which other one it could have.
         ignore: The columns better left out, `{name: reason}`; a reason follows "holds".
+        missing: The words among numbers that seem to mean "missing", `{name: words}`.
+        without_target: Number of rows whose target is missing.
+        ignore_case: Whether classes differ in case only; they are taken for one.
+        notes: What else was decided, `{name: sentence}`.
     """
 
     target: Target
+    why: str
     ignore: dict
+    missing: dict = field(default_factory=dict)
+    without_target: int = 0
+    ignore_case: bool = False
+    notes: dict = field(default_factory=dict)
 
 
 def describe_table(frame, target):
@@ -51,24 +67,90 @@ def describe_table(frame, target):
             f"The table has no column {target!r}.{did_you_mean(target, frame.columns)} "
             f"Columns: {listing(frame.columns)}."
         )
-    found = misreading(frame[target]) if is_categorical(frame[target]) else None
-    if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"Target {target!r} holds {found.what}. {found.advice(target)}")
-    reasons = {name: _useless(frame[name]) for name in frame.columns if name != target}
+    has_target = np.not_equal(category_keys(frame[target]), None)
+    if not has_target.any():
+        raise ValueError(f"Target {target!r} is missing in every row.")
+    frame = frame[has_target]
+    inferred, ignore_case = _target(frame[target])
+    reasons, missing, notes = {}, {}, _notes_on_words(frame[target], "class")
+    for name in frame.columns.drop(target):
+        series = frame[name]
+        found = misreading(series) if is_categorical(series) else None
+        if found and found.kind == "stray words" and len(found.words) <= _MOST_WORDS:
+            missing[name] = found.words
+            notes[name] = f"holds {found.what}, which are missing values to data.missing"
+        elif reason := _useless(series, found):
+            reasons[name] = reason
+        else:
+            notes |= _notes_on_words(series, "category")
     return TableDescription(
-        infer_target(frame[target]), {name: reason for name, reason in reasons.items() if reason}
+        inferred,
+        _why(frame[target], inferred),
+        reasons,
+        missing,
+        int((~has_target).sum()),
+        ignore_case,
+        notes,
     )
 
 
-def _useless(series):
-    """Why nothing can be learned from an input, in words after "holds", or ""."""
-    present = series[[not is_missing(value) for value in series]]
+def _target(values):
+    """The `Target`, and whether it has classes that differ in case only."""
+    found = misreading(values) if is_categorical(values) else None
+    if found and found.kind in MISREAD_TARGETS:
+        raise ValueError(f"Target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+    if _is_identifier(values):
+        raise ValueError(
+            f"Target {values.name!r} holds a different number in each row, as identifiers do, "
+            "which cannot be predicted. If they are amounts, give the column another name."
+        )
+    merged = infer_target(values, ignore_case=True)
+    as_written = infer_target(values, ignore_case=False)
+    return merged, merged.classes != as_written.classes
+
+
+def _why(values, target):
+    if target.task == "binary":
+        return "it has two values"
+    count = values.nunique()
+    if is_categorical(values):
+        return f"{count} distinct texts"
+    whole = (numeric_values(values) % 1 == 0).all()
+    if target.task == "multiclass":
+        return (
+            f"{count} distinct whole numbers, at most {MAX_INTEGER_CLASSES}; regression, if they "
+            "are counts or amounts"
+        )
+    if count <= MAX_INTEGER_CLASSES and whole:
+        return f"{count} distinct numbers with decimals; multiclass, if they are classes"
+    return f"{count} distinct numbers"
+
+
+def _notes_on_words(series, kind):
+    """A note on words such as "None" that are values of a column of text."""
+    if not is_categorical(series):
+        return {}
+    keys = pd.Series(category_keys(series))
+    counts = keys[keys.isin(MISSING_AMONG_NUMBERS)].value_counts()
+    if counts.empty:
+        return {}
+    shown = ", ".join(f"{word!r} ({rows} rows)" for word, rows in counts.items())
+    return {series.name: f"{shown} is a {kind}; list it in data.missing if it means missing"}
+
+
+def _useless(series, found):
+    """Why nothing can be learned from an input, in words after "holds", or "".
+
+    Args:
+        series: The column.
+        found: Its `Misreading`, or None.
+    """
+    present = series[series.notna()]
     if present.empty:
         return "no value"
     if len(present) < _FEW_VALUES < len(series):
         return f"values in {len(present)} of {len(series)} rows only"
     if is_categorical(series):
-        found = misreading(series)
         return f"{found.what}. {found.advice(series.name)}" if found else ""
     values = numeric_values(present)
     beyond = ~(np.abs(values) < MAX_MAGNITUDE)
@@ -78,10 +160,12 @@ def _useless(series):
 
 
 def _is_identifier(series):
-    """Whether whole numbers, all distinct, count rows or are called an identifier."""
-    if not pd.api.types.is_integer_dtype(series.dtype) or len(series) <= _FEW_ROWS:
+    """Whether whole numbers, nearly all distinct, count rows or are called an identifier."""
+    if is_categorical(series) or len(series) <= _FEW_ROWS:
         return False
-    if not series.is_unique:
+    values = numeric_values(series)
+    if not (values % 1 == 0).all():  # Neither infinite.
         return False
-    counts_rows = (series.diff().iloc[1:] == 1).all()
-    return bool(counts_rows or _ID_NAME.fullmatch(str(series.name).lower()))
+    if _ID_NAME.fullmatch(str(series.name).lower()):
+        return series.nunique() >= _DISTINCT * len(series)
+    return bool((np.diff(values) == 1).mean() >= _COUNTED)

@@ -5,13 +5,14 @@ dates, and for text that differs in every row: each value would become a categor
 has.
 """
 
+import json
 import re
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.missing import MISSING_STRINGS
 
 # Of the distinct values of a column: the part that must fit a pattern, so that a few odd cells
 # do not hide what the others are; and how many are looked at.
@@ -20,6 +21,10 @@ _LOOKED_AT = 10_000
 # Text is an identifier or free text where more than this part of many rows are distinct.
 _MOSTLY_DISTINCT = 0.9
 _MANY_ROWS = 50
+# Words are strays among numbers if they are a small part of the rows, or of the distinct values;
+# and if there are several distinct numbers, since of "1", "2" and "K" each may be a category.
+_FEW = 0.05
+_SEVERAL = 5
 
 _SIGNS = re.compile(r"[$€£¥₹%]|\b(?:USD|EUR|GBP|CHF|JPY)\b")
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -38,14 +43,28 @@ _DATES = [
 ]
 
 
+# What to do about a column: by the keys of a config, and in Python.
 _ADVICE = {
-    "decimal comma": "Set data.decimal: ',' (CSV, with another separator), or write points.",
-    "text numbers": "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal.",
-    "signs": "Write plain numbers into the file.",
-    "thousands": "Write plain numbers into the file.",
-    "dates": "Write numbers into the file, such as the year or the days since.",
-    "stray words": "Correct these cells, or leave them empty for missing.",
-    "distinct text": "Nothing can be learned from it.",
+    "decimal comma": (
+        "Set data.decimal: ',' (CSV, with another separator), or write points.",
+        "Write decimal points.",
+    ),
+    "text numbers": (
+        "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal.",
+        "Convert it with pandas.to_numeric.",
+    ),
+    "signs": ("Write plain numbers into the file.", "Remove the signs."),
+    "thousands": ("Write plain numbers into the file.", "Remove the separators."),
+    "dates": (
+        "Write numbers into the file, such as the year or the days since.",
+        "Convert it to numbers, such as the year or the days since.",
+    ),
+    "stray words": (
+        "If they mean a missing value, set data.missing: {{{name}: [{words}]}}. Otherwise correct "
+        "these cells.",
+        "Replace these values by NaN for missing, or correct them.",
+    ),
+    "distinct text": ("Nothing can be learned from it.", "Nothing can be learned from it."),
 }
 # A target of distinct text is recognised by its number of classes.
 MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates")
@@ -58,18 +77,26 @@ class Misreading(NamedTuple):
         kind: One of "dates", "signs", "decimal comma", "thousands", "text numbers",
             "stray words", "distinct text".
         what: The column's values in words, after "holds".
+        words: For "stray words", the words.
     """
 
     kind: str
     what: str
+    words: tuple = ()
 
     def advice(self, name):
-        """What to do about it, in a sentence.
+        """What to do about it in a config, in a sentence.
 
         Args:
             name: The column.
         """
-        return _ADVICE[self.kind].format(name=name)
+        words = ", ".join(json.dumps(word, ensure_ascii=False) for word in self.words)
+        return _ADVICE[self.kind][0].format(name=name, words=words)
+
+    @property
+    def remedy(self):
+        """What to do about it in Python, in a sentence."""
+        return _ADVICE[self.kind][1]
 
 
 def misreading(series):
@@ -81,20 +108,21 @@ def misreading(series):
         return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
     if pd.api.types.is_numeric_dtype(series) or series.dtype == "category":
         return None
-    text = series.dropna().astype(str).str.strip()
-    text = text[~text.isin(MISSING_STRINGS)]
-    distinct = text.unique()
-    looked_at = list(distinct[:_LOOKED_AT])
-    found = _dates(looked_at) or misspelt_numbers(looked_at)
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
+    counts = series.value_counts(sort=False)
+    counts = counts.groupby(counts.index.astype(str).str.strip(), sort=False).sum()
+    counts = counts[~counts.index.isin(MISSING_STRINGS)]
+    looked_at = list(counts.index[:_LOOKED_AT])
+    found = _dates(looked_at) or misspelt_numbers(looked_at) or _stray_words(counts)
     if found:
         return found
-    if stray := stray_words(distinct):
-        return Misreading("stray words", stray)
-    if len(text) > _MANY_ROWS and len(distinct) > _MOSTLY_DISTINCT * len(text):
+    rows = counts.sum()
+    if rows > _MANY_ROWS and len(counts) > _MOSTLY_DISTINCT * rows:
         return Misreading(
             "distinct text",
-            f"identifiers or free text: {len(distinct)} distinct values in {len(text)} rows, such "
-            f"as {distinct[0][:40]!r}",
+            f"identifiers or free text: {len(counts)} distinct values in {rows} rows, such as "
+            f"{counts.index[0][:40]!r}",
         )
     return None
 
@@ -129,12 +157,27 @@ def misspelt_numbers(values):
     return None
 
 
-def stray_words(keys):
-    """Names the few texts that are not numbers while all others are, or returns ""."""
-    words = [key for key in keys if not _is_number(key)]
-    if len(keys) > 50 and 0 < len(words) <= 0.05 * len(keys):
-        return f"{len(keys) - len(words)} distinct numbers and a few other values: {listing(words)}"
-    return ""
+def _stray_words(counts):
+    """Finds words among numbers: in few rows, or few beside many distinct numbers.
+
+    Args:
+        counts: Series of the number of rows of each distinct text.
+    """
+    is_number = np.array([_is_number(key) for key in counts.index], bool)
+    words, numbers = counts[~is_number], counts[is_number]
+    if not len(words) or len(numbers) < _SEVERAL:
+        return None
+    few_rows = words.sum() <= _FEW * counts.sum()
+    few_words = len(counts) > _MANY_ROWS and len(words) <= _FEW * len(counts)
+    if not (few_rows or few_words):
+        return None
+    shown = ", ".join(
+        f"{word!r} in {rows} row{'s' * (rows != 1)}" for word, rows in words[:8].items()
+    )
+    more = f" and {len(words) - 8} more" if len(words) > 8 else ""
+    return Misreading(
+        "stray words", f"{len(numbers)} distinct numbers, and {shown}{more}", tuple(words.index)
+    )
 
 
 def _dates(values):

@@ -39,6 +39,7 @@ class TabularData:
         frames: The raw rows behind them, target included: a dict of DataFrames, or of
             `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
             "test".
+        dropped: Number of rows that were left out because they have no target.
     """
 
     name: str
@@ -47,6 +48,7 @@ class TabularData:
     validation: ArrayBatches | None
     test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
+    dropped: int = 0
 
     @property
     def raw_test(self) -> pd.DataFrame | SparseTable | None:
@@ -86,7 +88,8 @@ class TabularData:
 
     def __repr__(self):
         rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())
-        return f"{self.name}: {rows} rows; {self.features}"
+        dropped = f" ({self.dropped:,} without a target left out)" if self.dropped else ""
+        return f"{self.name}: {rows} rows{dropped}; {self.features}"
 
 
 def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData:
@@ -132,7 +135,11 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         unused = list(selection.left_out)
         frames = {part: frame.drop(columns=unused) for part, frame in frames.items()}
     fit = raw.fit or partial(
-        fit_features, bins=options.bins, max_bins=options.max_bins, weight=raw.weight
+        fit_features,
+        bins=options.bins,
+        max_bins=options.max_bins,
+        weight=raw.weight,
+        missing=raw.missing,
     )
     features = replace(fit(frames["train"], raw.target), selection=selection)
     batches = {
@@ -147,7 +154,13 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         for part, frame in frames.items()
     }
     return TabularData(
-        raw.name, features, batches["train"], batches.get("validation"), batches["test"], frames
+        raw.name,
+        features,
+        batches["train"],
+        batches.get("validation"),
+        batches["test"],
+        frames,
+        raw.dropped,
     )
 
 

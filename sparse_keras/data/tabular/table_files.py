@@ -12,6 +12,7 @@ import pandas as pd
 from sparse_keras._internal.memory import free_memory
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
+from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.reading import compression, suffix_of
 from sparse_keras.data.tabular.unreadable import advice_for
 
@@ -34,7 +35,7 @@ def is_csv(path: str | Path) -> bool:
     return _FORMATS.get(suffix_of(path)) is CSVFile
 
 
-def open_table(path, separator=None, decimal=".", text=()):
+def open_table(path, separator=None, decimal=".", text=(), missing=None):
     """Returns the `TableFile` for a path; its suffix says which format.
 
     Args:
@@ -43,6 +44,8 @@ def open_table(path, separator=None, decimal=".", text=()):
         separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
         decimal: CSV only: the decimal point.
         text: CSV only: columns to read as text, whatever they hold.
+        missing: Words and numbers that mean "missing" beside the usual words, as `data.missing` of
+            a config: a list, or a dict of lists by column.
 
     Raises:
         ValueError: If the file does not exist, or its format is unknown.
@@ -53,11 +56,12 @@ def open_table(path, separator=None, decimal=".", text=()):
             f"{path}: expected a table that ends in one of {listing(_FORMATS, limit=99)}."
             f"{advice_for(path)}"
         )
+    missing = MissingValues.of(missing)
     if not is_csv(path):
-        return _FORMATS[suffix](path)
+        return _FORMATS[suffix](path, missing)
     if separator is None:
         separator = "\t" if suffix == ".tsv" else ","
-    return CSVFile(path, separator, decimal, text)
+    return CSVFile(path, separator, decimal, text, missing)
 
 
 def read_table(path: str | Path, **options: Any) -> pd.DataFrame:

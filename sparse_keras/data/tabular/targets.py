@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,16 +17,21 @@ import pandas as pd
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import (
     as_frame,
+    category_key,
     category_keys,
+    for_each_category,
     is_categorical,
     numeric_values,
     row_number,
 )
+from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.tasks import TASKS, Binary, Multiclass, Multilabel, Regression, Task
 
 MAX_CLASSES = 1000
 # An integer column with more distinct values than this is a quantity, not a class.
 MAX_INTEGER_CLASSES = 50
+# What a value is instead of the number of a class.
+_MISSING, _UNKNOWN = -1, -2
 # By their keys as categories: whole numbers and bools, also as text.
 _LABELS = {"0": 0, "1": 1, "false": 0, "true": 1}
 
@@ -106,31 +113,50 @@ class Target:
             _refuse(~np.isfinite(numbers), values, "missing or infinite in float32")
             return numbers
 
-        keys = category_keys(values)
-        _refuse(np.equal(keys, None), values, "missing")
-        codes = {key: code for code, key in enumerate(category_keys(pd.Series(self.classes)))}
-        encoded = np.array([codes.get(key, -1) for key in keys], "int32")
-        if (encoded < 0).any():
-            unknown = keys[encoded < 0]
+        encoded = for_each_category(values, self._code, "int32")
+        _refuse(encoded == _MISSING, values, "missing")
+        unknown = encoded == _UNKNOWN
+        if unknown.any():
+            first = category_keys(values[unknown].iloc[:1])[0]
             raise ValueError(
                 f"Target {self.name!r} must be one of {listing(self.classes)}. Received: "
-                f"{unknown[0]!r} ({len(unknown)} rows hold none of them)."
-                f"{did_you_mean(unknown[0], self.classes)}"
+                f"{first!r} ({int(unknown.sum())} rows hold none of them)."
+                f"{did_you_mean(first, self.classes)}"
             )
         return encoded.astype("float32") if self.task == "binary" else encoded
 
-    def missing(self, frame):
-        """Says which rows have no value of the target.
+    @cached_property
+    def _codes(self):
+        keys = [category_key(one) for one in self.classes]
+        words = dict.fromkeys([None, *MISSING_AMONG_NUMBERS], _MISSING)
+        codes = {key: code for code, key in enumerate(keys)}
+        # Spellings in another case, where that is certain.
+        folded = [key.casefold() for key in keys]
+        other_case = {key: code for code, key in enumerate(folded) if folded.count(key) == 1}
+        return other_case | words | codes
+
+    def _code(self, value):
+        """The number of a class; `_MISSING` or `_UNKNOWN`."""
+        key = category_key(value)
+        codes = self._codes
+        return codes.get(key, codes.get(key and key.casefold(), _UNKNOWN))
+
+    def missing(self, frame, how="all"):
+        """Returns which rows have no value of the target, bool `[N]`.
 
         Args:
             frame: A table with the target's columns.
-
-        Returns:
-            Bool `[N]`: whether all of the target's columns are missing.
+            how: Whether "all" of the target's columns are missing in such a row, or "any".
         """
         frame = as_frame(frame, self.columns)
-        missing = [np.equal(category_keys(frame[name]), None) for name in self.columns]
-        return np.all(missing, axis=0)
+        reduce = np.all if how == "all" else np.any
+        return reduce([self._missing_in(frame[name]) for name in self.columns], axis=0)
+
+    def _missing_in(self, series):
+        if self.task in ("binary", "multiclass"):
+            return for_each_category(series, self._code, "int32") == _MISSING
+        keys = category_keys(series)
+        return np.equal(keys, None) | np.isin(keys.astype(str), MISSING_AMONG_NUMBERS)
 
     def encode_present(self, frame):
         """`encode` of a table in which the target is missing in some rows.
@@ -170,7 +196,7 @@ class Target:
         return labels.astype("float32")
 
 
-def infer_target(values: pd.Series, task: str = "auto") -> Target:
+def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None = None) -> Target:
     """Finds the task and the classes of a target column.
 
     "auto" reads two distinct values as "binary", text or at most 50 distinct integers as
@@ -180,18 +206,23 @@ def infer_target(values: pd.Series, task: str = "auto") -> Target:
     Args:
         values: The target column of all rows, a named Series.
         task: "auto", "binary", "multiclass" or "regression".
+        ignore_case: Whether classes of text that differ in case only, such as "Yes" and "yes", are
+            one class, which is called by its most frequent spelling. `None` to raise an error.
 
     Returns:
         A `Target`.
 
     Raises:
-        ValueError: If rows have no target, there is only one class, or the task does not fit.
+        ValueError: If rows have no target, there is only one class, the task does not fit, a number
+            is infinite, or nearly each row has a class of its own.
     """
     keys = category_keys(values)
     _refuse(np.equal(keys, None), values, "missing")
     _, first_rows = np.unique(keys.astype(str), return_index=True)
     classes = _sorted_classes(values.iloc[first_rows])
     is_text = is_categorical(values)
+    if task != "regression" and ignore_case is not False:
+        classes = _without_case(values.name, keys, classes, ignore_case)
     shown = f"{len(classes)} distinct value{'s' * (len(classes) != 1)}: {listing(classes)}"
 
     if task == "auto":
@@ -210,7 +241,9 @@ def infer_target(values: pd.Series, task: str = "auto") -> Target:
             raise ValueError(
                 f"Target {values.name!r} must hold numbers for task 'regression'. Received {shown}."
             )
-        return Target(values.name, task)
+        target = Target(values.name, task)
+        target.encode(values)  # Raises for infinite numbers.
+        return target
     if task == "binary" and len(classes) != 2:
         raise ValueError(
             f"Target {values.name!r} must take exactly two values for task 'binary'. "
@@ -222,7 +255,35 @@ def infer_target(values: pd.Series, task: str = "auto") -> Target:
             f"Target {values.name!r} may have at most {MAX_CLASSES} classes. "
             f"Received {shown}. {hint}"
         )
+    if len(values) >= 10 and len(classes) > len(values) / 2:
+        hint = "" if is_text else " Use task 'regression' for amounts."
+        raise ValueError(
+            f"Target {values.name!r} differs from row to row: {len(classes)} classes in "
+            f"{len(values)} rows, such as {classes[0]!r}. Classes are learned from several rows of "
+            f"each; is it an identifier?{hint}"
+        )
     return Target(values.name, task, classes)
+
+
+def _without_case(name, keys, classes, ignore_case):
+    """Classes of which each spelling in another case is the same class."""
+    spellings = {}
+    for one in classes:
+        spellings.setdefault(category_key(one).casefold(), []).append(one)
+    if len(spellings) == len(classes):
+        return classes
+    sizes = Counter(keys)
+    groups = [
+        sorted(group, key=lambda one: -sizes[category_key(one)]) for group in spellings.values()
+    ]
+    if ignore_case:
+        return _sorted_classes([group[0] for group in groups])
+    first = next(group for group in groups if len(group) > 1)
+    shown = " and ".join(f"{one!r} ({sizes[category_key(one)]} rows)" for one in first)
+    raise ValueError(
+        f"Target {name!r} has classes that differ in case only: {shown}. Set data.ignore_case: "
+        "true to make them one class, or false to keep them apart."
+    )
 
 
 def infer_labels(frame, names, name="labels"):

@@ -6,9 +6,11 @@ pandas holds them, and reads text as `data.columns` does, so that a row means th
 Axis letters: N rows, n numeric columns, T bins of all columns.
 """
 
+import functools
 import json
 import keyword
 import re
+import unicodedata
 from pathlib import Path
 
 import keras
@@ -16,12 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 from sparse_keras.data.tabular.columns import (
-    MISSING_STRINGS,
     as_frame,
-    category_keys,
-    numeric_values,
+    category_key,
+    for_each_category,
 )
 from sparse_keras.data.tabular.features import MAX_STANDARDISED, MISSING_CODE, UNSEEN_CODE
+from sparse_keras.data.tabular.missing import ALWAYS_MISSING, numbers_of
 
 # What Python's `str.strip` removes; `tf.strings.strip` knows ASCII only.
 _BLANKS = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
@@ -32,7 +34,7 @@ def export_raw(core, features, filepath, verbose=False):
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
     does. It takes a dict with a tensor `[N]` for each column: float64 for a numeric one (NaN:
-    missing), string for a categorical one ("" or another of `data.columns.MISSING_STRINGS`:
+    missing), string for a categorical one ("" or another of `data.missing.ALWAYS_MISSING`:
     missing). The signature "serving_default" takes the same by tensor names, which are the columns'
     own where TensorFlow allows them; `assets.extra/columns.json` lists them.
 
@@ -111,6 +113,10 @@ class Encoder:
         mean = np.array([column.mean for column in columns])
         std = np.array([column.std for column in columns])
         missing = tf.math.is_nan(values)
+        for number, column in enumerate(columns):
+            if declared := numbers_of(column.missing_values):
+                is_declared = tf.reduce_any(values[:, number, None] == declared, axis=1)
+                missing |= is_declared[:, None] & (tf.range(len(columns)) == number)
         values = tf.where(missing, mean, values)
 
         # A constant column is 0, whatever its value is now.
@@ -169,18 +175,21 @@ def raw_tensors(features, table):
         Dict from each column to a NumPy array `[N]`: float64, or object for text.
     """
     frame = as_frame(table, features.columns)
-    tensors = {c.name: numeric_values(frame[c.name]) for c in features.numeric}
+    tensors = {column.name: column.values(frame[column.name]) for column in features.numeric}
     for column in features.categorical:
-        series = frame[column.name]
-        # Text goes as it is, blanks and all; the rest has no other form than its key.
-        tensors[column.name] = np.array(
-            [
-                value if isinstance(value, str) else key or ""
-                for value, key in zip(series, category_keys(series), strict=True)
-            ],
-            dtype=object,
+        tensors[column.name] = for_each_category(
+            frame[column.name], functools.partial(_tensor_value, column), object
         )
     return tensors
+
+
+def _tensor_value(column, value):
+    """Text as it is, blanks and all; of other values the category that they are."""
+    if isinstance(value, str):
+        return value
+    code = column.code(value)
+    known = code > UNSEEN_CODE
+    return column.vocabulary[code - UNSEEN_CODE - 1] if known else category_key(value) or ""
 
 
 def _dtypes(features):
@@ -190,9 +199,10 @@ def _dtypes(features):
 
 def _table(column):
     """The codes of a column's keys, those that mean "missing" among them."""
-    first = UNSEEN_CODE + 1
-    codes = dict.fromkeys(MISSING_STRINGS, MISSING_CODE)
-    codes |= {key: first + number for number, key in enumerate(column.vocabulary)}
+    codes = {key or "": code for key, code in column.codes.items()}
+    codes |= dict.fromkeys(ALWAYS_MISSING, MISSING_CODE)
+    # A graph cannot compose characters: both forms of Unicode are listed.
+    codes |= {unicodedata.normalize("NFD", key): code for key, code in codes.items()}
     initializer = tf.lookup.KeyValueTensorInitializer(
         tf.constant(list(codes), tf.string), tf.constant(list(codes.values()), tf.int32)
     )

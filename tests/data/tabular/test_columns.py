@@ -38,11 +38,33 @@ def test_whole_numbers_are_the_same_category_in_every_file(tmp_path):
         assert category_keys(column).tolist() == ["1", None, "3"]
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", "  ", "?", "NA", "nan"])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", "  ", "?", "<NA>", "nan"])
 def test_missing(missing):
     assert category_keys(pd.Series(["a", missing], dtype=object)).tolist() == ["a", None]
     numbers = numeric_values(pd.Series([2, missing], dtype=object))
     assert numbers[0] == 2 and np.isnan(numbers[1])
+
+
+def test_words_for_missing_are_values_of_text():
+    words = pd.Series(["NA", "N/A", "null", "NULL", "None"])
+    assert category_keys(words).tolist() == words.tolist()
+    assert np.isnan(numeric_values(words)).all()
+
+
+def test_declared_words_and_numbers():
+    numbers = numeric_values(pd.Series(["unknown", " -999 ", "3", "NA"]), ("unknown", -999))
+    np.testing.assert_array_equal(numbers, [np.nan, np.nan, 3.0, np.nan])
+    np.testing.assert_array_equal(numeric_values(pd.Series([-999, 3]), (-999,)), [np.nan, 3.0])
+
+
+def test_true_and_false_as_text_are_numbers_as_bools_are():
+    assert numeric_values(pd.Series(["True", "false"])).tolist() == [1.0, 0.0]
+    assert numeric_values(pd.Series([True, None, False], dtype=object))[[0, 2]].tolist() == [1, 0]
+
+
+def test_both_forms_of_unicode_are_the_same_category():
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    assert category_keys(pd.Series([composed, decomposed])).tolist() == [composed] * 2
 
 
 def test_missing_in_typed_columns():

@@ -45,7 +45,7 @@ def test_spellings_of_the_same_table(read):
 
 
 def test_missing_cells(read):
-    raw = read(GOOD.replace("20,city0", ",?").replace("21,city1", "NA,null"))
+    raw = read(GOOD.replace("20,city0", ",?").replace("21,city1", "NA,<NA>"))
     assert raw.train.age.isna().sum() + raw.test.age.isna().sum() == 2
     assert raw.train.city.isna().sum() + raw.test.city.isna().sum() == 2
     assert raw.train.age.dtype == "float64"
@@ -200,7 +200,7 @@ def test_labels(read):
     with pytest.raises(ValueError, match=r"Label 'b' must be 0 or 1 .*: yes in row 1 .* 3 more"):
         read(text.replace("True", "yes"), target=("a", "b"))
     with pytest.raises(
-        ValueError, match=r"Label 'a' must be 0 or 1 .*: nothing in row 2 .* 0 more"
+        ValueError, match=r"target 'a', 'b' is missing in 1 of 12 rows, first in row 2"
     ):
         read(text.replace("1,1,", "1,,", 1), target=("a", "b"))
     with pytest.raises(ValueError, match=r"Label 'b' must be 0 in some .* Received 0 in all 12"):
@@ -236,3 +236,72 @@ def test_rows_of_a_sample_are_read_as_the_file_is(read):
     assert set(whole.train["note"]) == {"a\rb", "a\nb", " a", "a\r\nb", 'a;"b'}
     pd.testing.assert_frame_equal(read(text, max_rows=40).train, whole.train)
     assert len(read(text, max_rows=16).train) == 12
+
+
+def test_a_class_called_none_is_a_class(read):
+    words = ["Apnea", "Insomnia", "None"]
+    text = "age,color,churned\n" + "".join(
+        f"{20 + i},{['None', 'red', 'NA', 'blue'][i % 4]},{words[i % 3]}\n" for i in range(60)
+    )
+    raw = read(text)
+    assert raw.target.classes == ("Apnea", "Insomnia", "None")
+    assert len(raw.train) + len(raw.test) == 60
+    assert set(raw.train["color"]) == {"None", "red", "NA", "blue"}
+    # Declared, they are missing: the rows without a target raise an error, or are dropped.
+    with pytest.raises(ValueError, match=r"'churned' is missing in 20 of 60 rows, first in row 3 "):
+        read(text, missing=("None",))
+    dropped = read(text, missing={"churned": ("None",)}, missing_target="drop")
+    assert dropped.dropped == 20 and dropped.target.classes == ("Apnea", "Insomnia")
+    assert "None" in set(dropped.train["color"])
+
+
+def test_words_among_numbers_are_refused_until_they_are_declared(read):
+    """The same answer for few and for many distinct numbers."""
+    for distinct in (7, 70):
+        rows = [("unknown" if i % 50 == 7 else i % distinct, i % 2) for i in range(200)]
+        text = "age,churned\n" + "".join(f"{age},{y}\n" for age, y in rows)
+        with pytest.raises(ValueError, match=r"'unknown' in 4 rows.*data.missing: \{age: \[\"unkn"):
+            read(text)
+        age = read(text, missing={"age": ("unknown",)}).train["age"]
+        assert age.dtype == "float64" and age.isna().sum() in (2, 3, 4)
+
+
+def test_sentinels_are_missing_in_their_column(read):
+    text = "age,debt,churned\n" + "".join(
+        f"{-999 if i < 10 else i},{-999 if i < 20 else i},{i % 2}\n" for i in range(40)
+    )
+    raw = read(text, missing={"age": (-999,)})
+    table = pd.concat([raw.train, raw.test])
+    assert (table["age"].isna().sum(), table["debt"].isna().sum()) == (10, 0)
+    raw = read(text, missing=(-999,))
+    assert pd.concat([raw.train, raw.test])["debt"].isna().sum() == 20
+    with pytest.raises(ValueError, match=r"data.missing names 'Age'.*Did you mean 'age'\?"):
+        read(text, missing={"Age": (-999,)})
+
+
+def test_codes_with_leading_zeros_stay_text(read, tmp_path):
+    # The only leading zero may be in the last row, and some cells may be empty.
+    codes = [*(str(10001 + i % 5) for i in range(58)), "", "00501"]
+    text = "age,zip,churned\n" + "".join(f"{i},{code},{i % 2}\n" for i, code in enumerate(codes))
+    raw = read(text)
+    assert set(pd.concat([raw.train, raw.test])["zip"].dropna()) == set(codes) - {""}
+    sample = read(text, max_rows=60)
+    assert set(pd.concat([sample.train, sample.test])["zip"].dropna()) == set(codes) - {""}
+    assert read(text, columns={"zip": "numeric"}).train["zip"].max() == 10005
+
+
+def test_classes_in_two_cases(read):
+    text = GOOD.replace("no\n", "No\n", 3)
+    message = r"differ in case only: 'no' \(27 rows\) and 'No' \(3 rows\). Set data.ignore_case"
+    with pytest.raises(ValueError, match=message):
+        read(text)
+    merged = read(text, ignore_case=True)
+    assert merged.target.classes == ("no", "yes")
+    assert merged.target.encode(merged.train).sum() == (merged.train.churned == "yes").sum()
+    assert read(text, ignore_case=False).target.classes == ("No", "no", "yes")
+
+
+def test_a_target_that_is_an_identifier(read):
+    text = "age,churned\n" + "".join(f"{i % 9},n{i}\n" for i in range(300))
+    with pytest.raises(ValueError, match=r"300 classes in 300 rows, such as 'n0'.*identifier"):
+        read(text)

@@ -78,9 +78,9 @@ def test_categories():
 
 def test_a_row_does_not_depend_on_the_rows_beside_it():
     column = [1, True, 1.0, "1", "true", None, 2]
-    table = {name: [1.0] * len(column) for name in ("age", "debt", "height", "constant", "city")}
+    table = {name: [ROW[name]] * len(column) for name in ROW}
     together = FEATURES.encode(table | {"floor": column})["categorical"]
-    alone = [FEATURES.encode(ROW | {"city": 1.0, "floor": v})["categorical"][0] for v in column]
+    alone = [FEATURES.encode(ROW | {"floor": v})["categorical"][0] for v in column]
     assert together.tolist() == np.array(alone).tolist()
 
 
@@ -137,3 +137,43 @@ def test_kinds():
     assert shown["debt"] == "1 bins; missing 25.0%"
     assert shown["city"] == "2 categories; missing 25.0%"
     assert shown["age"] == "3 bins"
+
+
+ZIPS = CategoricalColumn("zip", ("00501", "10001", "1.50", "2", "02"))
+
+
+def test_numbers_are_categories_that_were_text_in_training():
+    """pandas reads zip codes as numbers, without leading zeros."""
+    codes = ZIPS.encode(pd.Series([501, 10001, 99], dtype="int64"))
+    assert codes.tolist() == [2, 3, 1]
+    mixed = pd.Series([501.0, "00501", 1.5, np.int32(10001), None], dtype=object)
+    assert ZIPS.encode(mixed).tolist() == [2, 2, 4, 3, 0]
+    # 2 is there as it is; 501 as text is another code than "00501".
+    assert ZIPS.encode(pd.Series([2, "501", "10001"], dtype=object)).tolist() == [5, 1, 3]
+
+
+def test_a_column_without_a_known_value_warns():
+    with pytest.warns(UserWarning, match=r"'zip': none of the values occurred.*Received: '7' and"):
+        assert ZIPS.encode(pd.Series([7, 8])).tolist() == [1, 1]
+
+
+def test_words_for_missing_are_categories_only_if_they_were_in_training():
+    known = CategoricalColumn("color", ("None", "red"))
+    assert known.encode(pd.Series(["None", "NA", "red"])).tolist() == [2, 0, 3]
+    declared = CategoricalColumn("color", ("blue", "red"), ("unknown", -1))
+    assert declared.encode(pd.Series(["unknown", "-1", "red"])).tolist() == [0, 0, 3]
+    number = NumericColumn("x", 1.0, 2.0, (), True, ("unknown", -999))
+    assert np.isnan(number.values(pd.Series(["unknown", "-999", "3"]))).tolist() == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_missing_values_survive_json():
+    features = Features(
+        FEATURES.target, (NumericColumn("x", 1.0, 2.0, (), True, ("a", -9)),), (ZIPS,)
+    )
+    content = json.loads(json.dumps(features.to_dict()))
+    assert "missing_values" not in content["categorical"][0]
+    assert Features.from_dict(content) == features

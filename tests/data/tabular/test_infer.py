@@ -51,5 +51,60 @@ def test_targets():
     assert describe_table(table(z=np.linspace(0, 1, ROWS)), "z").target.task == "regression"
     with pytest.raises(ValueError, match=r"no column 'Age'. Did you mean 'age'\?"):
         describe_table(table(), "Age")
-    with pytest.raises(ValueError, match=r"'z' is missing in 1 of 60 rows"):
-        describe_table(table(z=[None, *range(ROWS - 1)]), "z")
+    with pytest.raises(ValueError, match=r"'z' is missing in every row"):
+        describe_table(table(z=[None] * ROWS), "z")
+    with pytest.raises(ValueError, match=r"'z' holds a different number in each row"):
+        describe_table(table(z=range(ROWS)), "z")
+
+
+def test_why_a_target_has_its_task():
+    counts = describe_table(table(z=[i % 17 for i in range(ROWS)]), "z")
+    assert counts.target.task == "multiclass"
+    assert counts.why == (
+        "17 distinct whole numbers, at most 50; regression, if they are counts or amounts"
+    )
+    ratings = describe_table(table(z=[1.0 + i % 5 for i in range(ROWS)]), "z")
+    assert ratings.target.task == "regression"
+    assert ratings.why == "5 distinct numbers with decimals; multiclass, if they are classes"
+
+
+def test_rows_without_a_target_are_counted():
+    described = describe_table(table(z=[None, "a", "b"] * 20), "z")
+    assert (described.without_target, described.target.classes) == (20, ("a", "b"))
+
+
+def test_classes_that_differ_in_case_are_one():
+    described = describe_table(table(z=["Yes", "no", "yes", "No", "yes", "no"] * 10), "z")
+    assert described.ignore_case and described.target.classes == ("no", "yes")
+
+
+def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
+    columns = {
+        "color": ["red", "None", "blue"] * 20,
+        "visits": ["unknown" if i % 30 == 0 else str(i % 9) for i in range(ROWS)],
+    }
+    described = describe_table(table(**columns), "y")
+    assert described.missing == {"visits": ("unknown",)} and not described.ignore
+    assert described.notes == {
+        "color": "'None' (20 rows) is a category; list it in data.missing if it means missing",
+        "visits": "holds 9 distinct numbers, and 'unknown' in 2 rows, which are missing values to "
+        "data.missing",
+    }
+
+
+@pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named"])
+def test_identifiers_with_exceptions(change):
+    values = np.arange(3000.0)
+    if change == "gap":
+        values[1500:] += 7
+    if change == "repeated":
+        values[1:6] = values[0]
+    if change == "missing":
+        values[40] = np.nan
+    if change == "named":
+        values = np.random.default_rng(0).permutation(values)
+        values[:5] = 3
+    frame = pd.DataFrame({"user_id" if change == "named" else "n": values, "y": ["a", "b"] * 1500})
+    assert list(describe_table(frame, "y").ignore.values()) == [
+        "a different number in each row (an identifier)"
+    ]

@@ -40,7 +40,7 @@ def frame():
         {
             "noise": rng.normal(size=rows),
             "color": color,
-            "id": [f"name {number}" for number in range(rows)],
+            "id": [f"name {number // 2}" for number in range(rows)],
             "strong": 1000.0 + 50.0 * strong,
             "shape": rng.choice(["round", "flat"], rows),
             "same": 1.0,

@@ -177,3 +177,29 @@ def test_any_column_name_gets_a_tensor(tmp_path):
 def test_unknown_inputs(model, tmp_path):
     with pytest.raises(ValueError, match="'raw' or 'encoded'.*'rows'"):
         model.export(tmp_path / "exported", inputs="rows")
+
+
+def test_declared_words_numbers_and_forms_of_unicode_in_the_graph():
+    from sparse_keras.data.tabular.tensorflow_export import Encoder, raw_tensors
+
+    features = Features(
+        Target("y", "binary", ("no", "yes")),
+        (
+            NumericColumn("x", 1.0, 2.0, (0.0, 1.0, 2.0), True, (-999, "unknown")),
+            NumericColumn("z", 1.0, 2.0, (), True),
+        ),
+        (CategoricalColumn("c", ("None", "café", "00501"), ("nix",)),),
+    )
+    table = {
+        "x": [-999, 3.0, "unknown", 0.5, 1.0],
+        "z": [-999, None, 1.0, 2.0, 3.0],
+        "c": ["None", "cafe\u0301", "nix", 501, "NA"],
+    }
+    tensors = {name: tf.constant(value) for name, value in raw_tensors(features, table).items()}
+    served, encoded = Encoder(features)(tensors), features.encode(table)
+    assert encoded["categorical"][:, 0].tolist() == [2, 3, 0, 4, 0]
+    np.testing.assert_array_equal(served["categorical"], encoded["categorical"])
+    np.testing.assert_allclose(served["numeric"], encoded["numeric"], atol=1e-6)
+    # Also where the client sends the number itself.
+    tensors["x"] = tf.constant([-999, 3.0, np.nan, 0.5, 1.0], "float64")
+    np.testing.assert_allclose(Encoder(features)(tensors)["numeric"], encoded["numeric"], atol=1e-6)

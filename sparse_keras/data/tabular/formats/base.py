@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.missing import MissingValues, with_missing
 from sparse_keras.data.tabular.reading import check_exists, check_fits, unpacked_size
 
 
@@ -17,13 +17,15 @@ class TableFile:
 
     Args:
         path: The file.
+        missing: The `MissingValues` of its columns. `None`: the usual words alone.
 
     Raises:
         ValueError: If there is no such file. Reading raises it if the file is damaged.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, missing=None):
         self.path = Path(path)
+        self.missing = missing or MissingValues()
         check_exists(self.path)
 
     def read(self):
@@ -40,7 +42,7 @@ class TableFile:
 
     def typed(self, raw):
         """Gives rows gathered from `raw_chunks` the types that `read` would give them."""
-        return raw
+        return with_missing(raw, self.missing)
 
     def nbytes(self):
         """Size of the uncompressed content, in bytes."""
@@ -61,7 +63,7 @@ class TableFile:
 
     def named(self, frame, start=0):
         """Checks the names of the columns, and numbers the rows from `start`."""
-        names = pd.Series(frame.columns, dtype=object).str.strip()
+        names = pd.Series(frame.columns, dtype=object).str.strip().str.normalize("NFC")
         if names.duplicated().any():
             raise ValueError(
                 f"{self.path}: column names must be distinct. Received twice: "
@@ -70,17 +72,3 @@ class TableFile:
         frame.columns = names.tolist()
         frame.index = pd.RangeIndex(start, start + len(frame))
         return frame
-
-
-def without_missing_strings(frame):
-    """Text cells that mean "missing" become missing, as a CSV file's do.
-
-    A column that holds nothing but numbers then is one of numbers.
-    """
-    for name in frame.columns:
-        if not pd.api.types.is_string_dtype(frame[name].dtype):  # objects among them
-            continue
-        missing = frame[name].isin(MISSING_STRINGS)
-        if missing.any():
-            frame[name] = frame[name].mask(missing).infer_objects()
-    return frame

@@ -1,23 +1,27 @@
 """CSV: text with one header line, and a separator between cells.
 
-Columns of numbers become numbers, all others text; empty cells and the usual words for "missing"
-are missing.
+Columns of numbers become numbers, all others text. Numbers with leading zeros, such as "00501", are
+codes and stay text.
 """
 
 import contextlib
 import csv
 import io
+import re
 import warnings
 
+import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
 from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
 from sparse_keras.data.tabular.reading import compression, damage_told, not_utf8, open_bytes
 from sparse_keras.data.tabular.sniffing import sniff_csv
 from sparse_keras.data.tabular.unreadable import advice_for
 
+# Of a file that is searched, and of a number in it that two blocks may share; in bytes.
+_BLOCK, _LONGEST = 2**20, 64
 _PANDAS_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", "": None}
 
 
@@ -28,11 +32,12 @@ class CSVFile(TableFile):
         path: The file, which may be compressed by gzip, bzip2 or xz (`.csv.gz`).
         separator: The character between cells.
         decimal: The decimal point of its numbers.
-        text: Columns to keep as text whatever they hold, so that "007" stays "007".
+        text: Columns to keep as text whatever they hold.
+        missing: The `MissingValues` of its columns.
     """
 
-    def __init__(self, path, separator=",", decimal=".", text=()):
-        super().__init__(path)
+    def __init__(self, path, separator=",", decimal=".", text=(), missing=None):
+        super().__init__(path, missing)
         self.separator = separator
         self.decimal = decimal
         self.text = tuple(text)
@@ -45,7 +50,8 @@ class CSVFile(TableFile):
         header = self._header()
         with self._damage_told():
             frame = self._parse(self.path, header, compression=self._compression())
-        return self._named(frame, header)
+            codes = self._codes(frame)
+        return self._completed(self._named(frame, header), codes)
 
     def chunks(self, num_rows):
         header = self._header()
@@ -63,7 +69,8 @@ class CSVFile(TableFile):
         with self._damage_told():
             frame = self._parse(io.StringIO(content), header)
         frame.index = raw.index
-        return frame
+        codes = raw.loc[:, [_has_codes(raw[name]) for name in raw]]
+        return self._completed(frame, codes)
 
     def doubt(self, frame):
         if len(frame.columns) == 1:
@@ -117,10 +124,59 @@ class CSVFile(TableFile):
 
     def _types(self, header):
         return {
-            "na_values": MISSING_STRINGS,
+            "na_values": ALWAYS_MISSING,
             "decimal": self.decimal,
             "dtype": {name: str for name in header if name.strip() in self.text},
         }
+
+    def _completed(self, frame, codes):
+        """What `pandas.read_csv` does not do.
+
+        Args:
+            frame: The table, with the names of its columns.
+            codes: The columns of codes as text, with the same names.
+        """
+        for name in codes.columns.intersection(frame.columns[_numeric(frame)]):
+            frame[name] = codes[name]
+        return with_missing(frame, self.missing, self._as_numbers)
+
+    def _as_numbers(self, series):
+        if series.name in self.text or _has_codes(series):
+            return series
+        if self.decimal != ".":
+            series = series.astype("str").str.replace(self.decimal, ".", regex=False)
+        try:
+            return pd.to_numeric(series)
+        except (TypeError, ValueError):
+            return series
+
+    def _codes(self, frame):
+        """The columns of numbers in which some have leading zeros, as text."""
+        columns = _numeric(frame)
+        if not columns.any() or not self._may_have_codes():
+            return frame.iloc[:, :0]
+        text = pd.read_csv(
+            self.path,
+            index_col=False,
+            dtype=str,
+            na_values=[""],
+            compression=self._compression(),
+            **self._layout(),
+        )
+        text = self.named(text).loc[:, columns]
+        return text.loc[:, [_has_codes(text[name]) for name in text]]
+
+    def _may_have_codes(self):
+        """Whether a cell anywhere is a number with a leading zero: much faster than to parse it."""
+        end = re.escape(self.separator.encode())
+        cell = re.compile(rb"(?:[\r\n\" ]|%s)0[0-9]+(?:[\r\n\" ]|%s|\Z)" % (end, end))
+        with open_bytes(self.path) as file:
+            rest = b""
+            while block := file.read(_BLOCK):
+                if cell.search(rest + block):
+                    return True
+                rest = block[-_LONGEST:]
+        return False
 
     def _header(self):
         with self._damage_told():
@@ -184,3 +240,13 @@ class CSVFile(TableFile):
         if words.startswith("EOF inside string"):
             return f"{self.path}, line {first}: a quote opens here, and none closes it."
         return f"{self.path} cannot be read as a table: {words}."
+
+
+def _numeric(frame):
+    """Which columns are of numbers, bool `[C]`."""
+    return np.array([pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in frame.dtypes], bool)
+
+
+def _has_codes(series):
+    """Whether a column of text has numbers with leading zeros, such as "007"."""
+    return bool(series.str.match(r"\s*0[0-9]+\s*$").fillna(False).any())

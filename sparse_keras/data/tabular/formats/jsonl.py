@@ -5,7 +5,8 @@ import json
 
 import pandas as pd
 
-from sparse_keras.data.tabular.formats.base import TableFile, without_missing_strings
+from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.reading import damage_told, not_utf8, open_bytes
 
 
@@ -49,7 +50,7 @@ class JSONLinesFile(TableFile):
             names.update(dict.fromkeys(row))
         with damage_told(self.path, "cannot be read as a table"):
             frame = pd.DataFrame(rows, columns=list(names))
-        return self.named(without_missing_strings(frame), start)
+        return self.named(with_missing(frame, self.missing), start)
 
 
 def _row(line):

@@ -6,7 +6,8 @@ An array of rank 1 is a column. One of rank 2, `[N, D]`, named x is the columns 
 import numpy as np
 import pandas as pd
 
-from sparse_keras.data.tabular.formats.base import TableFile, without_missing_strings
+from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.npz_headers import npz_headers
 from sparse_keras.data.tabular.reading import check_fits, damage_told
 
@@ -33,7 +34,7 @@ class NPZFile(TableFile):
                         "a column of an array of rank 2."
                     )
                 columns |= parts
-        return self.named(without_missing_strings(pd.DataFrame(columns)))
+        return self.named(with_missing(pd.DataFrame(columns), self.missing))
 
     def raw_chunks(self, num_rows):
         frame = self.read()

@@ -2,7 +2,8 @@
 
 import contextlib
 
-from sparse_keras.data.tabular.formats.base import TableFile, without_missing_strings
+from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.reading import damage_told
 
 # How pandas stores the labels of rows that have no name: no data.
@@ -30,8 +31,8 @@ class ParquetFile(TableFile):
         ValueError: Also if pyarrow is not installed.
     """
 
-    def __init__(self, path):
-        super().__init__(path)
+    def __init__(self, path, missing=None):
+        super().__init__(path, missing)
         self._arrow = pyarrow_for(path)
 
     def read(self):
@@ -91,7 +92,7 @@ class ParquetFile(TableFile):
         ]
         with self._damage_told():
             frame = table.select(data).to_pandas(ignore_metadata=True)
-        return without_missing_strings(self.named(frame, start))
+        return with_missing(self.named(frame, start), self.missing)
 
 
 def _width(type):

@@ -8,7 +8,7 @@ import io
 import pandas as pd
 
 from sparse_keras.data.download.vendored import read_vendored, vendored_path
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.multi_target import target_of
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.targets import Target

@@ -20,7 +20,7 @@ import pandas as pd
 from sparse_keras._internal.atomic import replacing
 from sparse_keras.data.download.fetch import cache_folder
 from sparse_keras.data.download.packages import PackageFile
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.multi_target import target_of
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.targets import Target

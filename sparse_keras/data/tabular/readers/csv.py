@@ -1,7 +1,7 @@
 """The user's own CSV file."""
 
 from sparse_keras.data.tabular.formats import CSVFile
-from sparse_keras.data.tabular.readers.files import read_file
+from sparse_keras.data.tabular.readers.files import missing_of, read_file
 
 
 def read(options):
@@ -12,4 +12,5 @@ def read(options):
     """
     # "007" is a category of its own only as long as it is text.
     text = [name for name, kind in options.columns.items() if kind == "categorical"]
-    return read_file(CSVFile(options.path, options.separator, options.decimal, text), options)
+    file = CSVFile(options.path, options.separator, options.decimal, text, missing_of(options))
+    return read_file(file, options)

@@ -19,6 +19,7 @@ from sparse_keras.data.tabular.columns import (
 )
 from sparse_keras.data.tabular.formats import NPZFile
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.splits import hold_out
@@ -32,14 +33,17 @@ from sparse_keras.data.tabular.targets import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
 
 
-# What to do about a column, beside leaving it out, by the kind of its misreading.
+def missing_of(options):
+    """Returns the `MissingValues` of a file's section."""
+    return MissingValues.of(getattr(options, "missing", None))
+
+
 def read_file(file, options):
     """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
 
     Args:
         file: A `TableFile`.
-        options: Anything with `target`, `task`, `columns`, `weight`, `max_rows`, `test_fraction`
-            and `split_seed`.
+        options: The validated `data` section, a `schema.sections.tabular.files.FileSection`.
 
     Raises:
         ValueError: If the file cannot be read as a table, has no usable target or weights, or a
@@ -52,8 +56,11 @@ def read_file(file, options):
         frame = sample_rows(file, options.max_rows, options.split_seed)
     try:
         labels = _labels(file, frame, options.target)
-        _refuse_unknown(options.columns, frame)
-        frame = _with_kinds(frame, options.columns)
+        missing = missing_of(options)
+        _refuse_unknown("columns", options.columns, frame)
+        _refuse_unknown("missing", missing.by_column, frame)
+        frame = _with_kinds(frame, options.columns, missing)
+        frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
@@ -64,7 +71,9 @@ def read_file(file, options):
         )
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from error
-    return RawTable(file.path.stem, train, test, target, options.weight)
+    return RawTable(
+        file.path.stem, train, test, target, options.weight, missing=missing, dropped=dropped
+    )
 
 
 def _labels(file, frame, target):
@@ -78,50 +87,68 @@ def _labels(file, frame, target):
     return labels
 
 
+def _with_target(frame, labels, options):
+    """The rows that have a target, and the number of those that have none.
+
+    With several targets, rows without some of them are used for the others.
+    """
+    if isinstance(options.target, Mapping):
+        return frame, 0
+    missing = np.any([np.equal(category_keys(frame[name]), None) for name in labels], axis=0)
+    count = int(missing.sum())
+    if count and options.missing_target == "error":
+        raise ValueError(
+            f"target {listing(labels)} is missing in {count:,} of {len(frame):,} rows, first in "
+            f"row {row_number(frame[labels[0]], missing.argmax())} (the first row of data is 1). "
+            "Set data.missing_target: drop to leave these rows out."
+        )
+    if count == len(frame):
+        raise ValueError(f"target {listing(labels)} is missing in all {count:,} rows.")
+    return frame[~missing], count
+
+
 def _target(frame, options, labels):
     if isinstance(options.target, Mapping):
-        return MultiTarget("targets", tuple(_several(frame, options.target)))
+        targets = _several(frame, options.target, options.ignore_case)
+        return MultiTarget("targets", tuple(targets))
     if len(labels) > 1:
         name = options.target if isinstance(options.target, str) else "labels"
         return infer_labels(frame, labels, name)
-    return _one(frame[labels[0]], options.task)
+    return _one(frame[labels[0]], options.task, options.ignore_case)
 
 
-def _several(frame, tasks):
+def _several(frame, tasks, ignore_case):
     """The target of each column, from the rows that have it."""
     for name, task in tasks.items():
         present = np.not_equal(category_keys(frame[name]), None)
         if not present.any():
             raise ValueError(f"target {name!r} is missing in every row. Leave it out.")
-        yield _one(frame[name][present], task)
+        yield _one(frame[name][present], task, ignore_case)
 
 
-def _one(values, task):
+def _one(values, task, ignore_case):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
         raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
-    target = infer_target(values, task)
-    if target.task == "regression":
-        target.encode(values)  # Refuses here, where the frame knows the rows of the file.
-    return target
+    return infer_target(values, task, ignore_case)
 
 
-def _refuse_unknown(kinds, frame):
-    for name in kinds:
+def _refuse_unknown(key, names, frame):
+    for name in names:
         if name not in frame:
             raise ValueError(
-                f"data.columns names {name!r}, which the file does not have."
+                f"data.{key} names {name!r}, which the file does not have."
                 f"{did_you_mean(name, frame.columns)} Columns of the file: "
                 f"{listing(frame.columns)}."
             )
 
 
-def _with_kinds(frame, kinds):
+def _with_kinds(frame, kinds, missing):
     """The table in which the type of a column says its kind, as `fit_features` reads it."""
     frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
     for name, kind in kinds.items():
         if kind == "numeric":
-            values = numeric_values(frame[name])
+            values = numeric_values(frame[name], missing.declared(name))
             frame[name] = pd.Series(values, index=frame.index)
         elif kind == "categorical":
             keys = category_keys(frame[name])

@@ -1,7 +1,7 @@
 """The user's own NumPy arrays."""
 
 from sparse_keras.data.tabular.formats import NPZFile
-from sparse_keras.data.tabular.readers.files import read_file
+from sparse_keras.data.tabular.readers.files import missing_of, read_file
 
 
 def read(options):
@@ -9,4 +9,4 @@ def read(options):
 
     A target that names an array of rank 2 is its columns, as labels.
     """
-    return read_file(NPZFile(options.path), options)
+    return read_file(NPZFile(options.path, missing_of(options)), options)

@@ -1,11 +1,12 @@
 """What every reader returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from sparse_keras.data.tabular.csr import SparseTable
+from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.targets import Target
 
@@ -22,6 +23,8 @@ class RawTable:
         weight: The column of weights, which is not an input; None if rows are not weighted.
         fit: Function of (rows, target) that returns `Features`; None for `fit_features` with the
             bins of the config.
+        missing: Which words and numbers mean "missing", to be recognised in rows to predict.
+        dropped: Number of rows that were left out because they have no target.
     """
 
     name: str
@@ -30,3 +33,5 @@ class RawTable:
     target: Target | MultiTarget
     weight: str | None = None
     fit: Callable | None = None
+    missing: MissingValues = field(default_factory=MissingValues)
+    dropped: int = 0

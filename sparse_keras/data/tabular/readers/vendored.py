@@ -5,7 +5,7 @@ import io
 import pandas as pd
 
 from sparse_keras.data.download.vendored import read_vendored, vendored_path
-from sparse_keras.data.tabular.columns import MISSING_STRINGS
+from sparse_keras.data.tabular.missing import MISSING_STRINGS
 
 
 def read_vendored_csv(name, sha256, **kwargs):

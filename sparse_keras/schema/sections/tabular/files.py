@@ -24,6 +24,27 @@ def _column_or_several(value):
     )
 
 
+def _as_tuples(value):
+    lists = value.values() if isinstance(value, dict) else [value]
+    for one in lists:
+        if not isinstance(one, (list, tuple)) or not all(
+            isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in one
+        ):
+            raise PydanticCustomError(
+                "missing",
+                "Input should be a list of words and numbers, or a mapping from columns to such "
+                "lists; quote 'null', 'true' and the like",
+            )
+    if isinstance(value, dict):
+        return {name: tuple(one) for name, one in value.items()}
+    return tuple(value)
+
+
+Words = tuple[str | float, ...]
+MissingSetting = Annotated[
+    Words | dict[Text, Words] | None,
+    BeforeValidator(lambda value: None if value is None else _as_tuples(value)),
+]
 OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 ColumnKind = Literal["numeric", "categorical", "ignore"]
 TaskName = Literal["auto", "binary", "multiclass", "regression"]
@@ -54,6 +75,23 @@ class FileSection(TestSplit):
         default_factory=dict,
         description="The kind of each column whose values suggest another one: numeric, "
         "categorical or ignore.",
+    )
+    missing: MissingSetting = Field(
+        None,
+        description="More words and numbers that mean a missing value: a list for all columns, "
+        "such as [unknown, -999], or a mapping from columns to lists. Empty cells, ?, NaN, nan and "
+        "<NA> always do; NA, N/A, null, NULL and None do in columns whose other values are numbers, and "
+        "are values in columns of text.",
+    )
+    missing_target: Literal["error", "drop"] = Field(
+        "error",
+        description="Whether rows without a target raise an error or are left out. Does not apply "
+        "to several targets, of which some may be missing.",
+    )
+    ignore_case: bool | None = Field(
+        None,
+        description="Whether classes of the target that differ in case only, such as Yes and yes, "
+        "are one class. Null: such a target raises an error.",
     )
     max_rows: Count | None = Field(
         None,
