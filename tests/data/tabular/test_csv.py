@@ -236,3 +236,12 @@ def test_rows_of_a_sample_are_read_as_the_file_is(read):
     assert set(whole.train["note"]) == {"a\rb", "a\nb", " a", "a\r\nb", 'a;"b'}
     pd.testing.assert_frame_equal(read(text, max_rows=40).train, whole.train)
     assert len(read(text, max_rows=16).train) == 12
+
+
+@pytest.mark.parametrize("name", ["churn.csv.zip", "churn.xlsx", "churn.json"])
+def test_a_file_in_another_format(read, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(
+        ValueError, match=f"{name} is not a CSV file. .*(unzip|read_excel|read_json)"
+    ):
+        read(path=str(tmp_path / name))
