@@ -43,8 +43,10 @@ def as_csr(matrix, width=None):
         raise ValueError(f"Expected a matrix of numbers. Received: dtype {matrix.dtype}.")
     if matrix.format != "csr":
         rows = matrix.shape[0]
-        check_memory(
-            f"A CSR matrix of {rows:,} rows takes at least", 4 * rows, "Use fewer rows at a time."
+        check_memory(  # Where its rows start, and a copy while it is made.
+            f"Converting {rows:,} rows to CSR takes at least",
+            16 * rows,
+            "Use fewer rows at a time.",
         )
     _check_arrays(matrix)
     csr = scipy.sparse.csr_matrix(matrix)  # Shares the arrays of one that is CSR already.

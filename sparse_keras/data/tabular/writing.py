@@ -57,6 +57,11 @@ class TableWriter:
 
     def write(self, frame):
         """Writes the rows of a DataFrame."""
+        with self._file_named():
+            self._write(frame)
+        self._empty = False
+
+    def _write(self, frame):
         suffix = ".csv" if self._path is None else self._path.suffix
         if suffix == ".parquet":
             self._parquet.write(frame)
@@ -65,12 +70,22 @@ class TableWriter:
         else:
             separator = "\t" if suffix == ".tsv" else ","
             frame.to_csv(self._file, sep=separator, index=False, header=self._empty)
-        self._empty = False
 
     def __exit__(self, *error):
-        if self._path is None:
-            sys.stdout.flush()
-        return self._exits.__exit__(*error)
+        with self._file_named():
+            if self._path is None:
+                sys.stdout.flush()
+            return self._exits.__exit__(*error)
+
+    @contextlib.contextmanager
+    def _file_named(self):
+        """An error such as a full disk names the file, which `write` on an open file does not."""
+        try:
+            yield
+        except OSError as error:
+            if self._path is None or error.errno is None or error.filename is not None:
+                raise
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 class _ParquetParts:

@@ -305,3 +305,12 @@ def test_a_target_that_is_an_identifier(read):
     text = "age,churned\n" + "".join(f"{i % 9},n{i}\n" for i in range(300))
     with pytest.raises(ValueError, match=r"300 classes in 300 rows, such as 'n0'.*identifier"):
         read(text)
+
+
+@pytest.mark.parametrize("name", ["churn.csv.zip", "churn.xlsx", "churn.json"])
+def test_a_file_in_another_format(read, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(
+        ValueError, match=f"{name} is not a CSV file. .*(unzip|read_excel|read_json)"
+    ):
+        read(path=str(tmp_path / name))

@@ -1,5 +1,7 @@
 """TableWriter: whole files, part by part, or none."""
 
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,3 +65,21 @@ def test_numbers_survive(tmp_path):
     for name in ("p.csv", "p.jsonl", "p.parquet"):
         write(tmp_path / name, [pd.DataFrame({"p": values})])
         np.testing.assert_allclose(read_table(tmp_path / name)["p"], values, rtol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="sizes of files are limited on POSIX")
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+def test_a_full_disk_names_the_file(name, tmp_path):
+    import resource
+
+    frame = pd.DataFrame({"x": np.random.default_rng(0).random(100_000)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=name):
+            write(tmp_path / name, [frame])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())

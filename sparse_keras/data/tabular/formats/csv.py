@@ -41,6 +41,8 @@ class CSVFile(TableFile):
         self.separator = separator
         self.decimal = decimal
         self.text = tuple(text)
+        if advice := advice_for(path):
+            raise ValueError(f"{path} is not a CSV file.{advice}")
         if wrong := why_no_separator(separator):
             raise ValueError(f"{path}: {wrong}{self._separator_hint()}")
         if wrong := why_no_decimal(decimal, separator):
@@ -212,7 +214,7 @@ class CSVFile(TableFile):
         except pd.errors.EmptyDataError:
             raise ValueError(f"{self.path} is empty. Expected a header line and rows.") from None
         except UnicodeDecodeError:
-            raise ValueError(f"{not_utf8(self.path)}{advice_for(self.path)}") from None
+            raise ValueError(not_utf8(self.path)) from None
         except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
             raise ValueError(f"{self._ragged(error)}{self._separator_hint()}") from error
         except Exception as error:

@@ -92,6 +92,8 @@ class ParquetFile(TableFile):
         ]
         with self._damage_told():
             frame = table.select(data).to_pandas(ignore_metadata=True)
+            for column in frame.select_dtypes("datetimetz"):
+                frame[column].agg(["min", "max"])  # Raises for years that no time zone has.
         return with_missing(self.named(frame, start), self.missing)
 
 

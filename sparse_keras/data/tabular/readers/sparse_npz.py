@@ -26,4 +26,7 @@ def read(options):
         table = SparseTable(matrix, frame[[options.target]])
     except ValueError as error:
         raise ValueError(f"{options.path}: {error}") from error
-    return split_table(options, table, infer_target(frame[options.target], options.task))
+    try:
+        return split_table(options, table, infer_target(frame[options.target], options.task))
+    except ValueError as error:
+        raise ValueError(f"{options.targets}: {error}") from error

@@ -17,7 +17,10 @@ def read(options):
             `split_seed`.
     """
     table = read_svmlight(options.path, options.num_columns, options.zero_based)
-    return split_table(options, table, infer_target(table.targets[TARGET], options.task))
+    try:
+        return split_table(options, table, infer_target(table.targets[TARGET], options.task))
+    except ValueError as error:
+        raise ValueError(f"{options.path}: {error}") from error
 
 
 def split_table(options, table, target):

@@ -1,5 +1,6 @@
 """Sparse data from configs: matrices of one's own and texts, from file to trained, saved model."""
 
+import gzip
 import json
 
 import keras
@@ -11,7 +12,9 @@ from sklearn.datasets import dump_svmlight_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import sparse_keras
+from sparse_keras._internal import memory
 from sparse_keras.data import Features, SparseTable, Target, TextColumn, fit_texts
+from sparse_keras.data.tabular.csr.files import is_matrix_file, read_matrix, read_npz, read_svmlight
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras has no sparse tensors on PyTorch"
@@ -227,3 +230,104 @@ def test_words_are_those_of_the_training_rows(newsgroups, tmp_path):
     assert set(data.features.sparse.vocabulary) <= set(seen)
     assert data.features.sparse_dim < len({w for t in TEXTS for w in t.lower().split()})
     assert data.features.target.classes == ("rec", "sci")
+
+
+def save_arrays(path, **changes):
+    """Writes the arrays of a valid CSR matrix `[2, 3]`, some of them changed."""
+    arrays = {
+        **{"format": np.array(b"csr"), "shape": np.array([2, 3]), "data": np.ones(2)},
+        **{"indices": np.array([0, 2]), "indptr": np.array([0, 1, 2])},
+    }
+    np.savez(
+        path, **{name: array for name, array in (arrays | changes).items() if array is not None}
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"indices": np.array([0, 10**6])}, "x.npz cannot be used: .*index is 1,000,000"),
+        ({"indptr": np.array([0, 10**6, 2])}, "x.npz cannot be used: .*never decrease"),
+        (
+            {"format": np.array("csc"), "shape": np.array([2, 2])},
+            "x.npz cannot be used: .*index is 2",
+        ),
+        (
+            {"shape": np.array([2, 10**12])},
+            "x.npz has 1,000,000,000,000 columns. .*4,000.0 GB, too",
+        ),
+        ({"indices": np.array([0.0, 2.0])}, "x.npz: array 'indices' must hold integers.*float64"),
+        ({"indices": None}, "x.npz is not a matrix of scipy.sparse.save_npz: KeyError"),
+        ({"format": np.array("lil")}, "x.npz is not a matrix of scipy.sparse.save_npz: NotImpl"),
+        (
+            {"format": None},
+            "x.npz is not a matrix of scipy.sparse.save_npz. It holds 'shape', 'data'",
+        ),
+        ({"data": np.array(["a", "b"])}, "x.npz "),
+        ({"data": np.array([1.0, np.nan])}, "x.npz cannot be used: .*nan in row 2, column 3"),
+    ],
+)
+def test_hostile_matrices_are_told_by_name(tmp_path, changes, message):
+    path = save_arrays(tmp_path / "x.npz", **changes)
+    with pytest.raises(ValueError, match=message):
+        read_npz(path)
+
+
+def test_a_matrix_is_what_was_saved(tmp_path):
+    assert read_npz(save_arrays(tmp_path / "x.npz")).toarray().tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_a_matrix_beyond_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    scipy.sparse.save_npz(path, scipy.sparse.csr_matrix(np.ones((100, 100))))
+    monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
+    monkeypatch.setattr(scipy.sparse, "load_npz", lambda path: pytest.fail("read"))
+    with pytest.raises(ValueError, match="x.npz holds 0.0 GB of data"):  # 120,000 bytes
+        read_npz(path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:150], lambda content: content[150:]])
+def test_a_cut_matrix_is_told(tmp_path, damage):
+    path = save_arrays(tmp_path / "x.npz")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="x.npz (is not a matrix of scipy|cannot be read: array)"):
+        read_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "1 2147483648:1",
+            "line 2: expected a column between 1 and 2,147,483,647. Rec.*: 2147483648",
+        ),
+        ("1 1099511627776:1", "line 2: expected a column between 1 and .*Received: 1099511627776"),
+        ("1 0:1", "from 1 .*line 2: expected a column between 1 .*Received: 0"),
+        ("1 3:1 2:1", "line 2: columns must increase. Received: 2 after 3"),
+        ("1 2=1", "line 2: expected column:value. Received: '2=1'"),
+        ("yes 2:1", "line 2: expected a number as target. Received: 'yes'"),
+        ("1 2:1e300", "cannot be used: .*finite numbers of float32.*inf in row 2, column 2"),
+        ("1 9:1", "line 2: expected a column between 1 and 5"),
+    ],
+)
+def test_the_line_of_a_svmlight_file_is_told(tmp_path, line, message):
+    path = tmp_path / "x.svm"
+    path.write_text(f"0 1:1  # comment\n{line}\n")
+    with pytest.raises(ValueError, match=f"x.svm .*{message}"):
+        read_svmlight(path, 5 if "9:1" in line else None)
+
+
+def test_huge_targets_of_a_svmlight_file_stay(tmp_path):
+    path = tmp_path / "x.svm.gz"
+    with gzip.open(path, "wt") as file:
+        file.write("1e300 1:1\n2 2:1\n")
+    assert is_matrix_file(path)
+    assert read_matrix(path).targets["target"].tolist() == [1e300, 2.0]
+
+
+def test_more_columns_than_memory_are_told_with_their_key(tmp_path):
+    path = tmp_path / "x.svm"
+    path.write_text("0 1:1\n1 2:1\n")
+    with pytest.raises(ValueError, match="1,000,000,000,000 columns.*Decrease data.num_columns"):
+        read_svmlight(path, 10**12)

@@ -207,5 +207,7 @@ def test_a_wrong_list_of_lil_is_told():
 
 def test_more_rows_than_memory_are_told():
     ones = np.ones(1)
-    with pytest.raises(ValueError, match="10,000,000,000,000 rows takes at least 40,000.0 GB"):
+    with pytest.raises(
+        ValueError, match="10,000,000,000,000 rows to CSR takes at least 160,000.0 GB"
+    ):
         as_csr(scipy.sparse.coo_matrix((ones, ([0], [0])), shape=(10**13, 1)))
