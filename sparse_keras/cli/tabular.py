@@ -209,7 +209,7 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
                 raise ValueError(
                     f"--keep {clashes[0]}: the predictions also have a column of that name."
                 )
-            writer.write(copied.reset_index(drop=True).join(predictions))
+            writer.write(copied.join(predictions))
             rows += len(chunk)
     return rows
 

@@ -79,6 +79,32 @@ class Preprocessor(abc.ABC):
             ValueError: If `x` cannot be encoded as the training examples were.
         """
 
+    def encode_examples(
+        self, x: Any, y: Any = None, sample_weight: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Encodes raw examples with their targets, for `fit` and `evaluate`.
+
+        Args:
+            x: Raw examples.
+            y: Their targets. By default they are returned as they are; a preprocessor that knows
+                how targets are encoded overrides this method.
+            sample_weight: The weight of each example, or `None`.
+
+        Returns:
+            `(x, y, sample_weight)`, as the network takes them.
+
+        Raises:
+            ValueError: If the examples or the targets cannot be encoded.
+        """
+        return self.encode(x), y, sample_weight
+
+    def check_encoded(self, x: Any) -> None:
+        """Raises a ValueError if `x`, which is not raw by its form, cannot be encoded examples.
+
+        By default nothing is checked.
+        """
+        del x
+
     @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as JSON-serializable values."""

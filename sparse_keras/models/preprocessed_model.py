@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
+import numpy as np
+import pandas as pd
 
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
+from sparse_keras.models.forward import Forward
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskTraining
 
 
@@ -16,8 +20,9 @@ from sparse_keras.models.multi_task.multi_task_model import MultiTaskTraining
 class PreprocessedModel(MultiTaskTraining, keras.Model):
     """A network together with the preprocessing of the raw examples that it was trained on.
 
-    It is a `keras.Model` with the network's inputs; `predict` also takes raw examples. The
-    preprocessing is saved in the `.keras` file.
+    It is a `keras.Model` with the network's inputs. Every method also takes raw examples: `fit`,
+    `evaluate` and `predict`, those of one batch, and a call. The preprocessing is saved in the
+    `.keras` file.
 
     Args:
         core: The network, a `keras.Model` of encoded inputs.
@@ -33,6 +38,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
     model = sparse_keras.load_model("runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00")
     model.predict({"age": 39, "workclass": "State-gov", ...})  # array of shape [1, 1]
     model.predict(pandas.read_csv("people.csv"))
+    model.evaluate(people, people["income"])
     ```
     """
 
@@ -43,10 +49,17 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         super().__init__(**kwargs)
         self.core = core
         self.preprocessor = preprocessor
+        self._forward = Forward(core)
         self.built = True  # The network is.
 
     def call(self, inputs, training=None):
         return self.core(inputs, training=training)
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # A matrix of SciPy is what the network takes as a tensor.
+        if self._is_raw(inputs) and not is_matrix(inputs):
+            inputs = self.encode(inputs)
+        return super().__call__(inputs, *args, **kwargs)
 
     def encode(self, x: Any) -> Any:
         """Encodes raw examples as the network takes them; see the preprocessor's `encode`."""
@@ -65,21 +78,86 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         Args:
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
-            batch_size, verbose, steps, callbacks: As in `keras.Model.predict`.
+            batch_size: Rows in a batch. By default 4096 for arrays and raw examples, unless the
+                prediction for an example depends on others in its batch; otherwise 32.
+            verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:
             NumPy array `[N, outputs]`: probabilities, or values for regression. For several tasks a
             dict of such arrays by the name of the task.
         """
-        if self.preprocessor.is_raw(x):
-            x = self.encode(x)
+        x = self._encoded(x)
+        if is_matrix(x) or isinstance(x, (np.ndarray, dict)):
             if not keras.tree.flatten(x)[0].shape[0]:
                 return self.preprocessor.task.empty_predictions()
-            if is_matrix(x):
-                # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
-                x = ArrayBatches(x, None, batch_size=batch_size or 32)
-                batch_size = None
+        if is_matrix(x):
+            # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
+            x = ArrayBatches(x, None, batch_size=batch_size or 32)
+            batch_size = None
+        elif steps is callbacks is None and not self.run_eagerly and self._forward.applies_to(x):
+            return self._forward(x, batch_size, verbose)
         return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """`keras.Model.predict_on_batch` that also takes raw examples."""
+        return super().predict_on_batch(self._encoded(x))
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.fit` that also takes raw examples.
+
+        Args:
+            x: Raw examples, or anything that `keras.Model.fit` takes for the encoded inputs.
+            y: For raw examples, raw targets, such as the classes; of a table `None` if `x` has the
+                target's columns.
+            *args, **kwargs: As for `keras.Model.fit`. `validation_data` may be raw as well.
+        """
+        arguments = _bound(keras.Model.fit, self, x, y, *args, **kwargs)
+        if (validation := arguments.get("validation_data")) is not None:
+            arguments["validation_data"] = self._encoded_validation(validation)
+        return super().fit(**self._with_encoded(arguments))
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.evaluate` that also takes raw examples; arguments are those of `fit`."""
+        arguments = _bound(keras.Model.evaluate, self, x, y, *args, **kwargs)
+        return super().evaluate(**self._with_encoded(arguments))
+
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.train_on_batch` that also takes raw examples; see `fit`."""
+        arguments = _bound(keras.Model.train_on_batch, self, x, y, *args, **kwargs)
+        return super().train_on_batch(**self._with_encoded(arguments))
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.test_on_batch` that also takes raw examples; see `fit`."""
+        arguments = _bound(keras.Model.test_on_batch, self, x, y, *args, **kwargs)
+        return super().test_on_batch(**self._with_encoded(arguments))
+
+    def _encoded(self, x):
+        if self._is_raw(x):
+            return self.encode(x)
+        self.preprocessor.check_encoded(x)
+        return x
+
+    def _is_raw(self, x):
+        return self.preprocessor.is_raw(x)
+
+    def _with_encoded(self, arguments):
+        """Arguments of `fit` and the like, whose `x`, `y` and `sample_weight` may be raw."""
+        x = arguments["x"]
+        # Keras evaluates within `fit` without `x`, from data that it keeps.
+        if x is None:
+            return arguments
+        if not self._is_raw(x):
+            self.preprocessor.check_encoded(x)
+            return arguments
+        x, y, weight = self.preprocessor.encode_examples(
+            x, arguments.get("y"), arguments.get("sample_weight")
+        )
+        return arguments | {"x": x, "y": y, "sample_weight": weight}
+
+    def _encoded_validation(self, data):
+        if not (isinstance(data, (tuple, list)) and len(data) and self._is_raw(data[0])):
+            return data
+        return self.preprocessor.encode_examples(*data)
 
     def predict_target(self, x: Any, **kwargs: Any) -> Any:
         """Predicts values of the target: classes, labels or numbers; see `Task.decode`.
@@ -101,9 +179,10 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             A DataFrame. For classes, the columns `prediction` and `probability_<class>`: of the
             positive class for two, of each for more. For labels, a bool column and a probability
             for each. For numbers, `prediction`. For several tasks the same for each, named
-            `<task>` and `<task>_probability_<class>`.
+            `<task>` and `<task>_probability_<class>`. It has the index of a pandas DataFrame.
         """
-        return self.preprocessor.to_frame(self.predict(x, **kwargs))
+        frame = self.preprocessor.to_frame(self.predict(x, **kwargs))
+        return frame.set_axis(x.index) if isinstance(x, pd.DataFrame) else frame
 
     def export(
         self,
@@ -148,6 +227,13 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         for name in ("core", "preprocessor"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _bound(method, *args, **kwargs):
+    """Arguments by name, without `self`."""
+    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+    del arguments["self"]
+    return arguments | arguments.pop("kwargs", {})
 
 
 def _call_once(model):

@@ -269,6 +269,7 @@ def entrances(path):
         **{"path": path, "target": "target", "task": "auto", "columns": {}, "max_rows": None},
         **{"weight": None, "separator": ",", "decimal": ".", "test_fraction": 0.25},
         **{"split_seed": 0, "zero_based": False, "num_columns": None},
+        **{"missing": None, "missing_target": "error", "ignore_case": None},
         targets=path.parent / "targets.csv",
     )
     reader = READER.get(path.name, "csv" if is_csv(path) else None)

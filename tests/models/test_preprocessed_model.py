@@ -140,3 +140,113 @@ def test_saved_model_predicts_the_same(model, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.preprocessor.features == model.preprocessor.features
     np.testing.assert_array_equal(loaded.predict(FRAME, verbose=0), model.predict(FRAME, verbose=0))
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Numbers alone and no bins: an encoded row is as wide as a raw one."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": 1000 + 50 * rng.normal(size=60), "b": rng.normal(size=60)})
+    frame["rich"] = np.where(frame["a"] > 1000, "yes", "no")
+    features = fit_features(frame, infer_target(frame["rich"]), bins="none")
+    keras.utils.set_random_seed(0)
+    model = PreprocessedModel(
+        dense_mlp(inputs=features.inputs(), hidden_dim=4, stem=4), TablePreprocessor(features)
+    )
+    model.compile(
+        keras.optimizers.Adam(0.1),
+        **features.target.as_task().compile_arguments(),
+        run_eagerly=True,
+    )
+    model.fit(model.encode(frame), features.encode_target(frame), epochs=15, verbose=0)
+    return model, frame
+
+
+def of_every_library(frame):
+    pyarrow = pytest.importorskip("pyarrow")
+    tables = {
+        "pandas": frame,
+        "dict": {name: frame[name].to_numpy() for name in frame},
+        "pyarrow": pyarrow.Table.from_pandas(frame, preserve_index=False),
+    }
+    try:
+        import polars
+    except ImportError:
+        return tables
+    return tables | {"polars": polars.DataFrame({name: frame[name].tolist() for name in frame})}
+
+
+def test_every_method_takes_raw_tables(compiled):
+    model, frame = compiled
+    x, y = model.encode(frame), model.preprocessor.features.encode_target(frame)
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert expected["accuracy"] > 0.9
+    for table in of_every_library(frame).values():
+        assert model.evaluate(table, verbose=0, return_dict=True) == expected
+        np.testing.assert_array_equal(model.predict(table, verbose=0), model.predict(x, verbose=0))
+    inputs = frame[["a", "b"]]
+    for values in (
+        frame["rich"],
+        frame["rich"].tolist(),
+        frame[["rich"]],
+        frame["rich"].to_numpy(),
+    ):
+        assert model.evaluate(inputs, values, verbose=0, return_dict=True) == expected
+    assert model.test_on_batch(inputs, frame["rich"], return_dict=True) == pytest.approx(expected)
+    np.testing.assert_allclose(model.predict_on_batch(inputs), model.core(x), rtol=1e-6)
+    np.testing.assert_allclose(model(inputs), model.core(x), rtol=1e-6)
+
+
+def test_fit_takes_raw_tables(compiled):
+    model, frame = compiled
+    before = model.get_weights()
+    x, y = model.encode(frame), model.preprocessor.features.encode_target(frame)
+    losses = []
+    for arguments in (
+        {"x": x, "y": y, "validation_data": (x, y)},
+        {"x": frame, "validation_data": (frame, frame["rich"])},
+        {"x": frame[["a", "b"]], "y": frame["rich"], "validation_data": (x, y)},
+    ):
+        model.set_weights(before)
+        history = model.fit(**arguments, shuffle=False, verbose=0, batch_size=60).history
+        losses.append((history["loss"][0], history["val_auc"][0]))
+    model.set_weights(before)
+    assert losses[0][1] == losses[1][1] == losses[2][1]
+    # Adam's state differs; the loss before its first step does not.
+    assert losses[0][0] == pytest.approx(losses[1][0]) == pytest.approx(losses[2][0])
+    assert np.isfinite(model.train_on_batch(frame[["a", "b"]], frame["rich"])).all()
+    model.set_weights(before)
+
+
+def test_arrays_that_cannot_be_encoded_rows_are_refused(compiled):
+    model, frame = compiled
+    raw = frame[["a", "b"]].to_numpy()
+    for method in (model.predict, model.evaluate, model.predict_on_batch):
+        with pytest.raises(ValueError, match="taken for encoded columns.*DataFrame or a dict"):
+            method(raw)
+    with pytest.raises(ValueError, match="taken for encoded columns"):
+        model.predict(np.array([[np.nan, 0.0]], "float32"))
+
+
+def test_raw_targets_that_are_none_of_the_classes(compiled):
+    model, frame = compiled
+    with pytest.raises(ValueError, match=r"must be one of 'no', 'yes'. Received: '1'"):
+        model.evaluate(frame[["a", "b"]], np.ones(60))
+    with pytest.raises(ValueError, match=r"needed columns are missing: 'rich'"):
+        model.evaluate(frame[["a", "b"]])
+
+
+def test_a_lazy_table_is_refused():
+    polars = pytest.importorskip("polars")
+    from sparse_keras.data.tabular.columns import as_frame
+
+    with pytest.raises(ValueError, match="Collect it first"):
+        as_frame(polars.LazyFrame({"a": [1]}), ["a"])
+
+
+def test_a_predicted_frame_has_the_index_of_its_rows(compiled):
+    model, frame = compiled
+    part = frame.assign(name=frame.index)[frame["b"] > 0.3]
+    part["prediction"] = model.predict_frame(part, verbose=0)["prediction"]
+    assert (part["prediction"] == part["rich"]).mean() > 0.9
+    assert model.predict_frame(part, verbose=0).index.equals(part.index)

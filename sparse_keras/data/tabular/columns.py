@@ -18,6 +18,7 @@ from sparse_keras.data.tabular.missing import (
     numbers_of,
     words_of,
 )
+from sparse_keras.data.tabular.native import to_pandas
 
 # Whole numbers as files hold them among other numbers: "1.0".
 _WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
@@ -28,15 +29,17 @@ def as_frame(table, names):
     """Returns the columns `names` of a raw table as a DataFrame.
 
     Args:
-        table: A DataFrame, a dict of equally long columns, or a dict of scalars (one row).
+        table: A DataFrame of any library, a dict of equally long columns, or a dict of scalars (one
+            row).
         names: The columns that must be there; other columns are ignored.
 
     Returns:
-        A DataFrame with the columns `names`, in that order, and a `RangeIndex`.
+        A pandas DataFrame with the columns `names`, in that order, and a `RangeIndex`.
 
     Raises:
         ValueError: If columns are missing, doubled, or of different lengths.
     """
+    table = to_pandas(table)
     if not isinstance(table, (pd.DataFrame, Mapping)):
         raise ValueError(
             "Expected a DataFrame, a dict of columns or a dict of scalars (one row). "

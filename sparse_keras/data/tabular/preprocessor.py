@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
+from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.data.tabular.csr import SparseTable, TextColumn
-from sparse_keras.data.tabular.features import Features
+from sparse_keras.data.tabular.features import MAX_STANDARDISED, Features
+from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.native import is_table, to_pandas
+from sparse_keras.data.tabular.weights import row_weights
 from sparse_keras.tasks import Task
 
 
@@ -36,7 +42,7 @@ class TablePreprocessor(Preprocessor):
         if is_matrix(x) or isinstance(x, SparseTable):
             return True
         # A list holds texts; `encode` says best what is wrong with None, a Series or another list.
-        if x is None or hasattr(x, "iloc"):
+        if x is None or isinstance(x, pd.Series) or is_table(x):
             return True
         if isinstance(x, list) and (not x or isinstance(x[0], (str, dict))):
             return True
@@ -49,8 +55,9 @@ class TablePreprocessor(Preprocessor):
         """Encodes raw columns as the network takes them.
 
         Args:
-            x: A DataFrame, a dict of columns, or a dict of scalars: one row. For sparse columns, a
-                matrix of `scipy.sparse` or a `data.SparseTable`; for texts, also a list of them.
+            x: A DataFrame of pandas, polars, PyArrow or another library, a dict of columns, or a
+                dict of scalars: one row. For sparse columns, a matrix of `scipy.sparse` or a
+                `data.SparseTable`; for texts, also a list of them.
 
         Returns:
             A dict of arrays, or CSR, or the bare array where the network has one input.
@@ -62,6 +69,88 @@ class TablePreprocessor(Preprocessor):
             x = {name: _as_numpy(column) for name, column in x.items()}
         encoded = self.features.encode(x)
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
+
+    def encode_examples(
+        self, x: Any, y: Any = None, sample_weight: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Encodes raw columns and raw targets.
+
+        Args:
+            x: As for `encode`.
+            y: The values of the target, such as `["yes", "no"]`: a column, or a table with the
+                target's columns. `None` if `x` has them.
+            sample_weight: The weight of each row. `None` for the weights of training: those of the
+                column `data.weight`, which `x` then has, or none.
+
+        Raises:
+            ValueError: If a column is missing, or values are not such as in training.
+        """
+        target = self.features.target
+        several = isinstance(target, MultiTarget)
+        if isinstance(x, SparseTable):
+            table = x.targets if y is None else y
+        else:
+            table = x if y is None else y
+        if y is None and is_matrix(x):
+            raise ValueError(f"Expected `y`, the values of {target.name!r}: a matrix has no names.")
+        table = to_pandas(table)
+        named = isinstance(table, (pd.DataFrame, Mapping))
+        if several and not named:
+            raise ValueError(
+                f"Expected `y` as a table with the columns {listing(target.columns)}. Received: "
+                f"{type(y).__name__}."
+            )
+        if not named:
+            values = np.atleast_1d(y.to_numpy() if hasattr(y, "to_numpy") else _as_numpy(y))
+            table = values if target.task == "multilabel" else values.reshape(len(values), -1)[:, 0]
+        encoded, targets = self.encode(x), target.encode(table)
+        if sample_weight is None:
+            sample_weight = self._weights(x, table, len(keras.tree.flatten(targets)[0]))
+        return encoded, targets, sample_weight
+
+    def _weights(self, x, table, rows):
+        """The weights of training, for rows with these targets."""
+        features, target = self.features, self.features.target
+        weight = None
+        if features.weight is not None:
+            weight = row_weights(x, features.weight)
+        if not isinstance(target, MultiTarget):
+            return weight
+        one = np.ones(rows, "float32") if weight is None else weight
+        return {name: one * there for name, there in target.present(table).items()}
+
+    def check_encoded(self, x: Any) -> None:
+        """Raises a ValueError if arrays hold numbers that no encoding has."""
+        arrays = x if isinstance(x, dict) else {self._only_input: x}
+        for name, array in arrays.items():
+            if (
+                not isinstance(array, np.ndarray)
+                or array.dtype.kind not in "biuf"
+                or not array.size
+            ):
+                continue
+            if name == "numeric":
+                possible = np.abs(array).max() <= MAX_STANDARDISED  # False for NaN.
+            elif name == "categorical" and array.ndim == 2:
+                possible = array.min() >= 0 and (
+                    array.shape[1] != len(self.features.cardinalities)
+                    or (array.max(axis=0) < self.features.cardinalities).all()
+                )
+            else:
+                possible = True
+            if not possible:
+                raise ValueError(
+                    f"An array is taken for encoded columns, as `encode` returns them. Received: "
+                    f"values that no {name} encoding has. Pass raw rows as a DataFrame or a dict "
+                    "of columns, with their names."
+                )
+
+    @property
+    def _only_input(self):
+        """The name of the input, of a network that has one."""
+        if self.features.sparse is not None:
+            return "sparse"
+        return "numeric" if self.features.numeric else "categorical"
 
     def export(
         self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any

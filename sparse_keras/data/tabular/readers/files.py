@@ -65,7 +65,9 @@ def read_file(file, options):
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
-        _refuse_misread(frame, [*target.columns, options.weight])
+        inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
+        _refuse_misread(frame, inputs)
+        frame = _with_categories(frame, inputs)
         train, test = hold_out(
             frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
         )
@@ -156,8 +158,15 @@ def _with_kinds(frame, kinds, missing):
     return frame
 
 
-def _refuse_misread(frame, no_inputs):
-    inputs = [name for name in frame.columns if name not in no_inputs]
+def _with_categories(frame, inputs):
+    """The table in which the inputs of categories are of that dtype: they were checked."""
+    for name in inputs:
+        if is_categorical(frame[name]) and not isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = pd.Series(pd.Categorical(category_keys(frame[name])), index=frame.index)
+    return frame
+
+
+def _refuse_misread(frame, inputs):
     empty = [name for name in inputs if frame[name].isna().all()]
     if empty:
         raise ValueError(

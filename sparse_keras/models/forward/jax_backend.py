@@ -1,0 +1,41 @@
+"""A network compiled by JAX, once for each power of two that batches are padded to."""
+
+import jax
+import keras
+import numpy as np
+
+
+def is_distributed(network):
+    """Returns whether Keras distributes arrays over devices."""
+    del network
+    return keras.distribution.distribution() is not None
+
+
+def compiled(network, pad):
+    """Returns the network as a function from arrays to arrays.
+
+    Args:
+        network: A functional network.
+        pad: Whether rows may be added to a batch: whether each row is computed on its own.
+    """
+
+    @jax.jit
+    def graph(trainable, others, x):
+        return network.stateless_call(trainable, others, x, training=False)[0]
+
+    def function(x):
+        rows = keras.tree.flatten(x)[0].shape[0]
+        padded = 1 << (rows - 1).bit_length() if pad else rows
+        outputs = graph(
+            [variable.value for variable in network.trainable_variables],
+            [variable.value for variable in network.non_trainable_variables],
+            keras.tree.map_structure(lambda array: _padded(array, padded), x),
+        )
+        return keras.tree.map_structure(lambda array: np.asarray(array)[:rows], outputs)
+
+    return function
+
+
+def _padded(array, rows):
+    """The array with its first row repeated at its end."""
+    return np.concatenate([array, np.repeat(array[:1], rows - len(array), axis=0)])
