@@ -232,6 +232,25 @@ class MixtureOfExperts(OneGateMixture):
         return outputs
 
     @property
+    def sees_other_tokens(self) -> bool:
+        drops = not self.capacity_factor is self.eval_capacity_factor is None
+        return super().sees_other_tokens or (drops and not self._only_earlier_tokens_displace)
+
+    @property
+    def predicts_alone(self) -> bool:
+        return super().predicts_alone and self.eval_capacity_factor is None
+
+    @property
+    def _only_earlier_tokens_displace(self) -> bool:
+        """Whether a token finds an expert full because of earlier tokens, if at all.
+
+        A second choice gives way to the first choices of later tokens. And how many slots a router
+        leaves open, if any may be closed, decides the capacity.
+        """
+        one_choice = self.router.always_open and self.router.slots == 1
+        return self.drop_order == "position" and one_choice
+
+    @property
     def _by_example(self):
         return self.experts.route_by == "example"
 
