@@ -43,9 +43,7 @@ def test_numbers_come_back_as_numbers_that_json_knows(value):
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -0.1, 1.0, float("inf")])
 def test_what_is_not_in_an_interval_is_refused_by_name(value):
-    with pytest.raises(
-        ValueError, match=r"`jitter` must be a number in \[0, 1\).*jitter="
-    ):
+    with pytest.raises(ValueError, match=r"`jitter` must be a number in \[0, 1\).*jitter="):
         validation.number("jitter", value, "[0, 1)")
     if value is not None:
         with pytest.raises(ValueError, match=r"`jitter` must be None or a number in \[0, 1\)"):
