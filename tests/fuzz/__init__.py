@@ -1,0 +1,1 @@
+"""Random cases, of which SPARSE_KERAS_FUZZ says how many."""
