@@ -75,16 +75,17 @@ def sequence_balance_loss(
         [DeepSeek-V3](https://arxiv.org/abs/2412.19437), equations 17 to 20.
     """
     num_experts = scores.shape[-1]
+    # Sequences may have no tokens, and there may be none.
+    length = ops.shape(scores)[0] // _at_least_1(num_sequences)
     counted = ops.ones_like(scores[:, 0]) if mask is None else ops.cast(mask, "float32")
-    tokens = ops.sum(ops.reshape(counted, (num_sequences, -1)), axis=1)
+    tokens = ops.sum(ops.reshape(counted, (num_sequences, length)), axis=1)
     share = normalized(scores)
     if mask is not None:
         share = ops.where(mask[:, None], share, 0.0)
-    share = ops.sum(ops.reshape(share, (num_sequences, -1, num_experts)), axis=1)
+    share = ops.sum(ops.reshape(share, (num_sequences, length, num_experts)), axis=1)
     mean_share = share / ops.maximum(tokens, 1.0)[:, None]
 
-    length = ops.shape(scores)[0] // num_sequences
-    sequence = ops.arange(ops.shape(scores)[0], dtype="int32") // length
+    sequence = ops.arange(ops.shape(scores)[0], dtype="int32") // _at_least_1(length)
     # One segment for each expert of each sequence.
     segment = sequence[:, None] * num_experts + ops.cast(expert_index, "int32")
     load = sum_by_expert(ops.cast(is_open, "float32"), segment, num_sequences * num_experts)
@@ -167,6 +168,10 @@ def load_loss(
     z = (clean_logits - kth) / ops.maximum(noise_std, 1e-6)
     chosen = 0.5 * (1.0 + ops.erf(z / math.sqrt(2.0)))
     return _unevenness(masked_mean(chosen, mask))
+
+
+def _at_least_1(count: int | Tensor) -> int | Tensor:
+    return max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)
 
 
 def _unevenness(load: Tensor) -> Tensor:

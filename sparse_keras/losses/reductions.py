@@ -16,32 +16,30 @@ def normalized(scores: Tensor) -> Tensor:
 
 
 def token_count(values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Returns N without padding, a float32 scalar of at least 1.
+    """Returns N without padding, a float32 scalar.
 
     Args:
         values: `[N, ...]`.
         mask: Optional bool `[N]`, False for padding.
     """
     if mask is None:
-        tokens = ops.cast(ops.shape(values)[0], "float32")
-    else:
-        tokens = ops.sum(ops.cast(mask, "float32"))
-    return ops.maximum(tokens, 1.0)
+        return ops.cast(ops.shape(values)[0], "float32")
+    return ops.sum(ops.cast(mask, "float32"))
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Returns the mean of `values` `[N, ...]` over tokens; 0 if all are padding.
+    """Returns the mean of `values` `[N, ...]` over tokens; 0 if there are none but padding.
 
     Args:
         values: `[N, ...]`.
         mask: Optional bool `[N]`, False for padding.
     """
-    if mask is None:
-        return ops.sum(values, axis=0) / token_count(values)
-    valid = ops.reshape(mask, (-1,) + (1,) * (len(values.shape) - 1))
-    # `where`, not a product: a NaN in padding must not reach the sum.
-    total = ops.sum(ops.where(valid, values, ops.zeros_like(values)), axis=0)
-    return total / token_count(values, mask)
+    tokens = ops.maximum(token_count(values, mask), 1.0)
+    if mask is not None:
+        valid = ops.reshape(mask, (-1,) + (1,) * (len(values.shape) - 1))
+        # `where`, not a product: a NaN in padding must not reach the sum.
+        values = ops.where(valid, values, ops.zeros_like(values))
+    return ops.sum(values, axis=0) / tokens
 
 
 def sum_by_expert(values: Tensor, expert_index: Tensor, num_experts: int | Tensor) -> Tensor:

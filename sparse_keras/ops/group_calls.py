@@ -18,12 +18,13 @@ A place that no row fills holds the values of another row, so that the function 
 finite. Its output is not used.
 """
 
+import functools
 import math
 
 from keras import ops
 
 from sparse_keras.ops.groups import group_of_row, sum_dtype
-from sparse_keras.ops.primitives import linear_map
+from sparse_keras.ops.primitives import exporting, linear_map
 
 
 class _Layout:
@@ -124,6 +125,31 @@ class Blocks(_Layout):
 
     def join(self, blocks):
         return ops.reshape(blocks, (self.count * self.length, *ops.shape(blocks)[2:]))
+
+
+def with_a_row(values):
+    """Adds a row of zeros to values `[M, ...]` if M is 0."""
+    num_rows, *rest = ops.shape(values)
+    missing = 1 if isinstance(num_rows, int) else ops.maximum(1 - num_rows, 0)
+    return ops.concatenate([values, ops.zeros((missing, *rest), values.dtype)], axis=0)
+
+
+def never_empty(map_groups, with_a_row=with_a_row):
+    """Lets `map_groups` compute a row of zeros where there are none, whose output is left out.
+
+    A function may fail on no rows at all, and an index would have no row to read.
+    """
+
+    @functools.wraps(map_groups)
+    def wrapped(function, rows, weights, group_sizes, constants, draw, dtype):
+        num_rows = ops.shape(rows)[0]
+        if (isinstance(num_rows, int) and num_rows > 0) or exporting():
+            return map_groups(function, rows, weights, group_sizes, constants, draw, dtype)
+        rows, *constants = (with_a_row(values) for values in (rows, *constants))
+        outputs = map_groups(function, rows, weights, group_sizes, constants, draw, dtype)
+        return outputs[:num_rows]
+
+    return wrapped
 
 
 def in_blocks(map_calls, function, rows, weights, group_sizes, constants, draw, dtype):

@@ -43,4 +43,4 @@ def concrete(tensor):
 group_rows = PaddedRows.of
 sort_groups = sorting.by_argsort
 invert_permutation = sorting.invert_permutation
-map_groups = partial(group_calls.in_blocks, map_calls)
+map_groups = group_calls.never_empty(partial(group_calls.in_blocks, map_calls))

@@ -4,6 +4,8 @@ A graph that is traced for an export, where `exporting()` is True, holds only op
 runtimes know too: none that is TensorFlow's own, such as `DynamicPartition`, and no gradients.
 """
 
+from functools import partial
+
 import tensorflow as tf
 
 from sparse_keras._internal.tensorflow_private import compiles_with_xla
@@ -65,6 +67,14 @@ def group_rows(rows, group_sizes):
     return form.of(rows, group_sizes)
 
 
+def _with_a_row(values):
+    if compiles_with_xla() or values.shape[0] is not None:
+        return group_calls.with_a_row(values)
+    # A concatenation would copy all rows.
+    return tf.cond(tf.shape(values)[0] > 0, lambda: values, lambda: group_calls.with_a_row(values))
+
+
+@partial(group_calls.never_empty, with_a_row=_with_a_row)
 def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
     num_groups = group_sizes.shape[0]
     few = are_few(rows.shape[0], num_groups)

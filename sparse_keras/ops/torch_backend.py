@@ -105,6 +105,7 @@ class SortedRows(GroupedRows):
 group_rows = SortedRows.of
 
 
+@group_calls.never_empty
 def map_groups(function, rows, weights, group_sizes, constants, draw, dtype):
     del dtype
 

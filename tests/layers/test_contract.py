@@ -284,6 +284,10 @@ SUBJECTS = {
         MASKED,
     ),
     "capacity": (partial(mixture, DENSE, TOP_K, capacity_factor=1.0), MASKED),
+    "capacity by priority": (
+        partial(mixture, DENSE, TOP_K, capacity_factor=1.0, drop_order="batch_priority"),
+        MASKED,
+    ),
     "every depth": (
         lambda **kwargs: DepthSharedMixtureOfExperts(MLP(), 2, **kwargs),
         {"wrap": EveryDepth, "passes_mask": True, "losses": 2},
@@ -339,6 +343,7 @@ COSTLY = {
     "compiled_training_agrees": MIXTURES | OTHERS,
     "fits_and_evaluates": MIXTURES | OTHERS | {"TopKRouter with a selection bias", "EnsembleHead"},
     "time_distributed": MIXTURES | OTHERS,
+    "graphs_take_no_rows": MIXTURES | OTHERS | {"EnsembleHead", "capacity", "capacity by priority"},
 }
 # What the default run leaves to `-m slow`: the costly checks but for one or two subjects, and the
 # checks of some tenths of a second on subjects that say least.
@@ -346,6 +351,7 @@ QUICK_COSTLY = {
     "compiled_training_agrees": {"mixture of Dense"},
     "fits_and_evaluates": {"mixture of Dense", "FeatureGate"},
     "time_distributed": {"mixture of Dense", "FeatureGate"},
+    "graphs_take_no_rows": {"mixture of Dense"},
 }
 LATER = {name for name in SUBJECTS if "," in name or "alone" in name or "MLPs" in name} - {
     "tied, threshold",

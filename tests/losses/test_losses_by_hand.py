@@ -92,8 +92,10 @@ def test_token_count():
     values, mask = tensors(SCORES, LAST_IS_PADDING)
     assert value(losses.token_count(values)) == 3
     assert value(losses.token_count(values, mask)) == 2
-    # Of padding alone, 1, so that nothing is divided by 0.
-    assert value(losses.token_count(values, ops.zeros_like(mask))) == 1
+    for nothing, of_padding in ((values[:0], None), (values, ops.zeros_like(mask))):
+        assert value(losses.token_count(nothing, of_padding)) == 0
+        mean = ops.convert_to_numpy(losses.masked_mean(nothing, of_padding))
+        np.testing.assert_array_equal(mean, np.zeros(values.shape[-1]))  # Not 0 / 0.
 
 
 def layer_with_logits(router, logits):

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from tests.support.gradients import layer_gradients, to_numpy
 
 # Weights that stay float32 under every dtype policy: routing must not depend on rounding.
@@ -445,3 +446,53 @@ def examples_are_independent(subject):
         for i in (0, len(x) - 1):
             alone = to_numpy(layer(x[i : i + 1]))[0]
             np.testing.assert_allclose(together[i], alone, rtol=1e-5, atol=1e-6)
+
+
+@item
+def takes_no_rows(subject):
+    """An empty batch, such as one of which a filter left nothing."""
+    if keras.backend.backend() == "jax":
+        return  # Indexing an empty tensor fails there.
+    for rank in subject.ranks:
+        x, layer = subject.inputs(rank)[:0], subject.make()
+        layer.build((None, *x.shape[1:]))
+        for training in (False, True):
+            y = layer(x, training=training)
+            assert tuple(y.shape) == tuple(layer.compute_output_shape(x.shape))
+    values = []
+    if not subject.weightless and layer.trainable_weights:
+        dx, found = layer_gradients(layer, x, ops.sum, training=True)
+        values += [dx, *(g for g in found.values() if g is not None)]
+    values += [to_numpy(loss) for loss in layer.losses]
+    values += [to_numpy(variable) for variable in layer.variables]
+    assert all(np.isfinite(value).all() for value in values)
+    for inner in gated_layers(layer):
+        for _, _, summary in inner.recorded():
+            assert summary["assigned"] == summary["dead"] == 0
+
+
+@item
+def graphs_take_no_rows(subject):
+    """The same in a graph of unknown sizes, and compiled with XLA."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    x, layer = subject.inputs(subject.ranks[0]), subject.make()
+    layer.build((None, *x.shape[1:]))
+    variables = [variable.value for variable in layer.trainable_variables]
+    signature = [tf.TensorSpec([None] * (x.ndim - 1) + [x.shape[-1]])]
+    for jit_compile in (False, True):
+
+        @tf.function(jit_compile=jit_compile, input_signature=signature)
+        def step(x):
+            with tf.GradientTape() as tape:
+                y = layer(x, training=True)
+                value = tf.reduce_sum(y) + sum(layer.losses)
+            return y, value, tape.gradient(value, variables)
+
+        for rows in (0, len(x)):
+            y, value, gradients = step(x[:rows])
+            assert tuple(y.shape) == tuple(layer.compute_output_shape((rows, *x.shape[1:])))
+            found = [g for g in tf.nest.flatten(gradients) if g is not None]
+            assert all(np.isfinite(to_numpy(tensor)).all() for tensor in (y, value, *found))

@@ -286,7 +286,7 @@ def balanced(logits, mask, k, equal_weights):
         for slot in range(k):
             index[n, slot], following = following % num_experts, following + 1
         scores = softmax(row)
-        others = max(np.delete(scores, index[n])) if k == 1 else 0.0
+        others = max(np.delete(scores, index[n]), default=0.0) if k == 1 else 0.0
         weight[n] = scores[index[n]] / (scores[index[n]].sum() + others)
         if equal_weights:
             weight[n] = 1 / k

@@ -7,7 +7,7 @@ import keras
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import boolean, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -60,7 +60,7 @@ class DenseExperts(Experts):
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
         self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
+        self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras import losses
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import identifiers
@@ -172,7 +173,8 @@ class EnsembleHead(keras.layers.Layer):
 
     def _gap(self, members: Tensor, mean: Tensor) -> Tensor:
         normaliser = _NORMALISERS[self.activation]
-        return ops.mean(normaliser(members)) - ops.mean(normaliser(mean))
+        gap = ops.mean(normaliser(members), axis=-1) - normaliser(mean)
+        return losses.masked_mean(ops.reshape(gap, (-1,)), None)  # 0 for an empty batch.
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-2], self.units)

@@ -7,7 +7,7 @@ import keras
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
-from sparse_keras.layers.validation import optional_positive_int, positive_int
+from sparse_keras.layers.validation import boolean, number, optional_positive_int, positive_int
 from sparse_keras.ops import group_rows
 
 
@@ -35,9 +35,9 @@ class FeedForwardExperts(Experts):
         super().__init__(num_experts, **kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
         self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
+        self.use_bias = boolean("use_bias", use_bias)
         self.output_dim = optional_positive_int("output_dim", output_dim)
-        self.dropout = dropout
+        self.dropout = number("dropout", dropout, "[0, 1]")
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)

@@ -7,6 +7,7 @@ from keras import ops
 
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.feed_forward import FeedForwardExperts
+from sparse_keras.layers.validation import number, optional_number
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -80,18 +81,14 @@ class GLUExperts(FeedForwardExperts):
         super().__init__(
             num_experts, hidden_dim, activation=activation, use_bias=use_bias, **kwargs
         )
-        if limit is not None and not 0.0 < limit < float("inf"):
-            raise ValueError(f"`limit` must be None or a positive number. Received: limit={limit}.")
-        if not 0.0 < alpha < float("inf"):
-            raise ValueError(f"`alpha` must be a positive number. Received: alpha={alpha}.")
+        self.limit = optional_number("limit", limit, "(0, inf)")
+        self.alpha = number("alpha", alpha, "(0, inf)")
+        self.up_offset = number("up_offset", up_offset, "(-inf, inf)")
         if alpha != 1.0 and self.activation is not keras.activations.silu:
             raise ValueError(
                 "`alpha` is the slope of the sigmoid in `activation='silu'`. Received: "
                 f"alpha={alpha}, activation={activation!r}."
             )
-        self.limit = limit
-        self.alpha = alpha
-        self.up_offset = up_offset
         self.gate = self._grouped("gate", self.hidden_dim, activation=self._activate_gate)
         self.up = self._grouped("up", self.hidden_dim, activation=self._shift_up)
 

@@ -8,7 +8,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.initializers import per_group
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import expand_groups
 
 
@@ -68,7 +68,7 @@ class TiedExperts(Experts):
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
         self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
+        self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         if scale_initializer is None:
             scale_initializer = keras.initializers.RandomNormal(mean=1.0, stddev=0.5)

@@ -47,15 +47,18 @@ def warn_of_leak(mixture: Any, layers: list[Any], stacklevel: int = 2) -> None:
     causal = causal_layers(layers)
     if causal:
         mixture._warned_of_leak = True
+        remedy = "Use a router that looks at one token at a time, such as TopKRouter"
+        if not any(router.sees_other_tokens for router in mixture.gates.values()):
+            remedy = "Experts that are full drop tokens because of others. Have no capacity factor"
         when, elsewhere = "", "Generation has no later tokens, and gives other results"
         if mixture.predicts_alone:
             when = " in training"
             elsewhere = "Validation and generation route each token by itself, and are worse"
         warnings.warn(
             f"The routing of {mixture.name!r} depends on all tokens of a sequence{when}, and "
-            f"{causal[0].name!r} is causal: the model sees the future. What a token gets in "
-            "training depends on later tokens, so that the loss looks better than it is. "
-            f"{elsewhere}. Use a router that looks at one token at a time, such as TopKRouter.",
+            f"{causal[0].name!r} is causal: the model sees the future. What a token gets"
+            f"{when} depends on later tokens, so that the loss looks better than it is. "
+            f"{elsewhere}. {remedy}.",
             RoutingWarning,
             stacklevel=stacklevel + 1,
         )

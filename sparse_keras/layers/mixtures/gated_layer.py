@@ -40,12 +40,12 @@ class GatedLayer:
 
     @property
     def sees_other_tokens(self) -> bool:
-        """Whether the output of a token depends on other tokens, later ones included."""
+        """Whether the output of a token depends on what others hold, later ones included."""
         return any(router.sees_other_tokens for router in self.gates.values())
 
     @property
     def predicts_alone(self) -> bool:
-        """Whether the output of a token depends on other tokens only in training, if at all."""
+        """Whether, outside training, a token gets the same output alone as beside other tokens."""
         return all(router.predicts_alone for router in self.gates.values())
 
     def begin_statistics(self) -> bool:

@@ -19,7 +19,8 @@ from sparse_keras.layers.mixtures.tokens import (
     check_input_shape,
     token_mask_of,
 )
-from sparse_keras.layers.validation import optional_positive
+from sparse_keras.layers.routers.scores import largest
+from sparse_keras.layers.validation import one_of, optional_number
 from sparse_keras.ops import expert_capacity, order_by_priority, order_by_score
 from sparse_keras.ops.csr import is_csr
 
@@ -129,8 +130,10 @@ class MixtureOfExperts(OneGateMixture):
         if shared_expert is not None and not isinstance(shared_expert, keras.layers.Layer):
             raise ValueError(f"`shared_expert` must be a Keras layer. Received: {shared_expert!r}.")
         self.shared_expert = shared_expert
-        self.capacity_factor = optional_positive("capacity_factor", capacity_factor)
-        self.eval_capacity_factor = optional_positive("eval_capacity_factor", eval_capacity_factor)
+        self.capacity_factor = optional_number("capacity_factor", capacity_factor, "(0, inf)")
+        self.eval_capacity_factor = optional_number(
+            "eval_capacity_factor", eval_capacity_factor, "(0, inf)"
+        )
         self.drop_order = self._checked_drop_order(drop_order)
         self.supports_masking = True
         self.own(*self.exclusive_sublayers())
@@ -229,6 +232,25 @@ class MixtureOfExperts(OneGateMixture):
         return outputs
 
     @property
+    def sees_other_tokens(self) -> bool:
+        drops = not self.capacity_factor is self.eval_capacity_factor is None
+        return super().sees_other_tokens or (drops and not self._only_earlier_tokens_displace)
+
+    @property
+    def predicts_alone(self) -> bool:
+        return super().predicts_alone and self.eval_capacity_factor is None
+
+    @property
+    def _only_earlier_tokens_displace(self) -> bool:
+        """Whether a token finds an expert full because of earlier tokens, if at all.
+
+        A second choice gives way to the first choices of later tokens. And how many slots a router
+        leaves open, if any may be closed, decides the capacity.
+        """
+        one_choice = self.router.always_open and self.router.slots == 1
+        return self.drop_order == "position" and one_choice
+
+    @property
     def _by_example(self):
         return self.experts.route_by == "example"
 
@@ -288,14 +310,11 @@ class MixtureOfExperts(OneGateMixture):
         if self.drop_order == "score":
             return order_by_score(ops.take_along_axis(scores, index, axis=-1))
         if self.drop_order == "batch_priority":
-            return order_by_priority(ops.max(scores, axis=-1), index.shape[1])
+            return order_by_priority(largest(scores), index.shape[1])
         return None
 
     def _checked_drop_order(self, drop_order):
-        if drop_order not in DROP_ORDERS:
-            raise ValueError(
-                f"`drop_order` must be one of {DROP_ORDERS}. Received: drop_order={drop_order!r}."
-            )
+        one_of("drop_order", drop_order, DROP_ORDERS)
         if drop_order != "position" and self.capacity_factor is self.eval_capacity_factor is None:
             raise ValueError(
                 "`drop_order` has no effect if nothing is dropped. Pass a `capacity_factor` or "

@@ -16,7 +16,7 @@ from sparse_keras.layers.mixtures.tokens import (
     check_input_shape,
     token_mask_of,
 )
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import boolean, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -98,7 +98,7 @@ class SoftMixtureOfExperts(OneGateMixture):
         self.experts = check_takes_tokens(self, bank)
         self.num_experts = self.experts.num_experts
         self.slots_per_expert = positive_int("slots_per_expert", slots_per_expert)
-        self.normalize = normalize
+        self.normalize = boolean("normalize", normalize)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.router = SlotRouter(

@@ -3,6 +3,7 @@
 A mixture works on tokens `[N, D]`, N being all axes of its inputs `[..., D]` but the last.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -60,7 +61,8 @@ def as_examples(tokens: Any, token_mask: Any, shape: tuple[Any, ...]) -> tuple[A
     if not axes:
         return tokens, token_mask
     if token_mask is None:
-        return ops.mean(tokens, axis=axes), None
+        count = ops.cast(math.prod(shape[1:-1]), "float32")  # 0 for examples without positions.
+        return ops.sum(tokens, axis=axes) / ops.maximum(count, 1.0), None
     counts = ops.sum(ops.cast(ops.reshape(token_mask, shape[:-1]), "float32"), axis=axes)
     return ops.sum(tokens, axis=axes) / ops.maximum(counts, 1.0)[:, None], counts > 0
 

@@ -7,7 +7,7 @@ from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing
 from sparse_keras.layers.routers.selection_bias import move_selection_bias
-from sparse_keras.layers.validation import loss_weight, positive_int
+from sparse_keras.layers.validation import loss_weight, optional_number, positive_int
 
 UPDATE_RATE = 0.001  # As in the paper, where 1e-4 is slow and 1e-2 oscillates.
 
@@ -57,7 +57,7 @@ class BalanceableRouter(Router):
         self.sequence_balance_loss = loss_weight("sequence_balance_loss", sequence_balance_loss)
         self.mean_entropy_loss = loss_weight("mean_entropy_loss", mean_entropy_loss)
         self.token_entropy_loss = loss_weight("token_entropy_loss", token_entropy_loss)
-        self.bias_update_rate = bias_update_rate
+        self.bias_update_rate = optional_number("bias_update_rate", bias_update_rate, "[0, inf)")
         self.bias_update_every = positive_int("bias_update_every", bias_update_every)
         self.selection_bias = None
 
@@ -72,8 +72,6 @@ class BalanceableRouter(Router):
         Subclasses call it at the end of `__init__`.
         """
         rate = self.bias_update_rate
-        if rate is not None and not 0.0 <= rate < float("inf"):
-            raise ValueError(f"`bias_update_rate` must be at least 0. Received: {rate!r}.")
         if rate is not None and not self.selects_by_bias:
             raise ValueError(
                 "`bias_update_rate` moves the selection bias, which a TopKRouter has with "

@@ -9,7 +9,8 @@ from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
 from sparse_keras.layers.routers.routing import Routing, divide_by_total
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.routers.scores import largest
+from sparse_keras.layers.validation import boolean, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -28,7 +29,8 @@ class BalancedRouter(Router):
     decides its weights only, so the router still learns, and costs as much as any other. For k = 1
     the divisor is the sum of the score and the best of the others, as in `TopKRouter`.
 
-    A token's experts depend on its position in the batch.
+    **A token's experts depend on its position in the batch**, in prediction as well: what the model
+    predicts for a row depends on how many rows come before it, but not on what they contain.
 
     Args:
         k: K, experts per token.
@@ -70,6 +72,7 @@ class BalancedRouter(Router):
     """
 
     always_open = True
+    predicts_alone = False
     takes_balance_loss = False
 
     def __init__(
@@ -82,8 +85,8 @@ class BalancedRouter(Router):
     ) -> None:
         super().__init__(num_experts=num_experts, **kwargs)
         self.k = positive_int("k", k)
-        self.equal_weights = equal_weights
-        self.shuffle = shuffle
+        self.equal_weights = boolean("equal_weights", equal_weights)
+        self.shuffle = boolean("shuffle", shuffle)
         if self.balance_loss:
             raise ValueError(
                 "A BalancedRouter deals every expert the same load: a balance loss is constant. "
@@ -155,7 +158,7 @@ class BalancedRouter(Router):
         total = ops.sum(weight, axis=-1, keepdims=True)
         if self.k == 1 and self.num_experts > 1:
             is_chosen = ops.equal(expert_index, ops.arange(self.num_experts, dtype="int32"))
-            total = total + ops.max(ops.where(is_chosen, 0.0, scores), axis=-1, keepdims=True)
+            total = total + largest(ops.where(is_chosen, 0.0, scores))[:, None]
         return ops.where(is_open, divide_by_total(weight, total), 0.0)
 
     def flops_per_token(self, input_dim: int) -> int:

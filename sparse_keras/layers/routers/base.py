@@ -10,7 +10,7 @@ from sparse_keras import losses
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.contract import RouterContract
 from sparse_keras.layers.routers.routing import Routing, closed_to_padding
-from sparse_keras.layers.validation import loss_weight, positive_int
+from sparse_keras.layers.validation import boolean, loss_weight, number, positive_int
 
 
 class Router(RouterContract, keras.layers.Layer):
@@ -106,10 +106,8 @@ class Router(RouterContract, keras.layers.Layer):
             self.set_num_experts(num_experts)
         self.balance_loss = loss_weight("balance_loss", balance_loss)
         self.importance_loss = loss_weight("importance_loss", importance_loss)
-        if not 0.0 <= jitter < 1.0:
-            raise ValueError(f"`jitter` must be in [0, 1). Received: jitter={jitter!r}.")
-        self.jitter = jitter
-        self.use_bias = use_bias
+        self.jitter = number("jitter", jitter, "[0, 1)")
+        self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.seed = seed

@@ -20,8 +20,8 @@ class RouterContract:
     Attributes:
         always_open: True if every slot is open, except those of padding. May be a property.
         slots_are_experts: True if slot e always holds expert e, so that K = E. May be a property.
-        sees_other_tokens: True if the routing of a token depends on other tokens of its batch or
-            sequence, later ones included. Such a router lets causal models see the future.
+        sees_other_tokens: True if the routing of a token depends on what other tokens of its batch
+            or sequence hold, later ones included. Such a router lets causal models see the future.
         takes_balance_loss: False if a `balance_loss` is refused because it would change nothing.
         takes_token_ids: True if a call takes `token_ids`, int `[N]`.
         needs_sequences: True if `auxiliary_losses` takes `num_sequences`, the number of examples
@@ -49,7 +49,7 @@ class RouterContract:
 
     @property
     def predicts_alone(self) -> bool:
-        """Whether the routing of a token depends on other tokens in training at most."""
+        """Whether, outside training, a token gets the same routing alone as beside other tokens."""
         return not self.sees_other_tokens
 
     @property

@@ -1,7 +1,6 @@
 """CosineRouter: a TopKRouter whose logits are cosines between tokens and experts."""
 
 import math
-import numbers
 from typing import Any
 
 import keras
@@ -10,7 +9,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.top_k import TopKRouter
-from sparse_keras.layers.validation import optional_positive_int
+from sparse_keras.layers.validation import number, optional_positive_int
 
 # A vector shorter than the square root of this has no direction. Its cosines are 0, and so is its
 # gradient, which would otherwise be huge.
@@ -82,13 +81,6 @@ class CosineRouter(TopKRouter):
     ) -> None:
         super().__init__(k=k, **kwargs)
         self.projection_dim = optional_positive_int("projection_dim", projection_dim)
-        if not isinstance(
-            initial_temperature, numbers.Real
-        ) or not _LOWEST_TEMPERATURE <= initial_temperature < float("inf"):
-            raise ValueError(
-                f"`initial_temperature` must be at least {_LOWEST_TEMPERATURE}, where "
-                f"it is kept. Received: initial_temperature={initial_temperature!r}."
-            )
         alike = keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant
         if isinstance(self.kernel_initializer, alike):
             raise ValueError(
@@ -96,7 +88,10 @@ class CosineRouter(TopKRouter):
                 "gives them one. Received: "
                 f"kernel_initializer={type(self.kernel_initializer).__name__}."
             )
-        self.initial_temperature = float(initial_temperature)
+        self.initial_temperature = float(
+            # The temperature is kept above its lowest value.
+            number("initial_temperature", initial_temperature, f"[{_LOWEST_TEMPERATURE}, inf)")
+        )
 
     @property
     def _width(self) -> int:

@@ -11,7 +11,7 @@ from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, every_slot
-from sparse_keras.layers.validation import loss_weight, positive_int
+from sparse_keras.layers.validation import boolean, integer, loss_weight, number, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -94,8 +94,8 @@ class DSelectKRouter(Router):
         kernel_initializer: Any = None,
         **kwargs: Any,
     ) -> None:
-        if not 0.0 < gamma < float("inf"):
-            raise ValueError(f"`gamma` must be a positive number. Received: gamma={gamma!r}.")
+        gamma = number("gamma", gamma, "(0, inf)")
+        per_example = boolean("per_example", per_example)
         if kernel_initializer is None:
             kernel_initializer = keras.initializers.RandomUniform(-gamma / 100, gamma / 100)
         super().__init__(
@@ -108,12 +108,7 @@ class DSelectKRouter(Router):
         self.per_example = per_example
         self.gamma = gamma
         self.entropy_loss = loss_weight("entropy_loss", entropy_loss)
-        if not isinstance(entropy_warmup_steps, int) or entropy_warmup_steps < 0:
-            raise ValueError(
-                "`entropy_warmup_steps` must be a whole number of at least 0. Received: "
-                f"entropy_warmup_steps={entropy_warmup_steps!r}."
-            )
-        self.entropy_warmup_steps = entropy_warmup_steps
+        self.entropy_warmup_steps = integer("entropy_warmup_steps", entropy_warmup_steps)
         without_effect = {
             "balance_loss": (self.balance_loss, "every expert is open until tokens have decided"),
             "jitter": (self.jitter and not per_example, "per_example=False looks at no input"),

@@ -9,6 +9,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, closed_to_padding, every_slot
+from sparse_keras.layers.validation import number, one_of, optional_number
 from sparse_keras.ops import expert_capacity
 
 
@@ -40,8 +41,9 @@ class ExpertChoiceRouter(Router):
         group_by: `"batch"`: an expert picks among all tokens of a batch. `"example"`: among those
             of each example, for inputs of rank 3 or 4.
         threshold_decay: Decay of the moving average of thresholds, such as 0.99; see above. The
-            first steps are averaged evenly. Before the first training step, and with `None`,
-            experts pick outside training as well.
+            first steps are averaged evenly. Before the first training step there are no thresholds,
+            and the `ceil(capacity_factor)` best experts of each token are open outside training.
+            With `None`, experts pick outside training as well.
         num_experts: E. `None` to take it from the layer that owns the router.
         importance_loss: Weight of the importance loss. (A balance loss would be constant.)
         jitter: Half width of multiplicative noise on the router's input in training.
@@ -96,22 +98,9 @@ class ExpertChoiceRouter(Router):
                 "is always balanced, and a balance loss is constant. Leave it out. Received: "
                 f"balance_loss={self.balance_loss}."
             )
-        if not 0.0 < capacity_factor < float("inf"):
-            raise ValueError(
-                "`capacity_factor` must be a positive number, the experts per token on average. "
-                f"Received: capacity_factor={capacity_factor!r}."
-            )
-        if threshold_decay is not None and not 0.0 <= threshold_decay < 1.0:
-            raise ValueError(
-                f"`threshold_decay` must be None or in [0, 1). Received: {threshold_decay!r}."
-            )
-        self.capacity_factor = capacity_factor
-        if group_by not in ("batch", "example"):
-            raise ValueError(
-                f"`group_by` must be 'batch' or 'example'. Received: group_by={group_by!r}."
-            )
-        self.group_by = group_by
-        self.threshold_decay = threshold_decay
+        self.capacity_factor = number("capacity_factor", capacity_factor, "(0, inf)")
+        self.group_by = one_of("group_by", group_by, ("batch", "example"))
+        self.threshold_decay = optional_number("threshold_decay", threshold_decay, "[0, 1)")
 
     @property
     def experts_per_token(self) -> float:
@@ -175,13 +164,12 @@ class ExpertChoiceRouter(Router):
         positions: int | Tensor | None = None,
     ) -> Routing:
         logits = self.compute_logits(self.prepared(inputs, mask, training))
-        routing, lowest = self._choose(logits, mask, positions)
-        if self.thresholds is not None:
-            if training:
-                if self.trainable:
-                    self._remember(lowest)
-            else:
-                routing = self._by_threshold(routing)
+        if self.thresholds is not None and not training:
+            routing = self._by_threshold(ops.softmax(logits, axis=-1))
+        else:
+            routing, lowest = self._choose(logits, mask, positions)
+            if self.thresholds is not None and self.trainable:
+                self._remember(lowest)
         return closed_to_padding({"logits": logits, **routing}, mask)
 
     def route(self, logits: Tensor) -> dict[str, Tensor]:
@@ -241,11 +229,14 @@ class ExpertChoiceRouter(Router):
         # A count beyond a million changes nothing, and would not fit in float32 some day.
         self.threshold_steps.assign(ops.minimum(steps, 1e6))
 
-    def _by_threshold(self, routing: dict[str, Tensor]) -> dict[str, Tensor]:
-        scores = routing["scores"]
+    def _by_threshold(self, scores: Tensor) -> dict[str, Tensor]:
+        """Returns the routing that looks at each token by itself."""
+        _, best = ops.top_k(scores, math.ceil(self.capacity_factor))
+        experts = ops.arange(self.num_experts, dtype=best.dtype)
+        is_best = ops.any(ops.equal(best[..., None], experts), axis=1)
         is_open = scores >= ops.convert_to_tensor(self.thresholds)
         trained = ops.convert_to_tensor(self.threshold_steps) > 0
-        return self._routing(scores, ops.where(trained, is_open, routing["is_open"]))
+        return self._routing(scores, ops.where(trained, is_open, is_best))
 
     def get_config(self) -> dict[str, Any]:
         return {

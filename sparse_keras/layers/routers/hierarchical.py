@@ -11,7 +11,8 @@ from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.routers.balanceable import BalanceableRouter
 from sparse_keras.layers.routers.refusals import refuse_conflicts
 from sparse_keras.layers.routers.routing import divide_by_total
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.routers.scores import largest
+from sparse_keras.layers.validation import one_of, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -103,11 +104,7 @@ class HierarchicalRouter(BalanceableRouter):
         self.k = positive_int("k", k)
         self.num_groups = positive_int("num_groups", num_groups)
         self.groups_kept = positive_int("groups_kept", groups_kept)
-        if not any(normalize is known for known in (None, True, False)):
-            raise ValueError(
-                f"`normalize` must be None, True or False. Received: normalize={normalize!r}."
-            )
-        self.normalize = normalize
+        self.normalize = one_of("normalize", normalize, (None, True, False))
         refuse_conflicts(self, token_choice.hierarchy_conflicts(self))
         self.check_bias_update()
 
@@ -187,8 +184,7 @@ class HierarchicalRouter(BalanceableRouter):
         total = ops.sum(ops.where(chosen, scores, 0.0), axis=-1, keepdims=True)
         if alone:
             others = ops.where(chosen, 0.0, scores)
-            # An initial value, since `ops.max` alone takes no empty batch.
-            total = total + ops.max(others, axis=-1, keepdims=True, initial=0.0)
+            total = total + largest(others)[..., None]
         return divide_by_total(scores, total)
 
     def flops_per_token(self, input_dim: int) -> int:

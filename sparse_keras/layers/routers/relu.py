@@ -9,7 +9,7 @@ from sparse_keras import losses
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, open_slots
-from sparse_keras.layers.validation import optional_positive_int, positive_int
+from sparse_keras.layers.validation import number, optional_positive_int, positive_int
 
 # Weight of one step in the average of open experts, and by how many steps to extrapolate.
 _AVERAGING, _LOOK_AHEAD = 0.1, 50.0
@@ -96,12 +96,8 @@ class ReLURouter(Router):
                 "`max_experts` must leave room for the target k. Received: "
                 f"max_experts={max_experts}, k={k}."
             )
-        if not l1_initial > 0.0:
-            raise ValueError(f"`l1_initial` must be positive. Received: {l1_initial!r}.")
-        if not l1_multiplier > 1.0:
-            raise ValueError(f"`l1_multiplier` must exceed 1. Received: {l1_multiplier!r}.")
-        self.l1_initial = l1_initial
-        self.l1_multiplier = l1_multiplier
+        self.l1_initial = number("l1_initial", l1_initial, "(0, inf)")
+        self.l1_multiplier = number("l1_multiplier", l1_multiplier, "(1, inf)")
 
     @property
     def experts_per_token(self) -> int:
@@ -129,7 +125,7 @@ class ReLURouter(Router):
     def call(self, inputs: Tensor, mask: Tensor = None, training: bool | None = None) -> Routing:
         routing = super().call(inputs, mask=mask, training=training)
         if training and self.trainable:
-            self._adapt(self._gates(routing, mask), mask)
+            self._adapt(routing["scores"], mask)
         return routing
 
     def route(self, logits: Tensor) -> dict[str, Tensor]:
@@ -146,20 +142,20 @@ class ReLURouter(Router):
         gates = ops.take_along_axis(ops.relu(logits), expert_index, axis=-1)
         return ops.where(is_open, gates, 0.0)
 
-    def _gates(self, routing: Routing, mask: Tensor | None) -> Tensor:
-        """All gates `[N, E]`, including those beyond `max_experts`: they have to close as well."""
-        gates = routing["scores"]
-        return gates if mask is None else ops.where(mask[:, None], gates, 0.0)
-
     def _adapt(self, gates: Tensor, mask: Tensor | None) -> None:
-        tokens = losses.token_count(gates, mask)
-        opened = ops.sum(ops.cast(gates > 0, "float32")) / tokens
+        """Moves the coefficient by all gates `[N, E]`, those beyond `max_experts` included, which
+        have to close as well.
+        """
+        opened = losses.masked_mean(ops.sum(ops.cast(gates > 0, "float32"), axis=-1), mask)
+        has_tokens = losses.token_count(gates, mask) > 0.0
         before = ops.convert_to_tensor(self.average_open)
         before = ops.where(before < 0.0, opened, before)
         average = before + _AVERAGING * (opened - before)
         expected = average + _LOOK_AHEAD * (average - before)
-        self.average_open.assign(average)
         factor = ops.where(expected > self.k, self.l1_multiplier, 1.0 / self.l1_multiplier)
+        # A step of padding alone, or of nothing, says nothing about the gates.
+        self.average_open.assign(ops.where(has_tokens, average, self.average_open))
+        factor = ops.where(has_tokens, factor, 1.0)
         # Bounds far from any useful value. They keep a coefficient that has shrunk or grown for
         # thousands of steps inside float32, and near enough to come back.
         self.l1_coefficient.assign(ops.clip(self.l1_coefficient * factor, 1e-12, 1e6))
@@ -167,11 +163,10 @@ class ReLURouter(Router):
     def auxiliary_losses(
         self, routing: Routing, load: Tensor, mask: Tensor = None
     ) -> dict[str, tuple[Any, Tensor]]:
-        gates = self._gates(routing, mask)
-        tokens = losses.token_count(gates, mask)
-        opened = ops.sum(ops.cast(gates > 0, "float32"), axis=0)
-        load_share = opened * (self.num_experts / self.k) / tokens
-        sparsity = ops.sum(load_share * ops.sum(gates, axis=0)) / tokens
+        gates = routing["scores"]
+        opened = losses.masked_mean(ops.cast(gates > 0, "float32"), mask)
+        load_share = opened * (self.num_experts / self.k)
+        sparsity = ops.sum(load_share * losses.masked_mean(gates, mask))
         return {
             **super().auxiliary_losses(routing, load, mask),
             "sparsity_loss": (ops.convert_to_tensor(self.l1_coefficient), sparsity),

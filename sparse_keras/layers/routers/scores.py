@@ -14,6 +14,14 @@ def sqrt_softplus(logits: Tensor) -> Tensor:
     return ops.sqrt(ops.maximum(ops.softplus(logits), 1e-30))
 
 
+def largest(values: Tensor) -> Tensor:
+    """Returns the largest value of each row, over the last axis: `[...]`.
+
+    `ops.max` alone refuses an empty batch.
+    """
+    return ops.max(values, axis=-1, initial=float("-inf"))
+
+
 SCORES = {
     "softmax": lambda logits: ops.softmax(logits, axis=-1),
     "sigmoid": ops.sigmoid,
@@ -42,7 +50,7 @@ def within_best_groups(
     num_experts = selection.shape[-1]
     groups = ops.reshape(selection, (-1, num_groups, num_experts // num_groups))
     if group_score == "max":
-        scores = ops.max(groups, axis=-1)
+        scores = largest(groups)
     else:
         scores = ops.sum(ops.top_k(groups, 2)[0], axis=-1)
     _, best = ops.top_k(scores, groups_kept)

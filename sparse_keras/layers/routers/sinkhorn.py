@@ -1,6 +1,5 @@
 """SinkhornRouter: in training, assigns tokens so that experts get nearly equal loads."""
 
-import numbers
 from typing import Any
 
 import keras
@@ -9,7 +8,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, divide_by_total
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import boolean, number, positive_int
 
 # Far below any sum of shares, and a normal number of float32.
 _TINY = 1e-30
@@ -112,23 +111,15 @@ class SinkhornRouter(Router):
                 "A SinkhornRouter balances the load of each training step: a balance loss would be "
                 f"nearly constant. Leave it out. Received: balance_loss={self.balance_loss}."
             )
-        if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < float("inf"):
-            raise ValueError(
-                f"`temperature` must be a positive number. Received: temperature={temperature!r}."
-            )
-        if not any(normalize is known for known in (True, False)):
-            raise ValueError(
-                f"`normalize` must be True or False. Received: normalize={normalize!r}."
-            )
         self.k = positive_int("k", k)
+        self.temperature = float(number("temperature", temperature, "(0, inf)"))
+        self.iterations = positive_int("iterations", iterations)
+        self.normalize = boolean("normalize", normalize)
         if self.k == 1 and not normalize:
             raise ValueError(
                 "`normalize` has no effect with k=1: the weight is the sigmoid of one logit, which "
                 f"is never divided. Leave it out. Received: normalize={normalize!r}."
             )
-        self.temperature = float(temperature)
-        self.iterations = positive_int("iterations", iterations)
-        self.normalize = normalize
 
     @property
     def experts_per_token(self) -> int:

@@ -8,7 +8,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import divide_by_total, open_slots
-from sparse_keras.layers.validation import optional_positive_int
+from sparse_keras.layers.validation import boolean, number, optional_positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -67,19 +67,14 @@ class ThresholdRouter(Router):
         super().__init__(
             num_experts=num_experts, balance_loss=balance_loss, use_bias=use_bias, **kwargs
         )
-        if not 0.0 <= threshold < 1.0:
-            raise ValueError(
-                "`threshold` must be in [0, 1), where gates are. Received: "
-                f"threshold={threshold!r}."
-            )
-        self.threshold = threshold
+        self.threshold = number("threshold", threshold, "[0, 1)")  # Where gates are.
         self.max_experts = optional_positive_int("max_experts", max_experts)
         if normalize and max_experts == 1:
             raise ValueError(
                 "With max_experts=1, `normalize=True` makes every weight the constant 1, and no "
                 "gradient reaches the router. Received: max_experts=1, normalize=True."
             )
-        self.normalize = normalize
+        self.normalize = boolean("normalize", normalize)
 
     @property
     def experts_per_token(self) -> int:

@@ -13,7 +13,9 @@ from sparse_keras.layers.routers.refusals import refuse_conflicts
 from sparse_keras.layers.routers.routing import Routing, divide_by_total
 from sparse_keras.layers.routers.scores import SCORES, within_best_groups
 from sparse_keras.layers.validation import (
+    boolean,
     loss_weight,
+    number,
     one_of,
     optional_positive_int,
     positive_int,
@@ -168,11 +170,9 @@ class TopKRouter(BalanceableRouter):
         self.num_groups = optional_positive_int("num_groups", num_groups)
         self.groups_kept = optional_positive_int("groups_kept", groups_kept)
         self.group_score = one_of("group_score", group_score, token_choice.GROUP_SCORES)
-        if not 0.0 < scale < float("inf"):
-            raise ValueError(f"`scale` must be a factor above 0. Received: scale={scale!r}.")
-        self.scale = scale
-        self.per_expert_scale = per_expert_scale
-        self.noise = noise
+        self.scale = number("scale", scale, "(0, inf)")
+        self.per_expert_scale = boolean("per_expert_scale", per_expert_scale)
+        self.noise = boolean("noise", noise)
         self.load_loss = loss_weight("load_loss", load_loss)
         refuse_conflicts(self, token_choice.conflicts(self))
         self.check_bias_update()

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.validation import group_numbers, loss_weight, number, one_of
 
 # The stretched interval and temperature of the hard-concrete distribution, as in the paper.
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
@@ -77,26 +78,11 @@ class FeatureGate(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if gate not in ("hard_concrete", "threshold"):
-            raise ValueError(
-                f"`gate` must be 'hard_concrete' or 'threshold'. Received: gate={gate!r}."
-            )
-        if not 0.0 <= threshold < 1.0:
-            raise ValueError(f"`threshold` must be in [0, 1). Received: threshold={threshold!r}.")
-        if not 0.0 <= penalty < float("inf"):
-            raise ValueError(f"`penalty` must be at least 0. Received: penalty={penalty!r}.")
-        if not 0.0 < initial_gate < 1.0:
-            raise ValueError(f"`initial_gate` must be in (0, 1). Received: {initial_gate!r}.")
-        self.gate = gate
-        self.threshold = threshold
-        self.penalty = penalty
-        if groups is not None and set(groups) != set(range(max(groups, default=-1) + 1)):
-            raise ValueError(
-                "`groups` must number the groups 0, 1, 2, ... without gaps. Received: "
-                f"groups={groups!r}."
-            )
-        self.initial_gate = initial_gate
-        self.groups = None if groups is None else list(groups)
+        self.gate = one_of("gate", gate, ("hard_concrete", "threshold"))
+        self.threshold = number("threshold", threshold, "[0, 1)")
+        self.penalty = loss_weight("penalty", penalty)
+        self.initial_gate = number("initial_gate", initial_gate, "(0, 1)")
+        self.groups = group_numbers("groups", groups)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True

@@ -3,7 +3,7 @@
 Axis letters: F features, C columns, T features of the widest column, d width of an embedding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import group_numbers, one_of, positive_int
 
 KINDS = ("value", "bin", "missing")
 
@@ -44,20 +44,13 @@ class NumericEmbedding(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.dim = positive_int("dim", dim)
-        self.groups = None if groups is None else [int(group) for group in groups]
-        self.kinds = None if kinds is None else list(kinds)
+        self.groups = group_numbers("groups", groups)
+        if kinds is not None and not isinstance(kinds, Iterable):
+            raise ValueError(f"`kinds` must be None or a sequence. Received: kinds={kinds!r}.")
+        self.kinds = None if kinds is None else [one_of("kinds", kind, KINDS) for kind in kinds]
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
-        numbers = set(self.groups or ())
-        if numbers != set(range(len(numbers))):
-            raise ValueError(
-                "`groups` must number the columns 0, 1, 2, ... without gaps. Received: "
-                f"groups={groups!r}."
-            )
-        unknown = sorted(set(self.kinds or ()) - set(KINDS))
-        if unknown:
-            raise ValueError(f"`kinds` must hold only {', '.join(KINDS)}. Received: {unknown}.")
 
     def columns(self, width: int) -> list[dict[str, list[int]]]:
         """Returns the features of each column, for an input of `width` features.

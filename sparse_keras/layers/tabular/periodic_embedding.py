@@ -10,7 +10,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, PaddedIndices
-from sparse_keras.layers.validation import positive_int
+from sparse_keras.layers.validation import boolean, number, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -77,18 +77,16 @@ class PeriodicEmbedding(NumericEmbedding):
             **kwargs,
         )
         self.frequencies = positive_int("frequencies", frequencies)
-        if not 0.0 < sigma < float("inf"):
-            raise ValueError(f"`sigma` must be a positive number. Received: sigma={sigma!r}.")
-        self.sigma = sigma
-        self.shared = shared
+        self.sigma = number("sigma", sigma, "(0, inf)")
+        self.shared = boolean("shared", shared)
 
     def build(self, input_shape: tuple) -> None:
         columns = self.columns(input_shape[-1])
-        for number, column in enumerate(columns):
+        for index, column in enumerate(columns):
             if len(column["value"]) != 1 or len(column["missing"]) > 1:
                 raise ValueError(
                     "A periodic embedding needs one value of each column, and at most one "
-                    f"indicator of missing values. Received for column {number}: the features "
+                    f"indicator of missing values. Received for column {index}: the features "
                     f"{column['value']} as values, {column['missing']} as indicators."
                 )
         self._values = PaddedIndices([column["value"] for column in columns])

@@ -9,6 +9,7 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.tabular.numeric_embedding import NumericEmbedding, PaddedIndices
+from sparse_keras.layers.validation import boolean
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -74,7 +75,7 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
             kernel_initializer=kernel_initializer,
             **kwargs,
         )
-        self.linear = linear
+        self.linear = boolean("linear", linear)
 
     def build(self, input_shape: tuple) -> None:
         columns = self.columns(input_shape[-1])

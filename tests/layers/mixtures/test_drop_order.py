@@ -1,10 +1,13 @@
 """Which assignments an expert drops beyond its capacity, against naive lists of them."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 
 from sparse_keras.layers import DenseExperts, MixtureOfExperts, ThresholdRouter, TopKRouter
+from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning
 from tests.support import reference
 from tests.support.gradients import to_numpy
 
@@ -114,3 +117,63 @@ def test_wrong_orders():
         MixtureOfExperts(DenseExperts(4, 3), capacity_factor=1.0, drop_order="weight")
     with pytest.raises(ValueError, match="no effect if nothing is dropped"):
         MixtureOfExperts(DenseExperts(4, 3), drop_order="score")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="no mixture takes none on JAX")
+@pytest.mark.parametrize("router", ["top_k", "threshold", "balanced", "dense", "expert_choice"])
+@pytest.mark.parametrize("order", ["position", "batch_priority", "score"])
+def test_no_tokens_and_padding_alone(order, router):
+    layer = MixtureOfExperts(
+        DenseExperts(4, 3),
+        router=router,
+        capacity_factor=1.0,
+        eval_capacity_factor=1.0,
+        drop_order=order,
+    )
+    for x in (draw(0, 6), draw(3, 6)):
+        y = layer(x, mask=np.zeros(len(x), bool))
+        np.testing.assert_array_equal(to_numpy(y), np.zeros((len(x), 3)))
+        layer(x[:0], training=True)
+        layer(x, mask=np.zeros(len(x), bool), training=True)
+        assert all(np.isfinite(to_numpy(loss)) for loss in layer.losses)
+    found = layer.routing_statistics()
+    assert found["assigned"] == found["kept"] == found["dead"] == 0
+
+
+@pytest.mark.parametrize(
+    "router, arguments, later, alone",
+    [
+        (TopKRouter(1), {}, False, True),
+        (TopKRouter(1), {"capacity_factor": 0.5}, False, True),
+        (TopKRouter(1), {"eval_capacity_factor": 0.5}, False, False),
+        (TopKRouter(1), {"capacity_factor": 0.5, "drop_order": "batch_priority"}, True, True),
+        (TopKRouter(1), {"capacity_factor": 0.5, "drop_order": "score"}, True, True),
+        (TopKRouter(2), {"capacity_factor": 0.5}, True, True),
+        (ThresholdRouter(), {"capacity_factor": 0.5, "eval_capacity_factor": 0.5}, True, False),
+    ],
+)
+def test_a_mixture_says_whether_others_decide_what_is_dropped(router, arguments, later, alone):
+    def of_first(x, training):
+        return to_numpy(layer(x, training=training))[: 8 if training else 1]
+
+    router = type(router).from_config(router.get_config())  # One for each run of the test.
+    layer = MixtureOfExperts(DenseExperts(3, 4), router=router, **arguments)
+    assert (layer.sees_other_tokens, layer.predicts_alone) == (later, alone)
+    x, changed, together = draw(16, 6), [], []
+    for seed in range(1, 10):
+        others = np.concatenate([x[:8], draw(8, 6, seed=seed)])
+        changed.append(np.abs(of_first(others, True) - of_first(x, True)).max() > 1e-3)
+        rows = np.concatenate([draw(9, 6, seed=seed), x[:1]])
+        last = to_numpy(layer(rows))[-1]
+        together.append(np.abs(last - of_first(x[:1], False)[0]).max() > 1e-3)
+    assert (any(changed), not any(together)) == (later, alone)
+
+
+def test_it_warns_of_the_future_where_experts_drop_tokens_because_of_later_ones():
+    inputs = keras.Input((5, 6))
+    x = keras.layers.Conv1D(6, 2, padding="causal")(inputs)
+    with pytest.warns(RoutingWarning, match="sees the future.*full drop .* Have no capacity"):
+        MixtureOfExperts(DenseExperts(4, 3), capacity_factor=1.0)(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MixtureOfExperts(DenseExperts(4, 3), k=1, capacity_factor=1.0)(x)

@@ -183,3 +183,21 @@ def test_losses_without_a_name(monkeypatch):
     monkeypatch.setattr(PlugInRouter, "loss_names", ())
     with pytest.raises(ValueError, match="must name each of its losses.*'square_loss'"):
         mixture(square_loss=0.5)(X, training=True)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="no mixture takes none on JAX")
+@pytest.mark.parametrize("router", ["top_k", "relu", "threshold"])
+def test_batches_without_tokens_change_no_statistic_and_no_state(router):
+    layers = [MixtureOfExperts(DenseExperts(4, 3), router=router) for _ in range(2)]
+    for layer in layers:
+        layer.build(X.shape)
+    layer.set_weights(layers[0].get_weights())
+    for each in layers:
+        each(X, training=True)
+    layer(X[:0], training=True)
+    layer(X, mask=np.zeros(len(X), bool), training=True)
+    expected, found = (layer.routing_statistics() for layer in layers)
+    for name in ("load", "assigned", "kept", "experts_per_token", "entropy", "dropped"):
+        np.testing.assert_allclose(found[name], expected[name], err_msg=name)
+    for a, b in zip(*(layer.router.get_weights() for layer in layers), strict=True):
+        np.testing.assert_array_equal(a, b)

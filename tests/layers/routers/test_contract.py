@@ -9,6 +9,7 @@ from sparse_keras import layers
 from sparse_keras.layers import Router, TopKRouter
 from sparse_keras.layers.routers import ROUTERS
 from sparse_keras.layers.routers.routing import Routing, every_slot
+from tests.support.quick import slow_but_for
 
 N, D, E, VOCABULARY = 24, 6, 8, 11
 
@@ -79,29 +80,119 @@ def test_a_routing_has_the_documented_entries(case):
     assert router.experts_per_token <= router.slots <= E
 
 
+def made(case):
+    """A router of the same weights and random numbers each time."""
+    keras.utils.set_random_seed(0)
+    router = CLASSES[case.partition(",")[0]](num_experts=E, **CASES[case])
+    router.build((None, D))
+    return router
+
+
+def tokens_of(router, count=N, seed=0):
+    """Random tokens, and their ids if the router needs them, as arguments of a call."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(0, VOCABULARY, count).astype("int32")
+    return {
+        "inputs": rng.normal(size=(count, D)).astype("float32"),
+        **({"token_ids": ids} if router.takes_token_ids else {}),
+    }
+
+
+def routed(router, tokens, rows=slice(None), training=False):
+    """The entries of a routing of some rows, every expert's weight among them."""
+    tokens = {name: ops.convert_to_tensor(values[rows]) for name, values in tokens.items()}
+    routing = router(**tokens, training=training)
+    return {key: ops.convert_to_numpy(value) for key, value in routing.items()}
+
+
+def differences(found, expected):
+    """The most that entries of two routings differ by."""
+    return max(np.abs(1.0 * found[key] - expected[key]).max() for key in Routing.__annotations__)
+
+
+@pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_token_gets_depends_on_others_only_where_a_flag_says_so(case):
-    router, x, mask, _ = next(routings(case, True))  # Built, and with thresholds of a step.
-    others = x.copy()
-    others[1:] = x[:0:-1]
-    more = {"token_ids": ops.zeros(N, "int32")} if router.takes_token_ids else {}
-    if getattr(router, "noise", False) or getattr(router, "shuffle", False):
-        trainings = [False]  # Else draws differ.
+def test_a_token_is_predicted_alone_where_a_router_says_so_and_nowhere_else(case, trained):
+    router = made(case)
+    tokens = tokens_of(router)
+    if trained:
+        routed(router, tokens_of(router, seed=1), training=True)
+    together = routed(router, tokens)
+    found = [
+        differences({key: value[0] for key, value in routed(router, tokens, [n]).items()}, one)
+        for n in (0, 1, 11, N - 1)
+        for one in [{key: value[n] for key, value in together.items()}]
+    ]
+    if router.predicts_alone:
+        assert max(found) < 1e-5
     else:
-        trainings = [False, True]
-    for training in trainings:
-        if router.predicts_alone if not training else not router.sees_other_tokens:
-            first, second = (
-                router(ops.convert_to_tensor(rows), training=training, **more)
-                for rows in (x, others)
-            )
-            for key in Routing.__annotations__:
-                np.testing.assert_allclose(
-                    ops.convert_to_numpy(first[key])[0],
-                    ops.convert_to_numpy(second[key])[0],
-                    rtol=1e-5,
-                    atol=1e-6,
-                )
+        assert max(found) > 0.1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_later_tokens_change_a_routing_where_a_router_says_so_and_nowhere_else(case):
+    """In training; a router that looks at others in prediction looks at them in training, too."""
+    found = []
+    for seed in range(3):
+        both = []
+        for later in (10, 20):
+            router = made(case)
+            tokens, others = tokens_of(router, seed=seed), tokens_of(router, seed=seed + later)
+            for name in tokens:
+                tokens[name][N // 2 :] = others[name][N // 2 :]
+            if seed == 0:  # Training has gone on for a step.
+                routed(router, tokens_of(router, seed=9), training=True)
+            routing = routed(router, tokens, training=True)
+            both.append({key: value[: N // 2] for key, value in routing.items()})
+        found.append(differences(*both))
+    if router.sees_other_tokens:
+        assert max(found) > 0.1
+    else:
+        assert max(found) < 1e-5
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_a_routing_is_that_of_float32_and_the_same_each_time(case, training):
+    """In a model of lower precision too; random numbers are those of the seed."""
+    results = []
+    for policy in ("float32", "float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        router = made(case)
+        tokens = tokens_of(router)
+        # Values that bfloat16 knows, as a mixture in that policy passes on.
+        tokens["inputs"] = np.round(tokens["inputs"] * 8) / 8
+        results.append(routed(router, tokens, training=training))
+    for other in results[1:]:
+        for key, value in results[0].items():
+            np.testing.assert_array_equal(other[key], value)
+            assert other[key].dtype == value.dtype
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    "case, jit_compile",
+    slow_but_for(
+        [*((case, False) for case in ("top_k", "balanced", "expert_choice, thresholds"))],
+        [(case, jit_compile) for case in CASES for jit_compile in (False, True)],
+    ),
+)
+def test_a_compiled_routing_is_the_eager_one(case, jit_compile):
+    """Outside training, where nothing is random, and with a number of tokens that is not known."""
+    import tensorflow as tf
+
+    router = made(case)
+    tokens = tokens_of(router)
+    signature = {name: tf.TensorSpec([None, *v.shape[1:]], v.dtype) for name, v in tokens.items()}
+
+    @tf.function(jit_compile=jit_compile, input_signature=list(signature.values()))
+    def compiled(*values):
+        return router(**dict(zip(signature, values, strict=True)), training=False)
+
+    for rows in (slice(None), slice(1), slice(0)):
+        found = compiled(*(tf.convert_to_tensor(v[rows]) for v in tokens.values()))
+        for key, value in routed(router, tokens, rows).items():
+            np.testing.assert_allclose(found[key].numpy(), value, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)

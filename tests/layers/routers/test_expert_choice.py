@@ -165,8 +165,8 @@ def test_cost_counts_the_average():
         ({"balance_loss": 0.1}, "always balanced"),
         ({"capacity_factor": 0}, "positive number"),
         ({"capacity_factor": 5.0}, "at most the number of experts"),
-        ({"group_by": "sequence"}, "'batch' or 'example'"),
-        ({"threshold_decay": 1.0}, "None or in"),
+        ({"group_by": "sequence"}, r"one of \('batch', 'example'\)"),
+        ({"threshold_decay": 1.0}, "None or a number in"),
     ],
 )
 def test_wrong_arguments(arguments, match):

@@ -182,7 +182,10 @@ def test_flops_count_what_each_column_has():
     "make, message",
     [
         (lambda: PiecewiseLinearEmbedding(2, [0, 2]), "without gaps"),
-        (lambda: PiecewiseLinearEmbedding(2, [0], ["bins"]), r"value, bin, missing.*\['bins'\]"),
+        (
+            lambda: PiecewiseLinearEmbedding(2, [0], ["bins"]),
+            r"'value', 'bin', 'missing'.*kinds='bins'",
+        ),
         (lambda: PiecewiseLinearEmbedding(0), "`dim` must be a positive integer"),
         (lambda: PiecewiseLinearEmbedding(2).build((None, 3)), "needs bins"),
         (lambda: PeriodicEmbedding(2, sigma=0.0), "sigma=0.0"),
