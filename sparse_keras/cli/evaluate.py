@@ -4,10 +4,10 @@ import argparse
 import json
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_part, add_run, batches_of_part, trained_run
+from sparse_keras.cli.output import console
 from sparse_keras.cli.tabular import (
     add_file_format,
     batches_of_file,
@@ -65,5 +65,5 @@ def run(args: argparse.Namespace) -> int:
     table.add_column(f"{rows:,} {name}", justify="right")
     for metric, value in metrics.items():
         table.add_row(metric, f"{value:.4f}")
-    Console(highlight=False, markup=False).print(table)
+    console().print(table)
     return 0

@@ -2,10 +2,10 @@
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.published import published_result
@@ -59,10 +59,10 @@ def run(args):
     from sparse_keras.cli.progress import EpochTable
     from sparse_keras.training.train import Interrupted
 
-    console = Console(highlight=False)
+    screen = console()
     data = sparse_keras.load_data(config)
-    console.print(repr(data), soft_wrap=True)
-    table = EpochTable(console)
+    screen.print(repr(data), soft_wrap=True)
+    table = EpochTable(screen)
     try:
         with routing_warnings(table.warn):
             finished = sparse_keras.train(
@@ -83,11 +83,11 @@ def run(args):
         print(f"interrupted; continue with: {command}", file=sys.stderr)
         return 1
     if len(finished.history["loss"]) < config.training.total_epochs(len(data.train)):
-        console.print(_stopping(config.training.early_stopping), soft_wrap=True)
-    console.print()
-    console.print(_metrics_table(config, finished.metrics))
-    console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    console.print(
+        screen.print(_stopping(config.training.early_stopping), soft_wrap=True)
+    screen.print()
+    screen.print(_metrics_table(config, finished.metrics))
+    screen.print(f"\nrun folder  {finished.path}", soft_wrap=True)
+    screen.print(
         f"again       {RunFolder(finished.path).read_environment()['command']}", soft_wrap=True
     )
     return 0
