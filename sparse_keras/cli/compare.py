@@ -153,7 +153,7 @@ class _Progress:
             for name, value in result["metrics"].items()
         )
         seconds = "cached" if cached else f"{result['costs']['fit_seconds']:.1f} s"
-        line = f"seed {seed}  {contender.name:<14}  {metrics}  {seconds}"
+        line = f"seed {seed}  {contender.name:<14}  {metrics}  {seconds}  ({contender.label})"
         self.console.print(line, soft_wrap=True)
         for message in self._warnings:
             self.console.print(f"warning: {message}")

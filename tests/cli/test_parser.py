@@ -82,4 +82,4 @@ def test_paths_of_a_config():
     assert "model.router.threshold_decay" not in paths
     assert paths < {".".join(path) for path in key_paths()}
     assert paths_of("nothing") == []
-    assert paths_of("dropout", config) == ["model.dropout"]
+    assert paths_of("dropout", config) == ["model.dropout", "model.experts.dropout"]
