@@ -5,8 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
+from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.cli.output import console
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.data.sources import source_of
 from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.sections.data import DATASETS
 
@@ -33,11 +34,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     load_installed()
-    with quiet_start():
-        # Importing sparse_keras.data imports Keras.
-        from sparse_keras._internal.suggest import did_you_mean
-        from sparse_keras.data.sources import source_of
-
     names = list(DATASETS.sections)
     if args.name not in names and (args.name or args.action == "fetch"):
         received = f" Received: {args.name!r}.{did_you_mean(args.name, names)}" if args.name else ""
