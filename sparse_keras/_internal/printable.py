@@ -6,10 +6,15 @@ cursor, change its title, or make text read backwards.
 
 import re
 
-# Control characters other than the line break and the tab, line and paragraph separators,
-# characters that change the direction of text, and halves of characters, which cannot be encoded.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for the line break and the tab
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of text
+    "\u200b\u2060\ufeff"  # spaces without a width
+    "\ufff9-\ufffb\ufffe\uffff"  # marks of annotations, and no characters
+    "\ud800-\udfff"  # halves of characters, which cannot be encoded
+    "]"
 )
 
 

@@ -12,6 +12,7 @@ from sparse_keras._internal.printable import printable, shortened
         ("a\x00b\rc\x7f\x9b", "a\\x00b\\rc\\x7f\\x9b"),
         ("\u202egnp.exe\u2069", "\\u202egnp.exe\\u2069"),
         ("\udcff", "\\udcff"),
+        ("pass\u200bword\ufeff\ufffe", "pass\\u200bword\\ufeff\\ufffe"),
         ("a\tb\nc", "a\tb\nc"),
         ("größer 日本語 \u3000\xa0👩\u200d🔬", "größer 日本語 \u3000\xa0👩\u200d🔬"),
         ("\\x1b", "\\x1b"),

@@ -76,8 +76,9 @@ def test_debug_is_offered_for_unexpected_errors_only(monkeypatch, tmp_path, caps
         err = capsys.readouterr().err
         assert err.startswith("error: ") and hint not in err, arguments
     assert main(["list", "--import", "plugin"]) == 2
-    assert capsys.readouterr().err.endswith(f"--import plugin: NameError: name 'nothing' is not "
-                                            f"defined\n{hint}\n")
+    assert capsys.readouterr().err.endswith(
+        f"--import plugin: NameError: name 'nothing' is not defined\n{hint}\n"
+    )
     for error, code in ((ValueError("of Keras"), 2), (KeyError("of pandas"), 1)):
 
         def fail(*args, error=error, **kwargs):
