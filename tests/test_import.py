@@ -94,6 +94,22 @@ def test_every_public_name_is_there():
         _ = sparse_keras.nothing
 
 
+def test_type_checkers_see_the_same_names_of_data():
+    tree = ast.parse(Path(sparse_keras.data.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        alias.asname: node.module.removeprefix("sparse_keras.data.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert imported == sparse_keras.data._MODULES
+    for name in sparse_keras.data.__all__:
+        assert getattr(sparse_keras.data, name) is not None
+    assert dir(sparse_keras.data) == sorted(sparse_keras.data.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sparse_keras.data.nothing
+
+
 def test_type_checkers_see_the_same_names():
     tree = ast.parse(Path(sparse_keras.__file__).read_text(encoding="utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+
 
 def nearest(name: object, options: Iterable[object], n: int = 1, cutoff: float = 0.6) -> list[str]:
     """Returns the options most like a name, whatever their case.
@@ -17,7 +19,9 @@ def nearest(name: object, options: Iterable[object], n: int = 1, cutoff: float =
         A list of at most `n` options, best first.
     """
     by_lower = {str(option).lower(): str(option) for option in options}
-    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=n, cutoff=cutoff)
+    # A longer name is like none of the options, and would take long to compare.
+    name = str(name)[:_LONGEST_NAME].lower()
+    matches = difflib.get_close_matches(name, by_lower, n=n, cutoff=cutoff)
     return [by_lower[match] for match in matches]
 
 

@@ -4,12 +4,13 @@ A verb is a module in this folder with `add_parser(subparsers)`, which returns t
 and `run(args)`, which returns the exit code. A verb imports what is slow (TensorFlow) inside `run`.
 
 Exit codes: 0 success, 1 the run failed, 2 the input was wrong. Errors print a message; `--debug`
-shows the traceback.
+shows the traceback. Control characters are escaped in all that is printed (`output.py`).
 """
 
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import sparse_keras
@@ -30,8 +31,10 @@ from sparse_keras.cli import (
     train,
 )
 from sparse_keras.cli import list as list_verb
+from sparse_keras.cli.completion import complete
+from sparse_keras.cli.output import printable_output
+from sparse_keras.cli.parser import Parser, refuse_unused
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
 
 # In the order in which they are usually needed.
@@ -65,11 +68,10 @@ _EXAMPLES = """examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sparse-keras",
         description="Train sparse-expert (Mixture-of-Experts) models from YAML configs.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--version", action="version", version=f"sparse-keras {sparse_keras.__version__}"
@@ -77,7 +79,6 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in _VERBS:
         subparser = verb.add_parser(subparsers)
-        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
         subparser.add_argument(
             "--import",
             action="append",
@@ -89,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         subparser.add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )
-        subparser.set_defaults(run=verb.run)
+        subparser.set_defaults(run=verb.run, parser=subparser)
     return parser
 
 
@@ -102,7 +103,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    args = build_parser().parse_args(argv)
+    with printable_output():
+        return _run(_parse(sys.argv[1:] if argv is None else argv))
+
+
+def _parse(argv):
+    parser = build_parser()
+    complete(parser)
+    args, unused = parser.parse_known_args(argv)
+    if unused:
+        refuse_unused(args.parser, argv, unused)
+    return args
+
+
+def _run(args):
     try:
         for module in args.imports:
             with quiet_start():  # Most plug-ins import Keras.
@@ -112,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        if not isinstance(error, ConfigError):
+        if not _is_expected(error):
             print("(--debug shows where this came from)", file=sys.stderr)
         return 2
     except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
@@ -135,3 +149,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {type(error).__name__}: {first_line}", file=sys.stderr)
         print("(--debug shows where this came from)", file=sys.stderr)
         return 1
+
+
+def _is_expected(error):
+    """Whether an error was raised by this package, whose message says what to change.
+
+    Not where it is about any other exception, such as one in a plug-in.
+    """
+    if not isinstance(error.__cause__, (ValueError, OSError, type(None))):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals.get("__name__", "").split(".")[0] == "sparse_keras"

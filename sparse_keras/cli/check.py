@@ -7,10 +7,10 @@ import os
 import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_overrides, overrides_of
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.cli.tabular import columns_of
 from sparse_keras.schema import ConfigError, load_config
@@ -91,7 +91,7 @@ def _show_columns(data):
     for row in columns_of(data):
         table.add_row(*row)
     if table.row_count:
-        Console(highlight=False, markup=False).print(table)
+        console().print(table)
 
 
 def _built(config):

@@ -7,10 +7,10 @@ import sys
 import warnings
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_set, check_output
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.ablations import ablations_of
@@ -140,7 +140,7 @@ class _Progress:
     """Prints each result to standard error as it is measured."""
 
     def __init__(self):
-        self.console = Console(stderr=True, markup=False, highlight=False)
+        self.console = console(stderr=True)
         self._warnings = []
 
     def warn(self, message):
@@ -153,7 +153,7 @@ class _Progress:
             for name, value in result["metrics"].items()
         )
         seconds = "cached" if cached else f"{result['costs']['fit_seconds']:.1f} s"
-        line = f"seed {seed}  {contender.name:<14}  {metrics}  {seconds}"
+        line = f"seed {seed}  {contender.name:<14}  {metrics}  {seconds}  ({contender.label})"
         self.console.print(line, soft_wrap=True)
         for message in self._warnings:
             self.console.print(f"warning: {message}")
@@ -161,20 +161,19 @@ class _Progress:
 
 
 def _show(content):
-    width = None if sys.stdout.isatty() else 200
-    console = Console(markup=False, highlight=False, width=width)
+    screen = console(width=200)
     rows = content["data"]["rows"]
     counts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
-    console.print(f"{content['config']}: {content['data']['name']}, {counts} rows", soft_wrap=True)
+    screen.print(f"{content['config']}: {content['data']['name']}, {counts} rows", soft_wrap=True)
     for head, lines in tables_of(content):
         table = Table(head[0], box=None, pad_edge=False)
         for name in head[1:]:
             table.add_column(name, justify="right")
         for line in lines:
             table.add_row(*line)
-        console.print()
-        console.print(table)
-    console.print(f"\n{note(content)}")
+        screen.print()
+        screen.print(table)
+    screen.print(f"\n{note(content)}")
 
 
 def _command(args):

@@ -9,7 +9,7 @@ from typing import Any
 
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
-from sparse_keras.schema.zoo import locate
+from sparse_keras.schema.zoo import is_config_path, locate
 
 _EXAMPLES = """examples:
   sparse-keras copy tabular/sparse_mlp_adult
@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     name, source = locate(args.config)
     target = Path(args.file or f"{name.rpartition('/')[2]}.yaml")
-    if target.suffix != ".yaml":
+    if not is_config_path(target):
         raise ConfigError(f"{target}: the name of a config file must end in .yaml")
     text = _own(source.read_text(encoding="utf-8"), name, os.fspath(target))
     try:

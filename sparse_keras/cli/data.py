@@ -1,13 +1,13 @@
 """`sparse-keras data`: lists data sets, and fetches their files."""
 
 import argparse
-import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.quiet import quiet_start
+from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.cli.output import console
+from sparse_keras.data.sources import source_of
 from sparse_keras.schema.plugins import load_installed
 from sparse_keras.schema.sections.data import DATASETS
 
@@ -34,11 +34,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     load_installed()
-    with quiet_start():
-        # Importing sparse_keras.data imports Keras.
-        from sparse_keras._internal.suggest import did_you_mean
-        from sparse_keras.data.sources import source_of
-
     names = list(DATASETS.sections)
     if args.name not in names and (args.name or args.action == "fetch"):
         received = f" Received: {args.name!r}.{did_you_mean(args.name, names)}" if args.name else ""
@@ -48,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
         )
     sources = {name: source_of(name) for name in ([args.name] if args.name else names)}
     if args.action == "list":
-        width = None if sys.stdout.isatty() else 200
-        Console(markup=False, highlight=False, width=width).print(_table(sources))
+        console(width=200).print(_table(sources))
     else:
         _fetch(args.name, sources[args.name])
     return 0

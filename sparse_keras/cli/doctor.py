@@ -16,9 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import sparse_keras
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import load_config
 from sparse_keras.schema.plugins import PLUGINS
@@ -60,7 +59,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    console = Console(markup=False, highlight=False)
+    screen = console()
     failed = set()
     for check, advice in CHECKS.items():
         name = check.__name__.replace("_", " ")
@@ -79,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
         if error:
             failed.add(check)
         line = f"FAIL  {name}: {error}\n      {advice}" if error else f"PASS  {name}: {message}"
-        console.print(line, soft_wrap=True)
+        screen.print(line, soft_wrap=True)
     result = f"{len(failed)} of {len(CHECKS)} checks failed" if failed else "everything works"
-    console.print(f"\n{result}", soft_wrap=True)
+    screen.print(f"\n{result}", soft_wrap=True)
     return 1 if failed else 0
 
 

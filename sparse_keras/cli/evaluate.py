@@ -4,7 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import (
@@ -14,6 +13,7 @@ from sparse_keras.cli.arguments import (
     metric_text,
     trained_run,
 )
+from sparse_keras.cli.output import console
 from sparse_keras.cli.tabular import (
     add_file_format,
     batches_of_file,
@@ -74,5 +74,5 @@ def run(args: argparse.Namespace) -> int:
     table.add_column(f"{rows:,} {name}", justify="right")
     for metric, value in metrics.items():
         table.add_row(metric, metric_text(value))
-    Console(highlight=False, markup=False).print(table)
+    console().print(table)
     return 0

@@ -11,6 +11,7 @@ from typing import Any
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
+from sparse_keras.schema.zoo import is_config_path
 
 _EXAMPLES = """examples:
   sparse-keras init churn.csv --target churned
@@ -71,7 +72,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     output = Path(args.output or f"{Path(args.data).stem}.yaml")
-    if output.suffix != ".yaml":
+    if not is_config_path(output):
         raise ConfigError(f"{output}: the name of a config file must end in .yaml")
     if output.exists():
         raise ConfigError(f"{output} exists already; nothing was written")

@@ -2,11 +2,8 @@
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from sparse_keras.cli.arguments import (
     add_part,
@@ -15,6 +12,7 @@ from sparse_keras.cli.arguments import (
     check_output,
     trained_run,
 )
+from sparse_keras.cli.output import console
 from sparse_keras.cli.tabular import MOST_CLASSES, PARTS, is_tabular, labels_of
 from sparse_keras.training.runs.folder import RunFolder
 
@@ -78,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     )
     name_in_title = RunFolder(args.run_folder).read_environment()["config"]
     inspection = dataclasses.replace(inspection, model=name_in_title)
-    Console(width=None if sys.stdout.isatty() else 120).print(inspection)
+    console(width=120, markup=True).print(inspection)
     inspection.to_html(page)
     print(f"\nwrote {page}")
     return 0

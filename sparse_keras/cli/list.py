@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from sparse_keras.cli.output import console
 from sparse_keras.schema import list_configs
 from sparse_keras.schema.zoo import nearest_names
 
@@ -44,6 +44,5 @@ def run(args: argparse.Namespace) -> int:
     for entry in entries:
         table.add_row(entry.name, entry.description, entry.model, entry.data or "-")
     # In a pipe, each config is one line, whatever its length.
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    console(width=200).print(table)
     return 0

@@ -4,12 +4,13 @@ import argparse
 from typing import Any
 
 from sparse_keras.cli.arguments import add_run, trained_run
+from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.tabular import add_file_format, check_tabular, predict_file
 
 _EXAMPLES = """examples:
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new_customers.csv
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new.parquet --output predictions.parquet
-  sparse-keras predict runs/churn/2026-01-31_12-00-00 new.csv --keep id --output predictions.jsonl
+  sparse-keras predict runs/churn/2026-01-31_12-00-00 --keep id --keep name new.csv
 """
 
 
@@ -37,10 +38,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="overwrite the output file")
     parser.add_argument(
         "--keep",
-        nargs="+",
+        action="append",
         default=[],
         metavar="COLUMN",
-        help="columns of the input to copy before the predictions",
+        help="a column of the input to copy before the predictions; may be repeated",
     )
     add_file_format(parser)
     return parser
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)
     check_tabular(model, "`sparse-keras predict`")
-    rows = predict_file(args, config, model)
+    with exact_output():
+        rows = predict_file(args, config, model)
     if args.output:
         print(f"wrote {rows:,} predictions to {args.output}")
     return 0

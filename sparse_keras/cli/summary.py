@@ -2,13 +2,12 @@
 
 import argparse
 import math
-import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
 
 _EXAMPLES = """examples:
@@ -42,14 +41,13 @@ def run(args: argparse.Namespace) -> int:
     model = build_model(config, data)
     costs = layer_costs(model)
 
-    width = None if sys.stdout.isatty() else 200
-    console = Console(markup=False, highlight=False, width=width)
-    console.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)
-    console.print(_table(costs))
+    screen = console(width=200)
+    screen.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)
+    screen.print(_table(costs))
     if any(cost.flops is None for cost in costs):
-        console.print("?: the FLOPs of this layer are not known", soft_wrap=True)
-    console.print()
-    console.print(_memory_table(_memory(model)))
+        screen.print("?: the FLOPs of this layer are not known", soft_wrap=True)
+    screen.print()
+    screen.print(_memory_table(_memory(model)))
     return 0
 
 

@@ -2,14 +2,14 @@
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of, metric_text
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
-from sparse_keras.evaluation.published import published_result
-from sparse_keras.schema import load_config
+from sparse_keras.evaluation.published import is_of, published_result
+from sparse_keras.schema import ConfigError, load_config
 from sparse_keras.training.runs.folder import RunFolder
 
 _EXAMPLES = """examples:
@@ -59,10 +59,10 @@ def run(args):
     from sparse_keras.cli.progress import EpochTable
     from sparse_keras.training.train import Interrupted
 
-    console = Console(highlight=False)
+    screen = console()
     data = sparse_keras.load_data(config)
-    console.print(repr(data), soft_wrap=True)
-    table = EpochTable(console)
+    screen.print(repr(data), soft_wrap=True)
+    table = EpochTable(screen)
     try:
         with routing_warnings(table.warn):
             finished = sparse_keras.train(
@@ -83,11 +83,11 @@ def run(args):
         print(f"interrupted; continue with: {command}", file=sys.stderr)
         return 1
     if len(finished.history["loss"]) < config.training.total_epochs(len(data.train)):
-        console.print(_stopping(config.training.early_stopping), soft_wrap=True)
-    console.print()
-    console.print(_metrics_table(config, finished.metrics))
-    console.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    console.print(
+        screen.print(_stopping(config.training.early_stopping), soft_wrap=True)
+    screen.print()
+    screen.print(_metrics_table(config, finished.metrics))
+    screen.print(f"\nrun folder  {finished.path}", soft_wrap=True)
+    screen.print(
         f"again       {RunFolder(finished.path).read_environment()['command']}", soft_wrap=True
     )
     return 0
@@ -99,6 +99,7 @@ def _config_and_run(args):
         if args.config is None:
             raise ValueError("Nothing to train: pass a CONFIG, or --resume RUN to resume a run.")
         config = config_of(args)
+        _check_trainable(config)
         if args.resume is None:
             return config, None
         return config, RunFolder.newest_unfinished(args.output or _OUTPUT, config)
@@ -121,16 +122,31 @@ def _config_and_run(args):
     return config.renamed(folder.read_environment()["config"]), folder
 
 
+def _check_trainable(config):
+    """Raises a `ConfigError` before Keras starts if a config lacks what training needs."""
+    if config.data is None:
+        raise ConfigError(
+            f"the config {config.name!r} has no data section, so there is nothing to train on. "
+            "`sparse-keras init TABLE --target COLUMN` writes a config for a table of your own; or "
+            f"write one with `extends: {config.reference}` and a data section, such as\n"
+            "  data: {type: csv, path: churn.csv, target: churned}"
+        )
+    if config.optimizer is None:
+        raise ConfigError(
+            f"the config {config.name!r} has no optimizer section, which training needs, such as "
+            "optimizer: {type: adam}, or --set optimizer.type=adam"
+        )
+
+
 def _stopping(stopping):
     weights = "; restored the weights of the best epoch" if stopping.restore_best else ""
     return f"stopped: {stopping.monitor} did not improve for {stopping.patience} epochs{weights}"
 
 
 def _metrics_table(config, metrics):
-    """Returns a table of the test metrics, with published ones if these are for the same data."""
+    """Returns a table of the test metrics, with those that are published of the same config."""
     published = published_result(config.name)
-    same_data = published and load_config(config.name).data == config.data
-    others = published["models"] if same_data else {}
+    others = published["models"] if published and is_of(published, config) else {}
     table = Table("test", box=None, pad_edge=False)
     table.add_column("this run", justify="right")
     for name in others:
@@ -147,6 +163,9 @@ def _metrics_table(config, metrics):
         table.add_row(*row)
     if others:
         seeds = len(published["seeds"])
-        table.caption = f"published: mean over {seeds} seeds of the shipped config"
+        names = ", ".join(
+            f"{name.replace('_', ' ')}: {model['label']}" for name, model in others.items()
+        )
+        table.caption = f"published: mean over {seeds} seeds of the shipped config; {names}"
         table.caption_justify = "left"
     return table

@@ -5,54 +5,87 @@ What is general stands here: `dataset.py` (what training needs of any data set),
 holds tables: `load_table` goes `readers/` (raw rows; those of a user's file through `formats/`,
 checked in `misreadings.py`) -> `splits.py` (validation rows) -> `select_columns.py` (which columns,
 if not all) -> `fitting.py` (statistics of the training rows) -> `features.py` (encoding).
+
+Each name below is imported on first use, so that `sources.py` can be read without Keras.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from sparse_keras._internal.builders import Builders
-from sparse_keras.data.batches import ArrayBatches, Batches
-from sparse_keras.data.dataset import Dataset, digest_of, load_data
-from sparse_keras.data.preprocessor import Preprocessor
-from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn
-from sparse_keras.data.tabular.csr_fitting import fit_sparse, fit_texts
-from sparse_keras.data.tabular.features import CategoricalColumn, Features, NumericColumn
-from sparse_keras.data.tabular.fitting import fit_features
-from sparse_keras.data.tabular.inputs import TableInputs
-from sparse_keras.data.tabular.multi_target import MultiTarget
-from sparse_keras.data.tabular.preprocessor import TablePreprocessor
-from sparse_keras.data.tabular.readers import READERS, RawTable
-from sparse_keras.data.tabular.table import TabularData, load_table
-from sparse_keras.data.tabular.table_files import iter_table, read_table
-from sparse_keras.data.tabular.targets import Target, infer_target
+
+if TYPE_CHECKING:
+    # The names below once more, for type checkers and editors; a test keeps the two lists equal.
+    from sparse_keras.data.batches import ArrayBatches as ArrayBatches
+    from sparse_keras.data.batches import Batches as Batches
+    from sparse_keras.data.dataset import Dataset as Dataset
+    from sparse_keras.data.dataset import digest_of as digest_of
+    from sparse_keras.data.dataset import load_data as load_data
+    from sparse_keras.data.preprocessor import Preprocessor as Preprocessor
+    from sparse_keras.data.tabular.csr import SparseColumns as SparseColumns
+    from sparse_keras.data.tabular.csr import SparseTable as SparseTable
+    from sparse_keras.data.tabular.csr import TextColumn as TextColumn
+    from sparse_keras.data.tabular.csr_fitting import fit_sparse as fit_sparse
+    from sparse_keras.data.tabular.csr_fitting import fit_texts as fit_texts
+    from sparse_keras.data.tabular.features import CategoricalColumn as CategoricalColumn
+    from sparse_keras.data.tabular.features import Features as Features
+    from sparse_keras.data.tabular.features import NumericColumn as NumericColumn
+    from sparse_keras.data.tabular.fitting import fit_features as fit_features
+    from sparse_keras.data.tabular.inputs import TableInputs as TableInputs
+    from sparse_keras.data.tabular.multi_target import MultiTarget as MultiTarget
+    from sparse_keras.data.tabular.preprocessor import TablePreprocessor as TablePreprocessor
+    from sparse_keras.data.tabular.readers import READERS as READERS
+    from sparse_keras.data.tabular.readers import RawTable as RawTable
+    from sparse_keras.data.tabular.table import TabularData as TabularData
+    from sparse_keras.data.tabular.table import load_table as load_table
+    from sparse_keras.data.tabular.table_files import iter_table as iter_table
+    from sparse_keras.data.tabular.table_files import read_table as read_table
+    from sparse_keras.data.tabular.targets import Target as Target
+    from sparse_keras.data.tabular.targets import infer_target as infer_target
 
 # Data sets that are not tables, by the names that configs use: functions of (section, batch_size,
 # seed) that return a `Dataset`. Tables are read by `READERS` and go through `load_table`.
 DATASETS = Builders("data", {})
 
-__all__ = [
-    "DATASETS",
-    "READERS",
-    "ArrayBatches",
-    "Batches",
-    "CategoricalColumn",
-    "Dataset",
-    "Features",
-    "MultiTarget",
-    "NumericColumn",
-    "Preprocessor",
-    "RawTable",
-    "SparseColumns",
-    "SparseTable",
-    "TableInputs",
-    "TablePreprocessor",
-    "TabularData",
-    "Target",
-    "TextColumn",
-    "digest_of",
-    "fit_features",
-    "fit_sparse",
-    "fit_texts",
-    "infer_target",
-    "iter_table",
-    "load_data",
-    "load_table",
-    "read_table",
-]
+_MODULES = {
+    "ArrayBatches": "batches",
+    "Batches": "batches",
+    "CategoricalColumn": "tabular.features",
+    "Dataset": "dataset",
+    "Features": "tabular.features",
+    "MultiTarget": "tabular.multi_target",
+    "NumericColumn": "tabular.features",
+    "Preprocessor": "preprocessor",
+    "READERS": "tabular.readers",
+    "RawTable": "tabular.readers",
+    "SparseColumns": "tabular.csr",
+    "SparseTable": "tabular.csr",
+    "TableInputs": "tabular.inputs",
+    "TablePreprocessor": "tabular.preprocessor",
+    "TabularData": "tabular.table",
+    "Target": "tabular.targets",
+    "TextColumn": "tabular.csr",
+    "digest_of": "dataset",
+    "fit_features": "tabular.fitting",
+    "fit_sparse": "tabular.csr_fitting",
+    "fit_texts": "tabular.csr_fitting",
+    "infer_target": "tabular.targets",
+    "iter_table": "tabular.table_files",
+    "load_data": "dataset",
+    "load_table": "tabular.table",
+    "read_table": "tabular.table_files",
+}
+
+__all__ = ["DATASETS", *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,12 +7,15 @@ training, evaluation, inspection and the command line, asks for no more than wha
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from sparse_keras._internal.printable import shortened
 from sparse_keras.data.csr import is_matrix
+from sparse_keras.schema.config import check_config
 
 if TYPE_CHECKING:
     from sparse_keras.data.batches import Batches
@@ -56,6 +59,19 @@ class Dataset(Protocol):
         encoded. A run may go on only with data of the same digest; see `digest_of`."""
 
 
+def check_dataset(data: object) -> None:
+    """Raises a `ValueError` if an argument `data` is not a `Dataset`."""
+    missing = [name for name in _members() if not hasattr(data, name)]
+    if missing:
+        advice = ""
+        if isinstance(data, (str, os.PathLike)):
+            advice = f" The folder for runs is another argument: output={os.fspath(data)!r}."
+        raise ValueError(
+            "Expected `data` to be a sparse_keras.data.Dataset, as `load_data(config)` returns it. "
+            f"Received: {shortened(repr(data))}, without {', '.join(missing)}.{advice}"
+        )
+
+
 def load_data(config: Config) -> Dataset:
     """Reads the data set of a config, splits it and encodes it.
 
@@ -80,6 +96,7 @@ def load_data(config: Config) -> Dataset:
     model.fit(data.train, validation_data=data.validation)
     ```
     """
+    check_config(config)
     if config.data is None:
         raise ValueError(
             "The config has no data section, which says what to learn from, such as data: {type: "

@@ -12,6 +12,7 @@ from sparse_keras.data import load_data
 from sparse_keras.evaluation.early_stopping import fallback_monitor
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import flops_per_example, total_params
+from sparse_keras.schema.config import check_config
 from sparse_keras.training.building import build_model, build_network
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     twin.model.hidden_dim
     ```
     """
+    check_config(config)
     if equal not in EQUAL:
         raise ValueError(f"`equal` must be one of {', '.join(EQUAL)}. Received: {equal!r}.")
     if config.model.dense_twin(1) is None:

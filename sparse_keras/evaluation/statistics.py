@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from scipy import stats
-
 CONFIDENCE = 0.95
+# The interval of two pairs is 25 standard errors wide, if their difference is one at all.
+MIN_PAIRS = 3
 
 
 def summary(values: Sequence[float | None]) -> dict[str, Any]:
@@ -43,8 +43,9 @@ def paired_difference(
 
     Returns:
         A dict: `mean`, of ours minus theirs; `low` and `high`, the ends of the interval, None for
-        fewer than two pairs; `wins`, `ties` and `losses`, the numbers of seeds; and `verdict`:
-        "win" or "loss" if the interval excludes 0, otherwise "tie"; None without an interval.
+        fewer than three pairs, whose interval would be too wide to say anything; `wins`, `ties`
+        and `losses`, the numbers of seeds; and `verdict`: "win" or "loss" if the interval excludes
+        0, otherwise "tie"; None without an interval.
     """
     pairs = zip(ours, theirs, strict=True)
     differences = [a - b for a, b in pairs if a is not None and b is not None]
@@ -59,7 +60,9 @@ def paired_difference(
         "verdict": None,
     }
     count = len(differences)
-    if count > 1:
+    if count >= MIN_PAIRS:
+        from scipy import stats  # Imports NumPy, which a light verb does not need.
+
         error = statistics.stdev(differences) / math.sqrt(count)
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
         result["low"], result["high"] = result["mean"] - half, result["mean"] + half

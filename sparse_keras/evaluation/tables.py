@@ -6,6 +6,8 @@ same. Imports nothing heavy.
 
 from typing import Any
 
+from sparse_keras.evaluation.statistics import MIN_PAIRS
+
 # The cells of the header, and of each row.
 Table = tuple[list[str], list[list[str]]]
 
@@ -75,9 +77,16 @@ def markdown_of(content: dict[str, Any]) -> str:
 
 def note(content: dict[str, Any]) -> str:
     """Explains the tables of a comparison in a few sentences."""
+    counts = "the numbers of seeds won (+), tied (=) and lost (-)"
+    if len(content["seeds"]) >= MIN_PAIRS:
+        differences = f"with 95 % confidence intervals by Student's t and {counts}."
+    else:
+        differences = (
+            f"with {counts}. By fewer than {MIN_PAIRS} seeds they have no confidence intervals: "
+            "they may be chance."
+        )
     sentences = [
-        "Differences are paired by seed, with 95 % confidence intervals by Student's t and the "
-        "numbers of seeds won (+), tied (=) and lost (-).",
+        f"Differences are paired by seed, {differences}",
         content["tuning"],
         # Several contenders may be left out for the same reason.
         *dict.fromkeys(content["left_out"].values()),

@@ -3,17 +3,36 @@
 import hashlib
 import io
 import json
+import os
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 from ruamel.yaml import YAML
 
+from sparse_keras._internal.printable import shortened
 from sparse_keras.schema.core.errors import Mark
 from sparse_keras.schema.core.section import BrokenRules, Exactly1, Section
 from sparse_keras.schema.sections.data import DataConfig
 from sparse_keras.schema.sections.models import ModelConfig
 from sparse_keras.schema.sections.optimizers import OptimizerConfig
 from sparse_keras.schema.sections.training import TrainingConfig
+
+
+def check_config(config: object) -> None:
+    """Raises a `ValueError` that says how to make a config if an argument is not a `Config`."""
+    if isinstance(config, Config):
+        return
+    received = shortened(repr(config))
+    if isinstance(config, (str, os.PathLike)):
+        advice = f"load_config({os.fspath(config)!r}) reads it if it is a config's name or path."
+        if os.fspath(config).endswith(".keras"):
+            advice = f"load_model({os.fspath(config)!r}) loads a model."
+    elif isinstance(config, Mapping):
+        advice = "`schema.Config(**values)` makes a config from values."
+    else:
+        advice = "`load_config(name_or_path)` returns one."
+    raise ValueError(f"Expected a sparse_keras.schema.Config. Received: {received}. {advice}")
 
 
 class Config(Section):

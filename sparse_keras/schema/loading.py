@@ -1,5 +1,6 @@
 """`load_config` and `list_configs`: from a name or a path to a `Config`."""
 
+import codecs
 import os
 import warnings
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sparse_keras._internal.printable import shortened
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.errors import ConfigError, Problem, Source
 from sparse_keras.schema.core.text import Node, overlay, parse, read_overrides
@@ -50,7 +52,7 @@ def load_config(
     name, path = locate(name_or_path)
     text, root, problems = _read(path)
     if "extends" in root.value:
-        root, more = _extend(root, path.parent)
+        root, more = _extend(root, path)
         problems += more
     changes = read_overrides(overrides)
     if changes is not None:
@@ -95,13 +97,11 @@ def _read(path):
     """Returns the text of a file, its root node, and a problem for each duplicate key."""
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{shown}: not a UTF-8 text file: {error}") from None
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{shown}: cannot be read: {error.strerror}") from None
-    source = Source(shown, tuple(text.splitlines()) or ("",))
-    root, problems = parse(text, source)
+    text = _decoded(content.removeprefix(codecs.BOM_UTF8), shown)
+    root, problems = parse(text, Source.of_text(shown, text))
     if not root.is_mapping:
         what = "is empty" if root.value is None else "does not hold a mapping"
         raise ConfigError(
@@ -110,18 +110,36 @@ def _read(path):
     return text, root, problems
 
 
-def _extend(root, folder):
-    """Lays `root` over the config that it extends."""
+def _decoded(content, shown):
+    """Returns the text of a file. Raises a `ConfigError` with the position if it is not UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        source = Source.of_text(shown, content.decode("utf-8", "backslashreplace"))
+        mark = source.mark_at(content[: error.start].decode("utf-8"))
+        byte = f"byte 0x{content[error.start]:02x}"
+        hint = ""
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            hint = ", and the file seems to be UTF-16"
+        raise ConfigError(
+            Problem(mark, "", f"{byte} is not UTF-8{hint}; save the file as UTF-8")
+        ) from None
+
+
+def _extend(root, path):
+    """Lays `root`, from the file `path`, over the config that it extends."""
     rest = dict(root.value)
     extends = rest.pop("extends")
     try:
         if not isinstance(extends.value, str):
             raise ConfigError("expected the name of a config or a path that ends in .yaml")
-        _, parent_path = locate(extends.value, folder)
+        _, parent_path = locate(extends.value, path.parent)
+        if parent_path.samefile(path):
+            raise ConfigError("a config cannot extend itself")
         _, parent, problems = _read(parent_path)
         if "extends" in parent.value:
             raise ConfigError(
-                f"{extends.value!r} itself extends {parent.value['extends'].plain()!r}; "
+                f"{extends.value!r} itself extends {_shown(parent.value['extends'])}; "
                 "a config that is extended may not extend another"
             )
     except ConfigError as error:
@@ -129,6 +147,10 @@ def _extend(root, folder):
             raise
         raise ConfigError(Problem(extends.mark, "extends", str(error))) from None
     return overlay(parent, Node(rest, root.mark)), problems
+
+
+def _shown(node):
+    return shortened(repr(node.plain()))
 
 
 def _data_folder(root):

@@ -8,15 +8,22 @@ The name of a config is its path under `configs/` without `.yaml`, such as
 import functools
 import importlib.util
 import os
+import shlex
 import warnings
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+from sparse_keras._internal.printable import shortened
 from sparse_keras._internal.shipped import shipped_folder
 from sparse_keras._internal.suggest import nearest
 from sparse_keras.schema.core.errors import ConfigError
 
 CONFIGS = "sparse_keras.configs"
+# How the names of config files end.
+SUFFIXES = (".yaml", ".yml")
+# Files that `sparse-keras init` writes a config for, to say so.
+_TABLES = {".csv", ".tsv", ".parquet", ".npz"}
 
 
 def find_configs() -> Path:
@@ -87,7 +94,7 @@ def locate(
     """Finds the file of a config.
 
     Args:
-        reference: The name of a shipped config, or a path that ends in `.yaml`.
+        reference: The name of a shipped config, or a path that ends in `.yaml` or `.yml`.
         folder: The folder at which a relative path starts. Defaults to the working directory.
 
     Returns:
@@ -96,21 +103,63 @@ def locate(
     Raises:
         ConfigError: If there is no such config and no such file.
     """
-    reference = os.fspath(reference)
+    try:
+        reference = os.fspath(reference)
+    except TypeError:
+        raise ConfigError(_no_reference(reference)) from None
     shipped = config_file(reference)
     if shipped is not None:
         return reference, shipped
-    if reference.endswith(".yaml"):
-        path = Path(folder, os.path.expanduser(reference))
-        if path.is_file():
+    path = Path(folder, os.path.expanduser(reference))
+    try:
+        if is_config_path(reference) and path.is_file():
             return path.stem, path
-        stem = reference.removesuffix(".yaml")
+        message = _no_config(reference, path)
+    except OSError as error:  # Such as a name that is too long.
+        message = f"{shortened(str(path))}: {error.strerror}"
+    raise ConfigError(message)
+
+
+def is_config_path(reference: str | os.PathLike[str]) -> bool:
+    """Returns whether a reference is the path of a config file, rather than a name."""
+    return os.path.splitext(reference)[1].lower() in SUFFIXES
+
+
+def _no_reference(received):
+    """Says why something that is no string and no path names no config."""
+    expected = "expected the name of a config or a path that ends in .yaml"
+    if isinstance(received, Mapping):
+        return f"{expected}, got a mapping; `schema.Config(**values)` makes a config from values"
+    return f"{expected}, got {shortened(repr(received))}"
+
+
+def _no_config(reference, path):
+    """Says why a reference names no config, and what may have been meant."""
+    if is_config_path(reference) and not path.exists():
+        stem = os.path.splitext(reference)[0]
         hint = f" (did you mean the shipped config {stem!r}?)" if config_file(stem) else ""
-        raise ConfigError(f"no such file: {path}{hint}")
-    if Path(folder, f"{reference}.yaml").is_file():
-        raise ConfigError(f"unknown config {reference!r} (did you mean the file {reference}.yaml?)")
-    nearest = ", ".join(nearest_names(reference))
-    raise ConfigError(
-        f"unknown config {reference!r}; the nearest names are {nearest}. "
-        "`sparse-keras list` shows all; a path to a file of your own ends in .yaml"
-    )
+        return f"no such file: {shortened(str(path))}{hint}"
+    for suffix in SUFFIXES:
+        if Path(f"{path}{suffix}").is_file():
+            return f"unknown config {reference!r} (did you mean the file {reference}{suffix}?)"
+    if not reference or not path.exists():
+        nearest = ", ".join(nearest_names(reference))
+        return (
+            f"unknown config {shortened(reference)!r}; the nearest names are {nearest}. "
+            "`sparse-keras list` shows all; a path to a file of your own ends in .yaml"
+        )
+    shown = shlex.quote(reference)
+    if path.is_dir():
+        if (path / "resolved.yaml").is_file():
+            return (
+                f"{reference} is the folder of a run; its config is "
+                f"{shlex.quote(os.path.join(reference, 'resolved.yaml'))}. An unfinished run goes "
+                f"on with: sparse-keras train --resume {shown}"
+            )
+        return f"{reference} is a folder; expected a config, a file that ends in .yaml"
+    if _TABLES & {suffix.lower() for suffix in path.suffixes}:
+        return (
+            f"{reference} is a table, not a config. Write a config for it with: sparse-keras init "
+            f"{shown} --target COLUMN"
+        )
+    return f"{reference} is not a config; the name of a config file ends in .yaml"

@@ -7,11 +7,13 @@ import contextlib
 import keras
 
 from sparse_keras.data import Dataset, load_data
+from sparse_keras.data.dataset import check_dataset
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
 from sparse_keras.models.multi_task.task_weights import fixed_task_weights, task_weights_layer
 from sparse_keras.ops import csr
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema import Config
+from sparse_keras.schema.config import check_config
 from sparse_keras.schema.sections.models import MODELS
 from sparse_keras.tasks import MultiTask
 
@@ -39,6 +41,9 @@ def build_model(config: Config, data: Dataset | None = None) -> keras.Model:
     model.fit(data.train, validation_data=data.validation, epochs=10)
     ```
     """
+    check_config(config)
+    if data is not None:
+        check_dataset(data)
     data = load_data(config) if data is None else data
     model = build_network(config, data)
     if config.optimizer is not None:

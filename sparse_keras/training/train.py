@@ -13,8 +13,10 @@ import keras
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import check_batches
+from sparse_keras.data.dataset import check_dataset
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.schema import Config
+from sparse_keras.schema.config import check_config
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.callbacks import tensorboard_callbacks, training_callbacks
 from sparse_keras.training.evaluation import evaluate
@@ -118,6 +120,9 @@ def train(
     run.metrics["auc"]
     ```
     """
+    check_config(config)
+    if data is not None:
+        check_dataset(data)
     if config.optimizer is None:
         raise ValueError(
             f"The config {config.name!r} has no optimizer section, which training needs, such as "

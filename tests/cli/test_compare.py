@@ -24,6 +24,8 @@ def test_compares_and_reports(tmp_path, capsys):
     for expected in ("sparse experts minus", "linear model", "one row, ms", "No model was tuned"):
         assert expected in output.out
     assert "seed 0  moe" in output.err and "cached" not in output.err
+    assert "(sparse experts)" in output.err
+    assert "By fewer than 3 seeds they have no confidence intervals" in output.out
     content = json.loads((tmp_path / "file.json").read_text())
     assert list(content["models"]) == ["moe", "linear"]
     assert content["command"] == (

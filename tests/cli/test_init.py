@@ -93,7 +93,7 @@ def test_a_file_larger_than_memory_gets_max_rows(here, monkeypatch):
     [
         (["churn.csv", "--target", "Churned"], "Did you mean 'churned'?"),
         (["chrun.csv", "--target", "churned"], "Did you mean 'churn.csv'?"),
-        (["churn.csv", "--target", "churned", "--output", "a.yml"], "must end in .yaml"),
+        (["churn.csv", "--target", "churned", "--output", "a.txt"], "must end in .yaml"),
         (["churn.csv", "--target", "churned", "--output", "there.yaml"], "exists already"),
         (["rows.jsonl", "--target", "churned"], "expected a .csv, .tsv, .parquet or .npz file"),
     ],

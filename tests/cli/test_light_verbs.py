@@ -15,6 +15,8 @@ LIGHT = [
     ["check", "tabular/sparse_mlp_adult"],
     ["schema"],
     ["schema", "--markdown"],
+    ["data", "list"],
+    ["data", "list", "adult"],
     ["--help"],
     ["train", "--help"],
     ["compare", "--help"],

@@ -58,6 +58,37 @@ def test_exit_codes_of_a_verb_that_fails(monkeypatch, capsys, error):
         main(["train", "tabular/sparse_mlp_adult", "--debug"])
 
 
+def test_debug_is_offered_for_unexpected_errors_only(monkeypatch, tmp_path, capsys):
+    """Not for a message of this package, which says what to change."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugin.py").write_text("nothing.here")
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    hint = "(--debug shows where this came from)"
+    for arguments in (
+        ["evaluate", "nowhere"],
+        ["data", "fetch", "adlt"],
+        ["compare", "tabular/sparse_mlp_adult", "--seeds", "1", "--tune", "-1"],
+        ["init", "x.csv", "--target", "c"],
+        ["train"],
+        ["schema", "--output", "nowhere/x"],
+    ):
+        assert main(arguments) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("error: ") and hint not in err, arguments
+    assert main(["list", "--import", "plugin"]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"--import plugin: NameError: name 'nothing' is not defined\n{hint}\n"
+    )
+    for error, code in ((ValueError("of Keras"), 2), (KeyError("of pandas"), 1)):
+
+        def fail(*args, error=error, **kwargs):
+            raise error
+
+        monkeypatch.setitem(vars(sparse_keras), "train", fail)
+        assert main(["train", "tabular/sparse_mlp_adult"]) == code
+        assert capsys.readouterr().err.endswith(f"{hint}\n")
+
+
 @pytest.mark.parametrize("arguments", [[], ["trian"], ["list", "--nothing"]])
 def test_a_wrong_command_line_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -25,7 +25,7 @@ def test_only_those_about_routings_are_handed_on():
 def test_a_comparison_tells_them_below_the_result_they_are_of(capsys):
     progress = _Progress()
     progress.warn("It has collapsed.")
-    contender = type("Contender", (), {"name": "moe"})
+    contender = type("Contender", (), {"name": "moe", "label": "sparse experts"})
     progress(0, contender, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, cached=False)
     progress(1, contender, {"metrics": {}, "costs": {"fit_seconds": 1.0}}, cached=False)
     first, second, third = capsys.readouterr().err.splitlines()

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from sparse_keras.cli import main
+from sparse_keras.cli.train import _metrics_table
+from sparse_keras.schema import load_config
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 
@@ -186,3 +188,39 @@ def test_bad_tables_are_told(tmp_path, monkeypatch, capsys):
     assert main(["train", "own.yaml"]) == 2
     message = capsys.readouterr().err
     assert "churned" in message and "churn" in message
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["tabular/sparse_mlp"], "`extends: tabular/sparse_mlp` and a data section, such as"),
+        (["tabular/sparse_mlp", "--resume", "last"], "has no data section"),
+        ([CONFIG, "--set", "optimizer=null"], "--set optimizer.type=adam"),
+    ],
+)
+def test_a_config_that_cannot_be_trained_is_refused_before_keras_starts(
+    arguments, message, monkeypatch, capsys
+):
+    monkeypatch.setattr("sparse_keras.cli.train.start_backend", None)
+    assert main(["train", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err and "--debug" not in err
+
+
+@pytest.mark.parametrize(
+    "overrides, shown",
+    [
+        ([], True),
+        (["training.seed=0"], True),
+        (["training.epochs=1"], False),
+        (["model.dropout=0.9"], False),
+        (["data.validation_fraction=0.5"], False),
+    ],
+)
+def test_published_metrics_are_shown_beside_the_published_config_only(overrides, shown):
+    config = load_config("tabular/sparse_mlp_adult", overrides)
+    table = _metrics_table(config, {"auc": 0.9})
+    heads = [column.header for column in table.columns]
+    assert heads[:2] == ["test", "this run"]
+    assert ("moe" in heads) == ("hgb" in heads) == shown
+    assert not shown or "hgb: gradient boosting" in table.caption

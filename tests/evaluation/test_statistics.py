@@ -44,9 +44,17 @@ def test_verdict_knows_the_direction(higher_is_better, verdict):
 
 
 def test_equal_models_tie():
-    found = paired_difference([0.5, 0.7], [0.5, 0.7], higher_is_better=True)
+    found = paired_difference([0.5, 0.7, 0.6], [0.5, 0.7, 0.6], higher_is_better=True)
     assert (found["mean"], found["low"], found["high"]) == (0, 0, 0)
-    assert (found["ties"], found["verdict"]) == (2, "tie")
+    assert (found["ties"], found["verdict"]) == (3, "tie")
+
+
+def test_two_seeds_have_no_verdict():
+    # Nearly equal differences would have an interval that excludes 0, by chance.
+    found = paired_difference([0.60, 0.61, None], [0.5, 0.51, 0.1], higher_is_better=True)
+    assert found["mean"] == pytest.approx(0.1)
+    assert found["low"] is found["high"] is found["verdict"] is None
+    assert (found["wins"], found["ties"], found["losses"]) == (2, 0, 0)
 
 
 def test_one_seed_has_no_interval():

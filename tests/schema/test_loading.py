@@ -206,15 +206,22 @@ def test_an_error_in_a_value_of_the_parent_names_the_parents_file(load, tmp_path
         ("../../etc/passwd", "unknown config"),
         ("[base.yaml]", "expected the name of a config"),
         ("other.yaml", "'other.yaml' itself extends 'base.yaml'"),
-        ("mine.yaml", "'mine.yaml' itself extends 'mine.yaml'"),
+        ("mine.yaml", "a config cannot extend itself"),
+        ("./mine.yaml", "a config cannot extend itself"),
+        ("circular.yaml", "'circular.yaml' itself extends 'mine.yaml'"),
+        ("a" * 5_000 + ".yaml", "aaa.yaml: File name too long"),
+        ("a" * 5_000, "aaa: File name too long"),
+        ("base.csv", "base.csv is a table, not a config"),
         ("empty.yaml", "the config is empty"),
     ],
 )
 def test_what_cannot_be_extended(load, tmp_path, value, message):
     (tmp_path / "other.yaml").write_text("extends: base.yaml\n")
+    (tmp_path / "circular.yaml").write_text("extends: mine.yaml\n")
+    (tmp_path / "base.csv").write_text("x,y\n1,2\n")
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     text = errors(load, f"version: 1\nextends: {value}\n")
-    assert message in text
+    assert message in text and len(text) < 1_000
     assert text.startswith(
         "empty.yaml:1:1: " if value == "empty.yaml" else "mine.yaml:2:10: extends: "
     )
@@ -236,7 +243,19 @@ def test_a_relative_csv_path_starts_at_the_file_that_names_it(load, tmp_path):
     "reference, message",
     [
         ("tabular/sparse_mlp_adlt", "nearest names are tabular/sparse_mlp_adult, "),
-        ("mine.yml", "a path to a file of your own ends in .yaml"),
+        ("mine.yml", "no such file: mine.yml"),
+        ("a" * 5_000 + ".yaml", "aaa.yaml: File name too long"),
+        ("churn", "did you mean the file churn.yml?"),
+        ("churn.csv", "with: sparse-keras init churn.csv --target COLUMN"),
+        ("two words.csv.gz", "with: sparse-keras init 'two words.csv.gz' --target COLUMN"),
+        ("churn.json", "churn.json is not a config; the name of a config file ends in .yaml"),
+        ("runs/x/1", "runs/x/1 is the folder of a run; its config is runs/x/1/resolved.yaml. An "),
+        ("runs/x/1", "goes on with: sparse-keras train --resume runs/x/1"),
+        ("runs", "runs is a folder; expected a config, a file that ends in .yaml"),
+        (".yaml", "unknown config '.yaml'"),
+        (None, "expected the name of a config or a path that ends in .yaml, got None"),
+        (["tabular/sparse_mlp"], "a path that ends in .yaml, got ['tabular/sparse_mlp']"),
+        ({"version": 1}, "got a mapping; `schema.Config(**values)` makes a config from values"),
         ("../configs/tabular/sparse_mlp", "unknown config"),
         ("", "unknown config ''"),
         ("nowhere.yaml", "no such file: nowhere.yaml"),
@@ -245,9 +264,22 @@ def test_a_relative_csv_path_starts_at_the_file_that_names_it(load, tmp_path):
 )
 def test_a_reference_is_a_shipped_name_or_a_yaml_path(tmp_path, monkeypatch, reference, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "x" / "1").mkdir(parents=True)
+    for name in ("churn.yml", "churn.csv", "two words.csv.gz", "churn.json"):
+        (tmp_path / name).touch()
+    (tmp_path / "runs" / "x" / "1" / "resolved.yaml").touch()
     with pytest.raises(ConfigError) as caught:
         sparse_keras.load_config(reference)
-    assert message in str(caught.value)
+    assert message in str(caught.value) and len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("name", ["mine.yml", "mine.YAML"])
+def test_other_spellings_of_the_suffix(tmp_path, name):
+    (tmp_path / name).write_text(BASE)
+    config = sparse_keras.load_config(tmp_path / name)
+    assert config.name == "mine"
+    (tmp_path / "extending.yaml").write_text(f"extends: {name}\ntraining: {{epochs: 7}}\n")
+    assert sparse_keras.load_config(tmp_path / "extending.yaml").model == config.model
 
 
 @pytest.mark.parametrize(
@@ -255,7 +287,27 @@ def test_a_reference_is_a_shipped_name_or_a_yaml_path(tmp_path, monkeypatch, ref
     [
         (b"", "mine.yaml:1:1: the config is empty"),
         (b"- 1\n", "mine.yaml:1:1: the config does not hold a mapping"),
-        (b"\xff\xfe\x00", "mine.yaml: not a UTF-8 text file"),
+        (
+            b"\xff\xfev\x00",
+            "mine.yaml:1:1: byte 0xff is not UTF-8, and the file seems to be UTF-16; save the file "
+            "as UTF-8\n    1 | \\xff\\xfev\\x00\n      | ^",
+        ),
+        (
+            "version: 1\r\nd: é ".encode() + b"caf\xe9 x\n",
+            "mine.yaml:2:9: byte 0xe9 is not UTF-8; save the file as UTF-8\n"
+            "    2 | d: é caf\\xe9 x\n      |         ^",
+        ),
+        (
+            b"\xef\xbb\xbfversion: 1\nmodel: {}\ndescription: \x1b[2J\x00 x\n",
+            "mine.yaml:3:14: not valid YAML: the character U+001B is not allowed in a config\n"
+            "    3 | description: \\x1b[2J\\x00 x\n      |              ^",
+        ),
+        (
+            # U+0085 and U+2028 do not end lines in YAML 1.2, and are escaped before the caret.
+            "a: \u2028\x85\n\u202eb: \x7f\n".encode(),
+            "mine.yaml:2:5: not valid YAML: the character U+007F is not allowed in a config\n"
+            "    2 | \\u202eb: \\x7f\n      |          ^",
+        ),
     ],
 )
 def test_files_that_are_no_config(tmp_path, monkeypatch, content, message):
@@ -271,8 +323,18 @@ def test_the_message_on_a_file_full_of_errors_is_short(load):
     assert text.endswith("... and 480 more\n500 errors")
 
 
-def test_unprintable_keys_are_escaped(load):
-    assert "\x1b" not in errors(load, BASE + '"\\x1b[31m": 1\n')
+@pytest.mark.parametrize(
+    "text",
+    ['"\\x1b[31m": 1\n', 'extends: "\\x1b[31m"\n', 'extends: "\\x1b[31m.yaml"\n', "\u202eb: 1\n"],
+)
+def test_nothing_unprintable_is_in_a_message(load, text):
+    message = errors(load, BASE + text)
+    assert all(character.isprintable() or character == "\n" for character in message)
+    assert "\\x1b[31m" in message or "\\u202e" in message
+
+
+def test_a_long_key_is_shortened(load):
+    assert len(errors(load, BASE + "k" * 20_000 + ": 1\n")) < 1_000
 
 
 def test_a_preset_stands_in_place_of_what_the_base_says(load):

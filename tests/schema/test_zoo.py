@@ -42,7 +42,7 @@ def test_a_shipped_config_says_what_it_is_and_how_to_run_it(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_typos_in_any_key_are_found_on_their_line_with_the_right_suggestion(name, tmp_path):
     text = (find_configs() / f"{name}.yaml").read_text()
-    root, _ = parse(text, Source(name, tuple(text.splitlines())))
+    root, _ = parse(text, Source.of_text(name, text))
     lines = text.splitlines()
     checked, rng = 0, random.Random(name)
     for key, mark in _keys(root):

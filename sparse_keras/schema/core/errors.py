@@ -1,10 +1,16 @@
 """Errors in a config: where, what, and the source line with a caret."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sparse_keras._internal.printable import printable, shortened
+
 _MOST_SHOWN = 20
 _WIDEST_LINE = 160
+_LONGEST_KEY = 60
+# What ends a line in YAML 1.2, unlike in `str.splitlines`.
+_LINE_BREAK = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,16 @@ class Source:
 
     name: str
     lines: tuple[str, ...] = ()
+
+    @classmethod
+    def of_text(cls, name: str, text: str) -> "Source":
+        """The source of a text, such as that of a file."""
+        return cls(name, tuple(_LINE_BREAK.split(text)))
+
+    def mark_at(self, before: str) -> "Mark":
+        """The position that follows a part of the text, the one from its beginning."""
+        *lines, last = _LINE_BREAK.split(before)
+        return Mark(self, len(lines) + 1, len(last) + 1)
 
 
 @dataclass(frozen=True)
@@ -37,12 +53,14 @@ class Problem:
         where = f"{source.name}:{line}:{column}:" if source.lines else source.name
         error = f"{where} {self.path}: {self.message}" if self.path else f"{where} {self.message}"
         if not 1 <= line <= len(source.lines):
-            return error
-        text = source.lines[line - 1].rstrip("\r\n").replace("\t", " ")
+            return printable(error)
+        text = source.lines[line - 1].replace("\t", " ")
         if len(text) > _WIDEST_LINE:
             start = max(0, column - _WIDEST_LINE // 2)
             text, column = text[start : start + _WIDEST_LINE], column - start
-        return f"{error}\n{line:5d} | {text}\n      | {' ' * (column - 1)}^"
+        # What stands before the caret is longer where characters are escaped.
+        before = len(printable(text[: column - 1])) + max(0, column - 1 - len(text))
+        return f"{printable(error)}\n{line:5d} | {printable(text)}\n      | {' ' * before}^"
 
 
 class ConfigError(ValueError):
@@ -58,7 +76,7 @@ class ConfigError(ValueError):
 
     def __init__(self, *problems: Problem | str):
         if len(problems) == 1 and isinstance(problems[0], str):
-            super().__init__(problems[0])
+            super().__init__(printable(problems[0]))
             self.problems: tuple[Problem, ...] = ()
             return
         self.problems = problems
@@ -72,4 +90,5 @@ class ConfigError(ValueError):
 
 def dotted(path: Iterable[object]) -> str:
     """The path as users write it, `a.b.c`; unprintable characters are escaped."""
-    return ".".join(str(key) if str(key).isprintable() else repr(key) for key in path)
+    keys = (shortened(str(key), _LONGEST_KEY) for key in path)
+    return ".".join(key if key.isprintable() else repr(key) for key in keys)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -26,6 +26,9 @@ from sparse_keras.schema.core.errors import ConfigError, Mark, Problem, Source, 
 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 20
+
+# The opposite of https://yaml.org/spec/1.2.2/#51-character-set.
+_NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Python refuses to convert very long integers, and no config needs one.
 _LONGEST_NUMBER = 100
@@ -102,6 +105,16 @@ def parse(text: str, source: Source) -> tuple[Node, list[Problem]]:
         raise ConfigError(
             f"{source.name}: {len(text)} characters; a config has at most {MAX_CHARACTERS}"
         )
+    unreadable = _NOT_ALLOWED.search(text)
+    if unreadable:
+        raise ConfigError(
+            Problem(
+                source.mark_at(text[: unreadable.start()]),
+                "",
+                f"not valid YAML: the character U+{ord(unreadable[0]):04X} is not allowed in a "
+                "config",
+            )
+        )
     reader = _Reader(source)
     try:
         return reader.document(YAML(typ="safe", pure=True).parse(text)), reader.problems
@@ -109,9 +122,6 @@ def parse(text: str, source: Source) -> tuple[Node, list[Problem]]:
         message = " ".join(filter(None, [error.problem, error.context and f"({error.context})"]))
         mark = error.problem_mark or error.context_mark
         raise ConfigError(Problem(reader.mark(mark), "", f"not valid YAML: {message}")) from None
-    except YAMLError as error:  # Characters that YAML does not allow.
-        message = " ".join(str(error).split())
-        raise ConfigError(Problem(Mark(source, 1, 1), "", f"not valid YAML: {message}")) from None
 
 
 class _Reader:

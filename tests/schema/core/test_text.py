@@ -9,7 +9,7 @@ from sparse_keras.schema.core.text import MAX_CHARACTERS, parse, read_overrides
 
 
 def read(text):
-    return parse(text, Source("x.yaml", tuple(text.splitlines())))
+    return parse(text, Source.of_text("x.yaml", text))
 
 
 @pytest.mark.parametrize(

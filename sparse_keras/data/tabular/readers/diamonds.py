@@ -2,10 +2,9 @@
 
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
+from sparse_keras.data.tabular.sources import SHA256
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.targets import Target
-
-SHA256 = {"diamonds.csv": "0e7164799468299f8dc09b006cf396c43717c3dc71f947f0a32cc6e199895b46"}
 
 
 def read(options):

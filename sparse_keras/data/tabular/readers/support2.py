@@ -11,10 +11,9 @@ import numpy as np
 
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
+from sparse_keras.data.tabular.sources import SHA256
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.targets import Target
-
-SHA256 = {"support2.csv": "1f6886d1e03ca50560f071e227cba0fbbfe7343e03b45543f0a29a58179015e5"}
 
 
 def read(options):
