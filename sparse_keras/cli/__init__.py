@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 import sparse_keras
+from sparse_keras._internal import interrupts
 from sparse_keras.cli import (
     check,
     compare,
@@ -30,6 +31,7 @@ from sparse_keras.cli import (
     train,
 )
 from sparse_keras.cli import list as list_verb
+from sparse_keras.cli.plain_warnings import plain_warnings
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.plugins import import_plugin
@@ -107,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for module in args.imports:
             with quiet_start():  # Most plug-ins import Keras.
                 import_plugin(module)
-        return args.run(args)
+        return _run(args)
     except ValueError as error:
         if args.debug:
             raise
@@ -122,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
         return 2 if isinstance(error, _WRONG_PATH) else 1
     except KeyboardInterrupt:
         if args.debug:
@@ -135,3 +139,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {type(error).__name__}: {first_line}", file=sys.stderr)
         print("(--debug shows where this came from)", file=sys.stderr)
         return 1
+
+
+def _run(args):
+    """Runs a verb, and shows its warnings as sentences."""
+    try:
+        with plain_warnings():
+            return args.run(args)
+    except Exception:
+        interrupts.check()  # A library may have made another error of a KeyboardInterrupt.
+        raise

@@ -7,7 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_part, add_run, batches_of_part, trained_run
+from sparse_keras.cli.arguments import (
+    add_part,
+    add_run,
+    batches_of_part,
+    data_of_run,
+    trained_run,
+)
 from sparse_keras.cli.tabular import (
     add_file_format,
     batches_of_file,
@@ -22,6 +28,8 @@ _EXAMPLES = """examples:
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --part validation
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --data churn_of_march.csv --json
 """
+
+_INSTEAD = "Or evaluate a file of your own with --data FILE."
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -43,8 +51,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    config, model = trained_run(args)
-    from sparse_keras.data import load_data
+    config, model = trained_run(args, own_data=not args.data, instead=_INSTEAD)
     from sparse_keras.evaluation.examples import num_examples
 
     if args.data:
@@ -52,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         batches, name = batches_of_file(args, args.data, config, model), args.data
     else:
         refuse_file_format(args, "without --data, the format is in the run's config")
-        data = load_data(config)
+        data = data_of_run(args, config, _INSTEAD)
         batches, name = batches_of_part(data, args.part), f"{args.part} rows of {data.name}"
         if is_tabular(model):
             batches = encoded_batches(data.frames[args.part], config, model)

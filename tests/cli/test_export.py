@@ -28,7 +28,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "churn.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data.digest()).path
+    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data).path
     PreprocessedModel(build_network(config, data), data.preprocessor).save(run / "model.keras")
     return run
 

@@ -17,6 +17,7 @@ from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn
 from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
+from sparse_keras.data.tabular.stored_features import check_stored_features
 from sparse_keras.data.tabular.targets import Target
 from sparse_keras.data.tabular.weights import row_weights
 
@@ -340,7 +341,12 @@ class Features:
 
     @classmethod
     def from_dict(cls, content):
-        """Makes a `Features` from what `to_dict` returned."""
+        """Makes a `Features` from what `to_dict` returned.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        check_stored_features(content)
         numeric = (NumericColumn(**column) for column in content["numeric"])
         categorical = (CategoricalColumn(**column) for column in content["categorical"])
         sparse = content.get("sparse")

@@ -63,6 +63,34 @@ class TablePreprocessor(Preprocessor):
         encoded = self.features.encode(x)
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
+    def check_network(self, core: keras.Model) -> None:
+        tensors = getattr(core, "input", None)
+        if tensors is None:  # A subclassed model does not know its inputs.
+            return
+        features = self.features
+        expected = {
+            "numeric": features.numeric_dim,
+            "categorical": len(features.categorical),
+            "sparse": features.sparse_dim,
+        }
+        expected = {name: width for name, width in expected.items() if width}
+        if not isinstance(tensors, dict):
+            tensors = dict.fromkeys(expected, tensors)
+        received = {name: tensor.shape[-1] for name, tensor in tensors.items()}
+        if received != expected:
+            raise ValueError(
+                f"The columns are encoded as inputs of width {expected}. The network has {received}."
+            )
+        embeddings = {layer.name: layer for layer in core.layers}
+        for number, column in enumerate(features.categorical):
+            # As `models.tabular` names them.
+            embedding = embeddings.get(f"embedding_{number}")
+            if getattr(embedding, "input_dim", column.cardinality) != column.cardinality:
+                raise ValueError(
+                    f"The column {column.name!r} is encoded as one of {column.cardinality} codes. "
+                    f"The network has an embedding of {embedding.input_dim}."
+                )
+
     def export(
         self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any
     ) -> None:

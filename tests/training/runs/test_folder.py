@@ -1,6 +1,7 @@
 """The folder of a run: which one is the newest unfinished."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,7 @@ from sparse_keras.schema import load_config
 from sparse_keras.training.runs.folder import RunFolder
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
+DATA = SimpleNamespace(digest=lambda: "digest", test=None)
 
 
 def make(output, time, config_hash):
@@ -37,7 +39,7 @@ def test_newest_unfinished(tmp_path):
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
     config = load_config(CONFIG)
-    folders = {RunFolder.start(tmp_path, config, "tensorflow", "digest").path for _ in range(3)}
+    folders = {RunFolder.start(tmp_path, config, "tensorflow", DATA).path for _ in range(3)}
     assert len(folders) == 3
 
 
@@ -60,4 +62,4 @@ def test_another_backend_or_other_data_cannot_go_on(tmp_path):
     with pytest.raises(ValueError, match="KERAS_BACKEND="):
         folder.check_resumable(config, backend="jax")
     with pytest.raises(ValueError, match="have changed"):
-        folder.check_resumable(config, data_digest="other")
+        folder.check_resumable(config, data=DATA)
