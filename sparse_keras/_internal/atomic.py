@@ -1,8 +1,8 @@
 """Files and folders that are whole or not there, whenever the process is killed.
 
 What is being written has a random name beside its place, created so that no link at that name is
-followed. Its process holds a lock on it, by which the next one recognises what a killed process left
-behind, and removes it.
+followed. Its process holds a lock on it, by which the next one recognises what a killed process
+left behind, and removes it.
 """
 
 import contextlib

@@ -22,9 +22,7 @@ _EXAMPLES = """examples:
   sparse-keras export runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00 serving/adult/1
 """
 
-_INSTEAD = (
-    "Or export without a comparison in Python, with load_model(RUN).export(FOLDER)."
-)
+_INSTEAD = "Or export without a comparison in Python, with load_model(RUN).export(FOLDER)."
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

@@ -65,7 +65,7 @@ def check_batches(batches: object) -> None:
 
 
 def digest_of_batches(batches: Batches | None) -> str | None:
-    """Returns the SHA-256 of the examples in batches that are not shuffled; `None` of no batches."""
+    """Returns the SHA-256 of the examples in batches that are not shuffled; `None` for `None`."""
     if batches is None:
         return None
     if isinstance(batches, ArrayBatches):

@@ -87,7 +87,7 @@ class Preprocessor(abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> Preprocessor:
         return cls(**config)
 
-    def check_network(self, core: keras.Model) -> None:
+    def check_network(self, core: keras.Model) -> None:  # noqa: B027, a check need not be made
         """Checks that a network that is loaded with this preprocessor takes what `encode` returns.
 
         Raises:

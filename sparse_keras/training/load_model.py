@@ -63,7 +63,5 @@ def load_model(path: str | os.PathLike) -> keras.Model:
             f"{first}"
         ) from error
     if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"Expected a model in {str(file)!r}. It holds a {type(model).__name__}."
-        )
+        raise ValueError(f"Expected a model in {str(file)!r}. It holds a {type(model).__name__}.")
     return model

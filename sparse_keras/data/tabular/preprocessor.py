@@ -26,7 +26,7 @@ class TablePreprocessor(Preprocessor):
     """
 
     def __init__(self, features: Features | dict):
-        self.features = Features.from_dict(features) if isinstance(features, dict) else features
+        self.features = features if isinstance(features, Features) else Features.from_dict(features)
 
     @property
     def task(self) -> Task:
@@ -64,8 +64,7 @@ class TablePreprocessor(Preprocessor):
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
     def check_network(self, core: keras.Model) -> None:
-        tensors = getattr(core, "input", None)
-        if tensors is None:  # A subclassed model does not know its inputs.
+        if not getattr(core, "inputs", None):  # A subclassed model does not know its inputs.
             return
         features = self.features
         expected = {
@@ -74,13 +73,9 @@ class TablePreprocessor(Preprocessor):
             "sparse": features.sparse_dim,
         }
         expected = {name: width for name, width in expected.items() if width}
-        if not isinstance(tensors, dict):
-            tensors = dict.fromkeys(expected, tensors)
-        received = {name: tensor.shape[-1] for name, tensor in tensors.items()}
-        if received != expected:
-            raise ValueError(
-                f"The columns are encoded as inputs of width {expected}. The network has {received}."
-            )
+        _check_widths("inputs", expected, core.input)
+        targets = getattr(features.target, "targets", [features.target])
+        _check_widths("outputs", {target.name: target.outputs for target in targets}, core.output)
         embeddings = {layer.name: layer for layer in core.layers}
         for number, column in enumerate(features.categorical):
             # As `models.tabular` names them.
@@ -146,6 +141,18 @@ class TablePreprocessor(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}
+
+
+def _check_widths(what, expected, tensors):
+    """Compares the widths of a network's inputs or outputs with those of the encoding."""
+    if not isinstance(tensors, dict):
+        tensors = dict.fromkeys(expected, tensors)
+    received = {name: tensor.shape[-1] for name, tensor in tensors.items()}
+    if received != expected:
+        raise ValueError(
+            f"Expected a network for the encoded columns, with {what} of these widths: {expected}. "
+            f"Received one with {received}."
+        )
 
 
 def _check_saved_model(format, inputs, instead):

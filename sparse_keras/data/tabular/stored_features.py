@@ -121,7 +121,11 @@ class _Selection(_Stored):
 class _Features(_Stored):
     target: Annotated[
         Annotated[_Target, Tag("_one")] | Annotated[_Targets, Tag("_several")],
-        Discriminator(lambda content: "_several" if "targets" in content else "_one"),
+        Discriminator(
+            lambda target: (
+                "_several" if isinstance(target, dict) and "targets" in target else "_one"
+            )
+        ),
     ]
     numeric: list[_Numeric]
     categorical: list[_Categorical]

@@ -361,7 +361,9 @@ class RunFolder:
             return
         self._remove_checkpoints_if_finished()
         if not self.model_file.is_file():
-            raise ValueError(f"{self._without_its_model()} Nothing is left to resume. {self._again()}")
+            raise ValueError(
+                f"{self._without_its_model()} Nothing is left to resume. {self._again()}"
+            )
         raise ValueError(
             f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
             "left to resume."
