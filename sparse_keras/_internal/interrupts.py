@@ -35,9 +35,15 @@ def check() -> None:
 
 
 def leave() -> None:
-    """Everything is done and said. Another Ctrl-C ends the process at once, without a traceback."""
+    """Everything is done and said: from now on there is no traceback.
+
+    A process that was interrupted ignores what else was sent with the first signal, and keeps its
+    exit code. Another one ends at once if Ctrl-C is pressed.
+    """
     global _leaving
     _leaving = True
+    if pressed():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -83,6 +83,10 @@ class _Targets(_Stored):
     targets: list[_Target]
 
 
+def _one_or_several(target):
+    return "_several" if isinstance(target, dict) and "targets" in target else "_one"
+
+
 class _Matrix(_Stored):
     type: Literal["matrix"]
     width: Annotated[int, Field(ge=1)]
@@ -121,11 +125,7 @@ class _Selection(_Stored):
 class _Features(_Stored):
     target: Annotated[
         Annotated[_Target, Tag("_one")] | Annotated[_Targets, Tag("_several")],
-        Discriminator(
-            lambda target: (
-                "_several" if isinstance(target, dict) and "targets" in target else "_one"
-            )
-        ),
+        Discriminator(_one_or_several),
     ]
     numeric: list[_Numeric]
     categorical: list[_Categorical]

@@ -361,9 +361,7 @@ class RunFolder:
             return
         self._remove_checkpoints_if_finished()
         if not self.model_file.is_file():
-            raise ValueError(
-                f"{self._without_its_model()} Nothing is left to resume. {self._again()}"
-            )
+            raise ValueError(f"{self._without_its_model()} {self._again()}")
         raise ValueError(
             f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
             "left to resume."
@@ -371,8 +369,8 @@ class RunFolder:
 
     def _without_its_model(self):
         return (
-            f"The run {str(self.path)!r} is finished, since it has its {_METRICS}, but its {_MODEL} "
-            "has been removed."
+            f"The run {str(self.path)!r} is finished, since it has its {_METRICS}, but its "
+            f"{_MODEL} has been removed."
         )
 
     def _again(self):
