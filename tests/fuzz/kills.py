@@ -74,9 +74,9 @@ def result_of(run):
         content = archive.read("model.weights.h5")
     with h5py.File(io.BytesIO(content)) as file:
         file.visititems(
-            lambda name, item: arrays.update({name: item[()]})
-            if isinstance(item, h5py.Dataset)
-            else None
+            lambda name, item: (
+                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
         )
     metrics = json.loads((run.path / "metrics.json").read_text())
     del metrics["fit_seconds"]
