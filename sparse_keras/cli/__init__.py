@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 import sparse_keras
+from sparse_keras._internal import interrupts
 from sparse_keras.cli import (
     check,
     compare,
@@ -34,6 +35,7 @@ from sparse_keras.cli import list as list_verb
 from sparse_keras.cli.completion import complete
 from sparse_keras.cli.output import printable_output
 from sparse_keras.cli.parser import Parser, refuse_unused
+from sparse_keras.cli.plain_warnings import plain_warnings
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema.plugins import import_plugin
 
@@ -121,7 +123,7 @@ def _run(args):
         for module in args.imports:
             with quiet_start():  # Most plug-ins import Keras.
                 import_plugin(module)
-        return args.run(args)
+        return _run_verb(args)
     except ValueError as error:
         if args.debug:
             raise
@@ -136,6 +138,8 @@ def _run(args):
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
         return 2 if isinstance(error, _WRONG_PATH) else 1
     except KeyboardInterrupt:
         if args.debug:
@@ -160,3 +164,13 @@ def _is_expected(error):
         return False
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return frames[-1].f_globals.get("__name__", "").split(".")[0] == "sparse_keras"
+
+
+def _run_verb(args):
+    """Runs a verb, and shows its warnings as sentences."""
+    try:
+        with plain_warnings():
+            return args.run(args)
+    except Exception:
+        interrupts.check()  # A library may have made another error of a KeyboardInterrupt.
+        raise

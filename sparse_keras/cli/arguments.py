@@ -65,14 +65,39 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def trained_run(args: argparse.Namespace) -> tuple[Config, keras.Model]:
+def trained_run(
+    args: argparse.Namespace, own_data: bool = False, instead: str = ""
+) -> tuple[Config, keras.Model]:
     """Loads the config and the model of a run: a `PreprocessedModel`, unless its data go into the
-    network as they are."""
-    config = load_config(RunFolder(args.run_folder).config_of_model())
+    network as they are.
+
+    Args:
+        args: The arguments.
+        own_data: Whether the run's own data are needed: see `data_of_run`, which must be called
+            then.
+        instead: What to do if they have changed or are not there, a sentence.
+    """
+    folder = RunFolder(args.run_folder)
+    config = folder.config_of_model()
+    if own_data:  # As early as it can be seen.
+        folder.check_unchanged(config, instead=instead)
     start_backend()
     from sparse_keras.training.load_model import load_model
 
     return config, load_model(args.run_folder)
+
+
+def data_of_run(args: argparse.Namespace, config: Config, instead: str) -> Dataset:
+    """Loads the data of a run, as they were when it was trained.
+
+    Raises:
+        ValueError: If they have changed since. It ends with `instead`, which says what else to do.
+    """
+    from sparse_keras.data import load_data
+
+    data = load_data(config)
+    RunFolder(args.run_folder).check_unchanged(config, data, instead)
+    return data
 
 
 def add_part(parser: Any, *aliases: str) -> None:

@@ -10,6 +10,7 @@ from sparse_keras.cli.arguments import (
     add_part,
     add_run,
     batches_of_part,
+    data_of_run,
     metric_text,
     trained_run,
 )
@@ -28,6 +29,8 @@ _EXAMPLES = """examples:
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --part validation
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --data churn_of_march.csv --json
 """
+
+_INSTEAD = "Or evaluate a file of your own with --data FILE."
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,8 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    config, model = trained_run(args)
-    from sparse_keras.data import load_data
+    config, model = trained_run(args, own_data=not args.data, instead=_INSTEAD)
     from sparse_keras.data.batches import num_examples
     from sparse_keras.training.evaluation import evaluate
 
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         task = model.preprocessor.task
     else:
         refuse_file_format(args, "without --data, the format is in the run's config")
-        data = load_data(config)
+        data = data_of_run(args, config, _INSTEAD)
         task = data.task
         batches, name = batches_of_part(data, args.part), f"{args.part} rows of {data.name}"
         if is_tabular(model):

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sparse_keras.cli.arguments import add_run, trained_run
+from sparse_keras.cli.arguments import add_run, data_of_run, trained_run
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.cli.tabular import check_tabular, largest_difference
 
@@ -21,6 +21,8 @@ _EXAMPLES = """examples:
   sparse-keras export runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
   sparse-keras export runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00 serving/adult/1
 """
+
+_INSTEAD = "Or export without a comparison in Python, with load_model(RUN).export(FOLDER)."
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -46,11 +48,9 @@ def run(args: argparse.Namespace) -> int:
     target = Path(args.folder or Path(args.run_folder, "saved_model"))
     if os.path.lexists(target):
         raise ValueError(f"{target} exists already; nothing was written.")
-    config, model = trained_run(args)
+    config, model = trained_run(args, own_data=True, instead=_INSTEAD)
     check_tabular(model, "`sparse-keras export`")
-    from sparse_keras.data import load_data
-
-    rows = load_data(config).frames["test"]
+    rows = data_of_run(args, config, _INSTEAD).frames["test"]
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix=f".{target.name}_", dir=target.parent) as folder,
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         difference = largest_difference(model, exported, rows)
         good = difference <= TOLERANCE  # False for NaN.
         if good:
-            exported.rename(target)
+            _move(exported, target)
 
     comparison = (
         f"largest difference from the model on {len(rows):,} test rows: {difference:.1e} "
@@ -72,3 +72,15 @@ def run(args: argparse.Namespace) -> int:
     print(comparison)
     print(f"wrote {target}")
     return 0
+
+
+def _move(exported, target):
+    """Moves the folder to its place, unless another process has written one there meanwhile."""
+    if not os.path.lexists(target):
+        try:
+            exported.rename(target)
+            return
+        except OSError:
+            if not os.path.lexists(target):
+                raise
+    raise ValueError(f"{target} was written by another process meanwhile; it is unchanged.")

@@ -10,6 +10,7 @@ from sparse_keras.cli.arguments import (
     add_run,
     batches_of_part,
     check_output,
+    data_of_run,
     trained_run,
 )
 from sparse_keras.cli.output import console
@@ -20,6 +21,8 @@ _EXAMPLES = """examples:
   sparse-keras inspect runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
   sparse-keras inspect runs/churn/2026-01-31_12-00-00 --labels plan --output churn.html
 """
+
+_INSTEAD = "Or inspect other rows in Python, with sparse_keras.inspect."
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -51,12 +54,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     page = Path(args.output or Path(args.run_folder, "inspection.html"))
-    config, model = trained_run(args)
+    config, model = trained_run(args, own_data=True, instead=_INSTEAD)
     _check_page(page)
-    from sparse_keras.data import load_data
     from sparse_keras.inspection import inspect
 
-    data = load_data(config)
+    data = data_of_run(args, config, _INSTEAD)
     examples, name = batches_of_part(data, args.part), data.task.name
     labels = "targets" if data.task.kind in ("binary", "multiclass") else None
     if is_tabular(model):

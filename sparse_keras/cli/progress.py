@@ -4,6 +4,7 @@ import time
 
 import keras
 
+from sparse_keras._internal import interrupts
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.models import active_params, total_params
 
@@ -36,6 +37,9 @@ class EpochTable(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        interrupts.check()
 
     def on_epoch_end(self, epoch, logs=None):
         if self.columns is None:

@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+from sparse_keras._internal import interrupts
+
 
 def start_backend():
     """Starts Keras and its backend, without their messages."""
@@ -33,8 +35,10 @@ def quiet_start():
         except BaseException:
             os.dup2(stderr, 2)
             hidden.seek(0)
-            sys.stderr.write(hidden.read().decode(errors="replace"))
+            if not interrupts.pressed():
+                sys.stderr.write(hidden.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+            interrupts.check()  # An import may have lost it, or made another error of it.

@@ -3,21 +3,14 @@
 import contextlib
 import warnings
 
+from sparse_keras.cli.plain_warnings import handing_on
+
 
 @contextlib.contextmanager
 def routing_warnings(show):
     """Calls `show` with the message of each `RoutingWarning`. Other warnings are unchanged."""
     from sparse_keras.layers.mixtures.routing_warnings import RoutingWarning  # Imports NumPy.
 
-    with warnings.catch_warnings():
+    with handing_on(lambda category, _: issubclass(category, RoutingWarning), show):
         warnings.simplefilter("always", RoutingWarning)
-        default = warnings.showwarning
-
-        def showwarning(message, category, *rest, **kwargs):
-            if issubclass(category, RoutingWarning):
-                show(str(message))
-            else:
-                default(message, category, *rest, **kwargs)
-
-        warnings.showwarning = showwarning
         yield

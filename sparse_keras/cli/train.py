@@ -9,7 +9,7 @@ from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.published import is_of, published_result
-from sparse_keras.schema import ConfigError, load_config
+from sparse_keras.schema import ConfigError
 from sparse_keras.training.runs.folder import RunFolder
 
 _EXAMPLES = """examples:
@@ -79,8 +79,11 @@ def run(args):
     except Interrupted as interrupt:
         if args.debug:
             raise
-        command = RunFolder(interrupt.folder).resuming_command
-        print(f"interrupted; continue with: {command}", file=sys.stderr)
+        if interrupt.finished:
+            print(f"interrupted; the run was finished before: {interrupt.folder}", file=sys.stderr)
+        else:
+            command = RunFolder(interrupt.folder).resuming_command
+            print(f"interrupted; continue with: {command}", file=sys.stderr)
         return 1
     if len(finished.history["loss"]) < config.training.total_epochs(len(data.train)):
         screen.print(_stopping(config.training.early_stopping), soft_wrap=True)
@@ -102,7 +105,11 @@ def _config_and_run(args):
         _check_trainable(config)
         if args.resume is None:
             return config, None
-        return config, RunFolder.newest_unfinished(args.output or _OUTPUT, config)
+        output = args.output or _OUTPUT
+        folder = RunFolder.newest_unfinished(output, config)
+        for other in RunFolder.unfinished(output, config)[1][:1]:
+            print(f"also unfinished, with other values: {other.resuming_command}", file=sys.stderr)
+        return config, folder
 
     given = {
         "CONFIG": args.config,
@@ -117,7 +124,7 @@ def _config_and_run(args):
             f"{' and '.join(unused)}."
         )
     folder = RunFolder(args.resume)
-    config = load_config(folder.config_to_resume())
+    config = folder.config_to_resume()
     folder.check_resumable(config)
     return config.renamed(folder.read_environment()["config"]), folder
 

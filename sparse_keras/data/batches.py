@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from sparse_keras.data.csr import is_matrix
+from sparse_keras.data.dataset import digest_of
 from sparse_keras.ops.csr import to_tensor
 
 
@@ -61,6 +62,26 @@ def check_batches(batches: object) -> None:
         "Expected batches for training that are a keras.utils.PyDataset with a length and an "
         f"attribute `epoch`. Received: {type(batches).__name__}. {missing}"
     )
+
+
+def digest_of_batches(batches: Batches | None) -> str | None:
+    """Returns the SHA-256 of the examples in batches that are not shuffled; `None` for `None`."""
+    if batches is None:
+        return None
+    if isinstance(batches, ArrayBatches):
+        arrays = (batches.x, batches.y, batches.sample_weight)
+    else:
+        arrays = [batches[index] for index in range(len(batches))]
+    return digest_of(map(_digestible, keras.tree.flatten(arrays)))
+
+
+def _digestible(array):
+    if array is None or is_matrix(array):
+        return array
+    if keras.ops.is_tensor(array):
+        array = keras.ops.convert_to_numpy(array)
+    array = np.asarray(array)
+    return array if array.dtype.kind in "biufc" else np.asarray(array.tolist(), "U").view("uint32")
 
 
 class ArrayBatches(keras.utils.PyDataset):

@@ -113,6 +113,13 @@ class Preprocessor(abc.ABC):
     def from_config(cls, config: dict[str, Any]) -> Preprocessor:
         return cls(**config)
 
+    def check_network(self, core: keras.Model) -> None:  # noqa: B027, a check need not be made
+        """Checks that a network that is loaded with this preprocessor takes what `encode` returns.
+
+        Raises:
+            ValueError: If it does not. By default nothing is checked.
+        """
+
     def decode(self, predictions: Any) -> Any:
         """Turns predictions into values of the target; see `Task.decode`."""
         return self.task.decode(predictions)

@@ -226,6 +226,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         config = dict(config)
         for name in ("core", "preprocessor"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
+        config["preprocessor"].check_network(config["core"])
         return cls(**config)
 
 

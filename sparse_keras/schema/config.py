@@ -108,13 +108,28 @@ class Config(Section):
         renamed._marks = {}
         return renamed
 
-    def to_yaml(self) -> str:
-        """The resolved config as YAML: every value in force, defaults included."""
+    def files(self) -> dict[str, str]:
+        """The absolute paths of data files, by the paths of their keys, such as `data.path`."""
+        return {
+            ".".join((*path, key)): getattr(section, key)
+            for path, section in self.sections()
+            for key in section.FILES
+        }
+
+    def to_yaml(self, folder: str | os.PathLike | None = None) -> str:
+        """The resolved config as YAML: every value in force, defaults included.
+
+        Args:
+            folder: The folder that the text is for. The paths of data files are then relative to
+                it, so that both may move together, unless they share no folder. `None` for absolute
+                paths.
+        """
         yaml = YAML(typ="safe", pure=True)
         yaml.default_flow_style = False
         yaml.sort_base_mapping_type_on_output = False
         stream = io.StringIO()
-        yaml.dump(self.model_dump(mode="json"), stream)
+        context = None if folder is None else {"folder": os.path.abspath(folder)}
+        yaml.dump(self.model_dump(mode="json", context=context), stream)
         return stream.getvalue()
 
     def rules(self) -> BrokenRules:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import zipfile
-import zlib
 
 import keras
 
@@ -35,7 +34,12 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     ```
     """
     path = pathlib.Path(path)
-    file = RunFolder(path).model_file if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        run = RunFolder(path)
+        file = run.model_file
+        if not file.is_file():
+            run.check_model()  # It says what is missing.
     if not file.is_file():
         raise ValueError(
             f"Expected a run's folder or a .keras file. There is no file {str(file)!r}."
@@ -46,14 +50,18 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     load_installed()
     builders.import_all()
     try:
-        return keras.models.load_model(file)
-    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
-            f"{error}"
-        ) from error
+        model = keras.models.load_model(file)
     except (ValueError, TypeError) as error:  # A class that is not known, for example.
         # Keras reports each object around the one that is wrong, with all that it holds.
         innermost = str(error).rpartition("Exception encountered: ")[2]
         first = innermost.strip().partition("\n")[0]
         raise ValueError(f"Keras could not load {str(file)!r}: {first}") from error
+    except Exception as error:  # A damaged file can lead to nearly any.
+        first = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{str(file)!r} is damaged, or was not written by Keras. {type(error).__name__}: "
+            f"{first}"
+        ) from error
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Expected a model in {str(file)!r}. It holds a {type(model).__name__}.")
+    return model

@@ -49,13 +49,16 @@ class Run:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised when Ctrl-C interrupts training. `folder` is the run's, from which it can resume."""
+    """Raised when Ctrl-C interrupts training. `folder` is the run's, from which it can resume,
+    unless the run was `finished` just before."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, finished: bool = False) -> None:
         super().__init__(
-            f"Training was interrupted. Resume it with train(config, resume={str(folder)!r})."
+            f"The run was finished already: load_model({str(folder)!r})."
+            if finished
+            else f"Training was interrupted. Resume it with train(config, resume={str(folder)!r})."
         )
-        self.folder = folder
+        self.folder, self.finished = folder, finished
 
 
 def train(
@@ -111,6 +114,7 @@ def train(
             unfinished run of this config; if `data.train` cannot be resumed (see
             `data/batches.py`); if `tensorboard` is not installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
+        OSError: If a file cannot be written. A note says how to resume the training.
         Interrupted: On Ctrl-C while training: a `KeyboardInterrupt` with the run's `folder`.
 
     Example:
@@ -142,13 +146,13 @@ def train(
     compile_model(model, config, data)
     own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
-        folder = RunFolder.start(output, config, keras.backend.backend(), data.digest())
+        folder = RunFolder.start(output, config, keras.backend.backend(), data)
     if tensorboard:
         own = tensorboard_callbacks(own, folder.tensorboard)
     try:
         with folder.lock():
             if resume is not None:  # Once more: another process may have finished it meanwhile.
-                folder.check_resumable(config, data_digest=data.digest())
+                folder.check_resumable(config, data=data)
             state = Checkpoints(folder, config, model, data.train, [*own, *callbacks])
             epochs = config.training.total_epochs(len(data.train))
             fit(
@@ -175,5 +179,8 @@ def train(
             best_and_last.save_others(model, folder)
             folder.finish({**metrics, "fit_seconds": state.seconds})
     except KeyboardInterrupt:
-        raise Interrupted(folder.path) from None
+        raise Interrupted(folder.path, folder.is_finished) from None
+    except OSError as error:  # Such as a full disk.
+        error.add_note(f"The training can be resumed with: {folder.resuming_command}")
+        raise
     return Run(folder.path, config, model, state.history, metrics, state.seconds)

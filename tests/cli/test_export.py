@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.cli import main
+from sparse_keras.cli import export, main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
 from sparse_keras.training.runs.folder import RunFolder
@@ -28,7 +28,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "churn.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data.digest()).path
+    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data).path
     PreprocessedModel(build_network(config, data), data.preprocessor).save(run / "model.keras")
     return run
 
@@ -82,3 +82,20 @@ def test_what_is_no_run(run_folder, tmp_path, capsys):
     assert main(["export", str(tmp_path)]) == 2
     assert "The preprocessor of this model: none" in capsys.readouterr().err
     assert not (tmp_path / "saved_model").exists()
+
+
+def test_a_folder_that_another_process_writes_meanwhile_stays(
+    run_folder, tmp_path, capsys, monkeypatch
+):
+    target = tmp_path / "served"
+
+    def compare(*args):
+        target.mkdir()
+        (target / "theirs").write_text("")
+        return 0.0
+
+    monkeypatch.setattr(PreprocessedModel, "export", lambda model, folder: folder.mkdir())
+    monkeypatch.setattr(export, "largest_difference", compare)
+    assert main(["export", str(run_folder), str(target)]) == 2
+    assert f"{target} was written by another process meanwhile" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["served", "theirs"]

@@ -34,7 +34,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "x.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data.digest()).path
+    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data).path
     model = PreprocessedModel(build_network(config, data), data.preprocessor)
     sparse_keras.training.building.compile_model(model, config, data)
     model.save(run / "model.keras")

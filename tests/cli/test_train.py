@@ -5,12 +5,14 @@ import os
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from sparse_keras.cli import main
+from sparse_keras.cli import build_parser, main, train
 from sparse_keras.cli.train import _metrics_table
 from sparse_keras.schema import load_config
+from sparse_keras.training.runs.folder import RunFolder
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 
@@ -133,6 +135,23 @@ def test_resume_takes_the_config_of_the_run(tmp_path, capsys):
     assert "Nothing to train" in capsys.readouterr().err
     assert main(["train", "--resume", "last"]) == 2
     assert "Nothing to train" in capsys.readouterr().err
+
+
+def test_resume_last_names_a_run_of_other_values(tmp_path, capsys):
+    data = SimpleNamespace(digest=lambda: "digest", test=None)
+    setting = "training.epochs=3"
+    runs = [
+        RunFolder.start(tmp_path, load_config(CONFIG, given), "tensorflow", data)
+        for given in ((), setting)
+    ]
+    arguments = ["train", CONFIG, "--output", str(tmp_path), "--resume", "last"]
+    _, chosen = train._config_and_run(build_parser().parse_args(arguments))
+    assert chosen.path == runs[0].path
+    told = f"also unfinished, with other values: sparse-keras train --resume {runs[1].path}\n"
+    assert capsys.readouterr().err == told
+    runs[0].finish({})
+    assert main(arguments) == 2
+    assert f"`sparse-keras train {CONFIG} --set {setting}`" in capsys.readouterr().err
 
 
 def test_users_own_table(tmp_path, monkeypatch, capsys, eager_functions):

@@ -25,6 +25,7 @@ from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
+from sparse_keras.data.tabular.stored_features import check_stored_features
 from sparse_keras.data.tabular.targets import Target
 from sparse_keras.data.tabular.weights import row_weights
 
@@ -398,7 +399,12 @@ class Features:
 
     @classmethod
     def from_dict(cls, content):
-        """Makes a `Features` from what `to_dict` returned."""
+        """Makes a `Features` from what `to_dict` returned.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        check_stored_features(content)
         sparse = content.get("sparse")
         return cls(
             target=_target_from_dict(content["target"]),

@@ -32,7 +32,7 @@ class TablePreprocessor(Preprocessor):
     """
 
     def __init__(self, features: Features | dict):
-        self.features = Features.from_dict(features) if isinstance(features, dict) else features
+        self.features = features if isinstance(features, Features) else Features.from_dict(features)
 
     @property
     def task(self) -> Task:
@@ -152,6 +152,29 @@ class TablePreprocessor(Preprocessor):
             return "sparse"
         return "numeric" if self.features.numeric else "categorical"
 
+    def check_network(self, core: keras.Model) -> None:
+        if not getattr(core, "inputs", None):  # A subclassed model does not know its inputs.
+            return
+        features = self.features
+        expected = {
+            "numeric": features.numeric_dim,
+            "categorical": len(features.categorical),
+            "sparse": features.sparse_dim,
+        }
+        expected = {name: width for name, width in expected.items() if width}
+        _check_widths("inputs", expected, core.input)
+        targets = getattr(features.target, "targets", [features.target])
+        _check_widths("outputs", {target.name: target.outputs for target in targets}, core.output)
+        embeddings = {layer.name: layer for layer in core.layers}
+        for number, column in enumerate(features.categorical):
+            # As `models.tabular` names them.
+            embedding = embeddings.get(f"embedding_{number}")
+            if getattr(embedding, "input_dim", column.cardinality) != column.cardinality:
+                raise ValueError(
+                    f"The column {column.name!r} is encoded as one of {column.cardinality} codes. "
+                    f"The network has an embedding of {embedding.input_dim}."
+                )
+
     def export(
         self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any
     ) -> None:
@@ -207,6 +230,18 @@ class TablePreprocessor(Preprocessor):
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}
+
+
+def _check_widths(what, expected, tensors):
+    """Compares the widths of a network's inputs or outputs with those of the encoding."""
+    if not isinstance(tensors, dict):
+        tensors = dict.fromkeys(expected, tensors)
+    received = {name: tensor.shape[-1] for name, tensor in tensors.items()}
+    if received != expected:
+        raise ValueError(
+            f"Expected a network for the encoded columns, with {what} of these widths: {expected}. "
+            f"Received one with {received}."
+        )
 
 
 def _check_saved_model(format, inputs, instead):

@@ -27,6 +27,7 @@ class TableWriter:
 
     def __init__(self, path=None, overwrite=False):
         self._path = path and Path(path)
+        self._overwrite = overwrite
         self._exits = contextlib.ExitStack()
         self._file = None
         self._parquet = None
@@ -47,7 +48,7 @@ class TableWriter:
         if self._path is None:
             self._file = sys.stdout
             return self
-        partial = self._exits.enter_context(replacing(self._path))
+        partial = self._exits.enter_context(replacing(self._path, self._overwrite))
         if self._path.suffix == ".parquet":
             self._parquet = self._exits.enter_context(_ParquetParts(partial))
         else:

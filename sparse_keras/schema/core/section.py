@@ -45,6 +45,15 @@ def _absolute(path, info: ValidationInfo):
     return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
 
 
+def _relative(path, folder):
+    """The opposite of `_absolute`, if the path and the folder have more in common than the root."""
+    try:
+        common = os.path.commonpath((path, folder))
+    except ValueError:  # Two drives.
+        return path
+    return path if common == os.path.dirname(common) else os.path.relpath(path, folder)
+
+
 # Relative to the folder of the YAML file that gives it.
 Path = Annotated[Text, AfterValidator(_absolute)]
 
@@ -123,12 +132,20 @@ class Section(BaseModel):
 
     def inner_sections(self) -> Iterator["Section"]:
         """Yields the sections inside this one, at any depth."""
+        for _, section in self.sections():
+            yield section
+
+    def sections(self) -> Iterator[tuple[tuple[str, ...], "Section"]]:
+        """Yields the sections inside this one, at any depth, each after the path of its keys."""
         for key in type(self).model_fields:
             value = getattr(self, key)
-            for member in value.values() if isinstance(value, dict) else (value,):
+            members = value if isinstance(value, dict) else {None: value}
+            for name, member in members.items():
                 if isinstance(member, Section):
-                    yield member
-                    yield from member.inner_sections()
+                    path = (key,) if name is None else (key, name)
+                    yield path, member
+                    for inner, section in member.sections():
+                        yield (*path, *inner), section
 
     @model_validator(mode="after")
     def _check_rules(self) -> "Section":
@@ -146,7 +163,12 @@ class Section(BaseModel):
     @model_serializer(mode="wrap")
     def _resolved(self, serialize, info: SerializationInfo):
         values, unused = serialize(self), self.unused()
-        if (info.context or {}).get("identity"):
+        context = info.context or {}
+        if "folder" in context:
+            for key in self.FILES:
+                if key in values:
+                    values[key] = _relative(values[key], context["folder"])
+        if context.get("identity"):
             for key in self.FILES:
                 if key in values:
                     values[key] = os.path.basename(values[key])

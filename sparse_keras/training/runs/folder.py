@@ -22,13 +22,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sparse_keras
-from sparse_keras._internal.atomic import replacing, write_text
+from sparse_keras._internal.atomic import (
+    is_abandoned_name,
+    new_folder,
+    remove_abandoned,
+    replacing,
+    write_text,
+)
+from sparse_keras.schema import load_config
 from sparse_keras.schema.plugins import imported_plugins
 from sparse_keras.training.runs.lock import only_process
 
 if TYPE_CHECKING:
     import keras
 
+    from sparse_keras.data import Dataset
     from sparse_keras.schema import Config
 
 _MODEL = "model.keras"
@@ -62,29 +70,38 @@ class RunFolder:
 
     @classmethod
     def start(
-        cls, output: str | os.PathLike, config: Config, backend: str, data_digest: str
+        cls, output: str | os.PathLike, config: Config, backend: str, data: Dataset
     ) -> RunFolder:
         """Creates the folder of a new run, from which it can be resumed.
 
-        It is named by the time, and is never one that is there already.
+        It is named by the time, and is never one that is there already. It appears with all its
+        files at once, so that a folder without them is none of a run.
 
         Args:
             output: The folder to create it in, under the name of the config.
             config: The `Config`.
             backend: The Keras backend that trains.
-            data_digest: The digest of the data.
+            data: The data set.
 
         Raises:
             ValueError: If no folder can be created.
         """
-        folder = cls(_new_folder(Path(output) / config.name))
-        write_text(folder.path / "config.yaml", config.source_text)
-        write_text(folder.path / _CONFIG, config.to_yaml())
+        parent = Path(output) / config.name
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(
+                f"Expected a folder for runs. Received: {str(output)!r}; {str(parent)!r} cannot be "
+                "created, since a part of it is a file."
+            ) from None
         packages = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
         environment = {
             "config": config.name,
             "config_hash": config.hash,
-            "data_digest": data_digest,
+            **_digests(data),
+            "files": config.files(),
+            # Which run is the newest must not depend on the clock.
+            "number": 1 + max((run.number for run in _runs_in(parent)), default=0),
             "command": reproducing_command(config),
             "imports": imported_plugins(),
             "seed": config.training.seed,
@@ -94,8 +111,36 @@ class RunFolder:
             "sparse_keras": sparse_keras.__version__,
             **{name: _version(name) for name in packages},
         }
-        write_text(folder.path / _ENVIRONMENT, _json(environment))
-        return folder
+        stem = time.strftime("%Y-%m-%d_%H-%M-%S")
+        for attempt in range(1000):
+            path = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
+            if os.path.lexists(path):
+                continue
+            with contextlib.suppress(FileExistsError), new_folder(path) as folder:
+                write_text(folder / "config.yaml", config.source_text)
+                write_text(folder / _CONFIG, config.to_yaml(path))
+                write_text(folder / _ENVIRONMENT, _json(environment))
+            if (path / _ENVIRONMENT).is_file():
+                return cls(path)
+        raise ValueError(f"Cannot create a folder for this run in {str(parent)!r}.")
+
+    @classmethod
+    def unfinished(
+        cls, output: str | os.PathLike, config: Config
+    ) -> tuple[list[RunFolder], list[RunFolder]]:
+        """Finds the unfinished runs of a config, and those of other values under its name.
+
+        Args:
+            output: The folder that `train` was given.
+            config: The `Config`.
+
+        Returns:
+            `(same, other)`: the runs of this config, and the other ones; each the newest first.
+        """
+        runs = [run for run in _runs_in(Path(output) / config.name) if not run.is_finished]
+        runs.sort(key=lambda run: (run.number, _numbers(run.path)), reverse=True)
+        same = [run for run in runs if run.read_environment()["config_hash"] == config.hash]
+        return same, [run for run in runs if run not in same]
 
     @classmethod
     def newest_unfinished(cls, output: str | os.PathLike, config: Config) -> RunFolder:
@@ -108,23 +153,26 @@ class RunFolder:
         Raises:
             ValueError: If there is none.
         """
-        parent = Path(output) / config.name
-        for path in sorted(parent.glob("*"), key=_numbers, reverse=True):
-            folder = cls(path)
-            if folder.is_finished:
-                continue
-            with contextlib.suppress(ValueError):  # not a run, or damaged
-                if folder.read_environment()["config_hash"] == config.hash:
-                    return folder
+        same, other = cls.unfinished(output, config)
+        if same:
+            return same[0]
+        parent = str(Path(output) / config.name)
         raise ValueError(
-            f"There is no unfinished run of this config in {str(parent)!r}. Without --resume a new "
-            "one is started."
+            f"There is no unfinished run of this config in {parent!r}. Without --resume a new one "
+            f"is started.{_resume_others(other)}"
         )
 
     @property
     def is_finished(self) -> bool:
         """Whether the training came to its end."""
         return (self.path / _METRICS).is_file()
+
+    @property
+    def number(self) -> int:
+        """The number of the run under its config's name, in the order of starts; 0 for runs of
+        older versions."""
+        number = self.read_environment().get("number")
+        return number if isinstance(number, int) else 0
 
     def read_environment(self) -> dict[str, Any]:
         """Reads `environment.json`.
@@ -138,9 +186,9 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             raise ValueError(
                 f"Expected the folder of a run, in which there is a file {_ENVIRONMENT}. "
-                f"Received: {str(self.path)!r}."
+                f"Received: {str(self.path)!r}.{_newest_below(self.path)}"
             ) from None
-        except ValueError:  # not UTF-8, or not JSON
+        except (ValueError, RecursionError):  # not UTF-8, or not JSON
             content = None
         if not (isinstance(content, dict) and _REQUIRED_KEYS <= set(content)):
             raise ValueError(f"{file} is damaged: it does not hold what `train` writes there.")
@@ -151,53 +199,65 @@ class RunFolder:
         """The command line that resumes the run."""
         return shlex.join(["sparse-keras", "train", "--resume", str(self.path), *_imports()])
 
-    def config_of_model(self) -> Path:
-        """The file with every value of the config, of a run that has its model.
+    def config_of_model(self) -> Config:
+        """Loads the config of a run that has its model.
 
         Raises:
-            ValueError: If the folder is not that of a run, or has no model yet.
+            ValueError: If the folder is not that of a run, or has no model.
         """
-        self.read_environment()  # It raises if this is not a run.
-        if not self.model_file.is_file():
-            raise ValueError(
-                f"The run {str(self.path)!r} has no model yet: it is not finished. Resume it with: "
-                f"{self.resuming_command}"
-            )
-        return self.path / _CONFIG
+        self.check_model()
+        return self._load_config()
 
-    def config_to_resume(self) -> Path:
-        """The file with every value of the config, of a run that is not finished.
+    def check_model(self) -> None:
+        """Checks that the run has its model.
 
         Raises:
-            ValueError: If the folder is not that of a run, or the run is finished.
+            ValueError: If the folder is not that of a run, or has no model.
         """
         self.read_environment()  # It raises if this is not a run.
+        self._remove_checkpoints_if_finished()
+        if self.model_file.is_file():
+            return
         if self.is_finished:
-            raise ValueError(
-                f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
-                "left to resume."
-            )
-        return self.path / _CONFIG
+            raise ValueError(f"{self._without_its_model()} {self._again()}")
+        raise ValueError(
+            f"The run {str(self.path)!r} has no model yet: it is not finished. Resume it with: "
+            f"{self.resuming_command}"
+        )
+
+    def config_to_resume(self) -> Config:
+        """Loads the config of a run that is not finished.
+
+        Raises:
+            ValueError: If the folder is not that of a run, its config has changed, or the run is
+                finished.
+        """
+        self._check_not_finished()
+        config = self._load_config()
+        self._check_config(config)
+        self._check_files(config)
+        return config
 
     def check_resumable(
-        self, config: Config, backend: str | None = None, data_digest: str | None = None
+        self, config: Config, backend: str | None = None, data: Dataset | None = None
     ) -> None:
         """Checks that a config can resume the run.
 
         Args:
             config: The `Config`.
             backend: The Keras backend to resume with, if it is known already.
-            data_digest: The digest of the data to resume with, if they are read already.
+            data: The data set to resume with, if it is read already.
 
         Raises:
             ValueError: If not; it says why.
         """
-        resolved, environment = self.config_to_resume(), self.read_environment()
+        self._check_not_finished()
+        environment = self.read_environment()
         if environment["config_hash"] != config.hash:
             raise ValueError(
                 f"The run {str(self.path)!r} was started with another config: its hash is "
                 f"{environment['config_hash'][:12]}, that of {config.name!r} is "
-                f"{config.hash[:12]}. Resume it with load_config({str(resolved)!r})."
+                f"{config.hash[:12]}. Resume it with load_config({str(self.path / _CONFIG)!r})."
             )
         if backend not in (None, environment["backend"]):
             raise ValueError(
@@ -205,10 +265,35 @@ class RunFolder:
                 f"{backend}, which computes other numbers. Resume it with "
                 f"KERAS_BACKEND={environment['backend']}."
             )
-        if data_digest not in (None, environment["data_digest"]):
+        if data is not None and (changed := self._changed_rows(data)):
             raise ValueError(
                 f"The data of {config.name!r} have changed since the run {str(self.path)!r} was "
-                "started, so that it cannot be resumed. Start a new run."
+                f"started: {changed}, so that it cannot be resumed. Start a new run, or restore "
+                f"{_listed(config.files())}."
+            )
+
+    def check_unchanged(
+        self, config: Config, data: Dataset | None = None, instead: str = ""
+    ) -> None:
+        """Checks that the config and the data of the run are those that it was trained with.
+
+        Of others, the rows that are called test rows may be ones that the model was trained on.
+
+        Args:
+            config: What `config_of_model` returned.
+            data: The data set, if it is read already.
+            instead: What to do without the run's own data, a sentence for the message.
+
+        Raises:
+            ValueError: If they have changed, or a file is not there.
+        """
+        self._check_config(config, instead)
+        self._check_files(config, instead)
+        if data is not None and (changed := self._changed_rows(data)):
+            raise ValueError(
+                f"The data of the run {str(self.path)!r} have changed since it was trained: "
+                f"{changed}. What is called its test rows now may be rows that it was trained on. "
+                f"Restore {_listed(config.files())}. {instead}".rstrip()
             )
 
     @contextlib.contextmanager
@@ -217,15 +302,23 @@ class RunFolder:
         removes the checkpoints of a run that is finished.
 
         Raises:
-            ValueError: If another process is training in it.
+            ValueError: If another process is training in it, or the folder of the checkpoints is a
+                link to another one.
         """
+        if self.checkpoints.is_symlink():
+            raise ValueError(
+                f"{str(self.checkpoints)!r} is a symbolic link. Expected a folder, in which "
+                "training writes and removes files. Replace the link by what it points to."
+            )
         self.checkpoints.mkdir(exist_ok=True)
         try:
             with only_process(self.checkpoints):
+                for folder in (self.path, self.checkpoints):
+                    remove_abandoned(folder)
                 yield
         finally:
             if self.is_finished:
-                shutil.rmtree(self.checkpoints, ignore_errors=True)
+                self._remove_checkpoints()
 
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
         """Writes `history.csv`: a line for the logs of each epoch."""
@@ -245,6 +338,91 @@ class RunFolder:
         """Writes the test metrics, which marks the run as finished."""
         write_text(self.path / _METRICS, _json(metrics))
 
+    def _load_config(self):
+        """Loads the config. A data file that is not where the config says, seen from the folder,
+        may be where it was when the run was started."""
+        file = self.path / _CONFIG
+        config, before = load_config(file), self._files_before()
+        found = [
+            f"{key}={json.dumps(before[key], ensure_ascii=False)}"
+            for key, path in config.files().items()
+            if not os.path.exists(path) and os.path.exists(before.get(key, ""))
+        ]
+        return load_config(file, found) if found else config
+
+    def _files_before(self):
+        files = self.read_environment().get("files")
+        files = files if isinstance(files, dict) else {}
+        return {key: path for key, path in files.items() if isinstance(path, str)}
+
+    def _check_not_finished(self):
+        self.read_environment()  # It raises if this is not a run.
+        if not self.is_finished:
+            return
+        self._remove_checkpoints_if_finished()
+        if not self.model_file.is_file():
+            raise ValueError(f"{self._without_its_model()} {self._again()}")
+        raise ValueError(
+            f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
+            "left to resume."
+        )
+
+    def _without_its_model(self):
+        return (
+            f"The run {str(self.path)!r} is finished, since it has its {_METRICS}, but its "
+            f"{_MODEL} has been removed."
+        )
+
+    def _again(self):
+        command = self.read_environment()["command"]
+        how = "" if command is None else f" with: {command}"
+        return f"Restore the file, or train again{how}"
+
+    def _check_config(self, config, instead=""):
+        if (expected := self.read_environment()["config_hash"]) != config.hash:
+            raise ValueError(
+                f"{str(self.path / _CONFIG)!r} has changed since the run was started: its hash is "
+                f"{config.hash[:12]}, and {_ENVIRONMENT} says {str(expected)[:12]}. With other "
+                f"values, the rows may be split otherwise. Restore the file. {instead}".rstrip()
+            )
+
+    def _check_files(self, config, instead=""):
+        before = self._files_before()
+        for key, path in config.files().items():
+            if os.path.exists(path):
+                continue
+            nor = ""
+            if before.get(key, path) != path:
+                nor = f", and none at {before[key]!r}, where it was when the run was started"
+            raise ValueError(
+                f"The data of the run {str(self.path)!r} are not found: there is no file "
+                f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / _CONFIG)!r}; the "
+                f"name of the file must stay. {instead}".rstrip()
+            )
+
+    def _changed_rows(self, data):
+        """Says which rows are not those that the run was started with."""
+        environment, now = self.read_environment(), _digests(data)
+        if environment["data_digest"] != now["data_digest"]:
+            return "the training or validation rows are not the same, or not in the same order"
+        # Runs of older versions do not have it.
+        if environment.get("test_digest", now["test_digest"]) != now["test_digest"]:
+            return "the test rows are not the same, or not in the same order"
+        return None
+
+    def _remove_checkpoints(self):
+        if self.checkpoints.is_symlink():
+            self.checkpoints.unlink()  # What it points to belongs to somebody else.
+        else:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _remove_checkpoints_if_finished(self):
+        """Does what a process could not that was killed right after the run was finished."""
+        if self.is_finished and os.path.lexists(self.checkpoints):
+            # It may still be at it, and files may be read-only.
+            with contextlib.suppress(ValueError, OSError), only_process(self.checkpoints):
+                self._remove_checkpoints()
+
 
 def reproducing_command(config: Config) -> str | None:
     """The command line that repeats a run, or `None` for a config made in Python."""
@@ -254,16 +432,55 @@ def reproducing_command(config: Config) -> str | None:
     return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
 
 
-def _new_folder(parent):
-    stem = time.strftime("%Y-%m-%d_%H-%M-%S")
-    for attempt in range(1000):
-        path = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return path
-    raise ValueError(f"Cannot create a folder for this run in {str(parent)!r}.")
+def _digests(data):
+    from sparse_keras.data.batches import digest_of_batches  # The data set has imported Keras.
+
+    return {"data_digest": data.digest(), "test_digest": digest_of_batches(data.test)}
+
+
+def _runs_in(parent):
+    """The runs in a folder, without those that are damaged or only being created."""
+    runs = []
+    for path in parent.glob("*"):
+        if not is_abandoned_name(path.name):
+            with contextlib.suppress(ValueError, OSError):
+                RunFolder(path).read_environment()
+                runs.append(RunFolder(path))
+    return runs
+
+
+def _resume_others(runs):
+    """Says how to resume unfinished runs of other values."""
+    if not runs:
+        return ""
+    more = f" (and {len(runs) - 1} older)" if len(runs) > 1 else ""
+    values = runs[0].read_environment()["command"]
+    values = "" if values is None else f", started with `{values}`"
+    return (
+        f" Another one, of other values, is not finished{values}. Resume it with: "
+        f"{runs[0].resuming_command}{more}"
+    )
+
+
+def _newest_below(folder, most=1000):
+    """Names the newest of the runs in a folder, at most three folders down."""
+    folders, found = [folder], []
+    for _ in range(3):
+        below = []
+        for parent in folders[:most]:
+            with contextlib.suppress(OSError):
+                below += [path for path in parent.iterdir() if path.is_dir()]
+        folders = [path for path in below if not path.name.startswith(".")]
+        found += [path for path in folders[:most] if (path / _ENVIRONMENT).is_file()]
+    if not found:
+        return ""
+    newest = max(found, key=lambda path: (path / _ENVIRONMENT).stat().st_mtime_ns)
+    return f" The newest run in it is {str(newest)!r}."
+
+
+def _listed(files):
+    """Names the data files to restore."""
+    return " and ".join(map(repr, files.values())) or "them"
 
 
 def _numbers(path):

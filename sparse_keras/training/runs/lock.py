@@ -1,6 +1,7 @@
 """One process at a time trains in a run's folder."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def only_process(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: If another process holds it.
     """
-    with open(folder / "lock", "w") as file:
+    with open(folder / "lock", "a", opener=_without_following) as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,3 +30,8 @@ def only_process(folder: Path) -> Iterator[None]:
                     f"Another process is training in {str(folder.parent)!r} right now."
                 ) from None
         yield
+
+
+def _without_following(path, flags):
+    """Opens a file, but not the one that a link at its place points to."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

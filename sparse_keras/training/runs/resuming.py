@@ -88,7 +88,7 @@ class Checkpoints(keras.callbacks.Callback):
                     warnings.warn(
                         f"The run was trained with the callback {name}, whose state is in its "
                         "checkpoint. Training resumes without it.",
-                        stacklevel=2,
+                        stacklevel=1,  # Its caller is Keras.
                     )
             self._restore_callbacks()
         self.folder.write_history(self.rows)
