@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from sparse_keras.data.tabular.csr import TextColumn as TextColumn
     from sparse_keras.data.tabular.csr_fitting import fit_sparse as fit_sparse
     from sparse_keras.data.tabular.csr_fitting import fit_texts as fit_texts
-    from sparse_keras.data.tabular.features import CategoricalColumn as CategoricalColumn
+    from sparse_keras.data.tabular.encoded_columns import CategoricalColumn as CategoricalColumn
+    from sparse_keras.data.tabular.encoded_columns import NumericColumn as NumericColumn
     from sparse_keras.data.tabular.features import Features as Features
-    from sparse_keras.data.tabular.features import NumericColumn as NumericColumn
     from sparse_keras.data.tabular.fitting import fit_features as fit_features
     from sparse_keras.data.tabular.inputs import TableInputs as TableInputs
     from sparse_keras.data.tabular.multi_target import MultiTarget as MultiTarget
@@ -50,11 +50,11 @@ DATASETS = Builders("data", {})
 _MODULES = {
     "ArrayBatches": "batches",
     "Batches": "batches",
-    "CategoricalColumn": "tabular.features",
+    "CategoricalColumn": "tabular.encoded_columns",
     "Dataset": "dataset",
     "Features": "tabular.features",
     "MultiTarget": "tabular.multi_target",
-    "NumericColumn": "tabular.features",
+    "NumericColumn": "tabular.encoded_columns",
     "Preprocessor": "preprocessor",
     "READERS": "tabular.readers",
     "RawTable": "tabular.readers",

@@ -120,16 +120,27 @@ def _numbers_of_text(series, words):
         numbers = pd.to_numeric(text, errors="coerce")
         if (numbers.isna() == text.isna()).all():
             return numbers.to_numpy(dtype="float64", na_value=np.nan)
-    return np.array([number_of(value, series, words) for value in series], "float64")
+    values = np.empty(len(series), "float64")
+    for row, value in enumerate(series):
+        try:
+            values[row] = number_of(value, words)
+        except ValueError:
+            raise ValueError(
+                f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
+                f"{row_number(series, row)}."
+            ) from None
+    return values
 
 
-def number_of(value, series, words=MISSING_STRINGS):
+def number_of(value, words):
     """Returns a raw value as a float, NaN where missing.
 
     Args:
         value: The value.
-        series: Its column, for an error.
         words: The text that means "missing".
+
+    Raises:
+        ValueError: If it is no number.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -140,12 +151,8 @@ def number_of(value, series, words=MISSING_STRINGS):
         return np.nan
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
-        row = next(row for row, other in enumerate(series) if other is value or other == value)
-        raise ValueError(
-            f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
-            f"{row_number(series, row)}."
-        ) from None
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"Expected a number. Received: {value!r}.") from error
 
 
 def is_text(series):

@@ -6,166 +6,26 @@ that a saved model reads raw rows the way it was trained. `fitting.py` makes one
 Axis letters: N rows, C categorical columns, L labels.
 """
 
-import re
-import warnings
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import (
-    as_frame,
-    category_key,
-    for_each_category,
-    numeric_values,
-)
+from sparse_keras.data.tabular.columns import as_frame
 from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn, is_matrix
+from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
 from sparse_keras.data.tabular.inputs import TableInputs
-from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.numeric_encoding import NumericEncoding
 from sparse_keras.data.tabular.selection import Selection
 from sparse_keras.data.tabular.stored_features import check_stored_features
 from sparse_keras.data.tabular.targets import Target
 from sparse_keras.data.tabular.weights import row_weights
 
-MISSING_CODE = 0
-UNSEEN_CODE = 1
-# Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
-# float16 arithmetic further on. A hundred standard deviations are as good as a million.
-MAX_STANDARDISED = 100.0
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+# The values of a row that are encoded without pandas.
+_SCALARS = (str, int, float, bool, np.generic, type(None))
 _SPARSE_TYPES = {"matrix": SparseColumns, "text": TextColumn}
-
-
-@dataclass(frozen=True)
-class NumericColumn:
-    """A column of numbers, as it was in the training rows.
-
-    Args:
-        name: The column.
-        mean: Mean of the values that are there.
-        std: Their standard deviation; 0 for a constant column, which is encoded as 0.
-        boundaries: Edges of the bins, ascending, the lowest and the highest value included;
-            empty for no bins.
-        has_missing: Whether values were missing, which gives the column a missing indicator.
-        missing_values: Words and numbers that mean "missing" beside the usual words.
-    """
-
-    name: str
-    mean: float
-    std: float
-    boundaries: tuple = ()
-    has_missing: bool = False
-    missing_values: tuple = ()
-
-    kind = "numeric"
-
-    @property
-    def num_bins(self):
-        return max(len(self.boundaries) - 1, 0)
-
-    @property
-    def detail(self):
-        """Describes the column in a few words."""
-        if self.std == 0.0:
-            return "constant"
-        return f"{self.num_bins} bins" if self.num_bins else ""
-
-    def missing(self, series):
-        """Returns bool `[N]`: whether each raw value is missing."""
-        return np.isnan(self.values(series))
-
-    def values(self, series):
-        """Returns raw values as float64 `[N]`, NaN where missing."""
-        return numeric_values(series, self.missing_values)
-
-    def standardise(self, values):
-        """Returns `(values - mean) / std`, clipped to +-100; 0 for a constant column."""
-        if self.std == 0.0:
-            return np.zeros_like(values)
-        with np.errstate(over="ignore"):
-            standardised = (values - self.mean) / self.std
-        return np.clip(standardised, -MAX_STANDARDISED, MAX_STANDARDISED)
-
-
-@dataclass(frozen=True)
-class CategoricalColumn:
-    """A column of categories.
-
-    Args:
-        name: The column.
-        vocabulary: The categories of the training rows, as strings.
-        missing_values: Words and numbers that mean "missing" beside the usual words. Of these,
-            "NA" and the like are missing unless the training rows have such a category.
-    """
-
-    name: str
-    vocabulary: tuple
-    missing_values: tuple = ()
-
-    kind = "categorical"
-
-    @property
-    def cardinality(self):
-        """Number of codes: the vocabulary, missing (0) and unseen (1)."""
-        return len(self.vocabulary) + 2
-
-    @property
-    def detail(self):
-        """Describes the column in a few words."""
-        return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
-
-    @cached_property
-    def codes(self):
-        """Dict from keys to codes, those that mean "missing" among them; see `code`."""
-        declared = map(category_key, self.missing_values)
-        missing = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], MISSING_CODE)
-        first = UNSEEN_CODE + 1
-        # Other spellings of Unicode are for models that were trained on them.
-        return missing | {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
-
-    @cached_property
-    def _codes_of_numbers(self):
-        """The codes of categories that are numbers as text, such as "00501", by the number.
-
-        Numbers that two categories have are left out.
-        """
-        codes = {}
-        for key, code in self.codes.items():
-            if key is not None and _NUMBER.fullmatch(key):
-                codes.setdefault(float(key), []).append(code)
-        return {number: code for number, (code, *others) in codes.items() if not others}
-
-    def missing(self, series):
-        """Returns bool `[N]`: whether each raw value is missing."""
-        return for_each_category(series, self.code, "int32") == MISSING_CODE
-
-    def code(self, value):
-        """Returns the code of a raw value: 0 missing, 1 unseen in training, 2.. the vocabulary."""
-        code = self.codes.get(category_key(value))
-        if (
-            code is None
-            and isinstance(value, (int, float, np.number))
-            and not isinstance(value, bool)
-        ):
-            # A number has no leading zeros, and no trailing ones, as text may have had in training.
-            code = self._codes_of_numbers.get(float(value))
-        return UNSEEN_CODE if code is None else code
-
-    def encode(self, series):
-        """Returns int32 codes `[N]`, see `code`. Warns if no value is in the vocabulary."""
-        codes = for_each_category(series, self.code, "int32")
-        present = codes != MISSING_CODE
-        if present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
-            warnings.warn(
-                f"Column {self.name!r}: none of the values occurred in training. Received: "
-                f"{str(series[present].iloc[0])!r} and so on; in training: "
-                f"{listing(self.vocabulary, limit=3)}. They are encoded as unseen. Does the column "
-                "have the same meaning and format as in training?",
-                stacklevel=2,
-            )
-        return codes
 
 
 @dataclass(frozen=True, repr=False)
@@ -327,35 +187,37 @@ class Features:
                 f"shape {(table.matrix if isinstance(table, SparseTable) else table).shape}. A "
                 "model learns to take matrices from a data.SparseTable."
             )
-        frame = as_frame(table, self.columns)
+        values, codes = self._of_row(table) or self._of_frame(as_frame(table, self.columns))
         encoded = {}
         if self.numeric:
-            encoded["numeric"] = self._encode_numeric(frame)
+            encoded["numeric"] = self._numeric_encoding(np.stack(values, axis=1))
         if self.categorical:
-            codes = [column.encode(frame[column.name]) for column in self.categorical]
-            encoded["categorical"] = np.stack(codes, axis=1)
+            encoded["categorical"] = np.stack(codes, axis=1).astype("int32", copy=False)
         return encoded
 
-    def _encode_numeric(self, frame):
-        encoded = np.zeros((len(frame), self.numeric_dim), "float32")
-        bin_at = len(self.numeric)
-        indicator_at = bin_at + sum(column.num_bins for column in self.numeric)
-        for position, column in enumerate(self.numeric):
-            values = column.values(frame[column.name])
-            missing = np.isnan(values)
-            # Any number will do, these rows are zeroed below. A copy: the table is the caller's.
-            values = np.where(missing, column.mean, values)
-            bins = slice(bin_at, bin_at + column.num_bins)
-            encoded[:, position] = column.standardise(values)
-            encoded[:, bins] = piecewise_linear(values, column.boundaries)
-            if missing.any():
-                encoded[missing, position] = 0.0
-                encoded[missing, bins] = 0.0
-            if column.has_missing:
-                encoded[:, indicator_at] = missing
-                indicator_at += 1
-            bin_at += column.num_bins
-        return encoded
+    @cached_property
+    def _numeric_encoding(self):
+        return NumericEncoding(self.numeric)
+
+    def _of_frame(self, frame):
+        """The numbers and the codes of the columns of a DataFrame."""
+        values = [column.values(frame[column.name]) for column in self.numeric]
+        return values, [column.encode(frame[column.name]) for column in self.categorical]
+
+    def _of_row(self, row):
+        """What `_of_frame` returns, for one row and without pandas, which would take longer.
+
+        None if the table is something else, or a number is none: `_of_frame` says where.
+        """
+        if not isinstance(row, dict):
+            return None
+        if not all(isinstance(row.get(name, ()), _SCALARS) for name in self.columns):
+            return None
+        try:
+            values = [np.array([column.value(row[column.name])]) for column in self.numeric]
+        except ValueError:
+            return None
+        return values, [np.array([column.code(row[column.name])]) for column in self.categorical]
 
     def encode_target(self, values):
         """Encodes raw target values for `fit`: see `Target.encode` and `MultiTarget.encode`."""
@@ -443,21 +305,3 @@ def _target_from_dict(content):
     if "targets" in content:
         return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
     return Target(**content | {"classes": tuple(content["classes"])})
-
-
-def piecewise_linear(values, boundaries):
-    """Encodes numbers `[N]` by bins: bins below the value are 1, above it 0, its own in between.
-
-    Bin t from `b[t]` to `b[t+1]` is `clip((x - b[t]) / (b[t+1] - b[t]), 0, 1)`.
-
-    Args:
-        values: float64 `[N]`, not NaN; infinite values are allowed.
-        boundaries: The T+1 ascending edges of T bins, or none.
-
-    Returns:
-        float64 `[N, T]` with values in [0, 1].
-    """
-    edges = np.asarray(boundaries, "float64")
-    low, width = edges[:-1], np.diff(edges)
-    with np.errstate(over="ignore"):
-        return np.clip((values[:, None] - low) / width, 0.0, 1.0)

@@ -9,7 +9,8 @@ import numpy as np
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
-from sparse_keras.data.tabular.features import CategoricalColumn, Features, NumericColumn
+from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
+from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.misreadings import misreading
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix

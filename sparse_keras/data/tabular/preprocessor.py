@@ -13,7 +13,8 @@ from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.data.tabular.csr import SparseTable, TextColumn
-from sparse_keras.data.tabular.features import MAX_STANDARDISED, Features
+from sparse_keras.data.tabular.encoded_columns import MAX_STANDARDISED
+from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.native import is_table, to_pandas
 from sparse_keras.data.tabular.weights import row_weights

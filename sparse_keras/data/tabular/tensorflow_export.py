@@ -22,7 +22,11 @@ from sparse_keras.data.tabular.columns import (
     category_key,
     for_each_category,
 )
-from sparse_keras.data.tabular.features import MAX_STANDARDISED, MISSING_CODE, UNSEEN_CODE
+from sparse_keras.data.tabular.encoded_columns import (
+    MAX_STANDARDISED,
+    MISSING_CODE,
+    UNSEEN_CODE,
+)
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, numbers_of
 
 # What Python's `str.strip` removes; `tf.strings.strip` knows ASCII only.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sparse_keras.data import CategoricalColumn, Features, NumericColumn, Target
-from sparse_keras.data.tabular.features import piecewise_linear
+from sparse_keras.data.tabular.numeric_encoding import NumericEncoding
 
 FEATURES = Features(
     target=Target("income", "binary", ("low", "high")),
@@ -29,13 +29,18 @@ def numeric(**values):
     return FEATURES.encode(ROW | values)["numeric"][0]
 
 
+def piecewise_linear(values, boundaries):
+    column = NumericColumn("x", mean=0.0, std=1.0, boundaries=boundaries)
+    return NumericEncoding((column,))(np.asarray(values)[:, None])[:, 1:]
+
+
 def test_piecewise_linear_by_hand():
     # Bins [20, 30], [30, 50], [50, 60].
     # 20 starts the first bin; 35 fills the first and (35-30)/20 = 0.25 of the second;
     # 50 fills two; beyond 60 all are full, below 20 none is.
     encoded = piecewise_linear(np.array([20, 35, 50, 57, 1e9, -np.inf]), (20, 30, 50, 60))
     expected = [[0, 0, 0], [1, 0.25, 0], [1, 1, 0], [1, 1, 0.7], [1, 1, 1], [0, 0, 0]]
-    np.testing.assert_allclose(encoded, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(encoded, expected, rtol=0, atol=1e-7)
     assert piecewise_linear(np.array([1.0, 2.0]), ()).shape == (2, 0)
 
 
@@ -177,3 +182,42 @@ def test_missing_values_survive_json():
     content = json.loads(json.dumps(features.to_dict()))
     assert "missing_values" not in content["categorical"][0]
     assert Features.from_dict(content) == features
+
+
+def test_a_row_is_encoded_as_in_a_table():
+    """One row goes without pandas."""
+    features = Features(
+        FEATURES.target,
+        (*FEATURES.numeric, NumericColumn("x", 1.0, 2.0, (0.0, 3.0), True, ("unknown", -9))),
+        (*FEATURES.categorical, ZIPS),
+    )
+    numbers = [
+        1,
+        2.5,
+        "3",
+        " 4 ",
+        None,
+        np.nan,
+        "NA",
+        np.float32(0.1),
+        True,
+        "false",
+        -9,
+        "unknown",
+    ]
+    categories = ["Rome", 1, 1.0, "2", None, np.int64(501), "00501", True, "?", "None", "café", 1.5]
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        row = {column.name: rng.choice(np.array(numbers, object)) for column in features.numeric}
+        if row["age"] == "unknown":
+            row["age"] = 1
+        for name in ("debt", "height", "constant"):
+            row[name] = 2 if row[name] == "unknown" else row[name]
+        row |= {c.name: rng.choice(np.array(categories, object)) for c in features.categorical}
+        alone = features.encode(row)
+        in_table = features.encode(pd.DataFrame({name: [value] for name, value in row.items()}))
+        for name, array in in_table.items():
+            np.testing.assert_array_equal(alone[name], array)
+            assert alone[name].dtype == array.dtype
+    with pytest.raises(ValueError, match=r"'age' must hold numbers. Received: 'old' in row 1"):
+        FEATURES.encode(ROW | {"age": "old"})

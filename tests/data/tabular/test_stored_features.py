@@ -7,7 +7,7 @@ import pytest
 
 from sparse_keras.data import Features, Target
 from sparse_keras.data.tabular.csr import SparseColumns, TextColumn
-from sparse_keras.data.tabular.features import CategoricalColumn, NumericColumn
+from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
 

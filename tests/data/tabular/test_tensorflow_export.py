@@ -16,7 +16,7 @@ from sparse_keras.data import (
     fit_features,
     infer_target,
 )
-from sparse_keras.data.tabular.features import CategoricalColumn, NumericColumn
+from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
 from sparse_keras.models import PreprocessedModel, dense_mlp, sparse_mlp
 
 pytestmark = pytest.mark.tensorflow

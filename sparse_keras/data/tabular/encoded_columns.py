@@ -1,0 +1,168 @@
+"""One column of a table as a model sees it: its statistics, and the codes of its categories."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.columns import (
+    category_key,
+    for_each_category,
+    number_of,
+    numeric_values,
+)
+from sparse_keras.data.tabular.missing import (
+    MISSING_AMONG_NUMBERS,
+    MISSING_STRINGS,
+    numbers_of,
+    words_of,
+)
+
+MISSING_CODE = 0
+UNSEEN_CODE = 1
+# Standardised values are clipped here, so that any raw value, infinity too, stays harmless in
+# float16 arithmetic further on. A hundred standard deviations are as good as a million.
+MAX_STANDARDISED = 100.0
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, as it was in the training rows.
+
+    Args:
+        name: The column.
+        mean: Mean of the values that are there.
+        std: Their standard deviation; 0 for a constant column, which is encoded as 0.
+        boundaries: Edges of the bins, ascending, the lowest and the highest value included;
+            empty for no bins.
+        has_missing: Whether values were missing, which gives the column a missing indicator.
+        missing_values: Words and numbers that mean "missing" beside the usual words.
+    """
+
+    name: str
+    mean: float
+    std: float
+    boundaries: tuple = ()
+    has_missing: bool = False
+    missing_values: tuple = ()
+
+    kind = "numeric"
+
+    @property
+    def num_bins(self):
+        return max(len(self.boundaries) - 1, 0)
+
+    @property
+    def detail(self):
+        """Describes the column in a few words."""
+        if self.std == 0.0:
+            return "constant"
+        return f"{self.num_bins} bins" if self.num_bins else ""
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return np.isnan(self.values(series))
+
+    def values(self, series):
+        """Returns raw values as float64 `[N]`, NaN where missing."""
+        return numeric_values(series, self.missing_values)
+
+    def value(self, raw):
+        """Returns one raw value as a float, NaN where missing.
+
+        Raises:
+            ValueError: If it is no number.
+        """
+        number = number_of(raw, self._missing_words)
+        return np.nan if number in self._missing_numbers else number
+
+    @cached_property
+    def _missing_words(self):
+        return {*MISSING_STRINGS, *words_of(self.missing_values)}
+
+    @cached_property
+    def _missing_numbers(self):
+        return numbers_of(self.missing_values)
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories.
+
+    Args:
+        name: The column.
+        vocabulary: The categories of the training rows, as strings.
+        missing_values: Words and numbers that mean "missing" beside the usual words. Of these,
+            "NA" and the like are missing unless the training rows have such a category.
+    """
+
+    name: str
+    vocabulary: tuple
+    missing_values: tuple = ()
+
+    kind = "categorical"
+
+    @property
+    def cardinality(self):
+        """Number of codes: the vocabulary, missing (0) and unseen (1)."""
+        return len(self.vocabulary) + 2
+
+    @property
+    def detail(self):
+        """Describes the column in a few words."""
+        return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+
+    @cached_property
+    def codes(self):
+        """Dict from keys to codes, those that mean "missing" among them; see `code`."""
+        declared = map(category_key, self.missing_values)
+        missing = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], MISSING_CODE)
+        first = UNSEEN_CODE + 1
+        # Other spellings of Unicode are for models that were trained on them.
+        return missing | {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _codes_of_numbers(self):
+        """The codes of categories that are numbers as text, such as "00501", by the number.
+
+        Numbers that two categories have are left out.
+        """
+        codes = {}
+        for key, code in self.codes.items():
+            if key is not None and _NUMBER.fullmatch(key):
+                codes.setdefault(float(key), []).append(code)
+        return {number: code for number, (code, *others) in codes.items() if not others}
+
+    def missing(self, series):
+        """Returns bool `[N]`: whether each raw value is missing."""
+        return for_each_category(series, self.code, "int32") == MISSING_CODE
+
+    def code(self, value):
+        """Returns the code of a raw value: 0 missing, 1 unseen in training, 2.. the vocabulary."""
+        code = self.codes.get(category_key(value))
+        if (
+            code is None
+            and isinstance(value, (int, float, np.number))
+            and not isinstance(value, bool)
+        ):
+            # A number has no leading zeros, and no trailing ones, as text may have had in training.
+            code = self._codes_of_numbers.get(float(value))
+        return UNSEEN_CODE if code is None else code
+
+    def encode(self, series):
+        """Returns int32 codes `[N]`, see `code`. Warns if no value is in the vocabulary."""
+        codes = for_each_category(series, self.code, "int32")
+        present = codes != MISSING_CODE
+        if present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
+            warnings.warn(
+                f"Column {self.name!r}: none of the values occurred in training. Received: "
+                f"{str(series[present].iloc[0])!r} and so on; in training: "
+                f"{listing(self.vocabulary, limit=3)}. They are encoded as unseen. Does the column "
+                "have the same meaning and format as in training?",
+                stacklevel=2,
+            )
+        return codes
