@@ -1,5 +1,6 @@
 """The scikit-learn estimators: scikit-learn's own checks, and what its tools do with them."""
 
+import datetime
 import pickle
 import random
 
@@ -241,3 +242,37 @@ def test_cross_validation_and_search_of_a_sparse_matrix(texts):
     assert np.isfinite(cross_val_score(pipeline, rows, y, cv=2)).all()
     grid = {"sparseexpertclassifier__k": [1, 2]}
     assert GridSearchCV(pipeline, grid, cv=2).fit(rows, y).best_score_ > 0
+
+
+HOSTILE = {
+    "dates": pd.date_range("2024-01-01", periods=60),
+    "times": pd.to_timedelta(np.arange(60), unit="h"),
+    "objects of dates": [datetime.date(2024, 1, 1 + day % 28) for day in range(60)],
+    "periods": pd.period_range("2020-01", periods=60, freq="M"),
+    "free text": [f"text {number}" for number in range(60)],
+    "thousands": [f"{number},234.50" for number in range(1, 61)],
+    "lists": [[1, 2]] * 60,
+    "strays": ["unknown", "unknown", *map(str, range(58))],
+}
+
+
+@pytest.mark.parametrize("column", HOSTILE)
+def test_columns_that_are_no_categories_are_refused(column):
+    frame = pd.DataFrame({"x": HOSTILE[column], "z": np.arange(60.0)})
+    with pytest.raises(ValueError, match=r"'x' must hold numbers or categories. Received .+"):
+        SparseExpertClassifier(epochs=1).fit(frame, [0, 1] * 30)
+
+
+def test_arrays_of_dates_are_refused():
+    for kind in ("datetime64[D]", "timedelta64[D]"):
+        with pytest.raises(ValueError, match="'x0' must hold numbers or categories"):
+            SparseExpertRegressor(epochs=1).fit(np.arange(60).astype(kind)[:, None], range(60))
+
+
+def test_tables_of_other_libraries():
+    pyarrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"x": np.arange(60.0), "c": ["p", "q", "r"] * 20})
+    table = pyarrow.Table.from_pandas(frame)
+    model = SparseExpertClassifier(epochs=1, random_state=0).fit(table, [0, 1] * 30)
+    assert model.feature_names_in_.tolist() == ["x", "c"]
+    np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(frame))

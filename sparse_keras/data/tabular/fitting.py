@@ -143,8 +143,8 @@ def _fit_categorical(series, missing_values):
     if wrong := misreading(series):
         raise ValueError(
             f"Column {series.name!r} must hold numbers or categories. Received {wrong.what}. "
-            f"{wrong.remedy} Or leave the column out, or give it the dtype 'category', if each "
-            "value is a category."
+            f"{wrong.remedy} Otherwise leave the column out, or give it the dtype 'category' if "
+            "each value is a category."
         )
     return CategoricalColumn(series.name, tuple(vocabulary), missing_values)
 

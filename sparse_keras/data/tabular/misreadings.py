@@ -65,6 +65,7 @@ _ADVICE = {
         "Replace these values by NaN for missing, or correct them.",
     ),
     "distinct text": ("Nothing can be learned from it.", "Nothing can be learned from it."),
+    "objects": ("Write one value in each cell.", "Write one value in each cell."),
 }
 # A target of distinct text is recognised by its number of classes.
 MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates")
@@ -75,7 +76,7 @@ class Misreading(NamedTuple):
 
     Args:
         kind: One of "dates", "signs", "decimal comma", "thousands", "text numbers",
-            "stray words", "distinct text".
+            "stray words", "distinct text", "objects".
         what: The column's values in words, after "holds".
         words: For "stray words", the words.
     """
@@ -110,6 +111,10 @@ def misreading(series):
         return None
     if isinstance(series.dtype, pd.PeriodDtype):
         return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
+    if series.dtype == object:
+        for value in series.iloc[:_LOOKED_AT]:
+            if not pd.api.types.is_scalar(value):
+                return Misreading("objects", f"a {type(value).__name__} in a cell")
     counts = series.value_counts(sort=False)
     counts = counts.groupby(counts.index.astype(str).str.strip(), sort=False).sum()
     counts = counts[~counts.index.isin(MISSING_STRINGS)]

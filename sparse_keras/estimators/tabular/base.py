@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from sparse_keras.data import SparseTable, TabularData, fit_features, fit_sparse
 from sparse_keras.data.csr import is_matrix
+from sparse_keras.data.tabular.native import to_pandas
 from sparse_keras.estimators.tabular.table import batches, train_validation_split
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.schema.config import Config
@@ -162,6 +163,7 @@ class SparseExpertEstimator(BaseEstimator):
 
     def _table(self, X, reset):
         """The rows as a DataFrame whose columns are named, or as a `SparseTable`."""
+        X = to_pandas(X)
         if is_matrix(X):
             X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype="numeric")
             return SparseTable(X)
