@@ -78,7 +78,7 @@ def describe_table(frame, target):
         found = misreading(series) if is_categorical(series) else None
         if found and found.kind == "stray words" and len(found.words) <= _MOST_WORDS:
             missing[name] = found.words
-            notes[name] = f"holds {found.what}, which are missing values to data.missing"
+            notes[name] = f"{found.what}; data.missing makes them missing values"
         elif reason := _useless(series, found):
             reasons[name] = reason
         else:

@@ -87,8 +87,8 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
     assert described.missing == {"visits": ("unknown",)} and not described.ignore
     assert described.notes == {
         "color": "'None' (20 rows) is a category; list it in data.missing if it means missing",
-        "visits": "holds 9 distinct numbers, and 'unknown' in 2 rows, which are missing values to "
-        "data.missing",
+        "visits": "9 distinct numbers, and 'unknown' in 2 rows; data.missing makes them missing "
+        "values",
     }
 
 
