@@ -83,7 +83,7 @@ def test_other_rows_are_not_called_test_rows(project, capsys):
     shuffled(frame).to_csv(table, index=False)
     message = refused(capsys, "evaluate", run)
     assert "have changed since it was trained" in message and str(table) in message
-    assert "training or validation rows" in message and "--data FILE" in message
+    assert "the train, validation and test rows are not" in message and "--data FILE" in message
     assert "have changed" in refused(capsys, "evaluate", run, "--part", "train")
     assert "sparse_keras.inspect" in refused(capsys, "inspect", run)
     assert scores(capsys, run, "--data", str(table))["rows"] == 200
@@ -159,16 +159,18 @@ def test_data_that_are_gone(project, original, capsys):
 
 
 def test_a_run_of_an_older_version(project, capsys):
-    """It has absolute paths, and no digest of the test rows."""
+    """It has absolute paths, and no digests of the rows of each part."""
     run = run_in(project)
     config = sparse_keras.load_config(f"{run}/resolved.yaml")
     (project / run / "resolved.yaml").write_text(config.to_yaml())
     file = project / run / "environment.json"
     environment = json.loads(file.read_text())
-    for key in ("test_digest", "files", "number"):
+    for key in ("row_digests", "files", "number"):
         del environment[key]
     file.write_text(json.dumps(environment))
     assert scores(capsys, run)["rows"] == 40
+    shuffled(pd.read_csv(project / "people.csv")).to_csv(project / "people.csv", index=False)
+    assert "the training or validation rows are not" in refused(capsys, "evaluate", run)
 
 
 def test_a_run_without_its_model_is_told_the_same_everywhere(project, capsys):

@@ -98,7 +98,8 @@ class RunFolder:
         environment = {
             "config": config.name,
             "config_hash": config.hash,
-            **_digests(data),
+            "data_digest": data.digest(),
+            "row_digests": _row_digests(data),
             "files": config.files(),
             # Which run is the newest must not depend on the clock.
             "number": 1 + max((run.number for run in _runs_in(parent)), default=0),
@@ -265,7 +266,12 @@ class RunFolder:
                 f"{backend}, which computes other numbers. Resume it with "
                 f"KERAS_BACKEND={environment['backend']}."
             )
-        if data is not None and (changed := self._changed_rows(data)):
+        if data is None:
+            return
+        changed = self._changed_rows(data)
+        if changed is None and self._has_changed(data):
+            changed = "the rows are the same, but they are encoded otherwise"
+        if changed is not None:
             raise ValueError(
                 f"The data of {config.name!r} have changed since the run {str(self.path)!r} was "
                 f"started: {changed}, so that it cannot be resumed. Start a new run, or restore "
@@ -401,14 +407,22 @@ class RunFolder:
             )
 
     def _changed_rows(self, data):
-        """Says which rows are not those that the run was started with."""
-        environment, now = self.read_environment(), _digests(data)
-        if environment["data_digest"] != now["data_digest"]:
-            return "the training or validation rows are not the same, or not in the same order"
-        # Runs of older versions do not have it.
-        if environment.get("test_digest", now["test_digest"]) != now["test_digest"]:
-            return "the test rows are not the same, or not in the same order"
-        return None
+        """Says which rows are not those that the run was started with, or returns None."""
+        before = self.read_environment().get("row_digests")
+        if not isinstance(before, dict):  # A run of an older version.
+            if self._has_changed(data):
+                return "the training or validation rows are not the same, or not in the same order"
+            return None
+        now = _row_digests(data)
+        parts = [part for part in before | now if before.get(part) != now.get(part)]
+        if not parts:
+            return None
+        several = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        return f"the {several} rows are not the same, or not in the same order"
+
+    def _has_changed(self, data):
+        """Whether anything has that the weights depend on, also how rows are encoded."""
+        return self.read_environment()["data_digest"] != data.digest()
 
     def _remove_checkpoints(self):
         if self.checkpoints.is_symlink():
@@ -432,10 +446,13 @@ def reproducing_command(config: Config) -> str | None:
     return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
 
 
-def _digests(data):
+def _row_digests(data):
+    """The digest of the rows of each part, as far as the data set can tell them apart."""
     from sparse_keras.data.batches import digest_of_batches  # The data set has imported Keras.
 
-    return {"data_digest": data.digest(), "test_digest": digest_of_batches(data.test)}
+    if hasattr(data, "row_digests"):
+        return data.row_digests()
+    return {"training or validation": data.digest(), "test": digest_of_batches(data.test)}
 
 
 def _runs_in(parent):
