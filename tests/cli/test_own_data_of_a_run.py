@@ -120,7 +120,20 @@ def test_an_edited_config(project, capsys):
     for verb in ("evaluate", "inspect", "export"):
         message = refused(capsys, verb, run)
         assert "resolved.yaml' has changed since the run was started" in message
+    resolved.write_text(f"extends: {project}/people.yaml\nversion: 1\n")
+    assert "has changed since the run was started" in refused(capsys, "evaluate", run)
     assert scores(capsys, run, "--data", str(project / "people.csv"))["rows"] == 200
+
+
+def test_a_config_that_says_the_same(project, capsys):
+    """Comments, and another folder of the data, of which the messages speak."""
+    run, data = run_in(project), project / "data"
+    data.mkdir()
+    (project / "people.csv").rename(data / "people.csv")
+    resolved = project / run / "resolved.yaml"
+    text = resolved.read_text().replace("../../../people.csv", f"{data}/people.csv  # Moved.")
+    resolved.write_text(text)
+    assert scores(capsys, run)["rows"] == 40
 
 
 def test_a_project_that_moved(project, original, capsys, monkeypatch):
@@ -165,7 +178,7 @@ def test_a_run_of_an_older_version(project, capsys):
     (project / run / "resolved.yaml").write_text(config.to_yaml())
     file = project / run / "environment.json"
     environment = json.loads(file.read_text())
-    for key in ("row_digests", "files", "number"):
+    for key in ("row_digests", "resolved_digest", "files", "number"):
         del environment[key]
     file.write_text(json.dumps(environment))
     assert scores(capsys, run)["rows"] == 40

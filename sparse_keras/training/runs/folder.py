@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ from sparse_keras._internal.atomic import (
     write_text,
 )
 from sparse_keras.schema import load_config
+from sparse_keras.schema.core.errors import Source
+from sparse_keras.schema.core.text import parse
 from sparse_keras.schema.plugins import imported_plugins
 from sparse_keras.training.runs.lock import only_process
 
@@ -98,6 +102,7 @@ class RunFolder:
         environment = {
             "config": config.name,
             "config_hash": config.hash,
+            "resolved_digest": _digest_of_values(config.to_yaml(), config),
             "data_digest": data.digest(),
             "row_digests": _row_digests(data),
             "files": config.files(),
@@ -385,11 +390,14 @@ class RunFolder:
         return f"Restore the file, or train again{how}"
 
     def _check_config(self, config, instead=""):
-        if (expected := self.read_environment()["config_hash"]) != config.hash:
+        file = self.path / _CONFIG
+        expected = self.read_environment().get("resolved_digest")
+        # Runs of older versions do not have it.
+        if expected not in (None, _digest_of_values(file.read_text(encoding="utf-8"), config)):
             raise ValueError(
-                f"{str(self.path / _CONFIG)!r} has changed since the run was started: its hash is "
-                f"{config.hash[:12]}, and {_ENVIRONMENT} says {str(expected)[:12]}. With other "
-                f"values, the rows may be split otherwise. Restore the file. {instead}".rstrip()
+                f"{str(file)!r} has changed since the run was started, other than where its data "
+                "are. With other values, the rows may be split otherwise. Restore the file. "
+                f"{instead}".rstrip()
             )
 
     def _check_files(self, config, instead=""):
@@ -444,6 +452,20 @@ def reproducing_command(config: Config) -> str | None:
         return None
     overrides = [part for override in config.overrides for part in ("--set", override)]
     return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
+
+
+def _digest_of_values(text, config):
+    """SHA-256 of the values in a resolved config as they are written, without the folders of files.
+
+    Unlike the hash of the config, later versions with more keys do not change it.
+    """
+    values, _ = parse(text, Source(_CONFIG, tuple(text.splitlines())))
+    values = values.plain()
+    for key in config.files():
+        *sections, name = key.split(".")
+        section = reduce(lambda outer, inner: outer.get(inner, {}), sections, values)
+        section[name] = os.path.basename(section.get(name, ""))
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _row_digests(data):
