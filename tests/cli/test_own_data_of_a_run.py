@@ -120,7 +120,8 @@ def test_an_edited_config(project, capsys):
     for verb in ("evaluate", "inspect", "export"):
         message = refused(capsys, verb, run)
         assert "resolved.yaml' has changed since the run was started" in message
-    resolved.write_text(f"extends: {project}/people.yaml\nversion: 1\n")
+    (project / "base.yaml").write_text(sparse_keras.load_config(resolved).to_yaml())
+    resolved.write_text(f"extends: {project}/base.yaml\nversion: 1\n")
     assert "has changed since the run was started" in refused(capsys, "evaluate", run)
     assert scores(capsys, run, "--data", str(project / "people.csv"))["rows"] == 200
 
