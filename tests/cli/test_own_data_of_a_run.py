@@ -83,7 +83,7 @@ def test_other_rows_are_not_called_test_rows(project, capsys):
     shuffled(frame).to_csv(table, index=False)
     message = refused(capsys, "evaluate", run)
     assert "have changed since it was trained" in message and str(table) in message
-    assert "training or validation rows" in message and "--data FILE" in message
+    assert "the train, validation and test rows are not" in message and "--data FILE" in message
     assert "have changed" in refused(capsys, "evaluate", run, "--part", "train")
     assert "sparse_keras.inspect" in refused(capsys, "inspect", run)
     assert scores(capsys, run, "--data", str(table))["rows"] == 200
@@ -120,7 +120,21 @@ def test_an_edited_config(project, capsys):
     for verb in ("evaluate", "inspect", "export"):
         message = refused(capsys, verb, run)
         assert "resolved.yaml' has changed since the run was started" in message
+    (project / "base.yaml").write_text(sparse_keras.load_config(resolved).to_yaml())
+    resolved.write_text(f"extends: {project}/base.yaml\nversion: 1\n")
+    assert "has changed since the run was started" in refused(capsys, "evaluate", run)
     assert scores(capsys, run, "--data", str(project / "people.csv"))["rows"] == 200
+
+
+def test_a_config_that_says_the_same(project, capsys):
+    """Comments, and another folder of the data, of which the messages speak."""
+    run, data = run_in(project), project / "data"
+    data.mkdir()
+    (project / "people.csv").rename(data / "people.csv")
+    resolved = project / run / "resolved.yaml"
+    text = resolved.read_text().replace("../../../people.csv", f"{data}/people.csv  # Moved.")
+    resolved.write_text(text)
+    assert scores(capsys, run)["rows"] == 40
 
 
 def test_a_project_that_moved(project, original, capsys, monkeypatch):
@@ -159,16 +173,18 @@ def test_data_that_are_gone(project, original, capsys):
 
 
 def test_a_run_of_an_older_version(project, capsys):
-    """It has absolute paths, and no digest of the test rows."""
+    """It has absolute paths, and no digests of the rows of each part."""
     run = run_in(project)
     config = sparse_keras.load_config(f"{run}/resolved.yaml")
     (project / run / "resolved.yaml").write_text(config.to_yaml())
     file = project / run / "environment.json"
     environment = json.loads(file.read_text())
-    for key in ("test_digest", "files", "number"):
+    for key in ("row_digests", "resolved_digest", "files", "number"):
         del environment[key]
     file.write_text(json.dumps(environment))
     assert scores(capsys, run)["rows"] == 40
+    shuffled(pd.read_csv(project / "people.csv")).to_csv(project / "people.csv", index=False)
+    assert "the training or validation rows are not" in refused(capsys, "evaluate", run)
 
 
 def test_a_run_without_its_model_is_told_the_same_everywhere(project, capsys):

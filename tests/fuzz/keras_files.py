@@ -9,6 +9,7 @@ file.
 
 import argparse
 import contextlib
+import copy
 import faulthandler
 import io
 import json
@@ -152,7 +153,7 @@ def _check_encoding(model, change, source):
 
 
 def _any_of(values, rng):
-    return values[rng.integers(len(values))]
+    return copy.deepcopy(values[rng.integers(len(values))])
 
 
 def _places(node):

@@ -120,11 +120,13 @@ def run_case(seed, number, expected, seconds, folder):
         if kind == "SIGKILL":
             assert process.returncode in (-signal.SIGKILL, 0), f"{story}\n{err}"
         else:
-            # By the signal itself, when everything is done and said.
-            ends = (0, 1, -signal.SIGINT) if "\nrun folder" in out else (1,)
-            assert "Traceback" not in err and process.returncode in ends, f"{story}\n{err}"
-            if process.returncode == 1:
-                assert err.splitlines()[-1].startswith("interrupted"), f"{story}\n{err}"
+            # By the signal itself: Python does so if it interrupted an `exec`, and when everything
+            # is done and said.
+            assert process.returncode in (0, 1, -signal.SIGINT), f"{story}\n{err}"
+            assert "Traceback" not in err, f"{story}\n{err}"
+            if "\nrun folder" not in out:
+                assert process.returncode != 0, f"{story}\n{err}"
+                assert "interrupted" in err.splitlines()[-1], f"{story}\n{err}"
         run = only_run(folder)
         if run is not None and run.is_finished:
             break

@@ -150,3 +150,24 @@ def test_a_config_that_breaks_rules_of_two_sections_names_both():
     with pytest.raises(ConfigError) as caught:
         load_config("tabular/sparse_mlp_adult", overrides)
     assert len(caught.value.problems) == 2
+
+
+def test_paths_of_data_files_relative_to_a_folder(tmp_path):
+    """So that both may move together; the identity of the config stays."""
+    project = tmp_path / "project"
+    (project / "runs" / "one").mkdir(parents=True)
+    (project / "own.yaml").write_text(
+        "version: 1\nextends: tabular/sparse_mlp\n"
+        "data: {type: csv, path: data/own.csv, target: y}\n"
+    )
+    config = load_config(project / "own.yaml")
+    assert config.files() == {"data.path": f"{project}/data/own.csv"}
+    run = project / "runs" / "one"
+    (run / "resolved.yaml").write_text(config.to_yaml(run))
+    assert "path: ../../data/own.csv" in (run / "resolved.yaml").read_text()
+    moved = project.rename(tmp_path / "moved")
+    again = load_config(moved / "runs" / "one" / "resolved.yaml")
+    assert again.files() == {"data.path": f"{moved}/data/own.csv"}
+    assert again.hash == config.hash
+    # Without a folder in common, a relative path would say nothing.
+    assert f" {project}/data/own.csv\n" in config.to_yaml("/somewhere/else")

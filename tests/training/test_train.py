@@ -189,7 +189,12 @@ def test_plug_ins_are_known_before_a_model_is_loaded(run, monkeypatch):
     calls = []
     monkeypatch.setattr(loading, "load_installed", lambda: calls.append("installed"))
     monkeypatch.setattr(builders, "import_all", lambda: calls.append("builders"))
-    monkeypatch.setattr(keras.models, "load_model", lambda file: calls.append(file.name))
+
+    def load(file):
+        calls.append(file.name)
+        return run.model
+
+    monkeypatch.setattr(keras.models, "load_model", load)
     sparse_keras.load_model(run.path)
     assert calls == ["installed", "builders", "model.keras"]
 

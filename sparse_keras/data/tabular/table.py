@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.dataset import digest_of
+from sparse_keras.data.tabular.columns import category_keys, numeric_values
 from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.fitting import fit_features
@@ -86,10 +89,36 @@ class TabularData:
         ]
         return digest_of(arrays, json.dumps(self.features.to_dict(), sort_keys=True))
 
+    def row_digests(self) -> dict[str, str]:
+        """SHA-256 of the rows of each part, before they are encoded.
+
+        Unlike `digest`, they do not depend on statistics, whose last digits may differ between
+        machines.
+        """
+        return {
+            part: digest_of(_raw_arrays(frame, self.features))
+            for part, frame in self.frames.items()
+        }
+
     def __repr__(self):
         rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())
         dropped = f" ({self.dropped:,} without a target left out)" if self.dropped else ""
         return f"{self.name}: {rows} rows{dropped}; {self.features}"
+
+
+def _raw_arrays(frame, features):
+    """The inputs, the targets and the weights of raw rows, as arrays for `digest_of`."""
+    if isinstance(frame, SparseTable):
+        yield frame.matrix
+        frame = frame.targets
+    numeric = {column.name for column in features.numeric}
+    weight = () if features.weight is None else (features.weight,)
+    for name in dict.fromkeys((*features.columns, *features.target.columns, *weight)):
+        if name in numeric:
+            yield numeric_values(frame[name])
+        else:
+            keys = ["" if key is None else f"={key}" for key in category_keys(frame[name])]
+            yield np.frombuffer("\0".join(keys).encode(errors="surrogatepass"), "uint8")
 
 
 def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData:

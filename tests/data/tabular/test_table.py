@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data import load_data
+from sparse_keras.data import Target, load_data
+from sparse_keras.data.tabular.fitting import fit_features
+from sparse_keras.data.tabular.table import TabularData
 
 
 @pytest.fixture
@@ -111,3 +113,21 @@ def test_unknown_and_missing_data(make_config):
         load_data(make_config("adults"))
     with pytest.raises(ValueError, match="no data section, which says what to learn from"):
         load_data(SimpleNamespace(data=None))
+
+
+def test_row_digests_are_those_of_the_raw_rows():
+    """The training's statistics are not in them, and each value is."""
+
+    def digests(values="abcdefghij", **options):
+        frame = pd.DataFrame({"x": np.arange(10.0), "c": list(values), "y": [0, 1] * 5})
+        target = Target("y", "binary", (0, 1))
+        features = fit_features(frame, target, **options)
+        rows = {"train": frame[:6], "test": frame[6:]}
+        return TabularData("t", features, None, None, None, rows).row_digests()
+
+    expected = digests()
+    assert expected == digests(bins="none") and list(expected) == ["train", "test"]
+    changed = digests("abcdefghiX")
+    assert changed["train"] == expected["train"] and changed["test"] != expected["test"]
+    # A value moves from one row to the next one.
+    assert digests(["ab", "", *"cdefghij"]) != digests(["a", "b", *"cdefghij"])

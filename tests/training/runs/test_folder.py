@@ -66,6 +66,13 @@ def test_another_backend_or_other_data_cannot_go_on(tmp_path):
         folder.check_resumable(config, backend="jax")
     with pytest.raises(ValueError, match="have changed"):
         folder.check_resumable(config, data=DATA)
+    run = start(tmp_path)
+    run.check_resumable(config, data=DATA)
+    same = {"training or validation": "digest", "test": None}
+    for rows, message in ((same | {"test": "other"}, "the test rows"), (same, "encoded otherwise")):
+        changed = SimpleNamespace(digest=lambda: "other", row_digests=lambda rows=rows: rows)
+        with pytest.raises(ValueError, match=message):
+            run.check_resumable(config, data=changed)
 
 
 def start(output, config=None):

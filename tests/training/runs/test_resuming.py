@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -202,8 +203,10 @@ def test_killed_while_a_checkpoint_is_written(config, data, whole, tmp_path):
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     folder = only_run(tmp_path)
     names = sorted(path.name for path in (folder / "checkpoints").iterdir())
-    assert names == [".partial_epoch_000003.npz", "epoch_000001.npz", "epoch_000002.npz", "lock"]
+    assert re.fullmatch(r"\.partial_[0-9a-f]{8}_epoch_000003\.npz", names[0])
+    assert names[1:] == ["epoch_000001.npz", "epoch_000002.npz", "lock"]
     again = resumed(config, data, folder)
+    assert not list(folder.rglob(".partial_*"))
     assert_equal(final_state(again), final_state(whole))
 
 
