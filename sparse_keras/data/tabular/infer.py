@@ -73,6 +73,8 @@ def describe_table(frame, target):
     frame = frame[has_target]
     inferred, ignore_case = _target(frame[target])
     reasons, missing, notes = {}, {}, _notes_on_words(frame[target], "class")
+    if rare := _rare_classes(frame[target], inferred):
+        notes[target] = "; ".join(filter(None, [notes.get(target), rare]))
     for name in frame.columns.drop(target):
         series = frame[name]
         found = misreading(series) if is_categorical(series) else None
@@ -124,6 +126,19 @@ def _why(values, target):
     if count <= MAX_INTEGER_CLASSES and whole:
         return f"{count} distinct numbers with decimals; multiclass, if they are classes"
     return f"{count} distinct numbers"
+
+
+def _rare_classes(values, target):
+    """A note on classes that have hardly any rows, or ""."""
+    if target.task not in ("binary", "multiclass"):
+        return ""
+    sizes = np.bincount(target.encode(values).astype(int), minlength=len(target.classes))
+    rare = np.flatnonzero(sizes < _FEW_VALUES)
+    if not len(rare):
+        return ""
+    shown = ", ".join(f"{target.classes[code]!r} ({sizes[code]} rows)" for code in rare[:4])
+    more = f" and {len(rare) - 4} more" if len(rare) > 4 else ""
+    return f"too few rows to learn and to test: {shown}{more}"
 
 
 def _notes_on_words(series, kind):

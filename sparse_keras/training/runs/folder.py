@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
 import io
 import json
 import os
@@ -18,7 +17,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +30,8 @@ from sparse_keras._internal.atomic import (
     write_text,
 )
 from sparse_keras.schema import load_config
-from sparse_keras.schema.core.errors import Source
-from sparse_keras.schema.core.text import parse
 from sparse_keras.schema.plugins import imported_plugins
+from sparse_keras.training.runs.identity import changed_rows, changed_values, identity_of
 from sparse_keras.training.runs.lock import only_process
 
 if TYPE_CHECKING:
@@ -102,10 +99,7 @@ class RunFolder:
         environment = {
             "config": config.name,
             "config_hash": config.hash,
-            "resolved_digest": _digest_of_values(config.to_yaml(), config),
-            "data_digest": data.digest(),
-            "row_digests": _row_digests(data),
-            "files": config.files(),
+            **identity_of(config, data),
             # Which run is the newest must not depend on the clock.
             "number": 1 + max((run.number for run in _runs_in(parent)), default=0),
             "command": reproducing_command(config),
@@ -273,8 +267,8 @@ class RunFolder:
             )
         if data is None:
             return
-        changed = self._changed_rows(data)
-        if changed is None and self._has_changed(data):
+        changed = changed_rows(environment, data)
+        if changed is None and environment["data_digest"] != data.digest():
             changed = "the rows are the same, but they are encoded otherwise"
         if changed is not None:
             raise ValueError(
@@ -300,7 +294,7 @@ class RunFolder:
         """
         self._check_config(config, instead)
         self._check_files(config, instead)
-        if data is not None and (changed := self._changed_rows(data)):
+        if data is not None and (changed := changed_rows(self.read_environment(), data)):
             raise ValueError(
                 f"The data of the run {str(self.path)!r} have changed since it was trained: "
                 f"{changed}. What is called its test rows now may be rows that it was trained on. "
@@ -391,9 +385,7 @@ class RunFolder:
 
     def _check_config(self, config, instead=""):
         file = self.path / _CONFIG
-        expected = self.read_environment().get("resolved_digest")
-        # Runs of older versions do not have it.
-        if expected not in (None, _digest_of_values(file.read_text(encoding="utf-8"), config)):
+        if changed_values(self.read_environment(), file.read_text(encoding="utf-8"), config):
             raise ValueError(
                 f"{str(file)!r} has changed since the run was started, other than where its data "
                 "are. With other values, the rows may be split otherwise. Restore the file. "
@@ -413,24 +405,6 @@ class RunFolder:
                 f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / _CONFIG)!r}; the "
                 f"name of the file must stay. {instead}".rstrip()
             )
-
-    def _changed_rows(self, data):
-        """Says which rows are not those that the run was started with, or returns None."""
-        before = self.read_environment().get("row_digests")
-        if not isinstance(before, dict):  # A run of an older version.
-            if self._has_changed(data):
-                return "the training or validation rows are not the same, or not in the same order"
-            return None
-        now = _row_digests(data)
-        parts = [part for part in before | now if before.get(part) != now.get(part)]
-        if not parts:
-            return None
-        several = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-        return f"the {several} rows are not the same, or not in the same order"
-
-    def _has_changed(self, data):
-        """Whether anything has that the weights depend on, also how rows are encoded."""
-        return self.read_environment()["data_digest"] != data.digest()
 
     def _remove_checkpoints(self):
         if self.checkpoints.is_symlink():
@@ -452,29 +426,6 @@ def reproducing_command(config: Config) -> str | None:
         return None
     overrides = [part for override in config.overrides for part in ("--set", override)]
     return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
-
-
-def _digest_of_values(text, config):
-    """SHA-256 of the values in a resolved config as they are written, without the folders of files.
-
-    Unlike the hash of the config, later versions with more keys do not change it.
-    """
-    values, _ = parse(text, Source(_CONFIG, tuple(text.splitlines())))
-    values = values.plain()
-    for key in config.files():
-        *sections, name = key.split(".")
-        section = reduce(lambda outer, inner: outer.get(inner, {}), sections, values)
-        section[name] = os.path.basename(section.get(name, ""))
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _row_digests(data):
-    """The digest of the rows of each part, as far as the data set can tell them apart."""
-    from sparse_keras.data.batches import digest_of_batches  # The data set has imported Keras.
-
-    if hasattr(data, "row_digests"):
-        return data.row_digests()
-    return {"training or validation": data.digest(), "test": digest_of_batches(data.test)}
 
 
 def _runs_in(parent):

@@ -92,6 +92,11 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
     }
 
 
+def test_rare_classes_are_noted():
+    described = describe_table(table(z=["a", "b", "c"] * 19 + ["d", "d", "e"]), "z")
+    assert described.notes["z"] == ("too few rows to learn and to test: 'd' (2 rows), 'e' (1 rows)")
+
+
 @pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named"])
 def test_identifiers_with_exceptions(change):
     values = np.arange(3000.0)
