@@ -100,6 +100,19 @@ def test_metrics_count_the_rows_by_their_weights(run, folder):
     assert found["rich_accuracy"] == pytest.approx((predicted == many["rich"])[there].mean())
 
 
+def test_a_raw_table_is_evaluated_as_encoded_rows(run):
+    """Labels that are missing, and the weights of the rows, count as in training."""
+    data = sparse_keras.load_data(run.config)
+    expected = run.model.evaluate(data.test, return_dict=True, verbose=0)
+    table = data.frames["test"]
+    for arguments in ((table,), (table, table[["rich", "age", "job"]])):
+        size = data.test.batch_size
+        found = run.model.evaluate(*arguments, batch_size=size, return_dict=True, verbose=0)
+        assert found == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="Expected `y` as a table with the columns 'rich', 'age'"):
+        run.model.evaluate(table, table["rich"])
+
+
 def test_predicts_each_target(run, folder):
     new = people(5, seed=1).drop(columns=["w", "rich", "age", "job"])
     predictions = run.model.predict(new, verbose=0)

@@ -281,8 +281,8 @@ def _without_case(name, keys, classes, ignore_case):
     first = next(group for group in groups if len(group) > 1)
     shown = " and ".join(f"{one!r} ({sizes[category_key(one)]} rows)" for one in first)
     raise ValueError(
-        f"Target {name!r} has classes that differ in case only: {shown}. Set data.ignore_case: "
-        "true to make them one class, or false to keep them apart."
+        f"Target {name!r} has classes that differ in case only: {shown}. Set `ignore_case` "
+        "(in a config data.ignore_case) to true to make them one class, or to false."
     )
 
 

@@ -292,7 +292,7 @@ def test_codes_with_leading_zeros_stay_text(read, tmp_path):
 
 def test_classes_in_two_cases(read):
     text = GOOD.replace("no\n", "No\n", 3)
-    message = r"differ in case only: 'no' \(27 rows\) and 'No' \(3 rows\). Set data.ignore_case"
+    message = r"differ in case only: 'no' \(27 rows\) and 'No' \(3 rows\). Set `ignore_case`"
     with pytest.raises(ValueError, match=message):
         read(text)
     merged = read(text, ignore_case=True)

@@ -27,6 +27,7 @@ def read(options):
     except ValueError as error:
         raise ValueError(f"{options.path}: {error}") from error
     try:
-        return split_table(options, table, infer_target(frame[options.target], options.task))
+        target = infer_target(frame[options.target], options.task, options.ignore_case)
+        return split_table(options, table, target)
     except ValueError as error:
         raise ValueError(f"{options.targets}: {error}") from error

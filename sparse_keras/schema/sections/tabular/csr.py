@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from sparse_keras.schema.core.section import BetweenZeroAndOne, Count, Path, Text
-from sparse_keras.schema.sections.tabular.table import HeldOutRows
+from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, HeldOutRows
 
 
 class TextSection(HeldOutRows):
@@ -80,3 +80,4 @@ class SparseNPZ(MatrixSection):
         "row of the matrix."
     )
     target: Text = Field(description="The column of that file to predict.")
+    ignore_case: bool | None = IGNORE_CASE

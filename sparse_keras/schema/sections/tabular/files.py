@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
-from sparse_keras.schema.sections.tabular.table import TestSplit
+from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, TestSplit
 
 
 def _column_or_several(value):
@@ -88,11 +88,7 @@ class FileSection(TestSplit):
         description="Whether rows without a target raise an error or are left out. Does not apply "
         "to several targets, of which some may be missing.",
     )
-    ignore_case: bool | None = Field(
-        None,
-        description="Whether classes of the target that differ in case only, such as Yes and yes, "
-        "are one class. Null: such a target raises an error.",
-    )
+    ignore_case: bool | None = IGNORE_CASE
     max_rows: Count | None = Field(
         None,
         description="Maximum number of rows, drawn at random with split_seed, for a file "

@@ -31,6 +31,13 @@ class HeldOutRows(DataSection):
         return "data.validation_fraction is 0" if self.validation_fraction == 0 else None
 
 
+IGNORE_CASE = Field(
+    None,
+    description="Whether classes of the target that differ in case only, such as Yes and yes, are "
+    "one class. Null: such a target raises an error.",
+)
+
+
 class TableSection(HeldOutRows):
     """A table: how it is split and encoded. Tables of plug-ins derive from it too."""
 
