@@ -194,7 +194,9 @@ def table(result):
         text += f"| {name} | {ours:.3g} | {theirs:.3g} | {ours / theirs:.2f} |\n"
     loaded = of["loading"]
     text += f"| loading in a new process, beyond `import keras`, s | {loaded['beyond']:.2g} | | |\n"
-    return text + f"| graphs traced for batches of ten sizes | {result['traced_graphs']} | | |\n"
+    text += f"| graphs traced for batches of ten sizes | {result['traced_graphs']} | | |\n"
+    about = result["machine"]
+    return f"{text}\nOn {about['cores']} cores of an {about['cpu']}; {result['trees']} trees.\n"
 
 
 if __name__ == "__main__":
