@@ -1,6 +1,5 @@
 """ExpertLoad: a callback that logs how the routers spread tokens over experts."""
 
-import contextlib
 import os
 import pathlib
 import warnings
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 
 from sparse_keras._internal import keras_private
+from sparse_keras._internal.strategy import num_replicas, strategy_scope
 from sparse_keras.callbacks.tensorboard import RoutingWriter, check_installed
 from sparse_keras.layers.mixtures.causality import warn_of_leak
 from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, GatedLayer, gated_layers
@@ -126,8 +126,7 @@ class ExpertLoad(keras.callbacks.Callback):
 
     def _begin_statistics(self) -> None:
         """Makes all layers count what they route; those of KerasHub do not from the beginning."""
-        strategy = getattr(self.model, "distribute_strategy", None)
-        with contextlib.nullcontext() if strategy is None else strategy.scope():
+        with strategy_scope(self.model):
             new = [layer.begin_statistics() for layer in gated_layers(self.model)]
         late = any(layer.counts_on_demand for layer in gated_layers(self.model))
         if any(new) or (late and self.model not in _COUNTING):
@@ -160,7 +159,7 @@ class ExpertLoad(keras.callbacks.Callback):
         logs["load_violation"] = float(np.fmax.reduce(violations))
         logs["dropped"] = dropped / assigned if assigned else np.nan
         # A layer shared within the model adds its losses once for each call in a step.
-        steps = max(self._steps, 1) * _replicas(self.model)
+        steps = max(self._steps, 1) * num_replicas(self.model)
         losses = [summary["aux_loss"] * summary["calls"] / steps for summary in summaries]
         logs["aux_loss"] = float(np.nansum(losses))
         if "loss" in logs:
@@ -255,9 +254,3 @@ def _warn_of_late_losses(layer: GatedLayer) -> None:
                 "the router the weight before the layer is built.",
                 stacklevel=4,
             )
-
-
-def _replicas(model: keras.Model) -> int:
-    """Number of replicas of the model's `tf.distribute` strategy."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return getattr(strategy, "num_replicas_in_sync", 1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import numbers
 from typing import Any
 
 import keras
 
 from sparse_keras._internal import keras_private
+from sparse_keras._internal.strategy import strategy_scope
 from sparse_keras._internal.suggest import listing
 from sparse_keras.hub.blocks import SparseBlock
 from sparse_keras.hub.families import (
@@ -19,6 +18,7 @@ from sparse_keras.hub.families import (
     sparse_class,
 )
 from sparse_keras.hub.sequences import SparseDecoder
+from sparse_keras.layers.validation import optional_number
 
 
 def sparsify(
@@ -74,8 +74,8 @@ def sparsify(
     Reference:
         [Auxiliary-Loss-Free Load Balancing](https://arxiv.org/abs/2408.15664) for the bias.
     """
-    _check_number("balance_loss", balance_loss)
-    _check_number("bias_update_rate", bias_update_rate)
+    optional_number("balance_loss", balance_loss, "[0, inf)")
+    optional_number("bias_update_rate", bias_update_rate, "[0, inf)")
     layers = _layers_of(model)
     plain = [(layer, family) for layer in layers if (family := family_of(layer)) is not None]
     if not plain and not is_sparse(model):
@@ -94,8 +94,7 @@ def sparsify(
     for layer in layers:
         if isinstance(layer, SparseDecoder):
             layer.connect()
-    strategy = getattr(model, "distribute_strategy", None)
-    with contextlib.nullcontext() if strategy is None else strategy.scope():
+    with strategy_scope(model):
         for block in _blocks(layers):
             block.set_balance(balance_loss, bias_update_rate)
     _forget_compiled(layers)
@@ -127,12 +126,6 @@ def densify(model: keras.layers.Layer) -> keras.layers.Layer:
 def is_sparse(model: keras.layers.Layer) -> bool:
     """Returns whether `sparsify` has changed a block of the model."""
     return bool(_blocks(_layers_of(model)))
-
-
-def _check_number(name: str, value: Any) -> None:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if value is not None and not (is_number and 0.0 <= value < float("inf")):
-        raise ValueError(f"`{name}` must be None or a number of at least 0. Received: {value!r}.")
 
 
 def _layers_of(model: Any) -> list[keras.layers.Layer]:

@@ -22,7 +22,7 @@ def positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
-def integer(name: str, value: Any) -> int:
+def non_negative_int(name: str, value: Any) -> int:
     """Returns `value` as an `int`.
 
     Raises:
@@ -30,6 +30,19 @@ def integer(name: str, value: Any) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
         raise ValueError(f"`{name}` must be an integer of at least 0. Received: {name}={value!r}.")
+    return int(value)
+
+
+def optional_int(name: str, value: Any) -> int | None:
+    """Returns `value`, such as a seed, as an `int`, or `None` if it is `None`.
+
+    Raises:
+        ValueError: If it is neither `None` nor an integer.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"`{name}` must be None or an integer. Received: {name}={value!r}.")
     return int(value)
 
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from sparse_keras._internal.strategy import num_replicas
 from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, gated_layers
 
 
@@ -24,10 +25,9 @@ def gates_of(model: keras.layers.Layer) -> dict[tuple[int, str], tuple[str, int]
             f"There is no mixture of experts in {model.name!r}. {SPARSIFY_FIRST} A model that "
             "makes its layers in `build` must be built before."
         )
-    strategy = getattr(model, "distribute_strategy", None)
-    if getattr(strategy, "num_replicas_in_sync", 1) > 1:
+    if (replicas := num_replicas(model)) > 1:
         raise ValueError(
-            f"{model.name!r} runs on {strategy.num_replicas_in_sync} replicas, whose calls have no "
-            "order. Record and replay it on one."
+            f"{model.name!r} runs on {replicas} replicas, whose calls have no order. Record and "
+            "replay it on one."
         )
     return gates

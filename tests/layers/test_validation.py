@@ -71,9 +71,20 @@ def test_the_weight_of_a_loss_may_be_zero_but_not_negative(value):
 
 @pytest.mark.parametrize("value", [-1, 2.0, True, "4", None])
 def test_integers_may_be_zero(value):
-    assert validation.integer("steps", np.int32(0)) == 0
+    assert validation.non_negative_int("steps", np.int32(0)) == 0
     with pytest.raises(ValueError, match=rf"`steps` must be an integer of.*steps={value!r}"):
-        validation.integer("steps", value)
+        validation.non_negative_int("steps", value)
+
+
+@pytest.mark.parametrize("value", [2.0, True, "4", [1]])
+def test_a_seed_is_any_integer_or_none(value):
+    assert [validation.optional_int("seed", seed) for seed in (None, -3, np.int64(5))] == [
+        None,
+        -3,
+        5,
+    ]
+    with pytest.raises(ValueError, match="`seed` must be None or an integer. Received: seed="):
+        validation.optional_int("seed", value)
 
 
 @pytest.mark.parametrize("value", [1, 0, None, "true", [True]])

@@ -319,7 +319,7 @@ def sinkhorn(router, logits, mask, training):
     if training:
         selection = even_plan(logits, mask, router.temperature, router.iterations)
         # Among entries that are nearly equal, the logits decide.
-        selection *= np.exp(1e-3 * (logits - logits.max()) / router.temperature)
+        selection *= np.exp(1e-3 * (logits - logits.max(initial=-1e9)) / router.temperature)
     index = np.zeros((len(logits), router.k), int)
     weight, is_open = np.zeros(index.shape), np.zeros(index.shape, bool)
     for n, row in enumerate(logits):

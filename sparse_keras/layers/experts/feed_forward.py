@@ -7,7 +7,13 @@ import keras
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
-from sparse_keras.layers.validation import boolean, number, optional_positive_int, positive_int
+from sparse_keras.layers.validation import (
+    boolean,
+    number,
+    optional_int,
+    optional_positive_int,
+    positive_int,
+)
 from sparse_keras.ops import group_rows
 
 
@@ -41,7 +47,7 @@ class FeedForwardExperts(Experts):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.seed = seed
+        self.seed = optional_int("seed", seed)
         self.hidden_dropout = keras.layers.Dropout(
             dropout, seed=seed, name="dropout", dtype=self.dtype_policy
         )

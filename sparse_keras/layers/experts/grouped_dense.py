@@ -73,6 +73,8 @@ class GroupedDense(keras.layers.Layer):
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
+        if role is not None and not isinstance(role, str):
+            raise ValueError(f"`role` must be None or a string. Received: role={role!r}.")
         self.role = role
 
     def build(self, input_shape: tuple) -> None:

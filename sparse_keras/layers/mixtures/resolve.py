@@ -10,6 +10,7 @@ from sparse_keras.layers.experts import EXPERTS, DenseExperts, Experts, LayerExp
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.names import variable_name
 from sparse_keras.layers.routers import Router, router_from
+from sparse_keras.layers.validation import optional_positive_int
 
 
 def resolve_bank(experts: Any, num_experts: int | None, dtype: Any) -> Experts:
@@ -25,6 +26,7 @@ def resolve_bank(experts: Any, num_experts: int | None, dtype: Any) -> Experts:
         ValueError: If `experts` is none of these, or if `num_experts` is missing or differs from
             that of the bank.
     """
+    num_experts = optional_positive_int("num_experts", num_experts)
     if isinstance(experts, (str, dict)):
         experts = identifiers.get(experts, EXPERTS, Experts, "an expert bank", dtype=dtype)
     if isinstance(experts, Experts):
@@ -98,6 +100,7 @@ def resolve_router(router: Any, k: int | None) -> Router:
     Raises:
         ValueError: If there is no such router, or if its k is not `k`.
     """
+    k = optional_positive_int("k", k)
     router = "top_k" if router is None else router
     if isinstance(router, str) and k is not None:
         router = {"type": router, "k": k}
@@ -163,7 +166,15 @@ def resolve_visible(
     visible: dict[str, list[str]] | None, experts: dict[str, Experts], routers: dict[str, Router]
 ) -> dict[str, list[str]]:
     """Returns the groups that each gate of `visible` sees, in the order of the groups."""
-    visible = {} if visible is None else {gate: list(groups) for gate, groups in visible.items()}
+    visible = {} if visible is None else visible
+    if not isinstance(visible, dict) or not all(
+        isinstance(groups, (list, tuple)) for groups in visible.values()
+    ):
+        raise ValueError(
+            "`visible` must be None, or a dict from gates to lists of the groups of experts that "
+            f"they see. Received: visible={visible!r}."
+        )
+    visible = {gate: list(groups) for gate, groups in visible.items()}
     for gate, groups in visible.items():
         if gate not in routers:
             raise ValueError(

@@ -10,7 +10,13 @@ from sparse_keras import losses
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.contract import RouterContract
 from sparse_keras.layers.routers.routing import Routing, closed_to_padding
-from sparse_keras.layers.validation import boolean, loss_weight, number, positive_int
+from sparse_keras.layers.validation import (
+    boolean,
+    loss_weight,
+    number,
+    optional_int,
+    positive_int,
+)
 
 
 class Router(RouterContract, keras.layers.Layer):
@@ -110,8 +116,8 @@ class Router(RouterContract, keras.layers.Layer):
         self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = optional_int("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
     def set_num_experts(self, num_experts: int) -> None:

@@ -11,7 +11,13 @@ from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.routing import Routing, every_slot
-from sparse_keras.layers.validation import boolean, integer, loss_weight, number, positive_int
+from sparse_keras.layers.validation import (
+    boolean,
+    loss_weight,
+    non_negative_int,
+    number,
+    positive_int,
+)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -108,7 +114,7 @@ class DSelectKRouter(Router):
         self.per_example = per_example
         self.gamma = gamma
         self.entropy_loss = loss_weight("entropy_loss", entropy_loss)
-        self.entropy_warmup_steps = integer("entropy_warmup_steps", entropy_warmup_steps)
+        self.entropy_warmup_steps = non_negative_int("entropy_warmup_steps", entropy_warmup_steps)
         without_effect = {
             "balance_loss": (self.balance_loss, "every expert is open until tokens have decided"),
             "jitter": (self.jitter and not per_example, "per_example=False looks at no input"),

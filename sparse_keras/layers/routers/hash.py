@@ -10,7 +10,7 @@ from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.routers.base import Router
 from sparse_keras.layers.routers.refusals import refuse_arguments_without_effect
 from sparse_keras.layers.routers.routing import Routing, closed_to_padding
-from sparse_keras.layers.validation import integer, positive_int
+from sparse_keras.layers.validation import non_negative_int, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -74,7 +74,7 @@ class HashRouter(Router):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(num_experts=num_experts, seed=integer("seed", seed), **kwargs)
+        super().__init__(num_experts=num_experts, seed=non_negative_int("seed", seed), **kwargs)
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.k = positive_int("k", k)
         refuse_arguments_without_effect(self, allowed=("seed",))

@@ -9,7 +9,13 @@ import numpy as np
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
-from sparse_keras.layers.validation import group_numbers, loss_weight, number, one_of
+from sparse_keras.layers.validation import (
+    group_numbers,
+    loss_weight,
+    number,
+    one_of,
+    optional_int,
+)
 
 # The stretched interval and temperature of the hard-concrete distribution, as in the paper.
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 2.0 / 3.0
@@ -83,8 +89,8 @@ class FeatureGate(keras.layers.Layer):
         self.penalty = loss_weight("penalty", penalty)
         self.initial_gate = number("initial_gate", initial_gate, "(0, 1)")
         self.groups = group_numbers("groups", groups)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = optional_int("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
