@@ -1,6 +1,6 @@
 """Random mixtures against naive loops, and random arguments against the errors that they raise.
 
-    SPARSE_KERAS_FUZZ=2000 python -m pytest tests/fuzz/test_layers.py
+    SPARSE_KERAS_FUZZ_CASES=2000 python -m pytest tests/fuzz/test_layers.py
 
 runs as many cases of each kind. `SPARSE_KERAS_FUZZ_SEED` is the seed of the first case; those of
 the others follow. A case that fails prints the command that repeats it.
@@ -32,7 +32,7 @@ from tests.layers.test_equality import logits_of
 from tests.support import reference
 from tests.support.gradients import layer_gradients, to_numpy
 
-COUNT = int(os.environ.get("SPARSE_KERAS_FUZZ", "25"))
+COUNT = int(os.environ.get("SPARSE_KERAS_FUZZ_CASES", "25"))
 FIRST = int(os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0"))
 WIDTH, VOCABULARY = 6, 11
 # The largest error of an output, relative to the largest value or to 1.
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.skipif(
 def repeats(test, seed, case):
     """Text for a failed case: what it is, and how to run it again."""
     return (
-        f"{case}\nRepeat it: SPARSE_KERAS_FUZZ=1 SPARSE_KERAS_FUZZ_SEED={seed} "
+        f"{case}\nRepeat it: SPARSE_KERAS_FUZZ_CASES=1 SPARSE_KERAS_FUZZ_SEED={seed} "
         f"python -m pytest tests/fuzz/test_layers.py -k {test}"
     )
 
