@@ -33,6 +33,7 @@ REQUIRED = {
     "networkx": "0",
     "pandas": "0",
     "joblib": "0",
+    "narwhals": "0",
     "pydantic": "2",
     "ruamel.yaml": "0",
     "rich": "0",

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparse_keras.data import load_table
+from sparse_keras.schema import Config
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +30,8 @@ def make_config():
         file |= {"missing": None, "missing_target": "error", "ignore_case": None}
         options = SimpleNamespace(type=type, **(common | file | data))
         options.load = functools.partial(load_table, options)
-        return SimpleNamespace(
-            data=options,
-            training=SimpleNamespace(batch_size=batch_size, seed=training_seed),
-        )
+        training = SimpleNamespace(batch_size=batch_size, seed=training_seed)
+        return Config.model_construct(data=options, training=training)
 
     return make
 

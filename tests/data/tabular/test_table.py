@@ -1,7 +1,5 @@
 """`load_data` from config to batches."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from sparse_keras.data import Target, load_data
 from sparse_keras.data.tabular.fitting import fit_features
 from sparse_keras.data.tabular.table import TabularData
+from sparse_keras.schema import Config
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_unknown_and_missing_data(make_config):
     with pytest.raises(ValueError, match=r"data.type must be .* Did you mean 'adult'\?"):
         load_data(make_config("adults"))
     with pytest.raises(ValueError, match="no data section, which says what to learn from"):
-        load_data(SimpleNamespace(data=None))
+        load_data(Config.model_construct(data=None))
 
 
 def test_row_digests_are_those_of_the_raw_rows():
