@@ -78,7 +78,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         Args:
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
-            batch_size: Rows in a batch. By default 4096 for arrays and raw examples, unless the
+            batch_size: Rows in a batch. By default 8192 for arrays and raw examples, unless the
                 prediction for an example depends on others in its batch; otherwise 32.
             verbose, steps, callbacks: As in `keras.Model.predict`.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sparse_keras.data.tabular.encoded_columns import MAX_STANDARDISED
 
-_ROWS = 2048  # Encoded at a time, so that what is computed on the way stays in the cache.
+_ROWS = 512  # Encoded at a time, so that what is computed on the way stays in the cache.
 
 
 class NumericEncoding:

@@ -24,7 +24,7 @@ else:
     from sparse_keras.models.forward.torch_backend import compiled, is_distributed
 
 # Rows in a batch if no row depends on the rows beside it; otherwise that of Keras.
-_BATCH_SIZE, _KERAS_BATCH_SIZE = 4096, 32
+_BATCH_SIZE, _KERAS_BATCH_SIZE = 8192, 32
 
 
 class Forward:
@@ -51,7 +51,7 @@ class Forward:
 
         Args:
             x: Arrays `[N, ...]` in the structure of the network's inputs, N at least 1.
-            batch_size: Rows in a batch. `None`: 4096, or 32, as in Keras, if a router of the
+            batch_size: Rows in a batch. `None`: 8192, or 32, as in Keras, if a router of the
                 network looks at other rows of the batch.
             verbose: Whether to show a progress bar, as in `keras.Model.predict`.
 
