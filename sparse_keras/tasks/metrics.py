@@ -52,7 +52,8 @@ class _ByClass(keras.metrics.Metric):
 
     def _mean(self, numerator, denominator):
         """Mean of a ratio over the classes that have examples."""
-        is_present = ops.cast(self._actual > 0, self.dtype)
+        denominator = ops.convert_to_tensor(denominator)
+        is_present = ops.cast(ops.convert_to_tensor(self._actual) > 0, self.dtype)
         ratio = numerator / ops.where(denominator > 0, denominator, 1.0)
         return ops.sum(is_present * ratio) / ops.maximum(ops.sum(is_present), 1.0)
 

@@ -148,13 +148,13 @@ class ReLURouter(Router):
         """
         opened = losses.masked_mean(ops.sum(ops.cast(gates > 0, "float32"), axis=-1), mask)
         has_tokens = losses.token_count(gates, mask) > 0.0
-        before = ops.convert_to_tensor(self.average_open)
-        before = ops.where(before < 0.0, opened, before)
+        stored = ops.convert_to_tensor(self.average_open)
+        before = ops.where(stored < 0.0, opened, stored)
         average = before + _AVERAGING * (opened - before)
         expected = average + _LOOK_AHEAD * (average - before)
         factor = ops.where(expected > self.k, self.l1_multiplier, 1.0 / self.l1_multiplier)
         # A step of padding alone, or of nothing, says nothing about the gates.
-        self.average_open.assign(ops.where(has_tokens, average, self.average_open))
+        self.average_open.assign(ops.where(has_tokens, average, stored))
         factor = ops.where(has_tokens, factor, 1.0)
         # Bounds far from any useful value. They keep a coefficient that has shrunk or grown for
         # thousands of steps inside float32, and near enough to come back.
