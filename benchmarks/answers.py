@@ -7,7 +7,8 @@ Both models are trained on UCI Adult: the config `tabular/sparse_mlp_adult` for 
 speed does not depend on its weights, and `HistGradientBoosting` as `sparse-keras compare` fits it.
 Measured are the wall-clock times of
 
-* one row, from a dict to a probability: the medians of 200 rows, in turns;
+* one row, from a dict to a probability: the medians of 200 rows, in turns; also through
+  `keras.Model.predict` of the network;
 * 100,000 rows, from a DataFrame: the medians of 7, in turns;
 * `sparse-keras predict` of a CSV file, with its start, and the same through pandas and boosting;
 * the start of a process that loads the model, beyond `import keras`: the medians of 5;
@@ -83,6 +84,7 @@ def one_row(model, boosting, frame):
     return in_turns(
         {
             "sparse_keras": lambda row: model.predict(row, verbose=0),
+            "keras": lambda row: model.core.predict(model.encode(row), verbose=0),
             "boosting": lambda row: boosting.predict(pd.DataFrame([row])),
         },
         rows,
@@ -193,6 +195,8 @@ def table(result):
     for name, ours, theirs in lines:
         text += f"| {name} | {ours:.3g} | {theirs:.3g} | {ours / theirs:.2f} |\n"
     loaded = of["loading"]
+    keras_ms = 1e3 * of["one_row"]["keras"]
+    text += f"| one row through `keras.Model.predict`, ms | {keras_ms:.3g} | | |\n"
     text += f"| loading in a new process, beyond `import keras`, s | {loaded['beyond']:.2g} | | |\n"
     text += f"| graphs traced for batches of ten sizes | {result['traced_graphs']} | | |\n"
     about = result["machine"]

@@ -1,13 +1,12 @@
 """`sparse-keras init`: writes a config for a table of the user."""
 
 import argparse
-import json
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
@@ -46,9 +45,6 @@ _SIZES = [
         {"epochs": 10, "batch_size": 1024},
     ),
 ]
-
-_PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./-]*", re.ASCII)
-_NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -143,9 +139,10 @@ def _describe(path, target):
 
 def _no_table(path, target):
     if Path(path).suffix.lower() == ".npz":
-        keys = f"type: sparse_npz, path: {_scalar(path)}, targets: TABLE, target: {_scalar(target)}"
+        keys = f"type: sparse_npz, path: {yaml_scalar(path)}, targets: TABLE"
+        keys += f", target: {yaml_scalar(target)}"
     else:
-        keys = f"type: svmlight, path: {_scalar(path)}"
+        keys = f"type: svmlight, path: {yaml_scalar(path)}"
     return (
         f"{path} holds a CSR matrix. Expected a table with named columns. A config for it:"
         f"\n  version: 1\n  extends: tabular/sparse_mlp\n  data: {{{keys}}}"
@@ -157,12 +154,12 @@ def _text(data, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
         modeline(),
-        f"# {rows:,} rows of {data['path']}; target: {_described(description.target)}",
+        f"# {rows:,} rows of {_line(data['path'])}; target: {_described(description.target)}",
         f"#   {shlex.join(['sparse-keras', 'train', str(output)])}",
         "version: 1",
         "",
         "data:",
-        *(f"  {key}: {_scalar(value)}" for key, value in data.items()),
+        *(f"  {key}: {yaml_scalar(value)}" for key, value in data.items()),
         f"  task: {description.target.task}  # {description.why}",
     ]
     if description.without_target:
@@ -173,12 +170,12 @@ def _text(data, rows, description, output):
         lines.append("  ignore_case: true  # classes that differ in case only are one class")
     if description.missing:
         words = ", ".join(
-            f"{_scalar(name)}: [{', '.join(map(_scalar, words))}]"
+            f"{yaml_scalar(name)}: [{', '.join(map(yaml_scalar, words))}]"
             for name, words in description.missing.items()
         )
         lines.append(f"  missing: {{{words}}}  # words that mean a missing value")
     if description.ignore:
-        ignored = ", ".join(f"{_scalar(name)}: ignore" for name in description.ignore)
+        ignored = ", ".join(f"{yaml_scalar(name)}: ignore" for name in description.ignore)
         lines.append(f"  columns: {{{ignored}}}  # or numeric, or categorical")
     lines += [
         "",
@@ -202,13 +199,9 @@ def _described(target):
     classes = f", {len(target.classes)} classes" if target.task == "multiclass" else ""
     if target.task == "binary":
         classes = " ({!r} or {!r})".format(*target.classes)
-    # A column's name may hold control characters.
-    name = "".join(c if c.isprintable() else "?" for c in target.name)
-    return f"{name}, {target.task}{classes}"
+    return f"{_line(target.name)}, {target.task}{classes}"
 
 
-def _scalar(value):
-    """Returns a value as YAML, with quotes around text that could be read as something else."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
-        return value
-    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
+def _line(text):
+    """A name as a part of a line, which it would end with the control characters it may hold."""
+    return "".join(c if c.isprintable() else "?" for c in text)

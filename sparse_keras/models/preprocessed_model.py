@@ -79,7 +79,8 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
             batch_size: Rows in a batch. By default 8192 for arrays and raw examples, unless the
-                prediction for an example depends on others in its batch; otherwise 32.
+                prediction for an example depends on others in its batch; for these, for matrices of
+                SciPy and for all else 32.
             verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:
@@ -94,9 +95,14 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
             x = ArrayBatches(x, None, batch_size=batch_size or 32)
             batch_size = None
-        elif steps is callbacks is None and not self.run_eagerly and self._forward.applies_to(x):
+        elif self._can_forward(x, steps, callbacks):
             return self._forward(x, batch_size, verbose)
         return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def _can_forward(self, x, steps, callbacks):
+        if steps is not None or callbacks is not None or self.run_eagerly:
+            return False
+        return self._forward.applies_to(x)
 
     def predict_on_batch(self, x: Any) -> Any:
         """`keras.Model.predict_on_batch` that also takes raw examples."""
@@ -109,7 +115,8 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             x: Raw examples, or anything that `keras.Model.fit` takes for the encoded inputs.
             y: For raw examples, raw targets, such as the classes; of a table `None` if `x` has the
                 target's columns.
-            *args, **kwargs: As for `keras.Model.fit`. `validation_data` may be raw as well.
+            *args, **kwargs: As for `keras.Model.fit`. `validation_data` may be raw as well: a
+                table, `(x, y)` or `(x, y, sample_weight)`.
         """
         arguments = _bound(keras.Model.fit, self, x, y, *args, **kwargs)
         if (validation := arguments.get("validation_data")) is not None:
@@ -155,9 +162,11 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         return arguments | {"x": x, "y": y, "sample_weight": weight}
 
     def _encoded_validation(self, data):
-        if not (isinstance(data, (tuple, list)) and len(data) and self._is_raw(data[0])):
-            return data
-        return self.preprocessor.encode_examples(*data)
+        x, *rest = data if isinstance(data, tuple) else (data,)
+        if self._is_raw(x):
+            return self.preprocessor.encode_examples(x, *rest)
+        self.preprocessor.check_encoded(x)
+        return data
 
     def predict_target(self, x: Any, **kwargs: Any) -> Any:
         """Predicts values of the target: classes, labels or numbers; see `Task.decode`.

@@ -3,14 +3,16 @@
 import keras
 from keras import ops
 
+from sparse_keras.layers.validation import positive_int
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class AUC(keras.metrics.Metric):
     """The area under the ROC curve, of one label or as the mean over several.
 
     A metric of Keras sees one batch after the other and cannot remember them, so that it cannot be
-    exact. `keras.metrics.AUC` counts the scores between thresholds of equal distance, and is wrong
-    by tenths where nearly all probabilities are close to 0 or 1. This one counts them in narrow
+    exact. `keras.metrics.AUC` counts the scores between equally spaced thresholds, and is off
+    by up to 0.1 where nearly all probabilities are close to 0 or 1. This one counts them in narrow
     bins of their log-odds, from -24 to 24. Only pairs of examples whose scores fall in one bin are
     not compared; each counts one half. The error is at most half the share of such pairs: in
     trials, below 0.001 for 2,000 examples and more. `train` and `sparse-keras evaluate` report the
@@ -38,11 +40,13 @@ class AUC(keras.metrics.Metric):
 
     def __init__(self, num_labels=1, num_bins=None, name="auc", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        self.num_labels = num_labels
-        self.num_bins = num_bins or (4_096 if num_labels == 1 else 1_024)
+        self.num_labels = positive_int("num_labels", num_labels)
+        if num_bins is None:
+            num_bins = 4_096 if num_labels == 1 else 1_024
+        self.num_bins = positive_int("num_bins", num_bins)
         self._positives, self._negatives = (
-            self.add_weight(shape=(num_labels, self.num_bins), initializer="zeros", name=of)
-            for of in ("positives", "negatives")
+            self.add_weight(shape=(num_labels, self.num_bins), initializer="zeros", name=kind)
+            for kind in ("positives", "negatives")
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):

@@ -35,6 +35,8 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
 class ExactValidation(keras.callbacks.Callback):
     """Replaces the metrics of validation that Keras approximates by their exact values.
 
+    The validation examples are predicted once more after each epoch for this.
+
     Must be the first callback, so that all others, early stopping among them, see these.
 
     Args:

@@ -297,8 +297,8 @@ def _used(rows):
 
 
 def run_case(name, seed, number, folder):
-    """Runs one case. Returns what failed, a text, or ""."""
-    path = folder / name
+    """Runs one case. Returns what failed, a text, or "", and how many entrances read the file."""
+    path, reads = folder / name, 0
     rng = np.random.default_rng([seed, number, sorted(FORMATS).index(name)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -306,12 +306,13 @@ def run_case(name, seed, number, folder):
         for entrance, read in entrances(path).items():
             try:
                 read()
+                reads += 1
             except ValueError as error:
                 if path.name not in str(error):
-                    return f"{entrance}: the error does not name the file:\n{_trace(error)}"
+                    return f"{entrance}: the error does not name the file:\n{_trace(error)}", reads
             except Exception as error:
-                return f"{entrance}:\n{_trace(error)}"
-    return ""
+                return f"{entrance}:\n{_trace(error)}", reads
+    return "", reads
 
 
 def _trace(error):
@@ -325,7 +326,7 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--keep", metavar="DIR", help="keep the files of the cases there")
     args = parser.parse_args()
-    failed = 0
+    failed = read = 0
     names = list(FORMATS)
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(args.first, args.first + args.cases):
@@ -338,12 +339,13 @@ def main():
             again += [f"--first={number}", "--cases=1"]
             print(f"case {number}, {name}: {shlex.join(again)}", flush=True)
             faulthandler.dump_traceback_later(SECONDS, exit=True)
-            wrong = run_case(name, args.seed, number, folder)
+            wrong, reads = run_case(name, args.seed, number, folder)
+            read += reads > 0
             faulthandler.cancel_dump_traceback_later()
             if wrong:
                 failed += 1
                 print(f"FAILED {wrong}", flush=True)
-    print(f"{args.cases} cases, {failed} failed")
+    print(f"{args.cases} cases, {failed} failed, {read} read")
     return 1 if failed else 0
 
 

@@ -603,8 +603,13 @@ def try_out(name, parameter, junk):
 def test_mistakes_are_told_by_the_name_of_their_argument(seed):
     mistake = EVERY_MISTAKE[Draws(seed).rng.integers(len(EVERY_MISTAKE))]
     name, parameter, junk = mistake
-    others = {"experts": "bank", "routers": "a router", "num_experts": "experts"}
-    words = {parameter, others.get(parameter, parameter)}
+    others = {
+        "experts": "bank",
+        "router": "a router",
+        "routers": "a router",
+        "num_experts": "experts",
+    }
+    words = {f"`{parameter}`", f"{parameter}=", others.get(parameter, f"`{parameter}`")}
     try:
         message = try_out(*mistake)
         told = message is None or any(word in message for word in words)

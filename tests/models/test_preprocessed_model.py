@@ -205,7 +205,7 @@ def test_fit_takes_raw_tables(compiled):
     losses = []
     for arguments in (
         {"x": x, "y": y, "validation_data": (x, y)},
-        {"x": frame, "validation_data": (frame, frame["rich"])},
+        {"x": frame, "validation_data": frame},
         {"x": frame[["a", "b"]], "y": frame["rich"], "validation_data": (x, y)},
     ):
         model.set_weights(before)
@@ -223,10 +223,19 @@ def test_arrays_that_cannot_be_encoded_rows_are_refused(compiled):
     model, frame = compiled
     raw = frame[["a", "b"]].to_numpy()
     for method in (model.predict, model.evaluate, model.predict_on_batch):
-        with pytest.raises(ValueError, match="taken for encoded columns.*DataFrame or a dict"):
+        with pytest.raises(ValueError, match="must hold encoded columns.*DataFrame or a dict"):
             method(raw)
-    with pytest.raises(ValueError, match="taken for encoded columns"):
+    with pytest.raises(ValueError, match="must hold encoded columns"):
         model.predict(np.array([[np.nan, 0.0]], "float32"))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_sizes_of_batches_are_positive(compiled, size):
+    model, frame = compiled
+    if size is True and keras.backend.backend() != "tensorflow":
+        pytest.skip("One entrance is enough.")
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer"):
+        model._forward(model.encode(frame), batch_size=size)
 
 
 def test_raw_targets_that_are_none_of_the_classes(compiled):

@@ -14,12 +14,13 @@ import pandas as pd
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.missing import (
     ALWAYS_MISSING,
-    MISSING_STRINGS,
+    missing_words,
     numbers_of,
-    words_of,
 )
 from sparse_keras.data.tabular.native import to_pandas
 
+# The attribute of a DataFrame whose index says which rows of a file it has.
+ROWS_OF_FILE = "rows_of_file"
 # Whole numbers as files hold them among other numbers: "1.0".
 _WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
 _BOOLS = {"true": 1.0, "false": 0.0}
@@ -34,7 +35,8 @@ def as_frame(table, names):
         names: The columns that must be there; other columns are ignored.
 
     Returns:
-        A pandas DataFrame with the columns `names`, in that order, and a `RangeIndex`.
+        A pandas DataFrame with the columns `names`, in that order. Its index counts the rows from
+        0, or says which rows of a file they are.
 
     Raises:
         ValueError: If columns are missing, doubled, or of different lengths.
@@ -60,8 +62,10 @@ def as_frame(table, names):
         if doubled:
             raise ValueError(f"Column names must be distinct. Received twice: {listing(doubled)}.")
         frame = table[list(names)]
-        # The index of a part of a file says where its rows are in it, which messages tell.
-        return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(drop=True)
+        # The index of a part of a file says where its rows are in it, which messages show.
+        if isinstance(frame.index, pd.RangeIndex) or frame.attrs.get(ROWS_OF_FILE):
+            return frame
+        return frame.reset_index(drop=True)
 
     columns = {name: table[name] for name in names}
     scalars = [name for name, values in columns.items() if _is_scalar(values)]
@@ -107,7 +111,7 @@ def numeric_values(series, missing=()):
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series):
         values = series.to_numpy(dtype="float64", na_value=np.nan)
     else:
-        values = _numbers_of_text(series, {*MISSING_STRINGS, *words_of(missing)})
+        values = _numbers_of_text(series, missing_words(missing))
     if numbers := numbers_of(missing):
         values = np.where(np.isin(values, numbers), np.nan, values)
     return values

@@ -16,9 +16,8 @@ from sparse_keras.data.tabular.columns import (
 )
 from sparse_keras.data.tabular.missing import (
     MISSING_AMONG_NUMBERS,
-    MISSING_STRINGS,
+    missing_words,
     numbers_of,
-    words_of,
 )
 
 MISSING_CODE = 0
@@ -82,7 +81,7 @@ class NumericColumn:
 
     @cached_property
     def _missing_words(self):
-        return {*MISSING_STRINGS, *words_of(self.missing_values)}
+        return missing_words(self.missing_values)
 
     @cached_property
     def _missing_numbers(self):
@@ -96,8 +95,8 @@ class CategoricalColumn:
     Args:
         name: The column.
         vocabulary: The categories of the training rows, as strings.
-        missing_values: Words and numbers that mean "missing" beside the usual words. Of these,
-            "NA" and the like are missing unless the training rows have such a category.
+        missing_values: Words and numbers that mean "missing" beside the usual words. "NA" and the
+            like are missing, too, unless the training rows have a category of that name.
     """
 
     name: str

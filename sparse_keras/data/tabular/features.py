@@ -3,7 +3,7 @@
 `Features` holds everything learned from the training rows. It is stored with a run as JSON, so
 that a saved model reads raw rows the way it was trained. `fitting.py` makes one, `encode` uses it.
 
-Axis letters: N rows, C categorical columns, L labels.
+Axis letters: N rows, C categorical columns.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -207,7 +207,8 @@ class Features:
     def _of_row(self, row):
         """What `_of_frame` returns, for one row and without pandas, which would take longer.
 
-        None if the table is something else, or a number is none: `_of_frame` says where.
+        None if the table is something else, or a value is not a number; `_of_frame` then raises the
+        error with the row.
         """
         if not isinstance(row, dict):
             return None
@@ -225,11 +226,12 @@ class Features:
             values = values.targets
         return self.target.encode(values)
 
-    def sample_weight(self, table):
+    def sample_weight(self, table, targets=None):
         """What each row counts for each target, as `fit` and `evaluate` take it.
 
         Args:
             table: A table with the columns of the target and, if there is one, that of the weights.
+            targets: A table with the columns of the target, if `table` does not have them.
 
         Returns:
             For one target, float32 `[N]`, or None where all rows count alike. For several, a dict
@@ -244,7 +246,8 @@ class Features:
         if not isinstance(self.target, MultiTarget):
             return weights
         one = np.float32(1) if weights is None else weights
-        return {name: there * one for name, there in self.target.present(table).items()}
+        present = self.target.present(table if targets is None else targets)
+        return {name: there * one for name, there in present.items()}
 
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""

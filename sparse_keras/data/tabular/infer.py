@@ -20,8 +20,8 @@ from sparse_keras.data.tabular.targets import MAX_INTEGER_CLASSES, Target, infer
 _FEW_ROWS = 50
 _FEW_VALUES = 5  # With fewer, the training rows may have none.
 _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
-# Of the rows: the part with a value of its own in an identifier that is called one; and the part
-# that is one more than the row before, in numbers of rows.
+# Least share of distinct values in a column with the name of an identifier, and least share of rows
+# that are one more than the row before in a column that counts rows.
 _DISTINCT, _COUNTED = 0.9, 0.99
 _MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
 
@@ -67,12 +67,20 @@ def describe_table(frame, target):
             f"The table has no column {target!r}.{did_you_mean(target, frame.columns)} "
             f"Columns: {listing(frame.columns)}."
         )
+    missing = {}
+    strays = misreading(frame[target]) if is_categorical(frame[target]) else None
+    if strays and strays.kind == "stray words" and len(strays.words) <= _MOST_WORDS:
+        missing[target] = strays.words
+        numbers = numeric_values(frame[target], strays.words)
+        frame = frame.assign(**{target: pd.Series(numbers, frame.index)})
     has_target = np.not_equal(category_keys(frame[target]), None)
     if not has_target.any():
         raise ValueError(f"Target {target!r} is missing in every row.")
     frame = frame[has_target]
     inferred, ignore_case = _target(frame[target])
-    reasons, missing, notes = {}, {}, _notes_on_words(frame[target], "class")
+    reasons, notes = {}, _notes_on_words(frame[target], "class")
+    if target in missing:
+        notes[target] = f"{strays.what}; data.missing makes them missing values"
     if rare := _rare_classes(frame[target], inferred):
         notes[target] = "; ".join(filter(None, [notes.get(target), rare]))
     for name in frame.columns.drop(target):
@@ -103,8 +111,9 @@ def _target(values):
         raise ValueError(f"Target {values.name!r} holds {found.what}. {found.advice(values.name)}")
     if _is_identifier(values):
         raise ValueError(
-            f"Target {values.name!r} holds a different number in each row, as identifiers do, "
-            "which cannot be predicted. If they are amounts, give the column another name."
+            f"Target {values.name!r} holds a different number in each row, as identifiers and "
+            "numbers of rows do, which cannot be predicted. If they are amounts, write a config by "
+            "hand, with data.task: regression."
         )
     merged = infer_target(values, ignore_case=True)
     as_written = infer_target(values, ignore_case=False)
@@ -116,16 +125,16 @@ def _why(values, target):
         return "it has two values"
     count = values.nunique()
     if is_categorical(values):
-        return f"{count} distinct texts"
+        return f"it has {count} distinct texts"
     whole = (numeric_values(values) % 1 == 0).all()
     if target.task == "multiclass":
         return (
-            f"{count} distinct whole numbers, at most {MAX_INTEGER_CLASSES}; regression, if they "
-            "are counts or amounts"
+            f"it has {count} distinct whole numbers (up to {MAX_INTEGER_CLASSES} are classes); set "
+            "task: regression if they are counts or amounts"
         )
     if count <= MAX_INTEGER_CLASSES and whole:
-        return f"{count} distinct numbers with decimals; multiclass, if they are classes"
-    return f"{count} distinct numbers"
+        return f"it has {count} numbers with decimals; set task: multiclass if they are classes"
+    return f"it has {count} distinct numbers"
 
 
 def _rare_classes(values, target):
@@ -136,7 +145,7 @@ def _rare_classes(values, target):
     rare = np.flatnonzero(sizes < _FEW_VALUES)
     if not len(rare):
         return ""
-    shown = ", ".join(f"{target.classes[code]!r} ({sizes[code]} rows)" for code in rare[:4])
+    shown = ", ".join(f"{target.classes[code]!r} ({_rows(sizes[code])})" for code in rare[:4])
     more = f" and {len(rare) - 4} more" if len(rare) > 4 else ""
     return f"too few rows to learn and to test: {shown}{more}"
 
@@ -149,8 +158,14 @@ def _notes_on_words(series, kind):
     counts = keys[keys.isin(MISSING_AMONG_NUMBERS)].value_counts()
     if counts.empty:
         return {}
-    shown = ", ".join(f"{word!r} ({rows} rows)" for word, rows in counts.items())
-    return {series.name: f"{shown} is a {kind}; list it in data.missing if it means missing"}
+    shown = ", ".join(f"{word!r} ({_rows(rows)})" for word, rows in counts.items())
+    return {
+        series.name: f"taken for a {kind}: {shown}; list it in data.missing if it means missing"
+    }
+
+
+def _rows(count):
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _useless(series, found):

@@ -5,13 +5,13 @@ dates, and for text that differs in every row: each value would become a categor
 has.
 """
 
-import json
 import re
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
 
 # Of the distinct values of a column: the part that must fit a pattern, so that a few odd cells
@@ -67,8 +67,9 @@ _ADVICE = {
     "distinct text": ("Nothing can be learned from it.", "Nothing can be learned from it."),
     "objects": ("Write one value in each cell.", "Write one value in each cell."),
 }
-# A target of distinct text is recognised by its number of classes.
-MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates")
+# A target of distinct text is recognised by its number of classes, and one of numbers as text may
+# be one of classes.
+MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates", "stray words", "objects")
 
 
 class Misreading(NamedTuple):
@@ -91,8 +92,8 @@ class Misreading(NamedTuple):
         Args:
             name: The column.
         """
-        words = ", ".join(json.dumps(word, ensure_ascii=False) for word in self.words)
-        return _ADVICE[self.kind][0].format(name=name, words=words)
+        words = ", ".join(map(yaml_scalar, self.words))
+        return _ADVICE[self.kind][0].format(name=yaml_scalar(name), words=words)
 
     @property
     def remedy(self):
@@ -119,7 +120,7 @@ def misreading(series):
     counts = counts.groupby(counts.index.astype(str).str.strip(), sort=False).sum()
     counts = counts[~counts.index.isin(MISSING_STRINGS)]
     looked_at = list(counts.index[:_LOOKED_AT])
-    found = _dates(looked_at) or misspelt_numbers(looked_at) or _stray_words(counts)
+    found = _dates(looked_at) or _misspelt_numbers(looked_at) or _stray_words(counts)
     if found:
         return found
     rows = counts.sum()
@@ -132,7 +133,7 @@ def misreading(series):
     return None
 
 
-def misspelt_numbers(values):
+def _misspelt_numbers(values):
     """Returns the `Misreading` of distinct texts that people read as numbers, or None."""
     bare = [_SIGNS.sub("", value).strip() for value in values]
     thousands = [bool(_THOUSANDS.fullmatch(value)) for value in bare]

@@ -1,8 +1,8 @@
 """Which cells of a table are missing.
 
-Empty cells are, and what pandas, NumPy and R write for them. A word such as "None" or "NA" may be a
-value of its own, a class or a category, so that it is missing only among numbers. `data.missing` of
-a config declares more words, and numbers.
+Empty cells are, and the words of `ALWAYS_MISSING`. Words such as "None" or "NA" are missing only in
+columns of numbers: in a column of text they may be a class or a category. `data.missing` of a
+config declares more words and numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MissingValues:
     """The words and numbers that mean "missing" beside the usual ones.
 
     Args:
-        everywhere: Words and numbers that are missing in all columns.
+        everywhere: Words and numbers that are missing in columns that `by_column` does not name.
         by_column: Dict from a column to the words and numbers that are missing in it.
     """
 
@@ -37,6 +37,11 @@ class MissingValues:
         if isinstance(setting, Mapping):
             return cls((), {name: tuple(values) for name, values in setting.items()})
         return cls(tuple(setting or ()))
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether there are any."""
+        return bool(self.everywhere or self.by_column)
 
     def declared(self, column: str) -> tuple:
         """The words and numbers that are missing in a column beside the usual ones."""
@@ -52,6 +57,11 @@ def words_of(values: Iterable) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str))
 
 
+def missing_words(declared: Iterable) -> set[str]:
+    """Returns the text that is missing among numbers: the usual words, and declared ones."""
+    return {*MISSING_STRINGS, *words_of(declared)}
+
+
 def numbers_of(values: Iterable) -> tuple[float, ...]:
     """Returns the numbers among values."""
     return tuple(float(value) for value in values if not isinstance(value, str))
@@ -62,15 +72,18 @@ def with_missing(
     missing: MissingValues,
     as_numbers: Callable[[pd.Series], pd.Series] = pd.Series.infer_objects,
 ) -> pd.DataFrame:
-    """Makes what means "missing" missing.
+    """Replaces values that mean "missing" by missing ones.
 
-    A column that holds nothing but numbers then is one of numbers.
+    A column that holds nothing but numbers then becomes one of numbers.
 
     Args:
         frame: A DataFrame with distinct column names, which is changed.
         missing: What is missing in it.
         as_numbers: Function of a column of text or objects that returns it as numbers if all of its
             values are, and else as it is.
+
+    Returns:
+        The same DataFrame.
     """
     for name in frame.columns:
         series = frame[name]

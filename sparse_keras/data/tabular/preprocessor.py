@@ -17,7 +17,6 @@ from sparse_keras.data.tabular.encoded_columns import MAX_STANDARDISED
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.native import is_table, to_pandas
-from sparse_keras.data.tabular.weights import row_weights
 from sparse_keras.tasks import Task
 
 
@@ -42,7 +41,7 @@ class TablePreprocessor(Preprocessor):
     def is_raw(self, x: Any) -> bool:
         if is_matrix(x) or isinstance(x, SparseTable):
             return True
-        # A list holds texts; `encode` says best what is wrong with None, a Series or another list.
+        # `encode` says best what is wrong with None, a Series or a list of dicts.
         if x is None or isinstance(x, pd.Series) or is_table(x):
             return True
         if isinstance(x, list) and (not x or isinstance(x[0], (str, dict))):
@@ -106,19 +105,8 @@ class TablePreprocessor(Preprocessor):
             table = values if target.task == "multilabel" else values.reshape(len(values), -1)[:, 0]
         encoded, targets = self.encode(x), target.encode(table)
         if sample_weight is None:
-            sample_weight = self._weights(x, table, len(keras.tree.flatten(targets)[0]))
+            sample_weight = self.features.sample_weight(x, table)
         return encoded, targets, sample_weight
-
-    def _weights(self, x, table, rows):
-        """The weights of training, for rows with these targets."""
-        features, target = self.features, self.features.target
-        weight = None
-        if features.weight is not None:
-            weight = row_weights(x, features.weight)
-        if not isinstance(target, MultiTarget):
-            return weight
-        one = np.ones(rows, "float32") if weight is None else weight
-        return {name: one * there for name, there in target.present(table).items()}
 
     def check_encoded(self, x: Any) -> None:
         """Raises a ValueError if arrays hold numbers that no encoding has."""
@@ -141,9 +129,9 @@ class TablePreprocessor(Preprocessor):
                 possible = True
             if not possible:
                 raise ValueError(
-                    f"An array is taken for encoded columns, as `encode` returns them. Received: "
-                    f"values that no {name} encoding has. Pass raw rows as a DataFrame or a dict "
-                    "of columns, with their names."
+                    f"Arrays must hold encoded columns, as `encode` returns them. Received: values "
+                    f"that no {name} encoding has, such as NaN. Pass raw rows as a DataFrame or a "
+                    "dict of columns, with their names."
                 )
 
     @property

@@ -86,7 +86,8 @@ def iter_table(
     """Yields a table file as DataFrames, in order, without loading all of it (except for NPZ).
 
     The types of columns are those of a chunk. Give `text` the columns that are categories
-    (`Features.categorical`), so that these do not depend on the chunk.
+    (`Features.categorical`), so that these do not depend on the chunk. In a CSV file, numbers with
+    leading zeros are text only in these columns.
 
     Args:
         path: The file, as for `open_table`.

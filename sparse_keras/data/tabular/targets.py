@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.data.tabular.columns import (
     as_frame,
     category_key,
@@ -97,7 +98,8 @@ class Target:
             "multilabel": float32 `[N, L]`. "regression": float32 `[N]`.
 
         Raises:
-            ValueError: If a value is missing or is none of the classes.
+            ValueError: If a value is missing or is none of the classes. A class in another case,
+                such as "YES" for "Yes", is that class if it is the only one that differs in case.
         """
         if isinstance(values, (pd.DataFrame, Mapping)):
             values = as_frame(values, self.columns)
@@ -220,7 +222,7 @@ def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None
     _refuse(np.equal(keys, None), values, "missing")
     _, first_rows = np.unique(keys.astype(str), return_index=True)
     classes = _sorted_classes(values.iloc[first_rows])
-    is_text = is_categorical(values)
+    categorical = is_categorical(values)
     if task != "regression" and ignore_case is not False:
         classes = _without_case(values.name, keys, classes, ignore_case)
     shown = f"{len(classes)} distinct value{'s' * (len(classes) != 1)}: {listing(classes)}"
@@ -228,7 +230,7 @@ def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None
     if task == "auto":
         if len(classes) <= 2:
             task = "binary"
-        elif is_text:
+        elif categorical:
             task = "multiclass"
         elif pd.api.types.is_integer_dtype(values.dtype) and len(classes) <= MAX_INTEGER_CLASSES:
             task = "multiclass"
@@ -237,7 +239,7 @@ def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None
     if len(classes) < 2:
         raise ValueError(f"Target {values.name!r} must take at least two values. Received {shown}.")
     if task == "regression":
-        if is_text:
+        if categorical:
             raise ValueError(
                 f"Target {values.name!r} must hold numbers for task 'regression'. Received {shown}."
             )
@@ -250,13 +252,15 @@ def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None
             f"Received {shown}. Did you mean task 'multiclass'?"
         )
     if len(classes) > MAX_CLASSES:
-        hint = "Is this a column of text or identifiers?" if is_text else "Use task 'regression'."
+        hint = (
+            "Is this a column of text or identifiers?" if categorical else "Use task 'regression'."
+        )
         raise ValueError(
             f"Target {values.name!r} may have at most {MAX_CLASSES} classes. "
             f"Received {shown}. {hint}"
         )
     if len(values) >= 10 and len(classes) > len(values) / 2:
-        hint = "" if is_text else " Use task 'regression' for amounts."
+        hint = "" if categorical else " Use task 'regression' for amounts."
         raise ValueError(
             f"Target {values.name!r} differs from row to row: {len(classes)} classes in "
             f"{len(values)} rows, such as {classes[0]!r}. Classes are learned from several rows of "
@@ -306,7 +310,7 @@ def infer_labels(frame, names, name="labels"):
             raise ValueError(
                 f"Label {label!r} must be 0 in some rows and 1 in others. Received "
                 f"{int(values[0])} in all {len(values)} rows. Remove it from data.target, and "
-                f"ignore the column: data.columns: {{{label}: ignore}}."
+                f"ignore the column: data.columns: {{{yaml_scalar(label)}: ignore}}."
             )
     return Target(name, "multilabel", tuple(names))
 

@@ -3,11 +3,12 @@
 import keras
 import tensorflow as tf
 
+from sparse_keras._internal.strategy import num_replicas
+
 
 def is_distributed(network):
     """Returns whether a network was made for several replicas."""
-    strategy = getattr(network, "distribute_strategy", None) or tf.distribute.get_strategy()
-    return strategy.num_replicas_in_sync > 1
+    return num_replicas(network) > 1
 
 
 def compiled(network, pad):

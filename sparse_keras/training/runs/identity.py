@@ -71,7 +71,7 @@ def _digest_of_values(text, config):
 
     Unlike the hash of the config, later versions with more keys do not change it.
     """
-    values, _ = parse(text, Source("resolved.yaml", tuple(text.splitlines())))
+    values, _ = parse(text, Source.of_text("resolved.yaml", text))
     values = values.plain()
     for key in config.files():
         *sections, name = key.split(".")

@@ -260,10 +260,20 @@ def test_words_among_numbers_are_refused_until_they_are_declared(read):
     for distinct in (7, 70):
         rows = [("unknown" if i % 50 == 7 else i % distinct, i % 2) for i in range(200)]
         text = "age,churned\n" + "".join(f"{age},{y}\n" for age, y in rows)
-        with pytest.raises(ValueError, match=r"'unknown' in 4 rows.*data.missing: \{age: \[\"unkn"):
+        with pytest.raises(ValueError, match=r"'unknown' in 4 rows.*data.missing: \{age: \[unkn"):
             read(text)
         age = read(text, missing={"age": ("unknown",)}).train["age"]
         assert age.dtype == "float64" and age.isna().sum() in (2, 3, 4)
+
+
+def test_a_target_of_numbers_with_a_few_words(read):
+    text = "age,churned\n" + "".join(
+        f"{i},{'unknown' if i % 50 == 7 else i % 41}\n" for i in range(300)
+    )
+    with pytest.raises(ValueError, match=r"target 'churned' holds 41 distinct numbers, and 'unkn"):
+        read(text)
+    raw = read(text, missing={"churned": ("unknown",)}, missing_target="drop", task="regression")
+    assert raw.dropped == 6 and raw.target.task == "regression"
 
 
 def test_sentinels_are_missing_in_their_column(read):

@@ -57,15 +57,23 @@ def test_targets():
         describe_table(table(z=range(ROWS)), "z")
 
 
+def test_words_among_the_numbers_of_a_target_are_declared():
+    words = ["unknown" if i % 30 == 0 else str(i % 9 * 1.5) for i in range(ROWS)]
+    described = describe_table(table(z=words), "z")
+    assert described.target.task == "regression" and described.missing == {"z": ("unknown",)}
+    assert described.without_target == 2
+
+
 def test_why_a_target_has_its_task():
     counts = describe_table(table(z=[i % 17 for i in range(ROWS)]), "z")
     assert counts.target.task == "multiclass"
     assert counts.why == (
-        "17 distinct whole numbers, at most 50; regression, if they are counts or amounts"
+        "it has 17 distinct whole numbers (up to 50 are classes); set task: regression if they are "
+        "counts or amounts"
     )
     ratings = describe_table(table(z=[1.0 + i % 5 for i in range(ROWS)]), "z")
     assert ratings.target.task == "regression"
-    assert ratings.why == "5 distinct numbers with decimals; multiclass, if they are classes"
+    assert ratings.why == "it has 5 numbers with decimals; set task: multiclass if they are classes"
 
 
 def test_rows_without_a_target_are_counted():
@@ -86,7 +94,8 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
     described = describe_table(table(**columns), "y")
     assert described.missing == {"visits": ("unknown",)} and not described.ignore
     assert described.notes == {
-        "color": "'None' (20 rows) is a category; list it in data.missing if it means missing",
+        "color": "taken for a category: 'None' (20 rows); list it in data.missing if it means "
+        "missing",
         "visits": "9 distinct numbers, and 'unknown' in 2 rows; data.missing makes them missing "
         "values",
     }
@@ -94,7 +103,7 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
 
 def test_rare_classes_are_noted():
     described = describe_table(table(z=["a", "b", "c"] * 19 + ["d", "d", "e"]), "z")
-    assert described.notes["z"] == ("too few rows to learn and to test: 'd' (2 rows), 'e' (1 rows)")
+    assert described.notes["z"] == ("too few rows to learn and to test: 'd' (2 rows), 'e' (1 row)")
 
 
 @pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named"])

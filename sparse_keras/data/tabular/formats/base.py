@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.columns import ROWS_OF_FILE
 from sparse_keras.data.tabular.missing import MissingValues, with_missing
 from sparse_keras.data.tabular.reading import check_exists, check_fits, unpacked_size
 
@@ -71,4 +72,5 @@ class TableFile:
             )
         frame.columns = names.tolist()
         frame.index = pd.RangeIndex(start, start + len(frame))
+        frame.attrs[ROWS_OF_FILE] = True
         return frame

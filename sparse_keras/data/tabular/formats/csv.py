@@ -56,8 +56,13 @@ class CSVFile(TableFile):
         return self._completed(self._named(frame, header), codes)
 
     def chunks(self, num_rows):
+        """Chunks in which numbers with leading zeros are numbers, except in `text`: whether a
+        column has any is known when all of it is read."""
         header = self._header()
-        return self._chunks(num_rows, header, self._types(header))
+        for chunk in self._chunks(num_rows, header, self._types(header)):
+            if self.missing.is_declared:
+                chunk = with_missing(chunk, self.missing, self._as_numbers)
+            yield chunk
 
     def raw_chunks(self, num_rows):
         """Chunks of text: the type of a column is that of all rows that are used."""

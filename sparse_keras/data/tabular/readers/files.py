@@ -4,13 +4,13 @@ What could be misread silently is refused: the message says where it is and whic
 config settles it.
 """
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.data.tabular.columns import (
     category_keys,
     is_categorical,
@@ -196,5 +196,4 @@ def _refuse_misread(frame, inputs):
 
 def _ignoring(names):
     """As one writes it in YAML."""
-    keys = (name if name.isidentifier() else json.dumps(name, ensure_ascii=False) for name in names)
-    return "{" + ", ".join(f"{key}: ignore" for key in keys) + "}"
+    return "{" + ", ".join(f"{yaml_scalar(name)}: ignore" for name in names) + "}"

@@ -1,0 +1,15 @@
+"""Values as one writes them in YAML."""
+
+import json
+import re
+from typing import Any
+
+_PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./-]*", re.ASCII)
+_NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+
+
+def yaml_scalar(value: Any) -> str:
+    """Returns a value as YAML, with quotes around text that could be read as something else."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
+        return value
+    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())

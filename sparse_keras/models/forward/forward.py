@@ -1,0 +1,93 @@
+"""Forward: a network that runs on arrays in memory.
+
+`keras.Model.predict` builds an input pipeline for each call, which takes longer than to predict a
+few rows, and compiles again for other sizes of batches on some backends. `Forward` calls the
+compiled network directly, which takes batches of any size on TensorFlow; on JAX, batches are padded
+to powers of two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from sparse_keras.layers.mixtures.gated_layer import gated_layers
+from sparse_keras.layers.validation import positive_int
+
+if keras.backend.backend() == "tensorflow":
+    from sparse_keras.models.forward.tensorflow_backend import compiled, is_distributed
+elif keras.backend.backend() == "jax":
+    from sparse_keras.models.forward.jax_backend import compiled, is_distributed
+elif keras.backend.backend() == "torch":
+    from sparse_keras.models.forward.torch_backend import compiled, is_distributed
+
+# Rows in a batch if no row depends on the rows beside it; otherwise that of Keras.
+_BATCH_SIZE, _KERAS_BATCH_SIZE = 8192, 32
+
+
+class Forward:
+    """Computes the outputs of a functional network for arrays.
+
+    Args:
+        network: The network, a `keras.Model`.
+    """
+
+    def __init__(self, network: keras.Model):
+        self.network = network
+        self._variables = self._function = self._rows_are_independent = None
+
+    def applies_to(self, x: Any) -> bool:
+        """Returns whether `x` holds arrays, and the network runs on one device."""
+        return (
+            hasattr(self.network, "input")
+            and not is_distributed(self.network)
+            and all(type(array) is np.ndarray for array in keras.tree.flatten(x))
+        )
+
+    def __call__(self, x: Any, batch_size: int | None = None, verbose: Any = "auto") -> Any:
+        """Computes the outputs.
+
+        Args:
+            x: Arrays `[N, ...]` in the structure of the network's inputs, N at least 1.
+            batch_size: Rows in a batch. `None`: 8192, or 32, as in Keras, if a router of the
+                network looks at other rows of the batch.
+            verbose: Whether to show a progress bar, as in `keras.Model.predict`.
+
+        Returns:
+            Arrays `[N, ...]` in the structure of the outputs.
+        """
+        self._compile()
+        size = batch_size
+        if size is None:
+            size = _BATCH_SIZE if self._rows_are_independent else _KERAS_BATCH_SIZE
+        size = positive_int("batch_size", size)
+        rows = keras.tree.flatten(x)[0].shape[0]
+        bar = None
+        if verbose:
+            steps = math.ceil(rows / size)
+            bar = keras.utils.Progbar(steps, verbose=1 if verbose == "auto" else int(verbose))
+        parts = []
+        for start in range(0, rows, size):
+            parts.append(self._function(_rows(x, slice(start, start + size))))
+            if bar is not None:
+                bar.add(1)
+        if len(parts) == 1:
+            return parts[0]
+        return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+    def _compile(self):
+        """Compiles the network, again if it has other variables by now, such as those of LoRA."""
+        variables = [id(variable) for variable in self.network.variables]
+        if variables != self._variables:
+            self._rows_are_independent = all(
+                layer.predicts_alone for layer in gated_layers(self.network)
+            )
+            self._function = compiled(self.network, pad=self._rows_are_independent)
+            self._variables = variables
+
+
+def _rows(x, rows):
+    return keras.tree.map_structure(lambda array: array[rows], x)
