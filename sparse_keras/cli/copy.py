@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "file",
         nargs="?",
         metavar="FILE",
-        help="the new file, ending in .yaml (default: the last part of the name)",
+        help="the new file, ending in .yaml or .yml (default: the last part of the name)",
     )
     return parser
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     name, source = locate(args.config)
     target = Path(args.file or f"{name.rpartition('/')[2]}.yaml")
     if not is_config_path(target):
-        raise ConfigError(f"{target}: the name of a config file must end in .yaml")
+        raise ConfigError(f"{target}: the name of a config file must end in .yaml or .yml")
     text = _own(source.read_text(encoding="utf-8"), name, os.fspath(target))
     try:
         with open(target, "x", encoding="utf-8") as file:

@@ -6,10 +6,10 @@ test rows. It is moved to its folder only if the predictions agree.
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from sparse_keras._internal.atomic import new_folder
 from sparse_keras.cli.arguments import add_run, data_of_run, trained_run
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.cli.tabular import check_tabular, largest_difference
@@ -52,35 +52,21 @@ def run(args: argparse.Namespace) -> int:
     check_tabular(model, "`sparse-keras export`")
     rows = data_of_run(args, config, _INSTEAD).frames["test"]
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=f".{target.name}_", dir=target.parent) as folder,
-        quiet_start(),
-    ):
-        exported = Path(folder, "saved_model")
-        model.export(exported)
-        difference = largest_difference(model, exported, rows)
-        good = difference <= TOLERANCE  # False for NaN.
-        if good:
-            _move(exported, target)
-
-    comparison = (
-        f"largest difference from the model on {len(rows):,} test rows: {difference:.1e} "
-        f"({'at most' if good else 'more than'} {TOLERANCE:g})"
-    )
-    if not good:
-        raise ArithmeticError(f"{comparison}; nothing was written to {target}.")
-    print(comparison)
+    try:
+        with new_folder(target) as folder, quiet_start():
+            model.export(folder)
+            difference = largest_difference(model, folder, rows)
+            comparison = (
+                f"largest difference from the model on {len(rows):,} test rows: {difference:.1e}"
+            )
+            if not difference <= TOLERANCE:  # NaN is not, either.
+                raise ArithmeticError(
+                    f"{comparison} (more than {TOLERANCE:g}); nothing was written to {target}."
+                )
+    except FileExistsError:
+        raise ValueError(
+            f"{target} was written by another process meanwhile; it is unchanged."
+        ) from None
+    print(f"{comparison} (at most {TOLERANCE:g})")
     print(f"wrote {target}")
     return 0
-
-
-def _move(exported, target):
-    """Moves the folder to its place, unless another process has written one there meanwhile."""
-    if not os.path.lexists(target):
-        try:
-            exported.rename(target)
-            return
-        except OSError:
-            if not os.path.lexists(target):
-                raise
-    raise ValueError(f"{target} was written by another process meanwhile; it is unchanged.")

@@ -60,8 +60,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="the config to write, ending in .yaml (default: the name of the data file, in the "
-        "working folder)",
+        help="the config to write, ending in .yaml or .yml (default: the name of the data file, in "
+        "the working folder)",
     )
     return parser
 
@@ -69,7 +69,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     output = Path(args.output or f"{Path(args.data).stem}.yaml")
     if not is_config_path(output):
-        raise ConfigError(f"{output}: the name of a config file must end in .yaml")
+        raise ConfigError(f"{output}: the name of a config file must end in .yaml or .yml")
     if output.exists():
         raise ConfigError(f"{output} exists already; nothing was written")
     data, rows, description = _describe(args.data, args.target)
@@ -133,7 +133,7 @@ def _describe(path, target):
     try:
         return data, data.get("max_rows", len(frame)), describe_table(frame, target)
     except ValueError as error:
-        doubt = "" if target in frame else file.doubt(frame)
+        doubt = "" if target in frame else file.hint(frame)
         raise ConfigError(f"{path}: {error}{doubt}") from error
 
 

@@ -166,7 +166,7 @@ def _about(file, rows, needed):
     try:
         yield
     except ValueError as error:
-        doubt = "" if all(name in rows for name in needed) else file.doubt(rows)
+        doubt = "" if all(name in rows for name in needed) else file.hint(rows)
         raise ValueError(f"{file.path}: {error}{doubt}") from error
 
 

@@ -132,7 +132,7 @@ def _extend(root, path):
     extends = rest.pop("extends")
     try:
         if not isinstance(extends.value, str):
-            raise ConfigError("expected the name of a config or a path that ends in .yaml")
+            raise ConfigError("expected the name of a config or a path that ends in .yaml or .yml")
         _, parent_path = locate(extends.value, path.parent)
         if parent_path.samefile(path):
             raise ConfigError("a config cannot extend itself")

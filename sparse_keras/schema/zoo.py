@@ -127,7 +127,7 @@ def is_config_path(reference: str | os.PathLike[str]) -> bool:
 
 def _no_reference(received):
     """Says why something that is no string and no path names no config."""
-    expected = "expected the name of a config or a path that ends in .yaml"
+    expected = "expected the name of a config or a path that ends in .yaml or .yml"
     if isinstance(received, Mapping):
         return f"{expected}, got a mapping; `schema.Config(**values)` makes a config from values"
     return f"{expected}, got {shortened(repr(received))}"
@@ -146,7 +146,7 @@ def _no_config(reference, path):
         nearest = ", ".join(nearest_names(reference))
         return (
             f"unknown config {shortened(reference)!r}; the nearest names are {nearest}. "
-            "`sparse-keras list` shows all; a path to a file of your own ends in .yaml"
+            "`sparse-keras list` shows all; a path to a file of your own ends in .yaml or .yml"
         )
     shown = shlex.quote(reference)
     if path.is_dir():
@@ -156,10 +156,10 @@ def _no_config(reference, path):
                 f"{shlex.quote(os.path.join(reference, 'resolved.yaml'))}. An unfinished run goes "
                 f"on with: sparse-keras train --resume {shown}"
             )
-        return f"{reference} is a folder; expected a config, a file that ends in .yaml"
+        return f"{reference} is a folder; expected a config, a file that ends in .yaml or .yml"
     if _TABLES & {suffix.lower() for suffix in path.suffixes}:
         return (
             f"{reference} is a table, not a config. Write a config for it with: sparse-keras init "
             f"{shown} --target COLUMN"
         )
-    return f"{reference} is not a config; the name of a config file ends in .yaml"
+    return f"{reference} is not a config; the name of a config file ends in .yaml or .yml"

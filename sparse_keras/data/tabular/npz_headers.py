@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_keras.data.tabular.reading import check_exists, damage_told
+from sparse_keras.data.tabular.reading import check_exists, errors_naming
 
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -27,7 +27,7 @@ class Header:
 
 
 def member_names(path):
-    """Names of the arrays of an NPZ file, or None if it is none."""
+    """Names of the arrays of an NPZ file, or None if it is not an NPZ file."""
     check_exists(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,21 +44,21 @@ def npz_headers(path):
     """
     check_exists(path)
     headers = {}
-    with damage_told(path, "cannot be read as an NPZ file"), open(path, "rb") as file:
+    with errors_naming(path, "cannot be read as an NPZ file"), open(path, "rb") as file:
         alone = file.read(6) == np.lib.format.MAGIC_PREFIX
     if alone:
         raise ValueError(
             f"{path} holds one array without a name. Write named ones with "
             "numpy.savez(path, x=..., y=...)."
         )
-    with damage_told(path, "cannot be read as an NPZ file"):
+    with errors_naming(path, "cannot be read as an NPZ file"):
         archive = zipfile.ZipFile(path)
     with archive:
         for member in archive.infolist():
             name = _name(member)
             if name in headers:
                 raise ValueError(f"{path} holds two arrays of the name {name!r}.")
-            with damage_told(path, f"cannot be read: array {name!r}"):
+            with errors_naming(path, f"cannot be read: array {name!r}"):
                 headers[name] = _header(archive, member)
     return headers
 
@@ -74,16 +74,14 @@ def _header(archive, member):
         except ValueError as error:
             raise ValueError("it is not an array of NumPy") from error
         if version not in _READ_HEADER:
-            raise ValueError("it is a structured array. Write its fields as arrays") from None
+            raise ValueError(f"its version of NumPy's format is {version}. Write it again")
         shape, _, dtype = _READ_HEADER[version](stream)
         start = stream.tell()
     if dtype.hasobject:
-        raise ValueError(
-            "Object arrays cannot be loaded. Write it as numbers or text: array.astype(str)"
-        )
+        raise ValueError("it holds Python objects. Write it as numbers or text: array.astype(str)")
     header = Header(shape, dtype)
     if min(shape, default=0) < 0:
-        raise ValueError(f"its shape is {shape}")
+        raise ValueError(f"it declares a negative size, {shape}")
     if member.file_size - start < header.nbytes:
         raise ValueError(
             f"it is cut off, its header declares {header.nbytes:,} bytes. Received: "

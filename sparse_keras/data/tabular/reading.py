@@ -22,15 +22,16 @@ def check_exists(path):
     if os.path.isdir(path):
         raise ValueError(f"{path} is a folder. Expected a data file.")
     folder = Path(path).parent
-    siblings = os.listdir(folder) if os.path.isdir(folder) else []
-    raise ValueError(
-        f"Data file {path} does not exist.{did_you_mean(Path(path).name, siblings)}"
-        + ("" if siblings else f" Nor is there anything in its folder {folder}.")
-    )
+    message = f"Data file {path} does not exist."
+    if not os.path.isdir(folder):
+        raise ValueError(f"{message} There is no folder {folder}.")
+    siblings = os.listdir(folder)
+    empty = "" if siblings else f" Its folder {folder} is empty."
+    raise ValueError(f"{message}{did_you_mean(Path(path).name, siblings)}{empty}")
 
 
 @contextlib.contextmanager
-def damage_told(path, wrong):
+def errors_naming(path, wrong):
     """A context for a library that reads a file: its errors become a `ValueError` about the file.
 
     It takes any `Exception`: what libraries raise for damaged files is not documented, and is
@@ -103,7 +104,7 @@ def unpacked_size(path):
         return os.path.getsize(path)
     most = free_memory()
     size = 0
-    with damage_told(path, "is damaged"), open_bytes(path) as file:
+    with errors_naming(path, "is damaged"), open_bytes(path) as file:
         while part := file.read(_PART):
             size += len(part)
             if most is not None and size > most:
@@ -114,7 +115,7 @@ def unpacked_size(path):
 def not_utf8(path):
     """Returns the sentence that says where a file of text is not UTF-8."""
     line, position = 0, None
-    with damage_told(path, "is damaged"), open_bytes(path) as file:
+    with errors_naming(path, "is damaged"), open_bytes(path) as file:
         for line, content in enumerate(file, 1):  # noqa: B007
             try:
                 content.decode("utf-8")

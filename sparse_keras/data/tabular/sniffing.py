@@ -4,7 +4,7 @@ import csv
 import io
 import re
 
-from sparse_keras.data.tabular.reading import damage_told, open_bytes
+from sparse_keras.data.tabular.reading import errors_naming, open_bytes
 
 SEPARATORS = (",", ";", "\t", "|")
 _ROWS = 200
@@ -24,7 +24,7 @@ def sniff_csv(path):
     Returns:
         `(separator, decimal)`: `(",", ".")` for a file that tells neither.
     """
-    with damage_told(path, "is damaged"), open_bytes(path) as file:
+    with errors_naming(path, "is damaged"), open_bytes(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
         head = [line for _, line in zip(range(_ROWS), text, strict=False)]
     tables = {separator: _cells(head, separator) for separator in SEPARATORS}

@@ -154,6 +154,7 @@ def check_stored_features(content: Any) -> None:
         place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("_"))
         message = first["msg"].removeprefix("Value error, ")
         raise ValueError(
-            f"The encoding of the columns is not one that was saved: {place or 'features'}: "
-            f"{message}. Received: {str(first['input'])[:60]}"
+            f"The stored encoding of the columns is damaged or was edited, at "
+            f"{place or 'features'}: {message}. Received: {str(first['input'])[:60]}. Restore the "
+            "file, or train again."
         ) from None

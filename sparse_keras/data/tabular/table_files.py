@@ -186,7 +186,7 @@ def refuse_absent(file, frame, names, what):
     """
     for name in names:
         if name not in frame:
-            hint = did_you_mean(name, frame.columns) + file.doubt(frame)
+            hint = did_you_mean(name, frame.columns) + file.hint(frame)
             raise ValueError(
                 f"expected {what} {name!r}.{hint} Columns of the file: {listing(frame.columns)}."
             )

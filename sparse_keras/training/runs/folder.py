@@ -282,7 +282,7 @@ class RunFolder:
     ) -> None:
         """Checks that the config and the data of the run are those that it was trained with.
 
-        Of others, the rows that are called test rows may be ones that the model was trained on.
+        Otherwise rows that the model was trained on could be scored as test rows.
 
         Args:
             config: What `config_of_model` returned.
@@ -402,8 +402,8 @@ class RunFolder:
                 nor = f", and none at {before[key]!r}, where it was when the run was started"
             raise ValueError(
                 f"The data of the run {str(self.path)!r} are not found: there is no file "
-                f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / _CONFIG)!r}; the "
-                f"name of the file must stay. {instead}".rstrip()
+                f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / _CONFIG)!r} "
+                f"without changing the name of the file. {instead}".rstrip()
             )
 
     def _remove_checkpoints(self):

@@ -65,7 +65,7 @@ def test_what_was_edited_is_refused(features, path, value, message):
     for key in parents:
         node = node[key]
     node[last] = value
-    with pytest.raises(ValueError, match=f"is not one that was saved: .*{message}"):
+    with pytest.raises(ValueError, match=f"is damaged or was edited, at .*{message}"):
         Features.from_dict(content)
 
 

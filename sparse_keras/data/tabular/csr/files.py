@@ -15,7 +15,7 @@ from sparse_keras.data.tabular.npz_headers import member_names, npz_headers
 from sparse_keras.data.tabular.reading import (
     check_exists,
     check_fits,
-    damage_told,
+    errors_naming,
     open_bytes,
     suffix_of,
     unpacked_size,
@@ -81,10 +81,10 @@ def read_npz(path):
                 f"{path}: array {name!r} must hold integers. Received: {headers[name].dtype}."
             )
     check_fits(path, sum(header.nbytes for header in headers.values()), "Use fewer rows at a time.")
-    with damage_told(path, "is not a matrix of scipy.sparse.save_npz"):
+    with errors_naming(path, "is not a matrix of scipy.sparse.save_npz"):
         matrix = scipy.sparse.load_npz(path)
     _check_width(path, math.prod(matrix.shape[1:]), "Use fewer columns")
-    with damage_told(path, "cannot be used"):
+    with errors_naming(path, "cannot be used"):
         return as_csr(matrix)
 
 
@@ -102,7 +102,7 @@ def read_svmlight(path, width=None, zero_based=False):
     if width is not None:
         _check_width(path, width, "Decrease data.num_columns")
     counting = f"counts columns from {0 if zero_based else 1} (data.zero_based)"
-    with damage_told(path, f"cannot be read as a svmlight file that {counting}"):
+    with errors_naming(path, f"cannot be read as a svmlight file that {counting}"):
         try:
             with open_bytes(path) as file:
                 matrix, y = load_svmlight_file(file, n_features=width, zero_based=zero_based)
@@ -113,7 +113,7 @@ def read_svmlight(path, width=None, zero_based=False):
         raise ValueError(f"{path} has no rows.")
     _check_width(path, matrix.shape[1], "Number the columns without gaps")
     whole = np.isfinite(y).all() and (y == np.round(y)).all() and np.abs(y).max() <= _MAX_WHOLE
-    with damage_told(path, "cannot be used"):
+    with errors_naming(path, "cannot be used"):
         return SparseTable(matrix, pd.DataFrame({TARGET: y.astype("int64") if whole else y}))
 
 

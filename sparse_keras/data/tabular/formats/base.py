@@ -57,7 +57,7 @@ class TableFile:
         """
         check_fits(self.path, self.nbytes(), advice)
 
-    def doubt(self, frame):
+    def hint(self, frame):
         """What may be wrong with the reading of `frame`, which lacks a column: a sentence or ""."""
         del frame
         return ""

@@ -16,7 +16,7 @@ import pandas as pd
 from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
-from sparse_keras.data.tabular.reading import compression, damage_told, not_utf8, open_bytes
+from sparse_keras.data.tabular.reading import compression, errors_naming, not_utf8, open_bytes
 from sparse_keras.data.tabular.sniffing import sniff_csv
 from sparse_keras.data.tabular.unreadable import advice_for
 
@@ -50,7 +50,7 @@ class CSVFile(TableFile):
 
     def read(self):
         header = self._header()
-        with self._damage_told():
+        with self._errors_name_the_file():
             frame = self._parse(self.path, header, compression=self._compression())
             codes = self._codes(frame)
         return self._completed(self._named(frame, header), codes)
@@ -73,13 +73,13 @@ class CSVFile(TableFile):
         # Through a file again, so that a sample is read exactly as a file of these rows would be.
         # Quotes, since line breaks and leading blanks in cells are part of them.
         content = raw.to_csv(index=False, sep=self.separator, quoting=csv.QUOTE_ALL)
-        with self._damage_told():
+        with self._errors_name_the_file():
             frame = self._parse(io.StringIO(content), header)
         frame.index = raw.index
         codes = raw.loc[:, [_has_codes(raw[name]) for name in raw]]
         return self._completed(frame, codes)
 
-    def doubt(self, frame):
+    def hint(self, frame):
         if len(frame.columns) == 1:
             return f" The file has one column.{self._separator_hint()}"
         if all(name.replace(".", "").isdigit() for name in frame.columns):
@@ -94,7 +94,7 @@ class CSVFile(TableFile):
 
     def _chunks(self, num_rows, header, types):
         start = 0
-        with self._damage_told():
+        with self._errors_name_the_file():
             reader = pd.read_csv(
                 self.path,
                 index_col=False,
@@ -105,7 +105,7 @@ class CSVFile(TableFile):
             )
         with reader:
             while True:
-                with self._damage_told():
+                with self._errors_name_the_file():
                     chunk = next(reader, None)
                 if chunk is None or chunk.empty:
                     return
@@ -186,7 +186,7 @@ class CSVFile(TableFile):
         return False
 
     def _header(self):
-        with self._damage_told():
+        with self._errors_name_the_file():
             header = pd.read_csv(
                 self.path,
                 header=None,
@@ -209,7 +209,7 @@ class CSVFile(TableFile):
         return self.named(frame, start)
 
     @contextlib.contextmanager
-    def _damage_told(self):
+    def _errors_name_the_file(self):
         try:
             with warnings.catch_warnings():
                 # Else pandas takes the first cells of too long rows for row names, or drops the
@@ -223,13 +223,13 @@ class CSVFile(TableFile):
         except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
             raise ValueError(f"{self._ragged(error)}{self._separator_hint()}") from error
         except Exception as error:
-            with damage_told(self.path, "cannot be read as a table"):
+            with errors_naming(self.path, "cannot be read as a table"):
                 raise error
 
     def _ragged(self, error):
         """Which line does not fit the header; in the words of pandas, if none is found."""
         first, start, width = 1, 1, None
-        with damage_told(self.path, "is damaged"), open_bytes(self.path) as file:
+        with errors_naming(self.path, "is damaged"), open_bytes(self.path) as file:
             text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
             rows = csv.reader(text, delimiter=self.separator, skipinitialspace=True)
             with contextlib.suppress(csv.Error):  # Such as cells that are too long for it.

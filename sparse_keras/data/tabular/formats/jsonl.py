@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import damage_told, not_utf8, open_bytes
+from sparse_keras.data.tabular.reading import errors_naming, not_utf8, open_bytes
 
 
 class JSONLinesFile(TableFile):
@@ -42,13 +42,13 @@ class JSONLinesFile(TableFile):
                     raise ValueError(f"{self.path}, line {number}{error}") from None
 
     def _lines(self):
-        with damage_told(self.path, "is damaged"), open_bytes(self.path) as file:
+        with errors_naming(self.path, "is damaged"), open_bytes(self.path) as file:
             yield from file
 
     def _frame(self, rows, names, start):
         for row in rows:
             names.update(dict.fromkeys(row))
-        with damage_told(self.path, "cannot be read as a table"):
+        with errors_naming(self.path, "cannot be read as a table"):
             frame = pd.DataFrame(rows, columns=list(names))
         return self.named(with_missing(frame, self.missing), start)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.npz_headers import npz_headers
-from sparse_keras.data.tabular.reading import check_fits, damage_told
+from sparse_keras.data.tabular.reading import check_fits, errors_naming
 
 _COLUMN = 500  # Bytes that a column takes in memory, beside its values.
 
@@ -20,11 +20,11 @@ class NPZFile(TableFile):
     def read(self):
         headers = self._checked_headers()
         columns = {}
-        with damage_told(self.path, "cannot be read as an NPZ file"):
+        with errors_naming(self.path, "cannot be read as an NPZ file"):
             arrays = np.load(self.path, allow_pickle=False)
         with arrays:
             for name in headers:
-                with damage_told(self.path, f"cannot be read: array {name!r}"):
+                with errors_naming(self.path, f"cannot be read: array {name!r}"):
                     array = _native(arrays[name])
                     # Raises for what NumPy can hold and a table cannot, such as broken text.
                     parts = dict(pd.DataFrame(array, columns=_names(name, headers[name])))

@@ -4,7 +4,7 @@ import contextlib
 
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import damage_told
+from sparse_keras.data.tabular.reading import errors_naming
 
 # How pandas stores the labels of rows that have no name: no data.
 _PANDAS_INDEX = "__index_level_"
@@ -37,17 +37,17 @@ class ParquetFile(TableFile):
 
     def read(self):
         with self._opened() as file:
-            with self._damage_told():
+            with self._errors_name_the_file():
                 table = file.read()
             return self._frame(table, 0)
 
     def raw_chunks(self, num_rows):
         start = 0
         with self._opened() as file:
-            with self._damage_told():
+            with self._errors_name_the_file():
                 batches = file.iter_batches(batch_size=num_rows)
             while True:
-                with self._damage_told():
+                with self._errors_name_the_file():
                     batch = next(batches, None)
                 if batch is None:
                     return
@@ -56,7 +56,7 @@ class ParquetFile(TableFile):
 
     def nbytes(self):
         """A column of few distinct values takes almost nothing in the file, and not in memory."""
-        with self._opened() as file, self._damage_told():
+        with self._opened() as file, self._errors_name_the_file():
             metadata, schema = file.metadata, file.schema_arrow
             groups = range(metadata.num_row_groups)
             packed = sum(metadata.row_group(group).total_byte_size for group in groups)
@@ -64,19 +64,19 @@ class ParquetFile(TableFile):
 
     @contextlib.contextmanager
     def _opened(self):
-        with self._damage_told():
+        with self._errors_name_the_file():
             file = self._arrow.parquet.ParquetFile(self.path)
         with file:
             yield file
 
-    def _damage_told(self):
-        return damage_told(self.path, "cannot be read as Parquet")
+    def _errors_name_the_file(self):
+        return errors_naming(self.path, "cannot be read as Parquet")
 
     def _frame(self, table, start):
         types = self._arrow.types
         for position, field in enumerate(table.schema):
             if types.is_decimal(field.type):
-                with self._damage_told():
+                with self._errors_name_the_file():
                     column = table.column(position).cast(self._arrow.float64())
                     table = table.set_column(position, field.name, column)
             elif types.is_nested(field.type):
@@ -90,7 +90,7 @@ class ParquetFile(TableFile):
             for position, name in enumerate(table.column_names)
             if not name.startswith(_PANDAS_INDEX)
         ]
-        with self._damage_told():
+        with self._errors_name_the_file():
             frame = table.select(data).to_pandas(ignore_metadata=True)
             for column in frame.select_dtypes("datetimetz"):
                 frame[column].agg(["min", "max"])  # Raises for years that no time zone has.
