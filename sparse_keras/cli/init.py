@@ -71,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     if not is_config_path(output):
         raise ConfigError(f"{output}: the name of a config file must end in .yaml or .yml")
     if output.exists():
-        raise ConfigError(f"{output} exists already; nothing was written")
+        raise ConfigError(
+            f"{output} exists already; nothing was written. --output writes another file"
+        )
     data, rows, description = _describe(args.data, args.target)
     data["path"] = Path(os.path.relpath(args.data, output.parent)).as_posix()
     text = _text(data, rows, description, output)

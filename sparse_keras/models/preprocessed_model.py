@@ -49,7 +49,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         super().__init__(**kwargs)
         self.core = core
         self.preprocessor = preprocessor
-        self._forward = Forward(core)
+        self._forward = Forward(self)
         self.built = True  # The network is.
 
     def call(self, inputs, training=None):
@@ -102,6 +102,8 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
     def _can_forward(self, x, steps, callbacks):
         if steps is not None or callbacks is not None or self.run_eagerly:
             return False
+        if type(self).predict_step is not keras.Model.predict_step:
+            return False  # A subclass predicts in its own way.
         return self._forward.applies_to(x)
 
     def predict_on_batch(self, x: Any) -> Any:

@@ -45,7 +45,13 @@ class AUC(keras.metrics.Metric):
             num_bins = 4_096 if num_labels == 1 else 1_024
         self.num_bins = positive_int("num_bins", num_bins)
         self._positives, self._negatives = (
-            self.add_weight(shape=(num_labels, self.num_bins), initializer="zeros", name=kind)
+            # float16 cannot count, whatever the dtype of the metric is.
+            self.add_weight(
+                shape=(num_labels, self.num_bins),
+                initializer="zeros",
+                dtype="float32",
+                name=kind,
+            )
             for kind in ("positives", "negatives")
         )
 
@@ -58,10 +64,10 @@ class AUC(keras.metrics.Metric):
             sample_weight: Optional weights, `[N]`. Examples of weight 0 do not count.
         """
         probability = ops.reshape(ops.cast(y_pred, "float32"), (-1, self.num_labels))
-        positive = ops.reshape(ops.cast(y_true, self.dtype), (-1, self.num_labels))
+        positive = ops.reshape(ops.cast(y_true, "float32"), (-1, self.num_labels))
         weight = ops.ones_like(positive)
         if sample_weight is not None:
-            weight = weight * ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+            weight = weight * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
         log_odds = ops.log(probability) - ops.log1p(-probability)
         position = (log_odds / self._LARGEST + 1.0) * (self.num_bins / 2)
         # Infinite log-odds of 0 and 1 fall in the outermost bins.
@@ -80,14 +86,14 @@ class AUC(keras.metrics.Metric):
         positives, negatives = (
             ops.sum(count, axis=1) for count in (self._positives, self._negatives)
         )
-        is_defined = ops.cast((positives > 0) & (negatives > 0), self.dtype)
+        is_defined = ops.cast((positives > 0) & (negatives > 0), "float32")
         # Shares before sums of products: float32 would round counts in the millions.
         of_positives = self._positives / ops.maximum(positives, 1e-30)[:, None]
         of_negatives = self._negatives / ops.maximum(negatives, 1e-30)[:, None]
         below = ops.cumsum(of_negatives, axis=1) - of_negatives / 2
         areas = ops.sum(of_positives * below, axis=1)
         # 0 / 0 is NaN.
-        return ops.sum(is_defined * areas) / ops.sum(is_defined)
+        return ops.cast(ops.sum(is_defined * areas) / ops.sum(is_defined), self.dtype)
 
     def get_config(self):
         return {

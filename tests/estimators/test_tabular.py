@@ -263,6 +263,11 @@ def test_columns_that_are_no_categories_are_refused(column):
         SparseExpertClassifier(epochs=1).fit(frame, [0, 1] * 30)
 
 
+def test_classes_that_are_missing_are_counted():
+    with pytest.raises(ValueError, match="Input y contains NaN: 20 of 60 rows have no class"):
+        SparseExpertClassifier(epochs=1).fit(np.zeros((60, 2)), ["a", "b", None] * 20)
+
+
 def test_arrays_of_dates_are_refused():
     for kind in ("datetime64[D]", "timedelta64[D]"):
         with pytest.raises(ValueError, match="'x0' must hold numbers or categories"):

@@ -50,6 +50,23 @@ def test_outputs_are_those_of_predict_and_every_size_shares_a_graph():
     assert Counted.calls <= {"tensorflow": 1, "jax": 4, "torch": 4}[keras.backend.backend()]
 
 
+def test_a_subclass_predicts_as_it_is_called():
+    class Doubled(keras.Model):
+        def __init__(self, core):
+            super().__init__()
+            self.core = core
+
+        def call(self, x):
+            return keras.tree.map_structure(lambda y: 2 * y, self.core(x))
+
+    core, x = network(keras.layers.Dense(4)), rows(5)
+    model = Doubled(core)
+    model(x)
+    forward = Forward(model)
+    once = Forward(core)(x, verbose=0)["b"]
+    np.testing.assert_allclose(forward(x, verbose=0)["b"], 2 * once, rtol=1e-5)
+
+
 def test_batches():
     model = network(keras.layers.Dense(4))
     x, forward = rows(10), Forward(model)

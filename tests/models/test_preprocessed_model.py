@@ -260,3 +260,41 @@ def test_a_predicted_frame_has_the_index_of_its_rows(compiled):
     part["prediction"] = model.predict_frame(part, verbose=0)["prediction"]
     assert (part["prediction"] == part["rich"]).mean() > 0.9
     assert model.predict_frame(part, verbose=0).index.equals(part.index)
+
+
+def test_weights_of_any_container(compiled):
+    model, frame = compiled
+    weight = np.arange(60.0)
+    expected = model.evaluate(frame, sample_weight=weight, verbose=0)
+    for one in (pd.Series(weight), weight.tolist()):
+        assert model.evaluate(frame, sample_weight=one, verbose=0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "x, y, message",
+    [
+        (slice(0, 0), slice(0, 0), "at least 1. Received: 0 rows and 0 targets"),
+        (slice(0, 5), slice(0, 4), "Received: 5 rows and 4 targets"),
+    ],
+)
+def test_rows_and_targets_that_do_not_fit(compiled, x, y, message):
+    model, frame = compiled
+    for method in (model.evaluate, model.train_on_batch, model.test_on_batch, model.fit):
+        with pytest.raises(ValueError, match=message):
+            method(frame[x], frame["rich"][y])
+
+
+def test_what_cannot_be_encoded_is_refused_by_name(model, compiled):
+    with pytest.raises(ValueError, match="Expected a dict of arrays, 'numeric', 'categorical'"):
+        model.predict(np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="must hold encoded columns"):
+        compiled[0].predict(np.array([["a", "b"]], dtype=object))
+    with pytest.raises(ValueError, match="must hold encoded columns"):
+        compiled[0].predict(compiled[1].to_records())
+
+
+def test_batches_of_records_are_tables(compiled):
+    pyarrow = pytest.importorskip("pyarrow")
+    model, frame = compiled
+    batch = pyarrow.RecordBatch.from_pandas(frame)
+    np.testing.assert_array_equal(model.predict(batch, verbose=0), model.predict(frame, verbose=0))

@@ -124,15 +124,18 @@ def _numbers_of_text(series, words):
         numbers = pd.to_numeric(text, errors="coerce")
         if (numbers.isna() == text.isna()).all():
             return numbers.to_numpy(dtype="float64", na_value=np.nan)
-    values = np.empty(len(series), "float64")
+    values, wrong = np.empty(len(series), "float64"), []
     for row, value in enumerate(series):
         try:
             values[row] = number_of(value, words)
         except ValueError:
-            raise ValueError(
-                f"Column {series.name!r} must hold numbers. Received: {value!r} in row "
-                f"{row_number(series, row)}."
-            ) from None
+            wrong.append(row)
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ValueError(
+            f"Column {series.name!r} must hold numbers. Received: {series.iloc[wrong[0]]!r} in row "
+            f"{row_number(series, wrong[0])}{more}."
+        )
     return values
 
 
@@ -151,6 +154,8 @@ def number_of(value, words):
         if value in words:
             return np.nan
         value = _BOOLS.get(value.lower(), value)
+        if isinstance(value, str) and "_" in value:  # In Python's numbers, not in those of tables.
+            raise ValueError(f"Expected a number. Received: {value!r}.")
     elif _is_scalar(value) and pd.isna(value):
         return np.nan
     try:

@@ -122,7 +122,12 @@ class CategoricalColumn:
         missing = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], MISSING_CODE)
         first = UNSEEN_CODE + 1
         # Other spellings of Unicode are for models that were trained on them.
-        return missing | {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
+        codes = {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
+        digits = [key for key in codes if key.isascii() and key.isdigit()]
+        if len({len(key) for key in digits}) != 1:
+            return missing | codes
+        # Codes of a fixed width, such as zip codes: what lost its leading zeros is known.
+        return missing | {key.lstrip("0") or "0": codes[key] for key in digits} | codes
 
     @cached_property
     def _codes_of_numbers(self):
@@ -152,10 +157,28 @@ class CategoricalColumn:
             code = self._codes_of_numbers.get(float(value))
         return UNSEEN_CODE if code is None else code
 
+    @cached_property
+    def _categories_like_missing(self):
+        return [word for word in MISSING_AMONG_NUMBERS if self.codes[word] != MISSING_CODE]
+
+    def _warn_of_words(self, codes):
+        """Warns if a category such as "None" has become missing, as `pandas.read_csv` makes it."""
+        words, missing = self._categories_like_missing, int((codes == MISSING_CODE).sum())
+        if missing < 2 or not words or any((codes == self.codes[word]).any() for word in words):
+            return
+        warnings.warn(
+            f"Column {self.name!r} is missing in {missing} rows, and none holds {words[0]!r}, a "
+            "category in training. pandas.read_csv reads that as missing, unless it gets "
+            "keep_default_na=False.",
+            stacklevel=3,
+        )
+
     def encode(self, series):
-        """Returns int32 codes `[N]`, see `code`. Warns if no value is in the vocabulary."""
+        """Returns int32 codes `[N]`, see `code`. Warns if no value is in the vocabulary, or if a
+        category such as "None" seems to have become missing."""
         codes = for_each_category(series, self.code, "int32")
         present = codes != MISSING_CODE
+        self._warn_of_words(codes)
         if present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
             warnings.warn(
                 f"Column {self.name!r}: none of the values occurred in training. Received: "

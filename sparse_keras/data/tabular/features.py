@@ -282,6 +282,7 @@ class Features:
 
 
 def _column_to_dict(column):
+    """A column or a `Target` as a dict of JSON values."""
     content = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(column).items()
@@ -301,10 +302,10 @@ def _with_tuples(content):
 def _target_to_dict(target):
     if isinstance(target, MultiTarget):
         return {"name": target.name, "targets": [_target_to_dict(one) for one in target.targets]}
-    return asdict(target) | {"classes": list(target.classes)}
+    return _column_to_dict(target)
 
 
 def _target_from_dict(content):
     if "targets" in content:
         return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
-    return Target(**content | {"classes": tuple(content["classes"])})
+    return Target(**_with_tuples(content))

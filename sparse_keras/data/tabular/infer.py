@@ -23,6 +23,12 @@ _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
 # Least share of distinct values in a column with the name of an identifier, and least share of rows
 # that are one more than the row before in a column that counts rows.
 _DISTINCT, _COUNTED = 0.9, 0.99
+# Words, in any case, and numbers that often mean "missing".
+_LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
+    "-", "--", ".", "unknown", "missing", "not available", "undefined",
+}  # fmt: skip
+_SENTINELS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999)
+_MANY_CATEGORIES = 100
 _MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
 
 
@@ -92,7 +98,7 @@ def describe_table(frame, target):
         elif reason := _useless(series, found):
             reasons[name] = reason
         else:
-            notes |= _notes_on_words(series, "category")
+            notes |= _notes_on_words(series, "category") or _notes_on_values(series)
     return TableDescription(
         inferred,
         _why(frame[target], inferred),
@@ -151,17 +157,38 @@ def _rare_classes(values, target):
 
 
 def _notes_on_words(series, kind):
-    """A note on words such as "None" that are values of a column of text."""
+    """A note on words such as "None" or "-" that are values of a column of text."""
     if not is_categorical(series):
         return {}
     keys = pd.Series(category_keys(series))
-    counts = keys[keys.isin(MISSING_AMONG_NUMBERS)].value_counts()
+    counts = keys[keys.str.casefold().isin(_LIKE_MISSING)].value_counts()
     if counts.empty:
         return {}
     shown = ", ".join(f"{word!r} ({_rows(rows)})" for word, rows in counts.items())
     return {
         series.name: f"taken for a {kind}: {shown}; list it in data.missing if it means missing"
     }
+
+
+def _notes_on_values(series):
+    """A note on a number that seems to mean "missing", or on very many categories."""
+    if is_categorical(series):
+        keys = pd.Series(category_keys(series)).dropna()
+        count = keys.nunique()
+        if count > _MANY_CATEGORIES and count > len(keys) / 3:
+            note = (
+                f"{count:,} categories in {_rows(len(keys))}; most have too few rows to learn from"
+            )
+            return {series.name: note}
+        return {}
+    values = series.dropna()
+    for sentinel in _SENTINELS:
+        others = values[values != sentinel]
+        beyond = others.min() >= 0 if sentinel < 0 else others.max() < sentinel / 5
+        if len(values) - len(others) > 1 and len(others) and beyond:
+            note = f"{sentinel} in {_rows(len(values) - len(others))}, far from the other values"
+            return {series.name: f"{note}; list it in data.missing if it means missing"}
+    return {}
 
 
 def _rows(count):

@@ -15,7 +15,7 @@ import pandas as pd
 # Missing in every column, in files and in raw rows alike.
 ALWAYS_MISSING = ("", "?", "NaN", "nan", "<NA>")
 # Missing in columns of numbers; in columns of text, values like any other.
-MISSING_AMONG_NUMBERS = ("NA", "N/A", "null", "NULL", "None")
+MISSING_AMONG_NUMBERS = ("NA", "N/A", "n/a", "null", "NULL", "None")
 MISSING_STRINGS = (*ALWAYS_MISSING, *MISSING_AMONG_NUMBERS)
 
 

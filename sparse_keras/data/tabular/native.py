@@ -8,15 +8,16 @@ import pandas as pd
 
 
 def is_table(x: Any) -> bool:
-    """Returns whether `x` is a data frame, of pandas or of a library that narwhals knows."""
-    return isinstance(x, pd.DataFrame) or _narwhal(x) is not None
+    """Returns whether `x` is a data frame, of pandas or another library."""
+    return isinstance(x, pd.DataFrame) or _narwhal(x) is not None or hasattr(x, "__dataframe__")
 
 
 def to_pandas(x: Any) -> Any:
     """Returns a data frame of another library as one of pandas, and anything else as it is.
 
     Args:
-        x: A data frame of polars, PyArrow, Modin, cuDF or another library that narwhals supports.
+        x: A data frame of polars, PyArrow, Modin, cuDF or another library that narwhals supports,
+            or that has a `to_pandas` of its own.
 
     Raises:
         ValueError: If it is lazy: a query that has no rows yet.
@@ -25,7 +26,7 @@ def to_pandas(x: Any) -> Any:
         return x
     frame = _narwhal(x)
     if frame is None:
-        return x
+        return x.to_pandas() if hasattr(x, "__dataframe__") and hasattr(x, "to_pandas") else x
     if not hasattr(frame, "iter_columns"):
         raise ValueError(
             f"Expected a table with its rows in memory. Received a lazy one: {type(x).__module__}."

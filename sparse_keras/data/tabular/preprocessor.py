@@ -12,6 +12,7 @@ import pandas as pd
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
+from sparse_keras.data.tabular.columns import as_frame
 from sparse_keras.data.tabular.csr import SparseTable, TextColumn
 from sparse_keras.data.tabular.encoded_columns import MAX_STANDARDISED
 from sparse_keras.data.tabular.features import Features
@@ -102,23 +103,38 @@ class TablePreprocessor(Preprocessor):
             )
         if not named:
             values = np.atleast_1d(y.to_numpy() if hasattr(y, "to_numpy") else _as_numpy(y))
-            table = values if target.task == "multilabel" else values.reshape(len(values), -1)[:, 0]
-        encoded, targets = self.encode(x), target.encode(table)
+            column = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+            table = values if target.task == "multilabel" else column
+        encoded = self.encode(x)
+        rows = keras.tree.flatten(encoded)[0].shape[0]
+        received = len(as_frame(table, target.columns)) if named else len(table)
+        if not rows or rows != received:
+            raise ValueError(
+                f"Expected as many targets as rows, at least 1. Received: {rows} rows and "
+                f"{received} targets."
+            )
+        targets = target.encode(table)
         if sample_weight is None:
             sample_weight = self.features.sample_weight(x, table)
+        else:  # Keras takes neither lists nor Series beside a dict of inputs.
+            sample_weight = _weight_arrays(sample_weight)
         return encoded, targets, sample_weight
 
     def check_encoded(self, x: Any) -> None:
         """Raises a ValueError if arrays hold numbers that no encoding has."""
-        arrays = x if isinstance(x, dict) else {self._only_input: x}
+        if isinstance(x, np.ndarray) and len(self._inputs) > 1:
+            raise ValueError(
+                f"Expected a dict of arrays, {listing(self._inputs)}, as `encode` returns it. "
+                f"Received one array of shape {x.shape}. Pass raw rows as a DataFrame or a dict of "
+                "columns, with their names."
+            )
+        arrays = x if isinstance(x, dict) else {self._inputs[0]: x}
         for name, array in arrays.items():
-            if (
-                not isinstance(array, np.ndarray)
-                or array.dtype.kind not in "biuf"
-                or not array.size
-            ):
+            if not isinstance(array, np.ndarray) or not array.size:
                 continue
-            if name == "numeric":
+            if array.dtype.kind not in "biuf":
+                possible = False
+            elif name == "numeric":
                 possible = np.abs(array).max() <= MAX_STANDARDISED  # False for NaN.
             elif name == "categorical" and array.ndim == 2:
                 possible = array.min() >= 0 and (
@@ -135,11 +151,13 @@ class TablePreprocessor(Preprocessor):
                 )
 
     @property
-    def _only_input(self):
-        """The name of the input, of a network that has one."""
-        if self.features.sparse is not None:
-            return "sparse"
-        return "numeric" if self.features.numeric else "categorical"
+    def _inputs(self):
+        """The names of the network's inputs."""
+        features = self.features
+        if features.sparse is not None:
+            return ["sparse"]
+        columns = {"numeric": features.numeric, "categorical": features.categorical}
+        return [name for name, of_kind in columns.items() if of_kind]
 
     def check_network(self, core: keras.Model) -> None:
         if not getattr(core, "inputs", None):  # A subclassed model does not know its inputs.
@@ -240,6 +258,12 @@ def _check_saved_model(format, inputs, instead):
             f"Only a SavedModel can take {inputs}: other formats have no text or sparse inputs. "
             f"Received: format={format!r}. Export the network {instead}. Nothing was written."
         )
+
+
+def _weight_arrays(weight):
+    if isinstance(weight, dict):
+        return {name: _weight_arrays(one) for name, one in weight.items()}
+    return np.asarray(_as_numpy(weight), "float32")
 
 
 def _as_numpy(column):

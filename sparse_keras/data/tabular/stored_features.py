@@ -65,6 +65,7 @@ class _Target(_Stored):
     classes: list[bool | int | float | str]
     mean: Number | None = None
     std: Deviation | None = None
+    missing_values: list[str | float] = []
 
     @model_validator(mode="after")
     def _check_classes(self):

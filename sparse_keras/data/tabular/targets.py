@@ -49,6 +49,7 @@ class Target:
         mean: Mean over the training rows ("regression" only). Targets are not standardised;
             a head may start from these.
         std: Standard deviation over the training rows ("regression" only).
+        missing_values: Words and numbers that mean "missing" beside the usual words.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Target:
     classes: tuple = ()
     mean: float | None = None
     std: float | None = None
+    missing_values: tuple = ()
 
     def __post_init__(self):
         if self.task not in TASKS:
@@ -111,12 +113,12 @@ class Target:
             values = pd.Series(values, name=self.name)
         if self.task == "regression":
             with np.errstate(over="ignore"):
-                numbers = numeric_values(values).astype("float32")
+                numbers = numeric_values(values, self.missing_values).astype("float32")
             _refuse(~np.isfinite(numbers), values, "missing or infinite in float32")
             return numbers
 
         encoded = for_each_category(values, self._code, "int32")
-        _refuse(encoded == _MISSING, values, "missing")
+        _refuse(encoded == _MISSING, values, "missing", self._read_as_missing())
         unknown = encoded == _UNKNOWN
         if unknown.any():
             first = category_keys(values[unknown].iloc[:1])[0]
@@ -127,10 +129,21 @@ class Target:
             )
         return encoded.astype("float32") if self.task == "binary" else encoded
 
+    def _read_as_missing(self):
+        """What may have made a class missing, a sentence or ""."""
+        words = [one for one in self.classes if one in MISSING_AMONG_NUMBERS]
+        if not words:
+            return ""
+        return (
+            f" Or is it the class {words[0]!r}? pandas.read_csv reads that as missing, unless it "
+            "gets keep_default_na=False."
+        )
+
     @cached_property
     def _codes(self):
         keys = [category_key(one) for one in self.classes]
-        words = dict.fromkeys([None, *MISSING_AMONG_NUMBERS], _MISSING)
+        declared = map(category_key, self.missing_values)
+        words = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], _MISSING)
         codes = {key: code for code, key in enumerate(keys)}
         # Spellings in another case, where that is certain.
         folded = [key.casefold() for key in keys]
@@ -157,8 +170,21 @@ class Target:
     def _missing_in(self, series):
         if self.task in ("binary", "multiclass"):
             return for_each_category(series, self._code, "int32") == _MISSING
-        keys = category_keys(series)
-        return np.equal(keys, None) | np.isin(keys.astype(str), MISSING_AMONG_NUMBERS)
+        if self.task == "regression" and not is_categorical(series):
+            return np.isnan(numeric_values(series, self.missing_values))
+        if self.task == "regression":  # Text that is no number raises an error elsewhere.
+            keys = for_each_category(series, self._missing_key, object)
+            return np.equal(keys, None)
+        return np.equal(category_keys(series), None)
+
+    def _missing_key(self, value):
+        """The key of a value that may be a number; None if it is missing."""
+        key = category_key(value)
+        return None if key in self._missing_keys else key
+
+    @cached_property
+    def _missing_keys(self):
+        return {*MISSING_AMONG_NUMBERS, *map(category_key, self.missing_values)}
 
     def encode_present(self, frame):
         """`encode` of a table in which the target is missing in some rows.
@@ -344,10 +370,10 @@ def _sorted_classes(values):
         return tuple(sorted(classes, key=str))
 
 
-def _refuse(bad, values, what):
+def _refuse(bad, values, what, doubt=""):
     if bad.any():
         raise ValueError(
             f"Target {values.name!r} is {what} in {int(bad.sum())} of {len(bad)} rows, first in "
             f"row {row_number(values, bad.argmax())} (the first row of data is 1). "
-            "Remove those rows."
+            f"Remove those rows.{doubt}"
         )

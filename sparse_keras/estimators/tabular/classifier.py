@@ -62,6 +62,9 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
             raise ValueError(
                 "SparseExpertClassifier requires y to be passed, but the target y is None"
             )
+        gone = pd.isna(np.asarray(y, dtype=object)).sum()
+        if gone:
+            raise ValueError(f"Input y contains NaN: {gone} of {len(y)} rows have no class.")
         check_classification_targets(y)
         name = free_name("target", taken)
         if type_of_target(y) == "multilabel-indicator":

@@ -29,37 +29,36 @@ _BATCH_SIZE, _KERAS_BATCH_SIZE = 8192, 32
 
 
 class Forward:
-    """Computes the outputs of a functional network for arrays.
+    """Computes the outputs of a model for arrays.
 
     Args:
-        network: The network, a `keras.Model`.
+        model: A `keras.Model`, which is called.
     """
 
-    def __init__(self, network: keras.Model):
-        self.network = network
-        self._variables = self._function = self._rows_are_independent = None
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._compiled_for = self._function = self._rows_are_independent = None
 
     def applies_to(self, x: Any) -> bool:
-        """Returns whether `x` holds arrays, and the network runs on one device."""
-        return (
-            hasattr(self.network, "input")
-            and not is_distributed(self.network)
-            and all(type(array) is np.ndarray for array in keras.tree.flatten(x))
+        """Returns whether `x` holds arrays of numbers, and the model runs on one device."""
+        return not is_distributed(self.model) and all(
+            type(array) is np.ndarray and array.dtype.kind in "biuf"
+            for array in keras.tree.flatten(x)
         )
 
     def __call__(self, x: Any, batch_size: int | None = None, verbose: Any = "auto") -> Any:
         """Computes the outputs.
 
         Args:
-            x: Arrays `[N, ...]` in the structure of the network's inputs, N at least 1.
+            x: Arrays `[N, ...]` in the structure of the model's inputs, N at least 1.
             batch_size: Rows in a batch. `None`: 8192, or 32, as in Keras, if a router of the
-                network looks at other rows of the batch.
+                model looks at other rows of the batch.
             verbose: Whether to show a progress bar, as in `keras.Model.predict`.
 
         Returns:
             Arrays `[N, ...]` in the structure of the outputs.
         """
-        self._compile()
+        self._compile(x)
         size = batch_size
         if size is None:
             size = _BATCH_SIZE if self._rows_are_independent else _KERAS_BATCH_SIZE
@@ -78,15 +77,17 @@ class Forward:
             return parts[0]
         return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
-    def _compile(self):
-        """Compiles the network, again if it has other variables by now, such as those of LoRA."""
-        variables = [id(variable) for variable in self.network.variables]
-        if variables != self._variables:
+    def _compile(self, x):
+        """Compiles the model, again if it has other variables by now, such as those of LoRA, or if
+        the arrays are of other shapes or types."""
+        now = [id(variable) for variable in self.model.variables]
+        now += [(array.shape[1:], array.dtype) for array in keras.tree.flatten(x)]
+        if now != self._compiled_for:
             self._rows_are_independent = all(
-                layer.predicts_alone for layer in gated_layers(self.network)
+                layer.predicts_alone for layer in gated_layers(self.model)
             )
-            self._function = compiled(self.network, pad=self._rows_are_independent)
-            self._variables = variables
+            self._function = compiled(self.model, x, pad=self._rows_are_independent)
+            self._compiled_for = now
 
 
 def _rows(x, rows):

@@ -1,34 +1,37 @@
-"""A network compiled by JAX, once for each power of two that batches are padded to."""
+"""A model compiled by JAX, once for each power of two that batches are padded to."""
 
 import jax
 import keras
 import numpy as np
 
 
-def is_distributed(network):
+def is_distributed(model):
     """Returns whether Keras distributes arrays over devices."""
-    del network
+    del model
     return keras.distribution.distribution() is not None
 
 
-def compiled(network, pad):
-    """Returns the network as a function from arrays to arrays.
+def compiled(model, x, pad):
+    """Returns a model as a function from arrays to arrays.
 
     Args:
-        network: A functional network.
+        model: A `keras.Model`.
+        x: Unused: JAX compiles for the arrays that come.
         pad: Whether rows may be added to a batch: whether each row is computed on its own.
     """
 
+    del x
+
     @jax.jit
     def graph(trainable, others, x):
-        return network.stateless_call(trainable, others, x, training=False)[0]
+        return model.stateless_call(trainable, others, x, training=False)[0]
 
     def function(x):
         rows = keras.tree.flatten(x)[0].shape[0]
         padded = 1 << (rows - 1).bit_length() if pad else rows
         outputs = graph(
-            [variable.value for variable in network.trainable_variables],
-            [variable.value for variable in network.non_trainable_variables],
+            [variable.value for variable in model.trainable_variables],
+            [variable.value for variable in model.non_trainable_variables],
             keras.tree.map_structure(lambda array: _padded(array, padded), x),
         )
         return keras.tree.map_structure(lambda array: np.asarray(array)[:rows], outputs)

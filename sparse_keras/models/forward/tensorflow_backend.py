@@ -1,4 +1,4 @@
-"""A network compiled by TensorFlow: one graph for batches of any size."""
+"""A model compiled by TensorFlow: one graph for batches of any size."""
 
 import keras
 import tensorflow as tf
@@ -6,31 +6,30 @@ import tensorflow as tf
 from sparse_keras._internal.strategy import num_replicas
 
 
-def is_distributed(network):
-    """Returns whether a network was made for several replicas."""
-    return num_replicas(network) > 1
+def is_distributed(model):
+    """Returns whether a model was made for several replicas."""
+    return num_replicas(model) > 1
 
 
-def compiled(network, pad):
-    """Returns the network as a function from arrays to arrays.
+def compiled(model, x, pad):
+    """Returns a model as a function from arrays to arrays.
 
     Args:
-        network: A functional network.
+        model: A `keras.Model`.
+        x: Arrays such as it will be called with; their number of rows may change.
         pad: Whether rows may be added to a batch, which TensorFlow does not need.
     """
     del pad
     signature = keras.tree.map_structure(
-        lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), network.input
+        lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), x
     )
 
     @tf.function(input_signature=[signature])
     def graph(x):
-        return network(x, training=False)
+        return model(x, training=False)
 
     def function(x):
-        x = keras.tree.map_structure(
-            lambda array, spec: tf.constant(array, spec.dtype), x, signature
-        )
-        return keras.tree.map_structure(lambda tensor: tensor.numpy(), graph(x))
+        outputs = graph(keras.tree.map_structure(tf.constant, x))
+        return keras.tree.map_structure(lambda tensor: tensor.numpy(), outputs)
 
     return function

@@ -221,3 +221,14 @@ def test_a_row_is_encoded_as_in_a_table():
             assert alone[name].dtype == array.dtype
     with pytest.raises(ValueError, match=r"'age' must hold numbers. Received: 'old' in row 1"):
         FEATURES.encode(ROW | {"age": "old"})
+
+
+def test_a_category_that_pandas_reads_as_missing_warns():
+    color = CategoricalColumn("color", ("None", "red"))
+    with pytest.warns(UserWarning, match="missing in 2 rows, and none holds 'None'.*keep_default"):
+        color.encode(pd.Series(["red", None, None]))
+
+
+def test_codes_of_a_fixed_width_are_known_without_their_zeros():
+    zips = CategoricalColumn("zip", ("00501", "10001", "unknown"))
+    assert zips.encode(pd.Series(["501", "10001", "00501", "1"])).tolist() == [2, 3, 2, 1]

@@ -101,6 +101,27 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
     }
 
 
+def test_what_may_mean_missing_and_many_categories_are_noted():
+    columns = {
+        "seats": [-999 if i % 10 == 0 else i % 7 for i in range(600)],
+        "year": [9999 if i % 10 == 0 else 1990 + i % 30 for i in range(600)],
+        "grade": [["1", "2", "3", "unknown"][i % 4] for i in range(600)],
+        "time": [f"{i % 240 // 10}:{i % 240}" for i in range(600)],
+        "fine": [i % 50 - 9 for i in range(600)],
+    }
+    frame = pd.DataFrame({"y": ["a", "b", "-"] * 200} | columns)
+    assert describe_table(frame, "y").notes == {
+        "y": "taken for a class: '-' (200 rows); list it in data.missing if it means missing",
+        "seats": "-999 in 60 rows, far from the other values; list it in data.missing if it means "
+        "missing",
+        "year": "9999 in 60 rows, far from the other values; list it in data.missing if it means "
+        "missing",
+        "grade": "taken for a category: 'unknown' (150 rows); list it in data.missing if it means "
+        "missing",
+        "time": "240 categories in 600 rows; most have too few rows to learn from",
+    }
+
+
 def test_rare_classes_are_noted():
     described = describe_table(table(z=["a", "b", "c"] * 19 + ["d", "d", "e"]), "z")
     assert described.notes["z"] == ("too few rows to learn and to test: 'd' (2 rows), 'e' (1 row)")

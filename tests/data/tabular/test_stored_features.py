@@ -71,5 +71,5 @@ def test_what_was_edited_is_refused(features, path, value, message):
 
 @pytest.mark.parametrize("content", [None, [], {}, {"target": 1, "numeric": [], "categorical": []}])
 def test_what_is_none_at_all(content):
-    with pytest.raises(ValueError, match="is not one that was saved"):
+    with pytest.raises(ValueError, match="is damaged or was edited"):
         Features.from_dict(content)

@@ -233,7 +233,7 @@ def test_npz_arrays(tmp_path):
         ({"a": np.zeros((3, 1)), "a_0": np.zeros(3)}, r"'a_0' is an array and a column"),
         ({"a": np.float32(1)}, r"'a' must hold .* rank 1 or 2. Received: float32 of shape \[\]"),
         ({"a": np.zeros(2, complex)}, r"Received: complex128 of shape \[2\]"),
-        ({"a": np.array([None, "u"])}, r"array 'a': Object arrays cannot be loaded"),
+        ({"a": np.array([None, "u"])}, r"array 'a': it holds Python objects"),
     ]:
         np.savez(path, **arrays)
         with pytest.raises(ValueError, match=message):

@@ -87,3 +87,20 @@ def test_decode_undoes_encode():
     assert Target("y", "regression").as_task().decode([[1.5], [2.5]]).tolist() == [1.5, 2.5]
     labels = Target("labels", "multilabel", ("p", "q")).as_task().decode([[0.1, 0.8]])
     assert labels.to_dict("list") == {"p": [False], "q": [True]}
+
+
+def test_declared_words_and_numbers_of_a_target_are_missing():
+    number = Target("y", "regression", missing_values=(-999, "unknown"))
+    table = pd.DataFrame({"y": [1.0, -999, 3.0]})
+    assert number.missing(table).tolist() == [False, True, False]
+    text = pd.DataFrame({"y": ["1", "unknown", "-999", "NA", "2.5"]})
+    assert number.missing(text).tolist() == [False, True, True, True, False]
+    assert number.encode_present(text)[0].tolist() == [1.0, 0.0, 0.0, 0.0, 2.5]
+    classes = Target("y", "binary", (0, 1), missing_values=(-9,))
+    assert classes.missing(pd.DataFrame({"y": [0, 1, -9]})).tolist() == [False, False, True]
+
+
+def test_a_class_that_pandas_reads_as_missing_is_named():
+    target = Target("y", "multiclass", ("Apnea", "Insomnia", "None"))
+    with pytest.raises(ValueError, match=r"missing in 1 of 2 rows.*the class 'None'\?.*keep_def"):
+        target.encode(pd.Series(["Apnea", None], name="y"))

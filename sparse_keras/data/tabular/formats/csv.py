@@ -90,7 +90,10 @@ class CSVFile(TableFile):
         separator, _ = sniff_csv(self.path)
         if separator == self.separator:
             return ""
-        return f" Is the separator {self.separator!r} right? Did you mean {separator!r}?"
+        return (
+            f" Is the separator {self.separator!r} right? Did you mean {separator!r}? It is set by "
+            "data.separator of a config, or --separator."
+        )
 
     def _chunks(self, num_rows, header, types):
         start = 0

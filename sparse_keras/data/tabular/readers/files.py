@@ -5,6 +5,7 @@ config settles it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,7 @@ def read_file(file, options):
         _refuse_unknown("missing", missing.by_column, frame)
         frame = _with_kinds(frame, options.columns, missing)
         frame, dropped = _with_target(frame, labels, options)
-        target = _target(frame, options, labels)
+        target = _target(frame, options, labels, missing)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
@@ -109,30 +110,33 @@ def _with_target(frame, labels, options):
     return frame[~missing], count
 
 
-def _target(frame, options, labels):
+def _target(frame, options, labels, missing):
     if isinstance(options.target, Mapping):
-        targets = _several(frame, options.target, options.ignore_case)
+        targets = [
+            _inferred_target(_present(frame[name]), task, options, missing)
+            for name, task in options.target.items()
+        ]
         return MultiTarget("targets", tuple(targets))
     if len(labels) > 1:
         name = options.target if isinstance(options.target, str) else "labels"
         return infer_labels(frame, labels, name)
-    return _one(frame[labels[0]], options.task, options.ignore_case)
+    return _inferred_target(frame[labels[0]], options.task, options, missing)
 
 
-def _several(frame, tasks, ignore_case):
-    """The target of each column, from the rows that have it."""
-    for name, task in tasks.items():
-        present = np.not_equal(category_keys(frame[name]), None)
-        if not present.any():
-            raise ValueError(f"target {name!r} is missing in every row. Leave it out.")
-        yield _one(frame[name][present], task, ignore_case)
+def _present(values):
+    """The rows that have a target."""
+    present = np.not_equal(category_keys(values), None)
+    if not present.any():
+        raise ValueError(f"target {values.name!r} is missing in every row. Leave it out.")
+    return values[present]
 
 
-def _one(values, task, ignore_case):
+def _inferred_target(values, task, options, missing):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
         raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
-    return infer_target(values, task, ignore_case)
+    target = infer_target(values, task, options.ignore_case)
+    return replace(target, missing_values=missing.declared(values.name))
 
 
 def _refuse_unknown(key, names, frame):

@@ -80,7 +80,7 @@ class FileSection(TestSplit):
         None,
         description="More words and numbers that mean a missing value: a list for all columns, "
         "such as [unknown, -999], or a mapping from columns to lists. Empty cells, ?, NaN, nan and "
-        "<NA> always do; NA, N/A, null, NULL and None do in columns whose other values are "
+        "<NA> always do; NA, N/A, n/a, null, NULL and None do in columns whose other values are "
         "numbers, and are values in columns of text.",
     )
     missing_target: Literal["error", "drop"] = Field(
