@@ -184,7 +184,7 @@ def _notes_on_values(series):
     values = series.dropna()
     for sentinel in _SENTINELS:
         others = values[values != sentinel]
-        beyond = others.min() >= 0 if sentinel < 0 else others.max() < sentinel / 5
+        beyond = others.min() >= 0 if sentinel < 0 else others.max() < sentinel / 4
         if len(values) - len(others) > 1 and len(others) and beyond:
             note = f"{sentinel} in {_rows(len(values) - len(others))}, far from the other values"
             return {series.name: f"{note}; list it in data.missing if it means missing"}
