@@ -7,8 +7,9 @@ Both models are trained on UCI Adult: the config `tabular/sparse_mlp_adult` for 
 speed does not depend on its weights, and `HistGradientBoosting` as `sparse-keras compare` fits it.
 Measured are the wall-clock times of
 
-* one row, from a dict to a probability: the medians of 200 rows, in turns; also through
-  `keras.Model.predict` of the network;
+* one row, from a dict to a probability: the medians of 200 rows, in turns of 40, since threads that
+  one model leaves waiting for more work slow down the next; also through `keras.Model.predict` of
+  the network;
 * 100,000 rows, from a DataFrame: the medians of 7, in turns;
 * `sparse-keras predict` of a CSV file, with its start, and the same through pandas and boosting;
 * the start of a process that loads the model, beyond `import keras`: the medians of 5;
@@ -63,14 +64,20 @@ def seconds(function, *arguments):
     return time.perf_counter() - start
 
 
-def in_turns(functions, inputs):
-    """The median seconds of each function, over the inputs: one after the other for each input."""
+def in_turns(functions, inputs, together=1):
+    """The median seconds of each function, over the inputs: one function after the other.
+
+    Args:
+        functions: Dict from name to function.
+        inputs: What each is called with.
+        together: How many inputs a function gets in its turn.
+    """
     for function in functions.values():
         function(inputs[0])
     times = {name: [] for name in functions}
-    for one in inputs:
+    for start in range(0, len(inputs), together):
         for name, function in functions.items():
-            times[name].append(seconds(function, one))
+            times[name] += [seconds(function, one) for one in inputs[start : start + together]]
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -88,6 +95,7 @@ def one_row(model, boosting, frame):
             "boosting": lambda row: boosting.predict(pd.DataFrame([row])),
         },
         rows,
+        together=40,
     )
 
 
