@@ -138,7 +138,7 @@ class CategoricalColumn:
         codes = {}
         for key, code in self.codes.items():
             if key is not None and _NUMBER.fullmatch(key):
-                codes.setdefault(float(key), []).append(code)
+                codes.setdefault(float(key), set()).add(code)
         return {number: code for number, (code, *others) in codes.items() if not others}
 
     def missing(self, series):
@@ -148,11 +148,8 @@ class CategoricalColumn:
     def code(self, value):
         """Returns the code of a raw value: 0 missing, 1 unseen in training, 2.. the vocabulary."""
         code = self.codes.get(category_key(value))
-        if (
-            code is None
-            and isinstance(value, (int, float, np.number))
-            and not isinstance(value, bool)
-        ):
+        is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if code is None and is_number:
             # A number has no leading zeros, and no trailing ones, as text may have had in training.
             code = self._codes_of_numbers.get(float(value))
         return UNSEEN_CODE if code is None else code
