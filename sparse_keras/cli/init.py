@@ -105,8 +105,8 @@ def _describe(path, target):
     `TableDescription`."""
     with quiet_start():
         from sparse_keras.data.tabular.csr.files import is_matrix_file
+        from sparse_keras.data.tabular.describe import describe_table
         from sparse_keras.data.tabular.formats import CSVFile, NPZFile, ParquetFile
-        from sparse_keras.data.tabular.infer import describe_table
         from sparse_keras.data.tabular.sniffing import sniff_csv
         from sparse_keras.data.tabular.table_files import (
             fits_memory,

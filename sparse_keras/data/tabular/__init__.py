@@ -1,1 +1,26 @@
-"""Tables: from raw columns to the arrays that a model takes, and back."""
+"""Tables: from raw columns to the arrays that a model takes, and back.
+
+Reading files
+    formats/, csr/files.py     a format a file: CSV, JSON lines, Parquet, NPZ; matrices
+    table_files.py             the format for a path; whole files, parts, samples
+    reading.py, npz_headers.py what all formats share: damage, size in memory, compression
+    sniffing.py, unsupported.py  the separator of a CSV file; advice for other formats
+    writing.py                 predictions to files
+
+What values mean
+    columns.py, missing.py     numbers, categories and missing values, one rule for all entrances
+    native.py                  data frames of other libraries
+    misreadings.py             columns that are neither numbers nor categories
+    targets.py, multi_target.py, weights.py   what is predicted, and how much a row counts
+
+From a config to a model
+    readers/                   a data set a file; `files.py` reads the user's own
+    describe.py                what a table seems to hold, for `sparse-keras init`
+    splits.py, selection.py, select_columns.py   rows that are held out; columns that are chosen
+    fitting.py, csr_fitting.py statistics of the training rows
+    encoded_columns.py, numeric_encoding.py, features.py, stored_features.py   the encoding
+    inputs.py                  what a model has to know of it
+    table.py                   all of this together: `load_table`
+    preprocessor.py            the encoding within a model; exports in tensorflow_*.py
+    sources.py                 where the files of data sets come from
+"""

@@ -14,7 +14,7 @@ from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.reading import compression, suffix_of
-from sparse_keras.data.tabular.unreadable import advice_for
+from sparse_keras.data.tabular.unsupported import conversion_advice
 
 CHUNK_ROWS = 50_000
 _FORMATS = {
@@ -54,7 +54,7 @@ def open_table(path, separator=None, decimal=".", text=(), missing=None):
     if suffix not in _FORMATS or (compression(path) and _FORMATS[suffix] not in _TEXT):
         raise ValueError(
             f"{path}: expected a table that ends in one of {listing(_FORMATS, limit=99)}."
-            f"{advice_for(path)}"
+            f"{conversion_advice(path)}"
         )
     missing = MissingValues.of(missing)
     if not is_csv(path):

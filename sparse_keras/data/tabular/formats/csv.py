@@ -18,7 +18,7 @@ from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
 from sparse_keras.data.tabular.reading import compression, errors_naming, not_utf8, open_bytes
 from sparse_keras.data.tabular.sniffing import sniff_csv
-from sparse_keras.data.tabular.unreadable import advice_for
+from sparse_keras.data.tabular.unsupported import conversion_advice
 
 # Of a file that is searched, and of a number in it that two blocks may share; in bytes.
 _BLOCK, _LONGEST = 2**20, 64
@@ -41,7 +41,7 @@ class CSVFile(TableFile):
         self.separator = separator
         self.decimal = decimal
         self.text = tuple(text)
-        if advice := advice_for(path):
+        if advice := conversion_advice(path):
             raise ValueError(f"{path} is not a CSV file.{advice}")
         if wrong := why_no_separator(separator):
             raise ValueError(f"{path}: {wrong}{self._separator_hint()}")

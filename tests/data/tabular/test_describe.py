@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data.tabular.infer import describe_table
+from sparse_keras.data.tabular.describe import describe_table
 
 ROWS = 60
 

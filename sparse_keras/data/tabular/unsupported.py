@@ -31,7 +31,7 @@ _ARCHIVES = {
 }
 
 
-def advice_for(path):
+def conversion_advice(path):
     """Returns what to do with a file that is not read, a sentence after a space, or ""."""
     path = Path(path)
     suffix = path.suffix.lower()
