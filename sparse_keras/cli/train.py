@@ -10,6 +10,7 @@ from sparse_keras.cli.quiet import start_backend
 from sparse_keras.cli.routing_warnings import routing_warnings
 from sparse_keras.evaluation.published import is_of, published_result
 from sparse_keras.schema import ConfigError
+from sparse_keras.training.runs.finding import newest_unfinished_run, unfinished_runs
 from sparse_keras.training.runs.folder import RunFolder
 
 _EXAMPLES = """examples:
@@ -106,8 +107,8 @@ def _config_and_run(args):
         if args.resume is None:
             return config, None
         output = args.output or _OUTPUT
-        folder = RunFolder.newest_unfinished(output, config)
-        for other in RunFolder.unfinished(output, config)[1][:1]:
+        folder = newest_unfinished_run(output, config)
+        for other in unfinished_runs(output, config)[1][:1]:
             print(f"also unfinished, with other values: {other.resuming_command}", file=sys.stderr)
         return config, folder
 

@@ -23,6 +23,7 @@ from sparse_keras.training.evaluation import evaluate
 from sparse_keras.training.loop import check_losses, fit
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.resuming import Checkpoints
+from sparse_keras.training.runs.starting import start_run
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def train(
     compile_model(model, config, data)
     own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
-        folder = RunFolder.start(output, config, keras.backend.backend(), data)
+        folder = start_run(output, config, keras.backend.backend(), data)
     if tensorboard:
         own = tensorboard_callbacks(own, folder.tensorboard)
     try:

@@ -8,7 +8,7 @@ import sparse_keras
 from sparse_keras.cli import export, main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.starting import start_run
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("eager_module")]
 
@@ -28,7 +28,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "churn.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data).path
+    run = start_run(folder / "runs", config, keras.backend.backend(), data).path
     PreprocessedModel(build_network(config, data), data.preprocessor).save(run / "model.keras")
     return run
 

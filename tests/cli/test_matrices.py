@@ -14,7 +14,7 @@ import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.starting import start_run
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("eager_module")]
 
@@ -34,7 +34,7 @@ def run_folder(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "x.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data).path
+    run = start_run(folder / "runs", config, keras.backend.backend(), data).path
     model = PreprocessedModel(build_network(config, data), data.preprocessor)
     sparse_keras.training.building.compile_model(model, config, data)
     model.save(run / "model.keras")

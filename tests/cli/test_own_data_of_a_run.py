@@ -12,7 +12,7 @@ import sparse_keras
 from sparse_keras.cli import main
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.training.building import build_network, compile_model
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.starting import start_run
 
 pytestmark = pytest.mark.usefixtures("eager_module")
 
@@ -41,7 +41,7 @@ def original(tmp_path_factory):
     )
     config = sparse_keras.load_config(folder / "people.yaml")
     data = sparse_keras.load_data(config)
-    run = RunFolder.start(folder / "runs", config, keras.backend.backend(), data)
+    run = start_run(folder / "runs", config, keras.backend.backend(), data)
     model = PreprocessedModel(build_network(config, data), data.preprocessor)
     compile_model(model, config, data)
     model.save(run.model_file)

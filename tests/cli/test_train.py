@@ -12,7 +12,7 @@ import pytest
 from sparse_keras.cli import build_parser, main, train
 from sparse_keras.cli.train import _metrics_table
 from sparse_keras.schema import load_config
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.starting import start_run
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 
@@ -141,7 +141,7 @@ def test_resume_last_names_a_run_of_other_values(tmp_path, capsys):
     data = SimpleNamespace(digest=lambda: "digest", test=None)
     setting = "training.epochs=3"
     runs = [
-        RunFolder.start(tmp_path, load_config(CONFIG, given), "tensorflow", data)
+        start_run(tmp_path, load_config(CONFIG, given), "tensorflow", data)
         for given in ((), setting)
     ]
     arguments = ["train", CONFIG, "--output", str(tmp_path), "--resume", "last"]

@@ -16,7 +16,8 @@ from sparse_keras.callbacks import ExpertLoad, RoutingWarning
 from sparse_keras.schema import plugins
 from sparse_keras.training import callbacks as training_callbacks
 from sparse_keras.training import load_model as loading
-from sparse_keras.training.runs.folder import RunFolder, reproducing_command
+from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.starting import reproducing_command
 
 pytestmark = pytest.mark.usefixtures("eager_module")
 

@@ -10,28 +10,20 @@ import csv
 import io
 import json
 import os
-import platform
-import re
 import shlex
 import shutil
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sparse_keras
 from sparse_keras._internal.atomic import (
-    is_abandoned_name,
-    new_folder,
     remove_abandoned,
     replacing,
     write_text,
 )
 from sparse_keras.schema import load_config
 from sparse_keras.schema.plugins import imported_plugins
-from sparse_keras.training.runs.identity import changed_rows, changed_values, identity_of
+from sparse_keras.training.runs.identity import changed_rows, changed_values
 from sparse_keras.training.runs.lock import only_process
 
 if TYPE_CHECKING:
@@ -41,8 +33,8 @@ if TYPE_CHECKING:
     from sparse_keras.schema import Config
 
 _MODEL = "model.keras"
-_CONFIG = "resolved.yaml"
-_ENVIRONMENT = "environment.json"
+CONFIG = "resolved.yaml"
+ENVIRONMENT = "environment.json"
 _REQUIRED_KEYS = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
 _METRICS = "metrics.json"  # Written last: the mark of a finished run.
 
@@ -69,99 +61,6 @@ class RunFolder:
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
-    @classmethod
-    def start(
-        cls, output: str | os.PathLike, config: Config, backend: str, data: Dataset
-    ) -> RunFolder:
-        """Creates the folder of a new run, from which it can be resumed.
-
-        It is named by the time, and is never one that is there already. It appears with all its
-        files at once, so that a folder without them is none of a run.
-
-        Args:
-            output: The folder to create it in, under the name of the config.
-            config: The `Config`.
-            backend: The Keras backend that trains.
-            data: The data set.
-
-        Raises:
-            ValueError: If no folder can be created.
-        """
-        parent = Path(output) / config.name
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise ValueError(
-                f"Expected a folder for runs. Received: {str(output)!r}; {str(parent)!r} cannot be "
-                "created, since a part of it is a file."
-            ) from None
-        packages = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
-        environment = {
-            "config": config.name,
-            "config_hash": config.hash,
-            **identity_of(config, data),
-            # Which run is the newest must not depend on the clock.
-            "number": 1 + max((run.number for run in _runs_in(parent)), default=0),
-            "command": reproducing_command(config),
-            "imports": imported_plugins(),
-            "seed": config.training.seed,
-            "backend": backend,
-            "python": sys.version.split()[0],
-            "platform": platform.platform(),
-            "sparse_keras": sparse_keras.__version__,
-            **{name: _version(name) for name in packages},
-        }
-        stem = time.strftime("%Y-%m-%d_%H-%M-%S")
-        for attempt in range(1000):
-            path = parent / (stem if attempt == 0 else f"{stem}_{attempt}")
-            if os.path.lexists(path):
-                continue
-            with contextlib.suppress(FileExistsError), new_folder(path) as folder:
-                write_text(folder / "config.yaml", config.source_text)
-                write_text(folder / _CONFIG, config.to_yaml(path))
-                write_text(folder / _ENVIRONMENT, _json(environment))
-            if (path / _ENVIRONMENT).is_file():
-                return cls(path)
-        raise ValueError(f"Cannot create a folder for this run in {str(parent)!r}.")
-
-    @classmethod
-    def unfinished(
-        cls, output: str | os.PathLike, config: Config
-    ) -> tuple[list[RunFolder], list[RunFolder]]:
-        """Finds the unfinished runs of a config, and those of other values under its name.
-
-        Args:
-            output: The folder that `train` was given.
-            config: The `Config`.
-
-        Returns:
-            `(same, other)`: the runs of this config, and the other ones; each the newest first.
-        """
-        runs = [run for run in _runs_in(Path(output) / config.name) if not run.is_finished]
-        runs.sort(key=lambda run: (run.number, _numbers(run.path)), reverse=True)
-        same = [run for run in runs if run.read_environment()["config_hash"] == config.hash]
-        return same, [run for run in runs if run not in same]
-
-    @classmethod
-    def newest_unfinished(cls, output: str | os.PathLike, config: Config) -> RunFolder:
-        """Finds the newest run of a config that is not finished.
-
-        Args:
-            output: The folder that `train` was given.
-            config: The `Config`.
-
-        Raises:
-            ValueError: If there is none.
-        """
-        same, other = cls.unfinished(output, config)
-        if same:
-            return same[0]
-        parent = str(Path(output) / config.name)
-        raise ValueError(
-            f"There is no unfinished run of this config in {parent!r}. Without --resume a new one "
-            f"is started.{_resume_others(other)}"
-        )
-
     @property
     def is_finished(self) -> bool:
         """Whether the training came to its end."""
@@ -180,12 +79,12 @@ class RunFolder:
         Raises:
             ValueError: If the folder is not that of a run.
         """
-        file = self.path / _ENVIRONMENT
+        file = self.path / ENVIRONMENT
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise ValueError(
-                f"Expected the folder of a run, in which there is a file {_ENVIRONMENT}. "
+                f"Expected the folder of a run, in which there is a file {ENVIRONMENT}. "
                 f"Received: {str(self.path)!r}.{_newest_below(self.path)}"
             ) from None
         except (ValueError, RecursionError):  # not UTF-8, or not JSON
@@ -197,7 +96,9 @@ class RunFolder:
     @property
     def resuming_command(self) -> str:
         """The command line that resumes the run."""
-        return shlex.join(["sparse-keras", "train", "--resume", str(self.path), *_imports()])
+        return shlex.join(
+            ["sparse-keras", "train", "--resume", str(self.path), *import_arguments()]
+        )
 
     def config_of_model(self) -> Config:
         """Loads the config of a run that has its model.
@@ -257,7 +158,7 @@ class RunFolder:
             raise ValueError(
                 f"The run {str(self.path)!r} was started with another config: its hash is "
                 f"{environment['config_hash'][:12]}, that of {config.name!r} is "
-                f"{config.hash[:12]}. Resume it with load_config({str(self.path / _CONFIG)!r})."
+                f"{config.hash[:12]}. Resume it with load_config({str(self.path / CONFIG)!r})."
             )
         if backend not in (None, environment["backend"]):
             raise ValueError(
@@ -341,12 +242,12 @@ class RunFolder:
 
     def finish(self, metrics: dict[str, float | None]) -> None:
         """Writes the test metrics, which marks the run as finished."""
-        write_text(self.path / _METRICS, _json(metrics))
+        write_text(self.path / _METRICS, json_text(metrics))
 
     def _load_config(self):
         """Loads the config. A data file that is not where the config says, seen from the folder,
         may be where it was when the run was started."""
-        file = self.path / _CONFIG
+        file = self.path / CONFIG
         config, before = load_config(file), self._files_before()
         found = [
             f"{key}={json.dumps(before[key], ensure_ascii=False)}"
@@ -384,7 +285,7 @@ class RunFolder:
         return f"Restore the file, or train again{how}"
 
     def _check_config(self, config, instead=""):
-        file = self.path / _CONFIG
+        file = self.path / CONFIG
         if changed_values(self.read_environment(), file.read_text(encoding="utf-8"), config):
             raise ValueError(
                 f"{str(file)!r} has changed since the run was started, other than where its data "
@@ -402,7 +303,7 @@ class RunFolder:
                 nor = f", and none at {before[key]!r}, where it was when the run was started"
             raise ValueError(
                 f"The data of the run {str(self.path)!r} are not found: there is no file "
-                f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / _CONFIG)!r} "
+                f"{path!r}{nor}. Put it there, or edit {key} in {str(self.path / CONFIG)!r} "
                 f"without changing the name of the file. {instead}".rstrip()
             )
 
@@ -420,38 +321,6 @@ class RunFolder:
                 self._remove_checkpoints()
 
 
-def reproducing_command(config: Config) -> str | None:
-    """The command line that repeats a run, or `None` for a config made in Python."""
-    if config.reference is None:
-        return None
-    overrides = [part for override in config.overrides for part in ("--set", override)]
-    return shlex.join(["sparse-keras", "train", str(config.reference), *overrides, *_imports()])
-
-
-def _runs_in(parent):
-    """The runs in a folder, without those that are damaged or only being created."""
-    runs = []
-    for path in parent.glob("*"):
-        if not is_abandoned_name(path.name):
-            with contextlib.suppress(ValueError, OSError):
-                RunFolder(path).read_environment()
-                runs.append(RunFolder(path))
-    return runs
-
-
-def _resume_others(runs):
-    """Says how to resume unfinished runs of other values."""
-    if not runs:
-        return ""
-    more = f" (and {len(runs) - 1} older)" if len(runs) > 1 else ""
-    values = runs[0].read_environment()["command"]
-    values = "" if values is None else f", started with `{values}`"
-    return (
-        f" Another one, of other values, is not finished{values}. Resume it with: "
-        f"{runs[0].resuming_command}{more}"
-    )
-
-
 def _newest_below(folder, most=1000):
     """Names the newest of the runs in a folder, at most three folders down."""
     folders, found = [folder], []
@@ -461,10 +330,10 @@ def _newest_below(folder, most=1000):
             with contextlib.suppress(OSError):
                 below += [path for path in parent.iterdir() if path.is_dir()]
         folders = [path for path in below if not path.name.startswith(".")]
-        found += [path for path in folders[:most] if (path / _ENVIRONMENT).is_file()]
+        found += [path for path in folders[:most] if (path / ENVIRONMENT).is_file()]
     if not found:
         return ""
-    newest = max(found, key=lambda path: (path / _ENVIRONMENT).stat().st_mtime_ns)
+    newest = max(found, key=lambda path: (path / ENVIRONMENT).stat().st_mtime_ns)
     return f" The newest run in it is {str(newest)!r}."
 
 
@@ -473,21 +342,11 @@ def _listed(files):
     return " and ".join(map(repr, files.values())) or "them"
 
 
-def _numbers(path):
-    """Sorts `..._10` after `..._9`."""
-    return [int(part) for part in re.findall(r"\d+", path.name)]
-
-
-def _imports():
+def import_arguments() -> list[str]:
+    """The arguments of a command line that import the plug-ins of this process."""
     return [part for module in imported_plugins() for part in ("--import", module)]
 
 
-def _version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _json(content):
+def json_text(content: dict) -> str:
+    """Returns JSON as it stands in the files of a run."""
     return json.dumps(content, indent=2) + "\n"

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from sparse_keras.schema import load_config
+from sparse_keras.training.runs.finding import newest_unfinished_run, unfinished_runs
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.lock import only_process
+from sparse_keras.training.runs.starting import start_run
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 DATA = SimpleNamespace(digest=lambda: "digest", test=None)
@@ -27,7 +29,7 @@ def make(output, time, config_hash):
 def test_newest_unfinished(tmp_path):
     config = load_config(CONFIG)
     with pytest.raises(ValueError, match="no unfinished run"):
-        RunFolder.newest_unfinished(tmp_path, config)
+        newest_unfinished_run(tmp_path, config)
     make(tmp_path, "2026-01-30_12-00-00", config.hash)
     nine = make(tmp_path, "2026-01-31_12-00-00_9", config.hash)
     ten = make(tmp_path, "2026-01-31_12-00-00_10", config.hash)
@@ -35,14 +37,14 @@ def test_newest_unfinished(tmp_path):
     (tmp_path / CONFIG / "2026-02-02_12-00-00").mkdir()  # Killed before anything was written.
     damaged = make(tmp_path, "2026-02-03_12-00-00", config.hash)
     (damaged / "environment.json").write_text("[]")
-    assert RunFolder.newest_unfinished(tmp_path, config).path == ten
+    assert newest_unfinished_run(tmp_path, config).path == ten
     RunFolder(ten).finish({"auc": 1.0})
-    assert RunFolder.newest_unfinished(tmp_path, config).path == nine
+    assert newest_unfinished_run(tmp_path, config).path == nine
 
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
     config = load_config(CONFIG)
-    folders = {RunFolder.start(tmp_path, config, "tensorflow", DATA).path for _ in range(3)}
+    folders = {start_run(tmp_path, config, "tensorflow", DATA).path for _ in range(3)}
     assert len(folders) == 3
 
 
@@ -76,7 +78,7 @@ def test_another_backend_or_other_data_cannot_go_on(tmp_path):
 
 
 def start(output, config=None):
-    return RunFolder.start(output, config or load_config(CONFIG), "tensorflow", DATA)
+    return start_run(output, config or load_config(CONFIG), "tensorflow", DATA)
 
 
 def test_the_newest_is_that_started_last_whatever_the_clock_says(tmp_path, monkeypatch):
@@ -85,7 +87,7 @@ def test_the_newest_is_that_started_last_whatever_the_clock_says(tmp_path, monke
     start(tmp_path)
     monkeypatch.setattr(time, "strftime", lambda form: "2026-10-25_02-01-00")
     newest = start(tmp_path)
-    assert RunFolder.newest_unfinished(tmp_path, config).path == newest.path
+    assert newest_unfinished_run(tmp_path, config).path == newest.path
     assert newest.number == 2
 
 
@@ -93,12 +95,12 @@ def test_unfinished_runs_of_other_values_are_named(tmp_path):
     config, other = load_config(CONFIG), load_config(CONFIG, "training.epochs=3")
     older, newer = start(tmp_path, other), start(tmp_path, other)
     with pytest.raises(ValueError) as caught:
-        RunFolder.newest_unfinished(tmp_path, config)
+        newest_unfinished_run(tmp_path, config)
     message = str(caught.value)
     assert "no unfinished run of this config" in message and "training.epochs=3" in message
     assert message.endswith(f"--resume {newer.path} (and 1 older)")
     run = start(tmp_path, config)
-    same, others = RunFolder.unfinished(tmp_path, config)
+    same, others = unfinished_runs(tmp_path, config)
     assert [one.path for one in same] == [run.path]
     assert [one.path for one in others] == [newer.path, older.path]
 
@@ -121,7 +123,7 @@ def test_a_folder_of_a_run_appears_whole(tmp_path, monkeypatch):
     (left,) = (tmp_path / CONFIG).iterdir()
     assert left.name.startswith(".") and (left / "environment.json").is_file()
     with pytest.raises(ValueError, match="no unfinished run"):
-        RunFolder.newest_unfinished(tmp_path, load_config(CONFIG))
+        newest_unfinished_run(tmp_path, load_config(CONFIG))
     run = start(tmp_path)
     assert list((tmp_path / CONFIG).iterdir()) == [run.path] and run.number == 1
 
