@@ -187,7 +187,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             **kwargs: Arguments of `keras.Model.predict`.
 
         Returns:
-            A DataFrame. For classes, the columns `prediction` and `probability_<class>`: of the
+            A pandas DataFrame, whatever `x` is. For classes, the columns `prediction` and `probability_<class>`: of the
             positive class for two, of each for more. For labels, a bool column and a probability
             for each. For numbers, `prediction`. For several tasks the same for each, named
             `<task>` and `<task>_probability_<class>`. It has the index of a pandas DataFrame.
