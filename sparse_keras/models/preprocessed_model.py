@@ -187,10 +187,11 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             **kwargs: Arguments of `keras.Model.predict`.
 
         Returns:
-            A pandas DataFrame, whatever `x` is. For classes, the columns `prediction` and `probability_<class>`: of the
-            positive class for two, of each for more. For labels, a bool column and a probability
-            for each. For numbers, `prediction`. For several tasks the same for each, named
-            `<task>` and `<task>_probability_<class>`. It has the index of a pandas DataFrame.
+            A pandas DataFrame, whatever `x` is, with the index of `x` if that is one, too. For
+            classes, the columns `prediction` and `probability_<class>`: of the positive class for
+            two, of each for more. For labels, a bool column and a probability for each. For
+            numbers, `prediction`. For several tasks the same for each, named `<task>` and
+            `<task>_probability_<class>`.
         """
         frame = self.preprocessor.to_frame(self.predict(x, **kwargs))
         return frame.set_axis(x.index) if isinstance(x, pd.DataFrame) else frame
