@@ -10,5 +10,5 @@
     random_state.py           the global generators of random numbers
     best_and_last_weights.py  weights that the model may not end with: the best epoch's, the last's
 
-The first four lines do without Keras, so that the command line can report a mistake before it starts.
+The first four lines do without Keras, so that the command line reports mistakes before it starts.
 """
