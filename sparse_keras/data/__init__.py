@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from sparse_keras.data.tabular.table import load_table as load_table
     from sparse_keras.data.tabular.table_files import iter_table as iter_table
     from sparse_keras.data.tabular.table_files import read_table as read_table
+    from sparse_keras.data.tabular.target_inference import infer_target as infer_target
     from sparse_keras.data.tabular.targets import Target as Target
-    from sparse_keras.data.tabular.targets import infer_target as infer_target
 
 # Data sets that are not tables, by the names that configs use: functions of (section, batch_size,
 # seed) that return a `Dataset`. Tables are read by `READERS` and go through `load_table`.
@@ -69,7 +69,7 @@ _MODULES = {
     "fit_features": "tabular.fitting",
     "fit_sparse": "tabular.csr_fitting",
     "fit_texts": "tabular.csr_fitting",
-    "infer_target": "tabular.targets",
+    "infer_target": "tabular.target_inference",
     "iter_table": "tabular.table_files",
     "load_data": "dataset",
     "load_table": "tabular.table",

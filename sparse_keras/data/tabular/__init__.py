@@ -11,7 +11,8 @@ What values mean
     columns.py, missing.py     numbers, categories and missing values, one rule for all entrances
     native.py                  data frames of other libraries
     misreadings.py             columns that are neither numbers nor categories
-    targets.py, multi_target.py, weights.py   what is predicted, and how much a row counts
+    targets.py, target_inference.py, multi_target.py, weights.py   what is predicted; how much a row
+                               counts
 
 From a config to a model
     readers/                   a data set a file; `files.py` reads the user's own

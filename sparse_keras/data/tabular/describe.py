@@ -15,7 +15,8 @@ from sparse_keras.data.tabular.columns import category_keys, is_categorical, num
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
-from sparse_keras.data.tabular.targets import MAX_INTEGER_CLASSES, Target, infer_target
+from sparse_keras.data.tabular.target_inference import MAX_INTEGER_CLASSES, infer_target
+from sparse_keras.data.tabular.targets import Target
 
 _FEW_ROWS = 50
 _FEW_VALUES = 5  # With fewer, the training rows may have none.

@@ -30,7 +30,7 @@ from sparse_keras.data.tabular.table_files import (
     refuse_beyond_memory,
     sample_rows,
 )
-from sparse_keras.data.tabular.targets import infer_labels, infer_target
+from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
 
 

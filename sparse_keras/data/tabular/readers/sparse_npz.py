@@ -4,7 +4,7 @@ from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.csr.files import read_npz
 from sparse_keras.data.tabular.readers.svmlight import split_table
 from sparse_keras.data.tabular.table_files import open_table, read_rows, refuse_absent
-from sparse_keras.data.tabular.targets import infer_target
+from sparse_keras.data.tabular.target_inference import infer_target
 
 
 def read(options):

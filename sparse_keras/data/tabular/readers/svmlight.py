@@ -6,7 +6,7 @@ from sparse_keras.data.tabular.csr.files import TARGET, read_svmlight
 from sparse_keras.data.tabular.csr_fitting import fit_sparse
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.splits import hold_out
-from sparse_keras.data.tabular.targets import infer_target
+from sparse_keras.data.tabular.target_inference import infer_target
 
 
 def read(options):
