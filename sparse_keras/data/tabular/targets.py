@@ -1,6 +1,6 @@
 """What is predicted: the target column, its task and classes, and its encoding.
 
-`Target` is stored with a run. `target_inference.py` finds that of a user's own file. Several targets
+`Target` is stored with a run. `target_inference.py` finds one for a user's file. Several targets
 at once are a `MultiTarget`, in a file of its own.
 """
 

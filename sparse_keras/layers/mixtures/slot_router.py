@@ -58,11 +58,12 @@ class SlotRouter(Router):
         phi = ops.convert_to_tensor(self.kernel)
         if self.normalize:
             inputs, phi = _of_length_1(inputs, 1), self.scale * _of_length_1(phi, 0)
-        logits = ops.reshape(ops.matmul(inputs, phi), (examples, -1, phi.shape[-1]))
+        tokens = tokens_of_each(examples)
+        logits = ops.reshape(ops.matmul(inputs, phi), (examples, tokens, phi.shape[-1]))
         combine = ops.softmax(logits, axis=-1)
         if mask is not None:
             # Not `[..., None]`: LiteRT cannot add an axis so where two have no static size.
-            kept = ops.expand_dims(ops.reshape(mask, (examples, -1)), -1)
+            kept = ops.expand_dims(ops.reshape(mask, (examples, tokens)), -1)
             # Far below any logit, and finite, for an example of padding alone.
             logits = ops.where(kept, logits, -1e30)
             combine = ops.where(kept, combine, 0.0)
@@ -89,6 +90,12 @@ class SlotRouter(Router):
         for key in ("dispatch", "combine"):
             spec[key] = keras.KerasTensor((examples, None, slots), dtype="float32")
         return spec
+
+
+def tokens_of_each(examples: Any) -> int:
+    """The number of tokens of each example as `reshape` takes it: -1, to be found by itself, but 0
+    of no examples, where PyTorch finds none."""
+    return 0 if isinstance(examples, int) and examples == 0 else -1
 
 
 def _of_length_1(values: Any, axis: int) -> Any:

@@ -10,7 +10,7 @@ from sparse_keras.layers.experts.base import check_takes_tokens
 from sparse_keras.layers.mixtures.mixture import OneGateMixture
 from sparse_keras.layers.mixtures.resolve import resolve_bank
 from sparse_keras.layers.mixtures.routing_hooks import apply_hooks
-from sparse_keras.layers.mixtures.slot_router import SlotRouter
+from sparse_keras.layers.mixtures.slot_router import SlotRouter, tokens_of_each
 from sparse_keras.layers.mixtures.tokens import (
     as_tokens,
     check_input_shape,
@@ -142,7 +142,7 @@ class SoftMixtureOfExperts(OneGateMixture):
                 f"{self.name!r} sends no token to an expert, so its routing cannot be replaced. "
                 "Replace routings of other mixtures only."
             )
-        sequences = ops.reshape(tokens, (leading[0], -1, width))
+        sequences = ops.reshape(tokens, (leading[0], tokens_of_each(leading[0]), width))
         to_slots = ops.cast(routing["dispatch"], sequences.dtype)
         slots = ops.matmul(ops.transpose(to_slots, (0, 2, 1)), sequences)  # [batch, S, D]
 

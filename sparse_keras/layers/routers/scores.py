@@ -17,9 +17,9 @@ def sqrt_softplus(logits: Tensor) -> Tensor:
 def largest(values: Tensor) -> Tensor:
     """Returns the largest value of each row, over the last axis: `[...]`.
 
-    `ops.max` alone refuses an empty batch.
+    `ops.max` refuses an empty batch, or on PyTorch loses its shape.
     """
-    return ops.max(values, axis=-1, initial=float("-inf"))
+    return ops.squeeze(ops.top_k(values, 1)[0], axis=-1)
 
 
 SCORES = {
