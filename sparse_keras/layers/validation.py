@@ -17,9 +17,7 @@ def positive_int(name: str, value: Any) -> int:
     Raises:
         ValueError: If it is not an integer of at least 1.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}.")
-    return int(value)
+    return _int_from(1, "a positive integer", name, value)
 
 
 def non_negative_int(name: str, value: Any) -> int:
@@ -28,8 +26,12 @@ def non_negative_int(name: str, value: Any) -> int:
     Raises:
         ValueError: If it is not an integer of at least 0.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-        raise ValueError(f"`{name}` must be an integer of at least 0. Received: {name}={value!r}.")
+    return _int_from(0, "an integer of at least 0", name, value)
+
+
+def _int_from(least, what, name, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}.")
     return int(value)
 
 

@@ -57,7 +57,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # A matrix of SciPy is what the network takes as a tensor.
-        if self._is_raw(inputs) and not is_matrix(inputs):
+        if self.preprocessor.is_raw(inputs) and not is_matrix(inputs):
             inputs = self.encode(inputs)
         return super().__call__(inputs, *args, **kwargs)
 
@@ -141,13 +141,10 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         return super().test_on_batch(**self._with_encoded(arguments))
 
     def _encoded(self, x):
-        if self._is_raw(x):
+        if self.preprocessor.is_raw(x):
             return self.encode(x)
         self.preprocessor.check_encoded(x)
         return x
-
-    def _is_raw(self, x):
-        return self.preprocessor.is_raw(x)
 
     def _with_encoded(self, arguments):
         """Arguments of `fit` and the like, whose `x`, `y` and `sample_weight` may be raw."""
@@ -155,7 +152,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         # Keras evaluates within `fit` without `x`, from data that it keeps.
         if x is None:
             return arguments
-        if not self._is_raw(x):
+        if not self.preprocessor.is_raw(x):
             self.preprocessor.check_encoded(x)
             return arguments
         x, y, weight = self.preprocessor.encode_examples(
@@ -165,7 +162,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
 
     def _encoded_validation(self, data):
         x, *rest = data if isinstance(data, tuple) else (data,)
-        if self._is_raw(x):
+        if self.preprocessor.is_raw(x):
             return self.preprocessor.encode_examples(x, *rest)
         self.preprocessor.check_encoded(x)
         return data
