@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras._internal.yaml_text import yaml_scalar
+from sparse_keras._internal.yaml_text import yaml_flow
+from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import (
     category_keys,
     is_categorical,
     numeric_values,
     row_number,
 )
+from sparse_keras.data.tabular.fitting import all_errors
 from sparse_keras.data.tabular.formats import NPZFile
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.readers.raw import RawTable
@@ -32,6 +34,7 @@ from sparse_keras.data.tabular.table_files import (
 )
 from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
+from sparse_keras.schema.sections.tabular.columns import DateKind, TextKind, kind_of
 
 
 def missing_of(options):
@@ -60,22 +63,27 @@ def read_file(file, options):
         missing = missing_of(options)
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
-        frame = _with_kinds(frame, options.columns, missing)
         frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels, missing)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
         inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
-        _refuse_misread(frame, inputs)
-        frame = _with_categories(frame, inputs)
+        frame, kinds = _typed_inputs(frame, inputs, options, missing)
         train, test = hold_out(
             frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
         )
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from error
     return RawTable(
-        file.path.stem, train, test, target, options.weight, missing=missing, dropped=dropped
+        file.path.stem,
+        train,
+        test,
+        target,
+        options.weight,
+        missing=missing,
+        dropped=dropped,
+        kinds=kinds,
     )
 
 
@@ -134,7 +142,8 @@ def _present(values):
 def _inferred_target(values, task, options, missing):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+        advice = found.advice(values.name) if found.kind == "stray words" else target_advice(found)
+        raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
     target = infer_target(values, task, options.ignore_case)
     return replace(target, missing_values=missing.declared(values.name))
 
@@ -149,55 +158,77 @@ def _refuse_unknown(key, names, frame):
             )
 
 
-def _with_kinds(frame, kinds, missing):
-    """The table in which the type of a column says its kind, as `fit_features` reads it."""
-    frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
-    for name, kind in kinds.items():
-        if kind == "numeric":
-            values = numeric_values(frame[name], missing.declared(name))
-            frame[name] = pd.Series(values, index=frame.index)
-        elif kind == "categorical":
-            keys = category_keys(frame[name])
-            frame[name] = pd.Series(pd.Categorical(keys), index=frame.index)
-    return frame
+def _typed_inputs(frame, inputs, options, missing):
+    """The table whose inputs have the types of their kinds, and the `ColumnKinds`.
+
+    Raises:
+        ValueError: If columns would be misread. It lists all of them.
+    """
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    kinds = ColumnKinds(declared, getattr(options, "decimal", "."))
+    frame, kinds, errors = apply_kinds(frame, kinds, missing, inputs)
+    proposal = {"missing": {}, "columns": {}}
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
+        if found := _misread(frame[name]):
+            error, keys = found
+            errors.append(error)
+            for key, entry in keys.items():
+                proposal[key] |= {name: entry}
+    if errors:
+        raise ValueError(all_errors(errors) + _proposed(proposal, len(errors)))
+    return _with_categories(frame, inputs, kinds), kinds
 
 
-def _with_categories(frame, inputs):
+def _with_categories(frame, inputs, kinds):
     """The table in which the inputs of categories are of that dtype: they were checked."""
-    for name in inputs:
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
         if is_categorical(frame[name]) and not isinstance(frame[name].dtype, pd.CategoricalDtype):
             frame[name] = pd.Series(pd.Categorical(category_keys(frame[name])), index=frame.index)
     return frame
 
 
-def _refuse_misread(frame, inputs):
-    empty = [name for name in inputs if frame[name].isna().all()]
-    if empty:
-        raise ValueError(
-            f"columns without a single value teach nothing. Remove {listing(empty)} from the file, "
-            f"or set data.columns: {_ignoring(empty)}."
+def _misread(series):
+    """Why an input would be misread, and what to set: `{key of data: its entry for the column}`.
+
+    None if it would not.
+    """
+    name = series.name
+    if series.isna().all():
+        return (
+            f"column {name!r} has no value, so that nothing can be learned from it. Remove it from "
+            f"the file, or set data.columns: {yaml_flow({name: 'ignore'})}.",
+            {"columns": "ignore"},
         )
-    for name in inputs:
-        if is_categorical(frame[name]):
-            found = misreading(frame[name])
-            if found:
-                raise ValueError(
-                    f"column {name!r} holds {found.what}. {found.advice(name)} Set data.columns: "
-                    f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
-                    "category of its own)."
-                )
-        else:
-            infinite = np.isinf(numeric_values(frame[name]))
-            if infinite.any():
-                raise ValueError(
-                    f"column {name!r} must hold finite numbers. Received: "
-                    f"{frame[name].iloc[infinite.argmax()]} in row "
-                    f"{row_number(frame[name], infinite.argmax())} (the first row of data is 1), "
-                    f"and {infinite.sum() - 1} more. Leave those cells empty for missing, or set "
-                    f"data.columns: {_ignoring([name])}."
-                )
+    if is_categorical(series):
+        found = misreading(series)
+        if found is None:
+            return None
+        error = f"column {name!r} holds {found.what}. {found.advice(name)}"
+        keys = {"missing": list(found.words), "columns": found.setting}
+        return error, {key: entry for key, entry in keys.items() if entry}
+    infinite = np.isinf(numeric_values(series))
+    if not infinite.any():
+        return None
+    return (
+        f"column {name!r} must hold finite numbers. Received: {series.iloc[infinite.argmax()]} in "
+        f"row {row_number(series, infinite.argmax())} (the first row of data is 1), and "
+        f"{infinite.sum() - 1} more. Leave those cells empty for missing, or set data.columns: "
+        f"{yaml_flow({name: 'ignore'})}.",
+        {"columns": "ignore"},
+    )
 
 
-def _ignoring(names):
-    """As one writes it in YAML."""
-    return "{" + ", ".join(f"{yaml_scalar(name)}: ignore" for name in names) + "}"
+def _proposed(keys, errors):
+    """The keys that settle all errors, as one writes them, and what else a column can be."""
+    lines = [
+        "In data.columns, 'ignore' leaves a column out, and 'categorical' takes each value "
+        "for a category."
+    ]
+    if errors > 1:
+        lines.append("Keys of data that settle this:")
+        lines += [f"  {key}: {yaml_flow(entries)}" for key, entries in keys.items() if entries]
+    return "".join(f"\n{line}" for line in lines)

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
+from sparse_keras.schema.sections.tabular.columns import Columns, OneCharacter
 from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, TestSplit
 
 
@@ -45,8 +46,6 @@ MissingSetting = Annotated[
     Words | dict[Text, Words] | None,
     BeforeValidator(lambda value: None if value is None else _as_tuples(value)),
 ]
-OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
-ColumnKind = Literal["numeric", "categorical", "ignore"]
 TaskName = Literal["auto", "binary", "multiclass", "regression"]
 
 
@@ -71,10 +70,11 @@ class FileSection(TestSplit):
         description="A column of non-negative weights: how much each row counts in the "
         "loss and the metrics. It is not an input. Null: all rows count the same.",
     )
-    columns: dict[Text, ColumnKind] = Field(
+    columns: Columns = Field(
         default_factory=dict,
         description="The kind of each column whose values suggest another one: numeric, "
-        "categorical or ignore.",
+        "categorical, date, text or ignore; or a mapping with the kind as its type, such as {type: "
+        "date, format: '%d.%m.%Y'}.",
     )
     missing: MissingSetting = Field(
         None,
