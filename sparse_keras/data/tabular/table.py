@@ -43,6 +43,7 @@ class TabularData:
             `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
             "test".
         dropped: Number of rows that were left out because they have no target.
+        ignored: Names of the columns that are left out by `data.columns`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class TabularData:
     test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
     dropped: int = 0
+    ignored: tuple = ()
 
     @property
     def raw_test(self) -> pd.DataFrame | SparseTable | None:
@@ -192,6 +194,7 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         batches["test"],
         frames,
         raw.dropped,
+        raw.kinds.ignored,
     )
 
 
