@@ -1,4 +1,4 @@
-"""Every kind of column is encoded alike in Python, from a file, stored, in one row, and exported."""
+"""Every kind of column is encoded alike: in Python, from a file, stored, in one row, exported."""
 
 import json
 import os
