@@ -363,7 +363,7 @@ def _column_to_dict(column):
         for name, value in asdict(column).items()
     }
     # Left out where nothing was declared: the encodings of older models stay as they were.
-    for name in ("missing_values", "number_format"):
+    for name in ("missing_values", "number_format", "ignore_case"):
         if not content.get(name):
             content.pop(name, None)
     if "number_format" in content:

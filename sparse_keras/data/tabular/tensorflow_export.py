@@ -114,7 +114,7 @@ class Encoder:
             encoded["numeric"] = self._numeric(tf.stack(values, axis=1))
         if features.categorical:
             codes = [
-                table.lookup(_keys(columns[column.name]))
+                table.lookup(_keys(columns[column.name], column.ignore_case))
                 for table, column in zip(self.codes, features.categorical, strict=True)
             ]
             encoded["categorical"] = tf.stack(codes, axis=1)
@@ -208,7 +208,7 @@ def _tensor_value(column, value):
         return value
     code = column.code(value)
     known = code > UNSEEN_CODE
-    return column.vocabulary[code - UNSEEN_CODE - 1] if known else category_key(value) or ""
+    return column.vocabulary[code - UNSEEN_CODE - 1] if known else column.key(value) or ""
 
 
 def _dtypes(features):
@@ -230,9 +230,11 @@ def _table(column):
     return tf.lookup.StaticHashTable(initializer, default_value=UNSEEN_CODE)
 
 
-def _keys(text):
-    """What `data.columns.category_keys` makes of text, string `[N]`."""
+def _keys(text, ignore_case):
+    """What `CategoricalColumn.key` makes of text, string `[N]`."""
     text = tf.strings.regex_replace(stripped(text), r"^([-+]?[0-9]+)\.0+$", r"\1")
+    if ignore_case:
+        return tf.strings.lower(text, encoding="utf-8")
     is_bool = tf.strings.regex_full_match(text, "(?i)true|false")
     return tf.where(is_bool, tf.strings.lower(text), text)
 
