@@ -37,7 +37,9 @@ _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 # A target of distinct text is recognised by its number of classes, and one of numbers as text may
 # be one of classes.
-MISREAD_TARGETS = ("dates", "durations", "numbers", "stray words", "objects")
+MISREAD_TARGETS = (
+    "dates", "durations", "numbers", "several currencies", "stray words", "objects",
+)  # fmt: skip
 
 
 class Misreading(NamedTuple):
@@ -45,7 +47,8 @@ class Misreading(NamedTuple):
 
     Args:
         kind: One of "dates", "durations", "numbers" (written with a unit or separators), "text
-            numbers", "stray words" (among numbers), "free text", "identifiers", "objects".
+            numbers", "several currencies", "stray words" (among numbers), "free text", "identifiers",
+            "objects".
         what: The column's values in words, after "holds".
         setting: The entry in `data.columns` that says so, None if there is none.
         words: Those among dates or numbers that are none.

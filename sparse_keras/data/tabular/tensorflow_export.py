@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from sparse_keras.data.tabular.columns import (
     as_frame,
-    category_key,
     for_each_category,
 )
 from sparse_keras.data.tabular.encoded_columns import (
