@@ -11,6 +11,7 @@ import pandas as pd
 
 from sparse_keras._internal.memory import free_memory
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.encodings import UTF8
 from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.reading import compression, suffix_of
@@ -35,17 +36,19 @@ def is_csv(path: str | Path) -> bool:
     return _FORMATS.get(suffix_of(path)) is CSVFile
 
 
-def open_table(path, separator=None, decimal=".", text=(), missing=None):
+def open_table(path, separator=None, decimal=".", text=(), missing=None, encoding=UTF8):
     """Returns the `TableFile` for a path; its suffix says which format.
 
     Args:
         path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz. Text may
             be compressed, as in .csv.gz, .csv.bz2 or .csv.xz.
-        separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
+        separator: CSV only: the character between cells; None is a tab for .tsv, else a comma. A
+            file may declare it in its first line, `sep=;`.
         decimal: CSV only: the decimal point.
         text: CSV only: columns to read as text, whatever they hold.
         missing: Words and numbers that mean "missing" beside the usual words, as `data.missing` of
             a config: a list, or a dict of lists by column.
+        encoding: CSV only: the encoding, for a file without a byte order mark.
 
     Raises:
         ValueError: If the file does not exist, or its format is unknown.
@@ -61,7 +64,7 @@ def open_table(path, separator=None, decimal=".", text=(), missing=None):
         return _FORMATS[suffix](path, missing)
     if separator is None:
         separator = "\t" if suffix == ".tsv" else ","
-    return CSVFile(path, separator, decimal, text, missing)
+    return CSVFile(path, separator, decimal, text, missing, encoding)
 
 
 def read_table(path: str | Path, **options: Any) -> pd.DataFrame:

@@ -4,6 +4,7 @@ What could be misread silently is refused: the message says where it is and whic
 config settles it.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,8 +23,13 @@ from sparse_keras.data.tabular.formats import NPZFile
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.readers.file_splits import (
+    named_paths,
+    split_frame,
+    splitting_column,
+    without_splitting_column,
+)
 from sparse_keras.data.tabular.readers.raw import RawTable
-from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.table_files import (
     read_rows,
     refuse_absent,
@@ -39,44 +45,116 @@ def missing_of(options):
     return MissingValues.of(getattr(options, "missing", None))
 
 
-def read_file(file, options):
-    """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
+def read_file(open_file, options):
+    """Returns table files as a `RawTable`, split as the options say.
 
     Args:
-        file: A `TableFile`.
+        open_file: Function of (path, text) that returns a `TableFile`: `text` are the columns to
+            keep as text whatever they hold.
         options: The validated `data` section, a `schema.sections.tabular.files.FileSection`.
 
     Raises:
-        ValueError: If the file cannot be read as a table, has no usable target or weights, or a
-            column would be misread.
+        ValueError: If a file cannot be read as a table, has no usable target or weights, a column
+            would be misread, or the rows cannot be split.
     """
-    if options.max_rows is None:
-        refuse_beyond_memory(file)
-        frame = read_rows(file)
-    else:
-        frame = sample_rows(file, options.max_rows, options.split_seed)
-    try:
+    # "007" is a category of its own only as long as it is text.
+    text = [name for name, kind in options.columns.items() if kind == "categorical"]
+    file = open_file(options.path, text)
+    frame, sampled = _rows(file, options)
+    with _naming(file):
         labels = _labels(file, frame, options.target)
         missing = missing_of(options)
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
+        by = splitting_column(file, frame, options.split)
         frame = _with_kinds(frame, options.columns, missing)
         frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels, missing)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
+        frame = without_splitting_column(frame, options)
         inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
         _refuse_misread(frame, inputs)
         frame = _with_categories(frame, inputs)
-        train, test = hold_out(
-            frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
-        )
+    others = {}
+    for part, path in named_paths(options).items():
+        text = [*text, *(name for name in inputs if is_categorical(frame[name]))]
+        *others[part], without = _read_like(open_file(path, text), frame, target, inputs, options)
+        dropped += without
+    with _naming(file):
+        frames, split = split_frame(frame, by, target, options, others)
+    if sampled:
+        split = replace(split, drawn=(*split.drawn, "sample"))
+    return RawTable(
+        file.path.stem,
+        frames["train"],
+        frames["test"],
+        target,
+        options.weight,
+        missing=missing,
+        dropped=dropped,
+        validation=frames.get("validation"),
+        split=split,
+    )
+
+
+def _rows(file, options):
+    """The rows of a file, and whether they are a random sample."""
+    if options.max_rows is None:
+        refuse_beyond_memory(file)
+        return read_rows(file), False
+    frame = sample_rows(file, options.max_rows, options.split_seed)
+    return frame, len(frame) == options.max_rows
+
+
+@contextlib.contextmanager
+def _naming(file):
+    """Errors about a table name its file."""
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from error
-    return RawTable(
-        file.path.stem, train, test, target, options.weight, missing=missing, dropped=dropped
-    )
+
+
+def _read_like(file, train, target, inputs, options):
+    """Reads the validation or test rows of a file of their own.
+
+    Args:
+        file: A `TableFile`.
+        train: DataFrame of the rows of the training file, with its target, weights and inputs.
+        target: The `Target` or `MultiTarget` of these.
+        inputs: The names of the inputs.
+        options: The validated `data` section.
+
+    Returns:
+        `(rows, values of the column of data.split or None, number of rows left out)`.
+    """
+    frame, _ = _rows(file, options)
+    with _naming(file):
+        if lacking := [name for name in train.columns if name not in frame]:
+            raise ValueError(
+                f"lacks {len(lacking)} column{'s' * (len(lacking) > 1)} of {options.path}: "
+                f"{listing(lacking)}.{did_you_mean(lacking[0], frame.columns)}{file.hint(frame)} "
+                f"Columns of the file: {listing(frame.columns)}."
+            )
+        by = frame.get(getattr(options.split, "column", None))
+        missing = missing_of(options)
+        kinds = {name: kind for name, kind in options.columns.items() if name in train}
+        frame = _with_kinds(frame[list(train.columns)], kinds, missing)
+        frame, dropped = _with_target(frame, target.columns, options)
+        target.encode(frame)  # Raises if there are other classes.
+        if options.weight is not None:
+            row_weights(frame, options.weight)
+        for name in inputs:
+            if pd.api.types.is_numeric_dtype(train[name].dtype) and is_categorical(frame[name]):
+                values = numeric_values(frame[name], missing.declared(name))
+                frame[name] = pd.Series(values, index=frame.index)
+        _refuse_infinite(frame, inputs)
+        categories = [name for name in inputs if isinstance(train[name].dtype, pd.CategoricalDtype)]
+        frame = _with_categories(frame, categories)
+    by = None if by is None else by.loc[frame.index]
+    return frame.reset_index(drop=True), by, dropped
 
 
 def _labels(file, frame, target):
@@ -186,7 +264,12 @@ def _refuse_misread(frame, inputs):
                     f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
                     "category of its own)."
                 )
-        else:
+    _refuse_infinite(frame, inputs)
+
+
+def _refuse_infinite(frame, inputs):
+    for name in inputs:
+        if not is_categorical(frame[name]):
             infinite = np.isinf(numeric_values(frame[name]))
             if infinite.any():
                 raise ValueError(
