@@ -6,7 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from sparse_keras._internal.yaml_text import yaml_scalar
+from rich.table import Table
+
+from sparse_keras._internal.yaml_text import yaml_flow, yaml_scalar
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
@@ -80,22 +83,19 @@ def run(args: argparse.Namespace) -> int:
     with open(output, "x", encoding="utf-8") as file:
         file.write(text)
 
-    print(f"{args.data}: {rows:,} rows; target {_described(description.target)}")
-    print(f"  {description.target.name}: {description.target.task}, since {description.why}")
+    target = description.target
+    print(f"{args.data}: {rows:,} rows; target {_described(target)}")
+    print(f"  {target.name}: {target.task}, since {description.why}")
     if description.without_target:
         print(
-            f"  {description.target.name}: missing in {description.without_target:,} rows, which "
-            "are left out (data.missing_target)"
+            f"  {target.name}: missing in {description.without_target:,} rows, which are left out "
+            "(data.missing_target)"
         )
     if description.ignore_case:
-        print(
-            f"  {description.target.name}: classes that differ in case only are one class "
-            "(data.ignore_case)"
-        )
-    for name, note in description.notes.items():
-        print(f"  {name}: {note}")
-    for name, reason in description.ignore.items():
-        print(f"  {name}: ignored, holds {reason}")
+        print(f"  {target.name}: classes that differ in case only are one class (data.ignore_case)")
+    print()
+    console(width=160).print(_columns_table(description.columns))
+    print()
     print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
     return 0
 
@@ -152,6 +152,20 @@ def _no_table(path, target):
     )
 
 
+def _columns_table(columns):
+    """Shows each column: what it holds, what becomes of it, and why."""
+    table = Table("column", "used as", box=None, pad_edge=False)
+    for name in ("distinct", "missing"):
+        table.add_column(name, justify="right")
+    table.add_column("example", max_width=28, overflow="ellipsis", no_wrap=True)
+    table.add_column("why", ratio=1)
+    for one in columns:
+        row = [_line(one.name), one.kind, f"{one.distinct:,}"]
+        row += [f"{one.missing:,}" if one.missing else "", _line(one.example), _line(one.why)]
+        table.add_row(*row)
+    return table
+
+
 def _text(data, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
@@ -176,9 +190,12 @@ def _text(data, rows, description, output):
             for name, words in description.missing.items()
         )
         lines.append(f"  missing: {{{words}}}  # words that mean a missing value")
-    if description.ignore:
-        ignored = ", ".join(f"{yaml_scalar(name)}: ignore" for name in description.ignore)
-        lines.append(f"  columns: {{{ignored}}}  # or numeric, or categorical")
+    if description.settings:
+        lines.append("  columns:  # or numeric, categorical, date, text, ignore")
+        lines += [
+            f"    {yaml_scalar(name)}: {yaml_flow(setting)}"
+            for name, setting in description.settings.items()
+        ]
     lines += [
         "",
         "model:",

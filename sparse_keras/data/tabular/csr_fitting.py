@@ -32,7 +32,7 @@ def fit_texts(
         column: The column of texts; other columns are left out.
         **options: Of `TextColumn.fit`.
     """
-    return Features(_fitted(target, frame), sparse=TextColumn.fit(frame[column], **options))
+    return Features(_fitted(target, frame), texts=(TextColumn.fit(frame[column], **options),))
 
 
 def _fitted(target, frame):

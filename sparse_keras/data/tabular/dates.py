@@ -1,7 +1,7 @@
 """Dates and times of a column: which formats they are written in, and what they mean.
 
-A date is a float64 of seconds since 1970-01-01 in UTC, NaN where missing. Times with an offset, such
-as +02:00, are converted to UTC; those without one are taken as they are.
+A date is a float64 of seconds since 1970-01-01 in UTC, NaN where missing. Times with an offset,
+such as +02:00, are converted to UTC; those without one are taken as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
 from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.columns import row_number
 from sparse_keras.data.tabular.missing import missing_words
 
 # Dates that mean the same whoever wrote them, so that they need not be declared.
@@ -34,9 +35,10 @@ _LOOKED_AT, _GUESSED_FROM = 10_000, 50
 _MOST_FORMATS = 4
 # So many of the distinct values must be dates for a column to be one of dates.
 _NEARLY_ALL = 0.95
-# What a date looks like, before it is parsed: at least two numbers, or a month's name and a number.
+# What a date looks like, before it is parsed: two numbers or more, or the name of a month.
 _LIKE_DATE = re.compile(
-    r"\s*\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ,].*)?\s*|.*\b[A-Za-z]{3,9}\b.*\d.*|.*\d.*[A-Za-z]{3,9}.*"
+    r"\s*\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ,].*)?\s*"
+    r"|.*\b[A-Za-z]{3,9}\b.*\d.*|.*\d.*[A-Za-z]{3,9}.*"
 )
 
 
@@ -71,8 +73,6 @@ def seconds_of(series, formats=(), missing=()):
         seconds[left] = _parsed(text[left], format)
         left &= np.isnan(seconds)
     if left.any():
-        from sparse_keras.data.tabular.columns import row_number
-
         first, more = int(left.argmax()), int(left.sum()) - 1
         raise ValueError(
             f"Column {series.name!r} must hold dates {described(formats)}. Received: "

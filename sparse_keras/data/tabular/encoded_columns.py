@@ -19,6 +19,7 @@ from sparse_keras.data.tabular.missing import (
     missing_words,
     numbers_of,
 )
+from sparse_keras.data.tabular.number_formats import NumberFormat
 
 MISSING_CODE = 0
 UNSEEN_CODE = 1
@@ -40,6 +41,7 @@ class NumericColumn:
             empty for no bins.
         has_missing: Whether values were missing, which gives the column a missing indicator.
         missing_values: Words and numbers that mean "missing" beside the usual words.
+        number_format: The `NumberFormat` of numbers that are text, None for that of Python.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NumericColumn:
     boundaries: tuple = ()
     has_missing: bool = False
     missing_values: tuple = ()
+    number_format: NumberFormat | None = None
 
     kind = "numeric"
 
@@ -58,9 +61,9 @@ class NumericColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        if self.std == 0.0:
-            return "constant"
-        return f"{self.num_bins} bins" if self.num_bins else ""
+        written = "" if self.number_format is None else f"such as {self.number_format}"
+        bins = f"{self.num_bins} bins" if self.num_bins else ""
+        return "; ".join(filter(None, [written, bins if self.std else "constant"]))
 
     def missing(self, series):
         """Returns bool `[N]`: whether each raw value is missing."""
@@ -68,7 +71,7 @@ class NumericColumn:
 
     def values(self, series):
         """Returns raw values as float64 `[N]`, NaN where missing."""
-        return numeric_values(series, self.missing_values)
+        return numeric_values(series, self.missing_values, self.number_format)
 
     def value(self, raw):
         """Returns one raw value as a float, NaN where missing.
@@ -76,7 +79,7 @@ class NumericColumn:
         Raises:
             ValueError: If it is no number.
         """
-        number = number_of(raw, self._missing_words)
+        number = number_of(raw, self._missing_words, self.number_format)
         return np.nan if number in self._missing_numbers else number
 
     @cached_property

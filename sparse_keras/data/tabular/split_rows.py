@@ -140,9 +140,8 @@ def _held_out_groups(groups, strata, fraction, seed, split, part):
     number = groups.max() + 1 if len(groups) else 0
     if number < 2:
         raise ValueError(
-            f"data.split: rows for {_PURPOSE[part]} need a group of their own, and "
-            f"{split.column!r} has {number} group{'' if number == 1 else 's'} left for them and for "
-            "training."
+            f"data.split: rows for {_PURPOSE[part]} need groups of their own. Number of groups of "
+            f"{split.column!r} that are left for them and for training: {number}."
         )
     rows = np.zeros((number, strata.max() + 1))
     np.add.at(rows, (groups, strata), 1)

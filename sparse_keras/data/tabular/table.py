@@ -12,7 +12,7 @@ import numpy as np
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.dataset import digest_of
-from sparse_keras.data.tabular.columns import category_keys, numeric_values
+from sparse_keras.data.tabular.columns import category_keys
 from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.fitting import fit_features
@@ -127,11 +127,12 @@ def _raw_arrays(frame, features):
     if isinstance(frame, SparseTable):
         yield frame.matrix
         frame = frame.targets
-    numeric = {column.name for column in features.numeric}
+    numbers = {column.name: column.values for column in features.numeric}
+    numbers |= {column.name: column.seconds for column in features.dates}
     weight = () if features.weight is None else (features.weight,)
     for name in dict.fromkeys((*features.columns, *features.target.columns, *weight)):
-        if name in numeric:
-            yield numeric_values(frame[name])
+        if name in numbers:
+            yield numbers[name](frame[name])
         else:
             keys = ["" if key is None else f"={key}" for key in category_keys(frame[name])]
             yield np.frombuffer("\0".join(keys).encode(errors="surrogatepass"), "uint8")
@@ -177,6 +178,7 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         max_bins=options.max_bins,
         weight=raw.weight,
         missing=raw.missing,
+        columns=raw.kinds,
     )
     features = replace(fit(frames["train"], raw.target), selection=selection)
     batches = {
@@ -237,4 +239,6 @@ def _selected(raw, train, options):
             f"data.features: {raw.name} has no columns to choose among, its inputs are learned as "
             "a whole. Leave the key out."
         )
-    return select_columns(train, raw.target, options.features, options.split_seed, raw.weight)
+    return select_columns(
+        train, raw.target, options.features, options.split_seed, raw.weight, raw.kinds
+    )

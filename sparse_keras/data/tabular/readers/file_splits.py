@@ -9,11 +9,11 @@ import pandas as pd
 
 from sparse_keras.data.tabular.columns import category_keys
 from sparse_keras.data.tabular.dates import is_date_dtype
-from sparse_keras.data.tabular.misreadings import misreading
 from sparse_keras.data.tabular.split import PARTS, Split
 from sparse_keras.data.tabular.split_rows import split_rows, time_range, time_values
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.table_files import refuse_absent
+from sparse_keras.schema.sections.tabular.columns import DateKind, kind_of
 
 
 def named_paths(options):
@@ -33,22 +33,29 @@ def splitting_column(file, frame, split):
 def without_splitting_column(frame, options):
     """The table without the column of the split, where that is no input.
 
-    Times are an input if they are numbers, or if `data.columns` says of which kind they are: as
-    categories, the times of the test rows would all be new.
+    Times are an input if they are numbers or dates by their type, or if `data.columns` says of
+    which kind they are: as categories, the times of the test rows would all be new.
     """
     split = options.split
     if split.type == "random" or split.column not in frame:
         return frame
+    series = frame[split.column]
     if split.type == "time":
-        is_input = split.column in options.columns or _is_ordered(frame[split.column])
+        ordered = pd.api.types.is_numeric_dtype(series.dtype) or is_date_dtype(series)
+        is_input = ordered or split.column in options.columns
     else:
         is_input = split.type == "group" and split.input
     return frame if is_input else frame.drop(columns=split.column)
 
 
-def _is_ordered(series):
-    dates = is_date_dtype(series) and misreading(series) is None
-    return dates or pd.api.types.is_numeric_dtype(series.dtype)
+def _with_formats(options):
+    """The section `data.split`, with the formats that `data.columns` gives to its dates."""
+    split = options.split
+    if split.type == "time" and split.format is None and split.column in options.columns:
+        kind = kind_of(options.columns[split.column])
+        if isinstance(kind, DateKind) and kind.formats:
+            return split.model_copy(update={"format": kind.formats})
+    return split
 
 
 def split_frame(frame, by, target, options, others):
@@ -71,7 +78,8 @@ def split_frame(frame, by, target, options, others):
     }
     if by is not None and (fractions or options.split.type == "column"):
         by = by.loc[frame.index]
-        parts, split = split_rows(options.split, by, frame, target, fractions, options.split_seed)
+        by_rule = _with_formats(options)
+        parts, split = split_rows(by_rule, by, frame, target, fractions, options.split_seed)
         if options.split.column not in frame:
             note = f"{options.split.column!r} is not an input"
             split = replace(split, notes=(*split.notes, note))
@@ -94,7 +102,7 @@ def split_frame(frame, by, target, options, others):
     described = dict(split.parts)
     for part, (rows, values) in others.items():
         frames[part] = rows
-        described[part] = _described(named_paths(options)[part], values, options.split)
+        described[part] = _described(named_paths(options)[part], values, _with_formats(options))
     if split.type == "files":
         described["train"] = {"file": Path(options.path).name}
     return frames, replace(split, parts=described)

@@ -12,15 +12,17 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras._internal.yaml_text import yaml_scalar
+from sparse_keras._internal.yaml_text import yaml_flow
+from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import (
     category_keys,
     is_categorical,
     numeric_values,
     row_number,
 )
+from sparse_keras.data.tabular.fitting import all_errors
 from sparse_keras.data.tabular.formats import NPZFile
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.readers.file_splits import (
@@ -38,6 +40,7 @@ from sparse_keras.data.tabular.table_files import (
 )
 from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
+from sparse_keras.schema.sections.tabular.columns import DateKind, NumericKind, TextKind, kind_of
 
 
 def missing_of(options):
@@ -58,7 +61,8 @@ def read_file(open_file, options):
             would be misread, or the rows cannot be split.
     """
     # "007" is a category of its own only as long as it is text.
-    text = [name for name, kind in options.columns.items() if kind == "categorical"]
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    text = [name for name, kind in declared.items() if not isinstance(kind, NumericKind)]
     file = open_file(options.path, text)
     frame, sampled = _rows(file, options)
     with _naming(file):
@@ -67,7 +71,6 @@ def read_file(open_file, options):
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
         by = splitting_column(file, frame, options.split)
-        frame = _with_kinds(frame, options.columns, missing)
         frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels, missing)
         if options.weight is not None:
@@ -75,12 +78,12 @@ def read_file(open_file, options):
             row_weights(frame, options.weight)
         frame = without_splitting_column(frame, options)
         inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
-        _refuse_misread(frame, inputs)
-        frame = _with_categories(frame, inputs)
+        frame, kinds = _typed_inputs(frame, inputs, options, missing)
     others = {}
     for part, path in named_paths(options).items():
-        text = [*text, *(name for name in inputs if is_categorical(frame[name]))]
-        *others[part], without = _read_like(open_file(path, text), frame, target, inputs, options)
+        text = [*text, *(name for name in frame if is_categorical(frame[name]))]
+        other = open_file(path, text)
+        *others[part], without = _read_like(other, frame, target, inputs, kinds, options)
         dropped += without
     with _naming(file):
         frames, split = split_frame(frame, by, target, options, others)
@@ -96,6 +99,7 @@ def read_file(open_file, options):
         dropped=dropped,
         validation=frames.get("validation"),
         split=split,
+        kinds=kinds,
     )
 
 
@@ -117,7 +121,7 @@ def _naming(file):
         raise ValueError(f"{file.path}: {error}") from error
 
 
-def _read_like(file, train, target, inputs, options):
+def _read_like(file, train, target, inputs, kinds, options):
     """Reads the validation or test rows of a file of their own.
 
     Args:
@@ -125,6 +129,7 @@ def _read_like(file, train, target, inputs, options):
         train: DataFrame of the rows of the training file, with its target, weights and inputs.
         target: The `Target` or `MultiTarget` of these.
         inputs: The names of the inputs.
+        kinds: The `ColumnKinds` of the training file.
         options: The validated `data` section.
 
     Returns:
@@ -139,20 +144,22 @@ def _read_like(file, train, target, inputs, options):
                 f"Columns of the file: {listing(frame.columns)}."
             )
         by = frame.get(getattr(options.split, "column", None))
-        missing = missing_of(options)
-        kinds = {name: kind for name, kind in options.columns.items() if name in train}
-        frame = _with_kinds(frame[list(train.columns)], kinds, missing)
+        frame = frame[list(train.columns)]
         frame, dropped = _with_target(frame, target.columns, options)
         target.encode(frame)  # Raises if there are other classes.
         if options.weight is not None:
             row_weights(frame, options.weight)
+        inputs = inputs.intersection(train.columns, sort=False)
+        missing = missing_of(options)
+        frame, _, errors = apply_kinds(frame, kinds, missing, inputs)
         for name in inputs:
-            if pd.api.types.is_numeric_dtype(train[name].dtype) and is_categorical(frame[name]):
+            if pd.api.types.is_numeric_dtype(train[name].dtype) and not errors:
                 values = numeric_values(frame[name], missing.declared(name))
                 frame[name] = pd.Series(values, index=frame.index)
-        _refuse_infinite(frame, inputs)
-        categories = [name for name in inputs if isinstance(train[name].dtype, pd.CategoricalDtype)]
-        frame = _with_categories(frame, categories)
+                errors += filter(None, [_infinite(frame[name])])
+        if errors:
+            raise ValueError(all_errors(errors))
+        frame = _with_categories(frame, inputs, kinds)
     by = None if by is None else by.loc[frame.index]
     return frame.reset_index(drop=True), by, dropped
 
@@ -212,7 +219,8 @@ def _present(values):
 def _inferred_target(values, task, options, missing):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+        advice = found.advice(values.name) if found.kind == "stray words" else target_advice(found)
+        raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
     target = infer_target(values, task, options.ignore_case)
     return replace(target, missing_values=missing.declared(values.name))
 
@@ -227,60 +235,82 @@ def _refuse_unknown(key, names, frame):
             )
 
 
-def _with_kinds(frame, kinds, missing):
-    """The table in which the type of a column says its kind, as `fit_features` reads it."""
-    frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
-    for name, kind in kinds.items():
-        if kind == "numeric":
-            values = numeric_values(frame[name], missing.declared(name))
-            frame[name] = pd.Series(values, index=frame.index)
-        elif kind == "categorical":
-            keys = category_keys(frame[name])
-            frame[name] = pd.Series(pd.Categorical(keys), index=frame.index)
-    return frame
+def _typed_inputs(frame, inputs, options, missing):
+    """The table whose inputs have the types of their kinds, and the `ColumnKinds`.
+
+    Raises:
+        ValueError: If columns would be misread. It lists all of them.
+    """
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    kinds = ColumnKinds(declared, getattr(options, "decimal", "."))
+    frame, kinds, errors = apply_kinds(frame, kinds, missing, inputs)
+    proposal = {"missing": {}, "columns": {}}
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
+        if found := _misread(frame[name]):
+            error, keys = found
+            errors.append(error)
+            for key, entry in keys.items():
+                proposal[key] |= {name: entry}
+    if errors:
+        raise ValueError(all_errors(errors) + _proposed(proposal, len(errors)))
+    return _with_categories(frame, inputs, kinds), kinds
 
 
-def _with_categories(frame, inputs):
+def _with_categories(frame, inputs, kinds):
     """The table in which the inputs of categories are of that dtype: they were checked."""
-    for name in inputs:
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
         if is_categorical(frame[name]) and not isinstance(frame[name].dtype, pd.CategoricalDtype):
             frame[name] = pd.Series(pd.Categorical(category_keys(frame[name])), index=frame.index)
     return frame
 
 
-def _refuse_misread(frame, inputs):
-    empty = [name for name in inputs if frame[name].isna().all()]
-    if empty:
-        raise ValueError(
-            f"columns without a single value teach nothing. Remove {listing(empty)} from the file, "
-            f"or set data.columns: {_ignoring(empty)}."
+def _misread(series):
+    """Why an input would be misread, and what to set: `{key of data: its entry for the column}`.
+
+    None if it would not.
+    """
+    name = series.name
+    if series.isna().all():
+        return (
+            f"column {name!r} has no value, so that nothing can be learned from it. Remove it from "
+            f"the file, or set data.columns: {yaml_flow({name: 'ignore'})}.",
+            {"columns": "ignore"},
         )
-    for name in inputs:
-        if is_categorical(frame[name]):
-            found = misreading(frame[name])
-            if found:
-                raise ValueError(
-                    f"column {name!r} holds {found.what}. {found.advice(name)} Set data.columns: "
-                    f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
-                    "category of its own)."
-                )
-    _refuse_infinite(frame, inputs)
+    if is_categorical(series):
+        found = misreading(series)
+        if found is None:
+            return None
+        error = f"column {name!r} holds {found.what}. {found.advice(name)}"
+        keys = {"missing": list(found.words), "columns": found.setting}
+        return error, {key: entry for key, entry in keys.items() if entry}
+    infinite = _infinite(series)
+    return None if infinite is None else (infinite, {"columns": "ignore"})
 
 
-def _refuse_infinite(frame, inputs):
-    for name in inputs:
-        if not is_categorical(frame[name]):
-            infinite = np.isinf(numeric_values(frame[name]))
-            if infinite.any():
-                raise ValueError(
-                    f"column {name!r} must hold finite numbers. Received: "
-                    f"{frame[name].iloc[infinite.argmax()]} in row "
-                    f"{row_number(frame[name], infinite.argmax())} (the first row of data is 1), "
-                    f"and {infinite.sum() - 1} more. Leave those cells empty for missing, or set "
-                    f"data.columns: {_ignoring([name])}."
-                )
+def _infinite(series):
+    """What is wrong with a column of numbers that are not finite, or None."""
+    infinite = np.isinf(numeric_values(series))
+    if not infinite.any():
+        return None
+    return (
+        f"column {series.name!r} must hold finite numbers. Received: "
+        f"{series.iloc[infinite.argmax()]} in row {row_number(series, infinite.argmax())} (the "
+        f"first row of data is 1), and {infinite.sum() - 1} more. Leave those cells empty for "
+        f"missing, or set data.columns: {yaml_flow({series.name: 'ignore'})}."
+    )
 
 
-def _ignoring(names):
-    """As one writes it in YAML."""
-    return "{" + ", ".join(f"{yaml_scalar(name)}: ignore" for name in names) + "}"
+def _proposed(keys, errors):
+    """The keys that settle all errors, as one writes them, and what else a column can be."""
+    lines = [
+        "In data.columns, 'ignore' leaves a column out, and 'categorical' takes each value "
+        "for a category."
+    ]
+    if errors > 1:
+        lines.append("Keys of data that settle this:")
+        lines += [f"  {key}: {yaml_flow(entries)}" for key, entries in keys.items() if entries]
+    return "".join(f"\n{line}" for line in lines)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from sparse_keras.data.tabular.column_kinds import ColumnKinds
 from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
@@ -26,6 +27,7 @@ class RawTable:
             bins of the config.
         missing: Which words and numbers mean "missing", to be recognised in rows to predict.
         dropped: Number of rows that were left out because they have no target.
+        kinds: The kinds of the columns whose types do not say how they are used.
         validation: The validation rows. None: `data.validation_fraction` of the training rows are
             drawn.
         split: The `Split` by which the rows were split. None: the test rows were drawn at random,
@@ -40,5 +42,6 @@ class RawTable:
     fit: Callable | None = None
     missing: MissingValues = field(default_factory=MissingValues)
     dropped: int = 0
+    kinds: ColumnKinds = field(default_factory=ColumnKinds)
     validation: pd.DataFrame | None = None
     split: Split | None = None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from sparse_keras._internal.csv_characters import (
@@ -11,6 +11,7 @@ from sparse_keras._internal.csv_characters import (
     why_no_separator,
 )
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
+from sparse_keras.schema.sections.tabular.columns import Columns, OneCharacter, kind_of
 from sparse_keras.schema.sections.tabular.splits import RandomSplit, SplitConfig
 from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, TestSplit
 
@@ -50,8 +51,6 @@ MissingSetting = Annotated[
     Words | dict[Text, Words] | None,
     BeforeValidator(lambda value: None if value is None else _as_tuples(value)),
 ]
-OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
-ColumnKind = Literal["numeric", "categorical", "ignore"]
 TaskName = Literal["auto", "binary", "multiclass", "regression"]
 
 
@@ -92,10 +91,11 @@ class FileSection(TestSplit):
         description="A column of non-negative weights: how much each row counts in the "
         "loss and the metrics. It is not an input. Null: all rows count the same.",
     )
-    columns: dict[Text, ColumnKind] = Field(
+    columns: Columns = Field(
         default_factory=dict,
         description="The kind of each column whose values suggest another one: numeric, "
-        "categorical or ignore.",
+        "categorical, date, text or ignore; or a mapping with the kind as its type, such as {type: "
+        "date, format: '%d.%m.%Y'}.",
     )
     missing: MissingSetting = Field(
         None,
@@ -183,7 +183,7 @@ class FileSection(TestSplit):
             yield "split.column", f"{column!r} is the target"
         if column == self.weight:
             yield "split.column", f"{column!r} is the column of weights"
-        kind = self.columns.get(column)
+        kind = kind_of(self.columns[column]).type if column in self.columns else None
         is_input = self.split.type == "time" or getattr(self.split, "input", False)
         if not is_input and kind not in (None, "ignore"):
             hint = "; set split.input: true to use it as one" if self.split.type == "group" else ""

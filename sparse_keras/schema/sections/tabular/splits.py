@@ -79,7 +79,8 @@ class GroupSplit(Section):
 
 class TimeSplit(Section):
     """The oldest rows are for training and the newest for testing. Rows of equal time are in one
-    part. The column is an input if it holds numbers, or if data.columns says of which kind it is.
+    part. The column is an input if it holds numbers or dates by their type (as in Parquet), or if
+    data.columns says of which kind it is.
     """
 
     type: Literal["time"] = Field("time", description="By time.")
@@ -87,7 +88,7 @@ class TimeSplit(Section):
     format: Formats | None = Field(
         None,
         description="The format of its dates, such as '%d/%m/%Y', or a list of formats. Null: "
-        "numbers, or dates in ISO 8601, such as 2024-01-31.",
+        "that of data.columns, or else numbers, or dates in ISO 8601, such as 2024-01-31.",
     )
 
 
