@@ -58,6 +58,8 @@ def file_options():
             "separator": ",",
             "decimal": ".",
             "encoding": "utf-8",
+            "sheet": None,
+            "header_row": 1,
             "test_fraction": 0.25,
             "split_seed": 0,
             "missing": None,

@@ -226,6 +226,18 @@ class Parquet(FileSection):
     type: Literal["parquet"] = Field("parquet", description="A Parquet file of your own.")
 
 
+class Excel(FileSection):
+    """A sheet of an Excel workbook (.xlsx) of your own, with a row that names the columns."""
+
+    type: Literal["excel"] = Field("excel", description="An Excel workbook of your own.")
+    sheet: Text | None = Field(
+        None, description="The name of the sheet. Null: the only one that holds anything."
+    )
+    header_row: Count = Field(
+        1, description="The row of the sheet that names the columns; rows above it are left out."
+    )
+
+
 class NPZ(FileSection):
     """NumPy arrays of your own: an array of rank 1 is one column, an array of rank 2 several."""
 
