@@ -17,8 +17,9 @@ from sparse_keras.data.tabular.dates import guess_formats, is_date_dtype, second
 from sparse_keras.data.tabular.split import PARTS, Split
 from sparse_keras.data.tabular.splits import strata_of
 
-# Draws of groups, of which the one is used that comes nearest to the fraction of each class.
-_DRAWS = 100
+# Draws of groups, of which the one is used that comes nearest to the fraction of each class. Of many
+# groups each draw comes near, so that fewer are enough.
+_FEWEST_DRAWS, _MOST_DRAWS, _DRAWN = 100, 1000, 10**7
 _SHOWN = 5
 
 
@@ -147,8 +148,9 @@ def _held_out_groups(groups, strata, fraction, seed, split, part):
     np.add.at(rows, (groups, strata), 1)
     wanted = fraction * rows.sum(axis=0)
     share = min(max(round(fraction * number), 1), number - 1)
+    draws = int(np.clip(_DRAWN // number, _FEWEST_DRAWS, _MOST_DRAWS))
     best, least = None, np.inf
-    for _, drawn in ShuffleSplit(_DRAWS, test_size=share, random_state=seed).split(rows):
+    for _, drawn in ShuffleSplit(draws, test_size=share, random_state=seed).split(rows):
         off = np.abs(rows[drawn].sum(axis=0) - wanted)
         # Of all rows, and of the class that is off most.
         error = off.sum() / wanted.sum() + (off / np.maximum(wanted, 1.0)).max()
