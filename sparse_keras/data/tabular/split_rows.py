@@ -17,8 +17,8 @@ from sparse_keras.data.tabular.dates import guess_formats, is_date_dtype, second
 from sparse_keras.data.tabular.split import PARTS, Split
 from sparse_keras.data.tabular.splits import strata_of
 
-# Draws of groups, of which the one is used that comes nearest to the fraction of each class. Of many
-# groups each draw comes near, so that fewer are enough.
+# Draws of groups, of which the one is used that comes nearest to the fraction of each class. Of
+# many groups each draw comes near, so that fewer are enough.
 _FEWEST_DRAWS, _MOST_DRAWS, _DRAWN = 100, 1000, 10**7
 _SHOWN = 5
 
