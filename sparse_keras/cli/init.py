@@ -6,11 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from sparse_keras._internal.yaml_text import yaml_flow, yaml_scalar
 from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.tabular import columns_table, in_one_line
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
 from sparse_keras.schema.zoo import is_config_path
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     target = description.target
     print(f"{args.data}: {rows:,} rows; target {_described(target)}")
     for key, note in notes.items():
-        print(f"  data.{key}: {_line(str(data[key]))}, {_line(note)}")
+        print(f"  data.{key}: {in_one_line(str(data[key]))}, {in_one_line(note)}")
     print(f"  {target.name}: {target.task}, since {description.why}")
     if description.without_target:
         print(
@@ -101,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     if description.ignore_case:
         print(f"  {target.name}: classes that differ in case only are one class (data.ignore_case)")
     print()
-    console(width=160).print(_columns_table(description.columns))
+    console(width=160).print(columns_table(description.columns))
     print()
     print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
     return 0
@@ -145,31 +144,17 @@ def _no_table(path, target):
     )
 
 
-def _columns_table(columns):
-    """Shows each column: what it holds, what becomes of it, and why."""
-    table = Table("column", "used as", box=None, pad_edge=False)
-    for name in ("distinct", "missing"):
-        table.add_column(name, justify="right")
-    table.add_column("example", max_width=28, overflow="ellipsis", no_wrap=True)
-    table.add_column("why", ratio=1)
-    for one in columns:
-        row = [_line(one.name), one.kind, f"{one.distinct:,}"]
-        row += [f"{one.missing:,}" if one.missing else "", _line(one.example), _line(one.why)]
-        table.add_row(*row)
-    return table
-
-
 def _text(data, notes, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
         modeline(),
-        f"# {rows:,} rows of {_line(data['path'])}; target: {_described(description.target)}",
+        f"# {rows:,} rows of {in_one_line(data['path'])}; target: {_described(description.target)}",
         f"#   {shlex.join(['sparse-keras', 'train', str(output)])}",
         "version: 1",
         "",
         "data:",
         *(
-            f"  {key}: {yaml_scalar(value)}{f'  # {_line(notes[key])}' if key in notes else ''}"
+            f"  {key}: {yaml_scalar(value)}{_comment(notes.get(key))}"
             for key, value in data.items()
         ),
         f"  task: {description.target.task}  # {description.why}",
@@ -210,13 +195,12 @@ def _text(data, notes, rows, description, output):
     return "\n".join(lines) + "\n"
 
 
+def _comment(note):
+    return "" if note is None else f"  # {in_one_line(note)}"
+
+
 def _described(target):
     classes = f", {len(target.classes)} classes" if target.task == "multiclass" else ""
     if target.task == "binary":
         classes = " ({!r} or {!r})".format(*target.classes)
-    return f"{_line(target.name)}, {target.task}{classes}"
-
-
-def _line(text):
-    """A name as a part of a line, which it would end with the control characters it may hold."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return f"{in_one_line(target.name)}, {target.task}{classes}"

@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
 
 from sparse_keras.schema import Config
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sparse_keras.data import ArrayBatches, Dataset, Target
+    from sparse_keras.data.tabular.describe import ColumnDescription
     from sparse_keras.models import PreprocessedModel
 
 # A numeric column with more distinct values is cut into parts of equal size for `inspect`.
@@ -55,11 +59,36 @@ def check_tabular(model: keras.Model, what: str) -> None:
         )
 
 
-def columns_of(data: Dataset) -> list:
-    """Returns `(name, kind, detail)` for each column of a table, and nothing for other data."""
-    from sparse_keras.data import TabularData
+def columns_table(columns: Iterable[ColumnDescription]) -> Table:
+    """Shows columns: what they hold, how they are used, and why.
 
-    return data.features.kinds(data.frames["train"]) if isinstance(data, TabularData) else []
+    Args:
+        columns: The `ColumnDescription` of each, of `data.tabular.describe`.
+    """
+    table = Table("column", "used as", box=None, pad_edge=False)
+    for name in ("distinct", "missing"):
+        table.add_column(name, justify="right")
+    table.add_column("example", max_width=28, overflow="ellipsis", no_wrap=True)
+    table.add_column("", ratio=1)
+    for one in columns:
+        distinct = "" if one.distinct is None else f"{one.distinct:,}"
+        missing = f"{one.missing:,}" if one.missing else ""
+        row = (str(one.name), one.kind, distinct, missing, one.example, one.why)
+        table.add_row(*map(in_one_line, row))
+    return table
+
+
+def in_one_line(text: str) -> str:
+    """Returns text without the control characters that would end a line."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def table_of_columns(data: Dataset) -> Table | None:
+    """Returns a table of how each column is used; None for data that are no table."""
+    from sparse_keras.data import TabularData
+    from sparse_keras.data.tabular.describe import used_columns
+
+    return columns_table(used_columns(data)) if isinstance(data, TabularData) else None
 
 
 # The arguments of `add_file_format`, by the kind of file that they are for.
@@ -116,9 +145,7 @@ def _file_format(args, path, config, features, keep=()):
 
     own = None if suffix_of(path) == ".tsv" else getattr(config.data, "separator", None)
     numeric = {column.name for column in features.numeric}
-    text = {column.name for column in features.categorical} | (set(keep) - numeric)
-    if features.sparse is not None:
-        text |= set(features.sparse.columns)
+    text = (set(features.columns) | set(keep)) - numeric
     return {
         "separator": own if args.separator is None else args.separator,
         "decimal": given("decimal", "."),

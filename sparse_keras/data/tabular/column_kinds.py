@@ -37,6 +37,11 @@ class ColumnKinds:
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     decimal: str = "."
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The columns that are left out."""
+        return tuple(name for name, kind in self.kinds.items() if isinstance(kind, IgnoreKind))
+
     def number_format(self, name: str) -> NumberFormat | None:
         """The `NumberFormat` of a column of numbers, None for that of Python."""
         kind = self.kinds.get(name)

@@ -87,7 +87,7 @@ def date_parts(seconds, newest):
         "age": (newest - seconds) / _DAY,
         "year": index.year,
         "month": index.month,
-        "weekday": index.weekday,
+        "weekday": index.day_of_week,
         "hour": index.hour + index.minute / 60.0,
     }
     return {

@@ -195,7 +195,7 @@ def _seconds(series):
 
 
 def _stripped_text(series):
-    if series.dtype == object:
+    if not isinstance(series.dtype, pd.StringDtype):
         series = series.map(_text)
     return series.astype("str").str.strip()
 

@@ -4,20 +4,27 @@ For suggestions: what would make a reader refuse an input is here an entry in `d
 `data.missing`, and what would be guessed silently is a reason that is shown.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
+from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.dates import is_date_dtype
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.target_inference import MAX_INTEGER_CLASSES, infer_target
 from sparse_keras.data.tabular.targets import Target
+
+if TYPE_CHECKING:
+    from sparse_keras.data.tabular.table import TabularData
 
 _FEW_ROWS = 50
 _FEW_VALUES = 5  # With fewer, the training rows may have none.
@@ -43,8 +50,9 @@ class ColumnDescription:
     Args:
         name: The column.
         kind: "numeric", "categorical", "date", "text", "ignore" or "target".
-        distinct: Number of distinct values.
-        missing: Number of rows without a value, those with a word of `words` among them.
+        distinct: Number of distinct values, None if they were not counted.
+        missing: Number of rows without a value, those with a word of `words` among them; None as
+            above.
         example: A value as it is written, "" if there is none.
         why: What was decided, "" if the values leave no doubt.
         setting: The entry in `data.columns` that the kind needs, None if it needs none.
@@ -53,8 +61,8 @@ class ColumnDescription:
 
     name: str
     kind: str
-    distinct: int
-    missing: int
+    distinct: int | None
+    missing: int | None
     example: str
     why: str = ""
     setting: str | dict | None = None
@@ -148,6 +156,26 @@ def describe_table(frame, target):
     return TableDescription(
         inferred, _why(frame[target], inferred), (*described, *inputs), without, ignore_case
     )
+
+
+def used_columns(data: TabularData) -> list[ColumnDescription]:
+    """Describes how each column of a table that was loaded is used, by its training rows.
+
+    Args:
+        data: The `TabularData`.
+    """
+    frame = data.frames["train"]
+    described = []
+    for name, kind, detail in data.features.kinds(
+        None if isinstance(frame, SparseTable) else frame
+    ):
+        if isinstance(frame, SparseTable) or name not in frame:
+            described.append(ColumnDescription(name, kind, None, None, "", detail))
+        else:
+            described.append(_described(frame[name], kind, detail))
+    return described + [
+        ColumnDescription(name, "ignore", None, None, "", "data.columns") for name in data.ignored
+    ]
 
 
 def _described(series, kind, why="", setting=None, words=(), missing=0):

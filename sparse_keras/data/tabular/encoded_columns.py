@@ -61,7 +61,7 @@ class NumericColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        written = "" if self.number_format is None else f"such as {self.number_format}"
+        written = "" if self.number_format is None else f"written as {self.number_format}"
         bins = f"{self.num_bins} bins" if self.num_bins else ""
         return "; ".join(filter(None, [written, bins if self.std else "constant"]))
 

@@ -139,6 +139,11 @@ class Features:
         return sum(column.width for column in columns)
 
     @property
+    def only_sparse(self):
+        """Whether a CSR matrix is all that is encoded."""
+        return bool(self.sparse_dim) and not self.numbers and not self.categorical
+
+    @property
     def cardinalities(self):
         """Number of codes of each categorical column."""
         return tuple(column.cardinality for column in self.categorical)
@@ -252,10 +257,19 @@ class Features:
 
     def _of_frame(self, frame):
         """The numbers and the codes of the columns of a DataFrame."""
+        codes = [column.encode(frame[column.name]) for column in self.categorical]
+        return self.values(frame), codes
+
+    def values(self, frame):
+        """Returns the raw numbers behind `numbers`, a list of float64 `[N]`, NaN where missing.
+
+        Args:
+            frame: A DataFrame with the columns of numbers and dates.
+        """
         values = [column.values(frame[column.name]) for column in self.numeric]
         for date in self.dates:
             values += date.values(frame[date.name])
-        return values, [column.encode(frame[column.name]) for column in self.categorical]
+        return values
 
     def _of_row(self, row):
         """What `_of_frame` returns, for one row and without pandas, which would take longer.

@@ -11,10 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sparse_keras._internal.suggest import listing
 from sparse_keras._internal.yaml_text import yaml_flow
 from sparse_keras.data.tabular.dates import guess_formats, is_date_dtype
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
-from sparse_keras.data.tabular.number_formats import NumberFormat, guess_number_format
+from sparse_keras.data.tabular.number_formats import (
+    NumberFormat,
+    currencies_of,
+    guess_number_format,
+)
 
 # How many of the distinct values of a column are looked at.
 _LOOKED_AT = 10_000
@@ -84,6 +89,8 @@ def target_advice(found: Misreading) -> str:
     """What to do about a target that is neither numbers nor classes, in a sentence."""
     if found.words:
         return "Remove or correct these cells."
+    if isinstance(found.setting, dict) and found.setting.get("decimal") == ",":
+        return "Set data.decimal: ',' (CSV, with another separator), or write points."
     return _TARGET_ADVICE.get(found.kind, _TARGET_ADVICE["numbers"])
 
 
@@ -95,6 +102,7 @@ _TARGET_ADVICE = {
 }
 _OTHER_ADVICE = {
     "durations": "Convert them to numbers, such as days.",
+    "several currencies": "Convert them to one currency.",
     "objects": "Write one value in each cell.",
 }
 
@@ -149,6 +157,11 @@ def _dates(values, counts):
 
 def _written_numbers(values, counts):
     found = guess_number_format(values)
+    if found is None and len(values) >= 3:
+        currencies = currencies_of(values)
+        if len(currencies) > 1:
+            what = f"numbers with several currencies, {listing(currencies)}"
+            return Misreading("several currencies", what)
     if found is None:
         if len(values) < 3 or not all(map(_PLAIN.fullmatch, values)):
             return None

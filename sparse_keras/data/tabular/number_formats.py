@@ -113,6 +113,15 @@ def guess_number_format(texts):
     return format, tuple(text for text in texts if text not in parts)
 
 
+def currencies_of(texts):
+    """Returns the currencies of numbers, sorted; none unless nearly all texts are numbers."""
+    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
+    if len(matches) < _NEARLY_ALL * len(texts):
+        return []
+    units = {unit for match in matches for unit in (match["before"], match["after"].strip())}
+    return sorted(unit for unit in units if _is_currency(unit))
+
+
 def _units_of(match):
     """The units of a number; None among them if it is no unit but a code such as "A12"."""
     before, after = match["before"], match["after"].strip()

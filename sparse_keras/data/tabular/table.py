@@ -44,6 +44,7 @@ class TabularData:
             `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
             "test".
         dropped: Number of rows that were left out because they have no target.
+        ignored: Names of the columns that are left out by `data.columns`.
         split: The `Split` of the rows. None for estimators.
         repeated: Number of test rows whose inputs are those of a training or validation row.
     """
@@ -55,6 +56,7 @@ class TabularData:
     test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
     dropped: int = 0
+    ignored: tuple = ()
     split: Split | None = None
     repeated: int = 0
 
@@ -200,6 +202,7 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         batches["test"],
         frames,
         raw.dropped,
+        raw.kinds.ignored,
         _split(raw, options),
         0 if isinstance(raw.test, SparseTable) else repeated_rows(frames, features.columns),
     )

@@ -78,7 +78,7 @@ def test_readings(write):
         return [one.encoding for one in readings(write(text.encode(encoding)))]
 
     # Where no word differs from cp1252, cp1250 is left out.
-    assert encodings("Jürgen", "cp1252") == ["cp1252", "cp1251", "mac_roman"]
+    assert encodings("Jürgen", "cp1252")[:3] == ["cp1252", "cp1251", "mac_roman"]
     assert encodings("Jiří", "cp1250")[:2] == ["cp1252", "cp1250"]
     assert "cp1251" in encodings("Москва", "cp1251")
     assert "cp932" in encodings("東京,大阪", "cp932")

@@ -179,12 +179,13 @@ class ExcelFile(TableFile):
         # What is read at once: all text of all sheets.
         shared = sum(m.file_size for m in self._members() if "worksheets/" not in m.filename)
         check_fits(self.path, shared, "Use fewer rows at a time.")
-        with self._errors_name_the_file():
-            workbook = self._openpyxl.load_workbook(
-                self.path, read_only=True, data_only=not formulas, keep_links=False
-            )
-        with contextlib.closing(workbook):
-            yield workbook
+        with open(self.path, "rb") as file:  # By its path, openpyxl would ask for a suffix.
+            with self._errors_name_the_file():
+                workbook = self._openpyxl.load_workbook(
+                    file, read_only=True, data_only=not formulas, keep_links=False
+                )
+            with contextlib.closing(workbook):
+                yield workbook
 
     def _chosen(self, workbook):
         with self._errors_name_the_file():
