@@ -31,6 +31,7 @@ DATA = {
     "generated_multilabel": "{type: generated_multilabel, num_samples: 200, num_features: 12}",
     "csv": "{type: csv, path: table.csv, target: y}",
     "parquet": "{type: parquet, path: table.parquet, target: y}",
+    "excel": "{type: excel, path: table.xlsx, sheet: one, target: y}",
     "npz": "{type: npz, path: table.npz, target: y}",
     "svmlight": "{type: svmlight, path: table.svm}",
     "sparse_npz": "{type: sparse_npz, path: matrix.npz, targets: table.csv, target: y}",
@@ -77,6 +78,11 @@ KINDS = {
     "text": ("words", "{type: text}"),
     "categorical": ("plan", "{type: categorical}"),
 }
+SPLITS = {
+    "column": "{type: column, column: grade, train: [0], validation: [1], test: [2, 3]}",
+    "group": "{type: group, column: grade}",
+    "time": "{type: time, column: x}",
+}
 GROUPS = (
     "model.experts.num_experts=12",
     "model.router={type: top_k, k: 4, num_groups: 4, groups_kept: 2}",
@@ -113,6 +119,15 @@ def write_tables(folder):
     frame[::-1].to_csv(folder / "other.csv", index=False)
     frame.to_csv(folder / "semicolon.csv", index=False, sep=";")
     frame.to_csv(folder / "decimal.csv", index=False, sep=";", decimal=",")
+    names = frame.rename(columns={"label": "é"})
+    names.to_csv(folder / "latin.csv", index=False, encoding="cp1252")
+    days = pd.date_range("2024-01-01", periods=240).strftime("%d/%m/%Y")
+    frame.assign(day=days).to_csv(folder / "dated.csv", index=False)
+    for name, rows in (("table", frame), ("other", frame[::-1])):
+        with pd.ExcelWriter(folder / f"{name}.xlsx", engine="openpyxl") as book:
+            rows.to_excel(book, sheet_name="one", index=False)
+            rows[::-1].to_excel(book, sheet_name="two", index=False)
+    (folder / "other.xlsx").rename(folder / "other.excel")
     frame.to_parquet(folder / "table.parquet")
     frame[::-1].to_parquet(folder / "other.parquet")
     kinds = {
@@ -177,6 +192,17 @@ CASES = {
     "Auto.seconds": ((), "1.0e-6"),
     "Auto.methods": ((), "[k_means]"),
     "FileSection.path": ((), "other.%s"),
+    "FileSection.test_path": ((), "other.%s"),
+    "FileSection.validation_path": ((), "other.%s"),
+    "FileSection.split": ((), "{type: group, column: grade}"),
+    "ColumnSplit.column": ((), "label"),
+    "ColumnSplit.train": ((), "[5]"),
+    "ColumnSplit.validation": ((), "[]"),
+    "ColumnSplit.test": ((), "[3]"),
+    "GroupSplit.column": ((), "amount"),
+    "GroupSplit.input": ((), "true"),
+    "TimeSplit.column": ((), "z"),
+    "TimeSplit.format": (("data.path=dated.csv", "data.split.column=day"), "'%d/%m/%Y'"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
     "FileSection.weight": ((), "grade"),
@@ -198,6 +224,9 @@ CASES = {
     "FileSection.ignore_case": None,
     "SparseNPZ.ignore_case": None,
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
+    "CSV.encoding": (("data.path=latin.csv",), "cp1252"),
+    "Excel.sheet": ((), "two"),
+    "Excel.header_row": ((), "2"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
     "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
@@ -328,7 +357,7 @@ def fields(section=Config, path=(), before=()):
     for key, field in section.model_fields.items():
         if key != "type":
             yield section, key, (*path, key), before
-        if key == "features" and section is not CSV:
+        if key in ("features", "split") and section is not CSV:
             continue  # They are the same for all data sets.
         # What all models of tables may hold is looked at inside one of them.
         alone = issubclass(section, MultiTaskModelSection) and key != "tower"
@@ -342,7 +371,7 @@ def fields(section=Config, path=(), before=()):
             elif len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
-                known["task_weights"] = TASK_WEIGHTS
+                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS}
                 known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)

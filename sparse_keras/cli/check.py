@@ -75,11 +75,10 @@ def _expand(pattern):
 
 
 def _refuse_missing_file(config):
-    for key in config.data.FILES if config.data is not None else ():
-        path = getattr(config.data, key)
+    for key, path in config.files().items():
         if not os.path.isfile(path):
             raise ConfigError(
-                Problem(config.mark("data", key), f"data.{key}", f"there is no file {path}")
+                Problem(config.mark(*key.split(".")), key, f"there is no file {path}")
             )
 
 

@@ -53,12 +53,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "init",
         help="write a config for your own table",
-        description="Look at a table of your own (CSV, Parquet or NPZ) and write a config that "
-        "trains on it. Nothing is overwritten.",
+        description="Look at a table of your own (CSV, Parquet, NPZ or Excel) and write a config "
+        "that trains on it. Nothing is overwritten.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("data", metavar="DATA", help="a .csv, .tsv, .parquet or .npz file")
+    parser.add_argument("data", metavar="DATA", help="a .csv, .tsv, .parquet, .npz or .xlsx file")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    parser.add_argument(
+        "--sheet",
+        metavar="NAME",
+        help="the sheet of an Excel file (default: the only one that holds anything)",
+    )
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -76,14 +81,16 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{output} exists already; nothing was written. --output writes another file"
         )
-    data, rows, description = _describe(args.data, args.target)
+    data, notes, rows, description = _describe(args.data, args.target, args.sheet)
     data["path"] = Path(os.path.relpath(args.data, output.parent)).as_posix()
-    text = _text(data, rows, description, output)
+    text = _text(data, notes, rows, description, output)
     with open(output, "x", encoding="utf-8") as file:
         file.write(text)
 
     target = description.target
     print(f"{args.data}: {rows:,} rows; target {_described(target)}")
+    for key, note in notes.items():
+        print(f"  data.{key}: {in_one_line(str(data[key]))}, {in_one_line(note)}")
     print(f"  {target.name}: {target.task}, since {description.why}")
     if description.without_target:
         print(
@@ -99,40 +106,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(path, target):
-    """Reads a table. Returns the keys of the data section, the number of rows and a
-    `TableDescription`."""
+def _describe(path, target, sheet):
+    """Reads a table. Returns the keys of the data section, notes on some of them, the number of
+    rows and a `TableDescription`."""
     with quiet_start():
         from sparse_keras.data.tabular.csr.files import is_matrix_file
         from sparse_keras.data.tabular.describe import describe_table
-        from sparse_keras.data.tabular.formats import CSVFile, NPZFile, ParquetFile
-        from sparse_keras.data.tabular.sniffing import sniff_csv
-        from sparse_keras.data.tabular.table_files import (
-            fits_memory,
-            open_table,
-            read_rows,
-            sample_rows,
-        )
+        from sparse_keras.data.tabular.file_settings import file_settings
+        from sparse_keras.data.tabular.table_files import fits_memory, read_rows, sample_rows
 
     if is_matrix_file(path):
         raise ConfigError(_no_table(path, target))
-    file = open_table(path)
-    types = {CSVFile: "csv", ParquetFile: "parquet", NPZFile: "npz"}
-    if type(file) not in types:
-        raise ConfigError(f"{path}: expected a .csv, .tsv, .parquet or .npz file to train on")
-    data = {"type": types[type(file)], "path": None, "target": target}
-    if isinstance(file, CSVFile):
-        separator, decimal = sniff_csv(path)
-        file = open_table(path, separator, decimal)
-        data |= {"separator": separator} if separator != "," else {}
-        data |= {"decimal": decimal} if decimal != "." else {}
+    file, data, notes = file_settings(path, sheet)
+    data |= {"path": None, "target": target}
     if fits_memory(file):
         frame = read_rows(file)
     else:
         frame = sample_rows(file, _INFERRED_FROM, seed=0)
         data["max_rows"] = _SAMPLE
     try:
-        return data, data.get("max_rows", len(frame)), describe_table(frame, target)
+        return data, notes, data.get("max_rows", len(frame)), describe_table(frame, target)
     except ValueError as error:
         doubt = "" if target in frame else file.hint(frame)
         raise ConfigError(f"{path}: {error}{doubt}") from error
@@ -151,7 +144,7 @@ def _no_table(path, target):
     )
 
 
-def _text(data, rows, description, output):
+def _text(data, notes, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
         modeline(),
@@ -160,7 +153,10 @@ def _text(data, rows, description, output):
         "version: 1",
         "",
         "data:",
-        *(f"  {key}: {yaml_scalar(value)}" for key, value in data.items()),
+        *(
+            f"  {key}: {yaml_scalar(value)}{_comment(notes.get(key))}"
+            for key, value in data.items()
+        ),
         f"  task: {description.target.task}  # {description.why}",
     ]
     if description.without_target:
@@ -197,6 +193,10 @@ def _text(data, rows, description, output):
         "early_stopping: {monitor: val_loss, patience: 4}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _comment(note):
+    return "" if note is None else f"  # {in_one_line(note)}"
 
 
 def _described(target):

@@ -46,9 +46,9 @@ class Misreading(NamedTuple):
     """What a column holds instead of categories.
 
     Args:
-        kind: One of "dates", "durations", "numbers" (written with a unit or separators), "text
-            numbers", "several currencies", "stray words" (among numbers), "free text", "identifiers",
-            "objects".
+        kind: "dates", "durations", "numbers" (written with a unit or separators), "several
+            currencies", "text numbers", "stray words" (among numbers), "free text", "identifiers"
+            or "objects".
         what: The column's values in words, after "holds".
         setting: The entry in `data.columns` that says so, None if there is none.
         words: Those among dates or numbers that are none.

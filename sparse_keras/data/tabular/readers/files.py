@@ -4,6 +4,7 @@ What could be misread silently is refused: the message says where it is and whic
 config settles it.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -24,8 +25,13 @@ from sparse_keras.data.tabular.formats import NPZFile
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.readers.file_splits import (
+    named_paths,
+    split_frame,
+    splitting_column,
+    without_splitting_column,
+)
 from sparse_keras.data.tabular.readers.raw import RawTable
-from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.table_files import (
     read_rows,
     refuse_absent,
@@ -34,7 +40,7 @@ from sparse_keras.data.tabular.table_files import (
 )
 from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
-from sparse_keras.schema.sections.tabular.columns import DateKind, TextKind, kind_of
+from sparse_keras.schema.sections.tabular.columns import DateKind, NumericKind, TextKind, kind_of
 
 
 def missing_of(options):
@@ -42,49 +48,120 @@ def missing_of(options):
     return MissingValues.of(getattr(options, "missing", None))
 
 
-def read_file(file, options):
-    """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
+def read_file(open_file, options):
+    """Returns table files as a `RawTable`, split as the options say.
 
     Args:
-        file: A `TableFile`.
+        open_file: Function of (path, text) that returns a `TableFile`: `text` are the columns to
+            keep as text whatever they hold.
         options: The validated `data` section, a `schema.sections.tabular.files.FileSection`.
 
     Raises:
-        ValueError: If the file cannot be read as a table, has no usable target or weights, or a
-            column would be misread.
+        ValueError: If a file cannot be read as a table, has no usable target or weights, a column
+            would be misread, or the rows cannot be split.
     """
-    if options.max_rows is None:
-        refuse_beyond_memory(file)
-        frame = read_rows(file)
-    else:
-        frame = sample_rows(file, options.max_rows, options.split_seed)
-    try:
+    # "007" is a category of its own only as long as it is text.
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    text = [name for name, kind in declared.items() if not isinstance(kind, NumericKind)]
+    file = open_file(options.path, text)
+    frame, sampled = _rows(file, options)
+    with _naming(file):
         labels = _labels(file, frame, options.target)
         missing = missing_of(options)
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
+        by = splitting_column(file, frame, options.split)
         frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels, missing)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
+        frame = without_splitting_column(frame, options)
         inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
         frame, kinds = _typed_inputs(frame, inputs, options, missing)
-        train, test = hold_out(
-            frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
-        )
-    except ValueError as error:
-        raise ValueError(f"{file.path}: {error}") from error
+    others = {}
+    for part, path in named_paths(options).items():
+        text = [*text, *(name for name in frame if is_categorical(frame[name]))]
+        other = open_file(path, text)
+        *others[part], without = _read_like(other, frame, target, inputs, kinds, options)
+        dropped += without
+    with _naming(file):
+        frames, split = split_frame(frame, by, target, options, others)
+    if sampled:
+        split = replace(split, drawn=(*split.drawn, "sample"))
     return RawTable(
         file.path.stem,
-        train,
-        test,
+        frames["train"],
+        frames["test"],
         target,
         options.weight,
         missing=missing,
         dropped=dropped,
+        validation=frames.get("validation"),
+        split=split,
         kinds=kinds,
     )
+
+
+def _rows(file, options):
+    """The rows of a file, and whether they are a random sample."""
+    if options.max_rows is None:
+        refuse_beyond_memory(file)
+        return read_rows(file), False
+    frame = sample_rows(file, options.max_rows, options.split_seed)
+    return frame, len(frame) == options.max_rows
+
+
+@contextlib.contextmanager
+def _naming(file):
+    """Errors about a table name its file."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file.path}: {error}") from error
+
+
+def _read_like(file, train, target, inputs, kinds, options):
+    """Reads the validation or test rows of a file of their own.
+
+    Args:
+        file: A `TableFile`.
+        train: DataFrame of the rows of the training file, with its target, weights and inputs.
+        target: The `Target` or `MultiTarget` of these.
+        inputs: The names of the inputs.
+        kinds: The `ColumnKinds` of the training file.
+        options: The validated `data` section.
+
+    Returns:
+        `(rows, values of the column of data.split or None, number of rows left out)`.
+    """
+    frame, _ = _rows(file, options)
+    with _naming(file):
+        if lacking := [name for name in train.columns if name not in frame]:
+            raise ValueError(
+                f"lacks {len(lacking)} column{'s' * (len(lacking) > 1)} of {options.path}: "
+                f"{listing(lacking)}.{did_you_mean(lacking[0], frame.columns)}{file.hint(frame)} "
+                f"Columns of the file: {listing(frame.columns)}."
+            )
+        by = frame.get(getattr(options.split, "column", None))
+        frame = frame[list(train.columns)]
+        frame, dropped = _with_target(frame, target.columns, options)
+        target.encode(frame)  # Raises if there are other classes.
+        if options.weight is not None:
+            row_weights(frame, options.weight)
+        inputs = inputs.intersection(train.columns, sort=False)
+        missing = missing_of(options)
+        frame, _, errors = apply_kinds(frame, kinds, missing, inputs)
+        for name in inputs:
+            if pd.api.types.is_numeric_dtype(train[name].dtype) and not errors:
+                values = numeric_values(frame[name], missing.declared(name))
+                frame[name] = pd.Series(values, index=frame.index)
+                errors += filter(None, [_infinite(frame[name])])
+        if errors:
+            raise ValueError(all_errors(errors))
+        frame = _with_categories(frame, inputs, kinds)
+    by = None if by is None else by.loc[frame.index]
+    return frame.reset_index(drop=True), by, dropped
 
 
 def _labels(file, frame, target):
@@ -210,15 +287,20 @@ def _misread(series):
         error = f"column {name!r} holds {found.what}. {found.advice(name)}"
         keys = {"missing": list(found.words), "columns": found.setting}
         return error, {key: entry for key, entry in keys.items() if entry}
+    infinite = _infinite(series)
+    return None if infinite is None else (infinite, {"columns": "ignore"})
+
+
+def _infinite(series):
+    """What is wrong with a column of numbers that are not finite, or None."""
     infinite = np.isinf(numeric_values(series))
     if not infinite.any():
         return None
     return (
-        f"column {name!r} must hold finite numbers. Received: {series.iloc[infinite.argmax()]} in "
-        f"row {row_number(series, infinite.argmax())} (the first row of data is 1), and "
-        f"{infinite.sum() - 1} more. Leave those cells empty for missing, or set data.columns: "
-        f"{yaml_flow({name: 'ignore'})}.",
-        {"columns": "ignore"},
+        f"column {series.name!r} must hold finite numbers. Received: "
+        f"{series.iloc[infinite.argmax()]} in row {row_number(series, infinite.argmax())} (the "
+        f"first row of data is 1), and {infinite.sum() - 1} more. Leave those cells empty for "
+        f"missing, or set data.columns: {yaml_flow({series.name: 'ignore'})}."
     )
 
 
