@@ -25,8 +25,8 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
         `(rest, held_out)`, two tables with their rows in the original order.
     """
     sparse = isinstance(frame, SparseTable)
-    strata = _strata(frame.targets if sparse else frame, target, fraction)
-    held = held_out_rows(strata, fraction, seed)
+    groups = strata(frame.targets if sparse else frame, target, fraction)
+    held = held_out_rows(groups, fraction, seed)
     if not held.any() or held.all():
         raise ValueError(
             f"{name}: {fraction} of {len(frame)} rows leaves {int(held.sum())} rows held out and "
@@ -37,7 +37,7 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 
-def _strata(frame, target, fraction):
+def strata(frame, target, fraction):
     """The groups of rows that give the same fraction each, as numbers `[N]`."""
     if target.task in _CLASSES:
         return target.encode(frame)
@@ -45,11 +45,11 @@ def _strata(frame, target, fraction):
         return np.zeros(len(frame))
     present = target.present(frame)
     # What is encoded is 0 where a label is missing, and so is every number.
-    strata = [np.where(present[one.name], 0, -1) for one in target.targets]
+    labels = [np.where(present[one.name], 0, -1) for one in target.targets]
     encoded = target.encode(frame)
-    strata += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
+    labels += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
     _, group, sizes = np.unique(
-        np.stack(strata, axis=1), axis=0, return_inverse=True, return_counts=True
+        np.stack(labels, axis=1), axis=0, return_inverse=True, return_counts=True
     )
     group = group.reshape(-1)
     return np.where(sizes[group] * fraction < 1, -1, group)
