@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
 from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
@@ -25,6 +26,7 @@ BINS = ("tree", "quantile", "none")
 MAX_MAGNITUDE = 1e100
 
 
+@without_autologging()
 def fit_features(
     frame: pd.DataFrame,
     target: Target | MultiTarget,

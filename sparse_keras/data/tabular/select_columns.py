@@ -11,6 +11,7 @@ Axis letters: N rows, D positions of the encoding.
 
 import numpy as np
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras.data.tabular.fitting import fit_features
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
@@ -21,6 +22,7 @@ MAX_CATEGORIES = 20
 MAX_SCORE = 1e300
 
 
+@without_autologging()
 def select_columns(frame, target, options, seed=0, weight=None):
     """Chooses columns by the training rows.
 

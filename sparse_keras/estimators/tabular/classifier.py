@@ -31,8 +31,9 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
     several targets of two or more classes each (`y` of shape `[N, T]`), which a multi-gate mixture
     of experts (`models.mmoe`) learns together.
     {ARGUMENTS}        class_weight: What training rows count by their class, in addition to
-            `sample_weight`: `"balanced"`, or a dict from classes to weights; for several targets or labels a list
-            of such dicts, whose weights are multiplied. As scikit-learn's `compute_sample_weight`.
+            `sample_weight`: `"balanced"`, or a dict from classes to weights; for several targets or
+            labels a list of such dicts, whose weights are multiplied. Each as in scikit-learn's
+            `compute_sample_weight`.
 
     Attributes:
         classes_: The classes; for labels, a list of `[0, 1]` for each; for several targets, a list
