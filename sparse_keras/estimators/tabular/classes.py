@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils import compute_class_weight, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from sparse_keras._internal.suggest import listing
+from sparse_keras.data.csr import is_matrix
 from sparse_keras.estimators.tabular.table import free_name
 
 
@@ -30,6 +31,8 @@ def check_classes(y: Any, estimator_name: str) -> list[np.ndarray]:
     """
     if y is None:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None")
+    if is_matrix(y):
+        check_array(y)  # Its error says that y must be dense.
     missing = np.atleast_1d(pd.isna(np.asarray(y, dtype=object)))
     gone = missing.any(axis=tuple(range(1, missing.ndim))).sum()
     if gone:
@@ -48,9 +51,11 @@ def check_classes(y: Any, estimator_name: str) -> list[np.ndarray]:
     return columns
 
 
-def is_multilabel(y: Any) -> bool:
-    """Whether `y` holds labels, 0 or 1, for each row."""
-    return type_of_target(y) == "multilabel-indicator"
+def is_multilabel(columns: Sequence[np.ndarray]) -> bool:
+    """Whether columns hold several labels of each row, 0 or 1."""
+    return len(columns) > 1 and all(
+        column.dtype.kind in "biuf" and np.isin(column, (0, 1)).all() for column in columns
+    )
 
 
 def distinct(values: np.ndarray, estimator_name: str) -> np.ndarray:
@@ -75,9 +80,9 @@ def codes_of(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
         ValueError: If a value is none of the classes.
     """
     numbers = {value: number for number, value in enumerate(classes.tolist())}
-    codes = np.array([numbers.get(value, -1) for value in values.tolist()], int)
-    if (codes < 0).any():
-        unknown = values[codes < 0]
+    values = values.tolist()
+    codes = np.array([numbers.get(value, -1) for value in values], int)
+    if unknown := [value for value in values if value not in numbers]:
         raise ValueError(
             f"y must hold the classes {listing(classes.tolist())}. Received: {unknown[0]!r} "
             f"({len(unknown)} of {len(values)} rows hold none of them)."

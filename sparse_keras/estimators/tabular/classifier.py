@@ -173,7 +173,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
     def _new_target(self, y, taken):
         """Learns the classes, and returns the target."""
         columns = check_classes(y, type(self).__name__)
-        if len(columns) > 1 and is_multilabel(y):
+        if is_multilabel(columns):
             return self._labels_target(y, len(columns), taken)
         classes = [distinct(column, type(self).__name__) for column in columns]
         return self._classes_target(y, classes, taken)
@@ -182,7 +182,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         """The target of rows that may not have all classes; see `partial_fit`."""
         columns = check_classes(y, type(self).__name__)
         if classes is None:
-            if len(columns) > 1 and is_multilabel(y):
+            if is_multilabel(columns):
                 return self._labels_target(y, len(columns), taken)
             raise ValueError("classes must be passed on the first call to partial_fit.")
         classes = _classes_of(classes)
