@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
@@ -32,6 +33,7 @@ BINS = ("tree", "quantile", "none")
 MAX_MAGNITUDE = 1e100
 
 
+@without_autologging()
 def fit_features(
     frame: pd.DataFrame,
     target: Target | MultiTarget,
