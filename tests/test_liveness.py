@@ -322,6 +322,8 @@ CASES = {
     "FixedWeights.weights": (SEVERAL, "{y: 0.25}"),
     "GradNormWeights.alpha": (SEVERAL, "0.5"),
     "GradNormWeights.learning_rate": (SEVERAL, "0.1"),
+    "TrainingConfig.class_weight": ((), "balanced"),
+    "TrainingConfig.threshold": ((), "0.4"),
     "TrainingConfig.early_stopping": ((), "{patience: 1, monitor: load_violation}"),
     "EarlyStopping.monitor": (STOPPING, "load_violation"),
     "EarlyStopping.patience": (STOPPING, "3"),

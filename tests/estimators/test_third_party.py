@@ -1,7 +1,5 @@
 """SHAP, LIME and MLflow with the estimators: `pip install '.[interop]'`."""
 
-import warnings
-
 import keras
 import numpy as np
 import pandas as pd
