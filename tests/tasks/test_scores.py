@@ -215,7 +215,7 @@ def test_remarks_say_what_accuracy_hides():
     assert "'yes' from a probability of 0.3 on" in at
     assert "not better than that of always predicting 'no' (0.9500)" in hidden
     shifted = remarks(task, scores(task, y, p + 0.1))[-1]
-    assert shifted.startswith("The mean probability of 'yes' is 0.2000, and 0.0500 of rows are")
+    assert shifted.startswith("The mean probability of 'yes' is 0.2000, and 0.0500 of the rows are")
     p[:-1], p[-1] = 0.02, 0.9
     assert len(remarks(task, scores(task, y, p))) == 1
     both = MultiTask("both", (task, Regression("age")))
