@@ -49,6 +49,29 @@ def test_what_the_page_says_of_calibration(table):
     assert mean(table, "weighted", "platt") == pytest.approx(plain, rel=0.02)
 
 
+@pytest.mark.parametrize("table, sign", [("rare", 1), ("credit_default", -1), ("adult", -1)])
+def test_what_the_page_says_of_class_weights(table, sign):
+    def mean_of(variant, get):
+        return statistics.fmean(get(one) for one in RESULTS[table][variant])
+
+    plain, weighted = (
+        mean_of(variant, lambda one: one["average_precision"]) for variant in ("plain", "weighted")
+    )
+    assert 0 < sign * (weighted - plain) < 0.02
+    best = [
+        mean_of(variant, lambda one: one["thresholds"]["f1"]["f1"])
+        for variant in ("plain", "weighted")
+    ]
+    assert best[0] == pytest.approx(best[1], abs=0.02)
+    if table == "rare":
+        recall = [
+            mean_of("plain", lambda one, at=at: one["thresholds"][at]["recall"])
+            for at in ("none", "f1")
+        ]
+        assert recall == pytest.approx([0.04, 1 / 3], abs=0.02)
+        assert 2.5 < mean(table, "weighted", "none") / mean(table, "plain", "none") < 3
+
+
 def test_every_metric_is_explained():
     named = set(re.findall(r"`(\w+)`", TEXT))
     assert set(Binary.METRICS) <= named
