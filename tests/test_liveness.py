@@ -71,6 +71,13 @@ FEATURES = {
     "dbscan": "{type: dbscan, max_rows: null}",
     "auto": "{type: auto, max_rows: null}",
 }
+# Columns of the kinds that have keys of their own, and how each is declared.
+KINDS = {
+    "numeric": ("money", "{type: numeric, unit: $}"),
+    "date": ("day", "{type: date, format: '%d/%m/%Y'}"),
+    "text": ("words", "{type: text}"),
+    "categorical": ("plan", "{type: categorical}"),
+}
 SPLITS = {
     "column": "{type: column, column: grade, train: [0], validation: [1], test: [2, 3]}",
     "group": "{type: group, column: grade}",
@@ -123,6 +130,14 @@ def write_tables(folder):
     (folder / "other.xlsx").rename(folder / "other.excel")
     frame.to_parquet(folder / "table.parquet")
     frame[::-1].to_parquet(folder / "other.parquet")
+    kinds = {
+        "money": [f"${value:.2f}" for value in x],
+        "day": [f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2024" for n in range(240)],
+        "words": [f"the {n % 9} word sat here here and {n % 5}th sat" for n in range(240)],
+        "plan": rng.choice(["Pro", "pro", "basic"], 240),
+        "y": frame["y"],
+    }
+    pd.DataFrame(kinds).to_csv(folder / "kinds.csv", index=False)
     many_columns(rng).to_csv(folder / "many.csv", index=False)
     columns = {name: column.to_numpy() for name, column in frame.items()}
     np.savez(folder / "table.npz", **columns)
@@ -193,6 +208,14 @@ CASES = {
     "FileSection.weight": ((), "grade"),
     "SeveralTargets.tasks": ((), "[never_married]"),
     "FileSection.columns": ((), "{grade: categorical}"),
+    "NumericKind.unit": ((), "EUR"),
+    "NumericKind.thousands": ((), "' '"),
+    "NumericKind.decimal": ((), "','"),
+    "DateKind.format": ((), "'%m/%d/%Y'"),
+    "TextKind.ngram_max": ((), "1"),
+    "TextKind.char_ngram_max": ((), "4"),
+    "TextKind.min_df": ((), "60"),
+    "TextKind.max_features": ((), "5"),
     "FileSection.max_rows": ((), "100"),
     "FileSection.missing": ((), "{grade: [0]}"),
     # One of their values raises an error where the other one changes something:
@@ -299,6 +322,8 @@ CASES = {
     "FixedWeights.weights": (SEVERAL, "{y: 0.25}"),
     "GradNormWeights.alpha": (SEVERAL, "0.5"),
     "GradNormWeights.learning_rate": (SEVERAL, "0.1"),
+    "TrainingConfig.class_weight": ((), "balanced"),
+    "TrainingConfig.threshold": ((), "0.4"),
     "TrainingConfig.early_stopping": ((), "{patience: 1, monitor: load_violation}"),
     "EarlyStopping.monitor": (STOPPING, "load_violation"),
     "EarlyStopping.patience": (STOPPING, "3"),
@@ -339,7 +364,13 @@ def fields(section=Config, path=(), before=()):
         # What all models of tables may hold is looked at inside one of them.
         alone = issubclass(section, MultiTaskModelSection) and key != "tower"
         for inner in () if alone else sections_of(field):
-            if len(sections_of(field)) > 1:
+            if key == "columns":
+                name = inner.model_fields["type"].default
+                column, _ = KINDS.get(name, ("", ""))
+                declared = ", ".join(f"{one}: {kind}" for one, kind in KINDS.values())
+                chosen = ("data.path=kinds.csv", f"data.columns={{{declared}}}")
+                yield from fields(inner, (*path, key, column), (*before, *chosen))
+            elif len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
                 known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS}
@@ -504,7 +535,7 @@ def test_it_changes_something(name, section, key, path, before, folder, observat
     if value is None:
         current = config
         for part in path:
-            current = getattr(current, part)
+            current = current[part] if isinstance(current, dict) else getattr(current, part)
         value = another(section.model_fields[key], current)
     elif "%s" in value:
         value %= config.data.type

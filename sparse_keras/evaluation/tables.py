@@ -92,6 +92,8 @@ def note(content: dict[str, Any]) -> str:
         # Several contenders may be left out for the same reason.
         *dict.fromkeys(content["left_out"].values()),
     ]
+    if "threshold" in content.get("config_values", {}).get("training", {}):
+        sentences.append("All models are scored at the threshold 0.5, not that of the config.")
     machine = content["machine"]
     if machine is not None:
         sentences.append(f"Times were measured on {machine['cpu']}, {machine['cores']} cores.")

@@ -18,6 +18,7 @@ KINDS = {
     },
     "both": {"type": "text", "ngram_max": 1, "char_ngram_max": 3, "min_df": 1, "max_features": 50},
     "category": None,
+    "spelt": {"type": "categorical", "ignore_case": True},
 }  # fmt: skip
 
 
@@ -56,6 +57,10 @@ def _column(name, rows, rng):
             when.strftime("%d.%m.%y %H:%M") if rng.random() < 0.5 else f"{when.isoformat()}+02:00"
             for when in recent
         ]
+    if name == "spelt":
+        return rng.choice(
+            ["Basic", "BASIC ", "pro", "Straße", "STRASSE", "Été", "ÉTÉ"], rows
+        ).tolist()
     if name == "category":
         return rng.choice(["S", "M", " L", "1.0", "True"], rows).tolist()
     return [_text(rng) for _ in range(rows)]

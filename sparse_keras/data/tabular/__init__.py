@@ -22,7 +22,8 @@ From a config to a model
     splits.py, selection.py, select_columns.py   rows that are held out; columns that are chosen
     fitting.py, csr_fitting.py statistics of the training rows
     encoded_columns.py, date_column.py, csr/text.py   the encoding of a column
-    numeric_encoding.py, features.py, stored_features.py   that of a table
+    numeric_encoding.py, features.py   that of a table
+    features_as_json.py, stored_features.py   as it is stored, and what is checked when it is read
     inputs.py                  what a model has to know of it
     table.py                   all of this together: `load_table`
     preprocessor.py            the encoding within a model; exports in tensorflow_*.py

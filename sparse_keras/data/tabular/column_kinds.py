@@ -54,6 +54,10 @@ class ColumnKinds:
         kind = self.kinds.get(name)
         return kind.formats if isinstance(kind, DateKind) else None
 
+    def ignores_case(self, name: str) -> bool:
+        """Whether categories of a column that differ in case only are one."""
+        return getattr(self.kinds.get(name), "ignore_case", False)
+
     def text_columns(self, name: str) -> list[dict[str, Any]]:
         """The arguments of each `TextColumn.fit` that a column of text needs; none for others."""
         kind = self.kinds.get(name)

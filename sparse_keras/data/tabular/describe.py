@@ -212,6 +212,9 @@ def _described_input(series):
         if _is_free_text(series):
             why = "free text: most values are several words, and different"
             return _described(series, "text", why, "text")
+        if why := _note_on_case(series):
+            setting = {"type": "categorical", "ignore_case": True}
+            return _described(series, "categorical", why, setting)
         why = _note_on_words(series, "category") or _note_on_categories(series)
         return _described(series, "categorical", why)
     return _described(series, "numeric", _note_on_sentinel(series))
@@ -283,6 +286,19 @@ def _note_on_words(series, kind):
         return ""
     shown = ", ".join(f"{word!r} ({_rows(rows)})" for word, rows in counts.items())
     return f"taken for a {kind}: {shown}; list it in data.missing if it means missing"
+
+
+def _note_on_case(series):
+    """A note on categories that differ in case only, or ""."""
+    keys = [key for key in set(category_keys(series)) if key is not None]
+    spellings = {}
+    for key in sorted(keys):
+        spellings.setdefault(key.lower(), []).append(key)
+    several = [keys for keys in spellings.values() if len(keys) > 1]
+    if not several:
+        return ""
+    shown = listing(several[0], limit=3)
+    return f"{len(spellings):,} categories, of which {len(several):,} differ in case, as {shown}"
 
 
 def _note_on_categories(series):

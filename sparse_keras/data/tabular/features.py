@@ -6,7 +6,7 @@ that a saved model reads raw rows the way it was trained. `fitting.py` makes one
 Axis letters: N rows, C categorical columns.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -21,12 +21,18 @@ from sparse_keras.data.tabular.csr import (
     as_csr,
     is_matrix,
 )
-from sparse_keras.data.tabular.date_column import DateColumn
-from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
+from sparse_keras.data.tabular.features_as_json import (
+    categorical_from_dict,
+    column_to_dict,
+    date_from_dict,
+    date_to_dict,
+    numeric_from_dict,
+    target_from_dict,
+    target_to_dict,
+)
 from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.native import is_table
-from sparse_keras.data.tabular.number_formats import NumberFormat
 from sparse_keras.data.tabular.numeric_encoding import NumericEncoding
 from sparse_keras.data.tabular.selection import Selection
 from sparse_keras.data.tabular.stored_features import check_stored_features
@@ -320,15 +326,15 @@ class Features:
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
         content = {} if self.weight is None else {"weight": self.weight}
         content |= {
-            "target": _target_to_dict(self.target),
-            "numeric": [_column_to_dict(column) for column in self.numeric],
-            "categorical": [_column_to_dict(column) for column in self.categorical],
+            "target": target_to_dict(self.target),
+            "numeric": [column_to_dict(column) for column in self.numeric],
+            "categorical": [column_to_dict(column) for column in self.categorical],
         }
         # Left out if there is none: the encodings of older models stay as they were.
         if self.selection is not None:
             content["selection"] = self.selection.to_dict()
         if self.dates:
-            content["dates"] = [_date_to_dict(column) for column in self.dates]
+            content["dates"] = [date_to_dict(column) for column in self.dates]
         if self.texts:
             content["texts"] = [column.to_dict() for column in self.texts]
         return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}
@@ -345,62 +351,12 @@ class Features:
         if sparse and sparse["type"] == "text":  # As models of one text were stored.
             sparse, texts = None, [sparse]
         return cls(
-            target=_target_from_dict(content["target"]),
-            numeric=tuple(_numeric_from_dict(column) for column in content["numeric"]),
-            categorical=tuple(CategoricalColumn(**_with_tuples(c)) for c in content["categorical"]),
+            target=target_from_dict(content["target"]),
+            numeric=tuple(numeric_from_dict(column) for column in content["numeric"]),
+            categorical=tuple(categorical_from_dict(column) for column in content["categorical"]),
             weight=content.get("weight"),
             sparse=sparse and SparseColumns.from_dict(sparse),
             selection=Selection.from_dict(content["selection"]) if "selection" in content else None,
-            dates=tuple(_date_from_dict(column) for column in content.get("dates", [])),
+            dates=tuple(date_from_dict(column) for column in content.get("dates", [])),
             texts=tuple(TextColumn.from_dict(column) for column in texts),
         )
-
-
-def _column_to_dict(column):
-    """A column or a `Target` as a dict of JSON values."""
-    content = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(column).items()
-    }
-    # Left out where nothing was declared: the encodings of older models stay as they were.
-    for name in ("missing_values", "number_format"):
-        if not content.get(name):
-            content.pop(name, None)
-    if "number_format" in content:
-        content["number_format"]["units"] = list(content["number_format"]["units"])
-    return content
-
-
-def _numeric_from_dict(content):
-    content = _with_tuples(content)
-    if "number_format" in content:
-        content["number_format"] = NumberFormat(**_with_tuples(content["number_format"]))
-    return NumericColumn(**content)
-
-
-def _date_to_dict(column):
-    parts = [_column_to_dict(part) for part in column.parts]
-    return _column_to_dict(column) | {"parts": parts}
-
-
-def _date_from_dict(content):
-    parts = tuple(_numeric_from_dict(part) for part in content["parts"])
-    return DateColumn(**_with_tuples(content) | {"parts": parts})
-
-
-def _with_tuples(content):
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-    }
-
-
-def _target_to_dict(target):
-    if isinstance(target, MultiTarget):
-        return {"name": target.name, "targets": [_target_to_dict(one) for one in target.targets]}
-    return _column_to_dict(target)
-
-
-def _target_from_dict(content):
-    if "targets" in content:
-        return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
-    return Target(**_with_tuples(content))

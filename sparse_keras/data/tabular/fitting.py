@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
@@ -32,6 +33,7 @@ BINS = ("tree", "quantile", "none")
 MAX_MAGNITUDE = 1e100
 
 
+@without_autologging()
 def fit_features(
     frame: pd.DataFrame,
     target: Target | MultiTarget,
@@ -162,7 +164,7 @@ def _fitted(series, kinds, missing_values, fit_numeric):
         _refuse_empty(name, series.notna().any())
         yield fit_dates(series, formats, fit_numeric, missing_values)
     elif is_categorical(series):
-        yield _fit_categorical(series, missing_values)
+        yield _fit_categorical(series, missing_values, kinds.ignores_case(name))
     else:
         number_format = kinds.number_format(name)
         column = fit_numeric(series)
@@ -217,8 +219,9 @@ def _leaf_size(num_rows):
     return int(np.clip(num_rows // 100, 1, 16))
 
 
-def _fit_categorical(series, missing_values):
-    vocabulary = sorted({key for key in category_keys(series) if key is not None})
+def _fit_categorical(series, missing_values, ignore_case=False):
+    keys = {key for key in category_keys(series) if key is not None}
+    vocabulary = sorted({key.lower() for key in keys} if ignore_case else keys)
     _refuse_empty(series.name, vocabulary)
     if wrong := misreading(series):
         raise ValueError(
@@ -226,7 +229,7 @@ def _fit_categorical(series, missing_values):
             f"{wrong.remedy(series.name)} Otherwise leave the column out, or give it the dtype "
             "'category' if each value is a category."
         )
-    return CategoricalColumn(series.name, tuple(vocabulary), missing_values)
+    return CategoricalColumn(series.name, tuple(vocabulary), missing_values, ignore_case)
 
 
 def _refuse_empty(name, anything):

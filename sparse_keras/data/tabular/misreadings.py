@@ -37,15 +37,18 @@ _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 # A target of distinct text is recognised by its number of classes, and one of numbers as text may
 # be one of classes.
-MISREAD_TARGETS = ("dates", "durations", "numbers", "stray words", "objects")
+MISREAD_TARGETS = (
+    "dates", "durations", "numbers", "several currencies", "stray words", "objects",
+)  # fmt: skip
 
 
 class Misreading(NamedTuple):
     """What a column holds instead of categories.
 
     Args:
-        kind: One of "dates", "durations", "numbers" (written with a unit or separators), "text
-            numbers", "stray words" (among numbers), "free text", "identifiers", "objects".
+        kind: "dates", "durations", "numbers" (written with a unit or separators), "several
+            currencies", "text numbers", "stray words" (among numbers), "free text", "identifiers"
+            or "objects".
         what: The column's values in words, after "holds".
         setting: The entry in `data.columns` that says so, None if there is none.
         words: Those among dates or numbers that are none.

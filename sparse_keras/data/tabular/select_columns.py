@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras.data.tabular.fitting import fit_features
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
@@ -23,6 +24,7 @@ MAX_CATEGORIES = 20
 MAX_SCORE = 1e300
 
 
+@without_autologging()
 def select_columns(frame, target, options, seed=0, weight=None, kinds=None):
     """Chooses columns by the training rows.
 

@@ -55,11 +55,11 @@ def strata_of(frame, target, fraction):
         return np.zeros(len(frame))
     present = target.present(frame)
     # What is encoded is 0 where a label is missing, and so is every number.
-    strata = [np.where(present[one.name], 0, -1) for one in target.targets]
+    labels = [np.where(present[one.name], 0, -1) for one in target.targets]
     encoded = target.encode(frame)
-    strata += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
+    labels += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
     _, group, sizes = np.unique(
-        np.stack(strata, axis=1), axis=0, return_inverse=True, return_counts=True
+        np.stack(labels, axis=1), axis=0, return_inverse=True, return_counts=True
     )
     group = group.reshape(-1)
     return np.where(sizes[group] * fraction < 1, -1, group)

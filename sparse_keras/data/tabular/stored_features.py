@@ -77,6 +77,7 @@ class _Categorical(_Stored):
     name: Name
     vocabulary: Annotated[list[str], AfterValidator(_distinct)]
     missing_values: list[str | float] = []
+    ignore_case: bool = False
 
 
 class _Target(_Stored):

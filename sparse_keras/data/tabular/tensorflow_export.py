@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from sparse_keras.data.tabular.columns import (
     as_frame,
-    category_key,
     for_each_category,
 )
 from sparse_keras.data.tabular.encoded_columns import (
@@ -33,9 +32,10 @@ from sparse_keras.data.tabular.tensorflow_dates_and_texts import (
     date_parts,
     stripped,
 )
+from sparse_keras.tasks import Binary, Multiclass, MultiTask
 
 
-def export_raw(core, features, filepath, verbose=False):
+def export_raw(core, features, filepath, task, verbose=False):
     """Writes a SavedModel whose inputs are raw columns.
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
@@ -56,6 +56,7 @@ def export_raw(core, features, filepath, verbose=False):
         core: The network, a `keras.Model` of encoded rows.
         features: The `data.Features` that encode raw rows.
         filepath: The new folder.
+        task: The `Task` with the model's threshold.
         verbose: Whether Keras prints the endpoint.
     """
     encode = Encoder(features)
@@ -63,12 +64,12 @@ def export_raw(core, features, filepath, verbose=False):
 
     def serve(columns):
         predictions = core(encode(columns), training=False)
-        if features.target.task != "multitask":
-            return served_outputs(features.target, predictions, "prediction", "class")
+        if not isinstance(task, MultiTask):
+            return served_outputs(task, predictions, "prediction", "class")
         outputs = {}
-        for target in features.target.targets:
-            name = target.name
-            outputs |= served_outputs(target, predictions[name], name, f"{name}_class")
+        for member in task.tasks:
+            name = member.name
+            outputs |= served_outputs(member, predictions[name], name, f"{name}_class")
         return outputs
 
     signature = {
@@ -80,7 +81,7 @@ def export_raw(core, features, filepath, verbose=False):
         archive.track(table)
     archive.add_endpoint("serve", serve, input_signature=[signature])
     archive.write_out(filepath, verbose=verbose)
-    _write_columns(Path(filepath), features, signature)
+    _write_columns(Path(filepath), features, task, signature)
 
 
 class Encoder:
@@ -114,7 +115,7 @@ class Encoder:
             encoded["numeric"] = self._numeric(tf.stack(values, axis=1))
         if features.categorical:
             codes = [
-                table.lookup(_keys(columns[column.name]))
+                table.lookup(_keys(columns[column.name], column.ignore_case))
                 for table, column in zip(self.codes, features.categorical, strict=True)
             ]
             encoded["categorical"] = tf.stack(codes, axis=1)
@@ -208,7 +209,7 @@ def _tensor_value(column, value):
         return value
     code = column.code(value)
     known = code > UNSEEN_CODE
-    return column.vocabulary[code - UNSEEN_CODE - 1] if known else category_key(value) or ""
+    return column.vocabulary[code - UNSEEN_CODE - 1] if known else column.key(value) or ""
 
 
 def _dtypes(features):
@@ -230,35 +231,40 @@ def _table(column):
     return tf.lookup.StaticHashTable(initializer, default_value=UNSEEN_CODE)
 
 
-def _keys(text):
-    """What `data.columns.category_keys` makes of text, string `[N]`."""
+def _keys(text, ignore_case):
+    """What `CategoricalColumn.key` makes of text, string `[N]`."""
     text = tf.strings.regex_replace(stripped(text), r"^([-+]?[0-9]+)\.0+$", r"\1")
+    if ignore_case:
+        return tf.strings.lower(text, encoding="utf-8")
     is_bool = tf.strings.regex_full_match(text, "(?i)true|false")
     return tf.where(is_bool, tf.strings.lower(text), text)
 
 
-def served_outputs(target, prediction, name, class_name):
+def served_outputs(task, prediction, name, class_name):
     """What is served of one target."""
     outputs = {name: prediction}
-    if target.task in ("binary", "multiclass"):
-        outputs[class_name] = _decode(prediction, target)
+    if isinstance(task, (Binary, Multiclass)):
+        outputs[class_name] = _decode(prediction, task)
     return outputs
 
 
-def _decode(prediction, target):
-    """The class of each row, as `data.Target.decode` finds it."""
-    classes = tf.constant([str(one) for one in target.classes])
-    if target.task == "binary":
-        return tf.gather(classes, tf.cast(prediction[:, 0] >= 0.5, "int32"))
+def _decode(prediction, task):
+    """The class of each row, as the task's `decode` returns it."""
+    classes = tf.constant([str(one) for one in task.classes])
+    if isinstance(task, Binary):
+        # Of float32 both, as in `tasks.thresholds.is_positive`.
+        is_positive = tf.cast(prediction[:, 0], "float32") >= tf.constant(task.threshold, "float32")
+        return tf.gather(classes, tf.cast(is_positive, "int32"))
     return tf.gather(classes, tf.argmax(prediction, axis=1))
 
 
-def _described(target):
-    classes = [str(one) for one in target.classes]
-    return {"target": target.name, "task": target.task, "classes": classes}
+def _described(task):
+    classes = getattr(task, "classes", getattr(task, "labels", ()))
+    described = {"target": task.name, "task": task.kind, "classes": [str(one) for one in classes]}
+    return described if task.threshold is None else described | {"threshold": task.threshold}
 
 
-def _write_columns(folder, features, signature):
+def _write_columns(folder, features, task, signature):
     """Says beside the model what its tensors are, for whoever writes a client."""
     kinds = {column.name: column.kind for column in (*features.dates, *features.texts)}
     content = {
@@ -268,10 +274,10 @@ def _write_columns(folder, features, signature):
             for column, spec in signature.items()
         }
     }
-    if features.target.task == "multitask":
-        content["targets"] = [_described(target) for target in features.target.targets]
+    if isinstance(task, MultiTask):
+        content["targets"] = [_described(member) for member in task.tasks]
     else:
-        content |= _described(features.target)
+        content |= _described(task)
     extra = folder / "assets.extra"
     extra.mkdir()
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

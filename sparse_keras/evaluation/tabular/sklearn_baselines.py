@@ -109,18 +109,28 @@ class SklearnBaseline:
         features: The `data.Features` of the training rows.
         seed: Random seed.
         settings: Dict of settings that differ from the fixed ones, as `draw_settings` returns it.
+        class_weights: The weight of each class that multiplies those of the rows to fit; for
+            several targets a dict by name; as `training.class_weights.class_weights` returns it.
     """
 
-    def __init__(self, features: Features, seed: int = 0, settings: dict | None = None):
+    def __init__(
+        self,
+        features: Features,
+        seed: int = 0,
+        settings: dict | None = None,
+        class_weights: list | dict | None = None,
+    ):
         self.features = features
         self.settings = settings or {}
+        self.class_weights = class_weights
         self.columns = RawSparse(features) if features.only_sparse else RawColumns(features)
         self.seed = seed
 
     @property
     def identity(self) -> tuple[str, ...]:
         """Strings that distinguish it from other baselines, for the cache."""
-        return (f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}",)
+        identity = f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}"
+        return (identity if self.class_weights is None else f"{identity}, {self.class_weights}",)
 
     def measure(self, data: TabularData) -> dict[str, Any]:
         """Fits the training and validation rows; returns metrics and costs.
@@ -163,19 +173,28 @@ class SklearnBaseline:
             if self.features.target.task == "multitask":
                 self.models = {
                     target.name: self._fit_target(
-                        x, y[target.name], target.task, weight[target.name]
+                        x,
+                        y[target.name],
+                        target.task,
+                        weight[target.name],
+                        (self.class_weights or {}).get(target.name),
                     )
                     for target in self.features.target.targets
                 }
             else:
-                self.models = self._fit_target(x, y, self.features.target.task, weight)
+                self.models = self._fit_target(
+                    x, y, self.features.target.task, weight, self.class_weights
+                )
         return self
 
-    def _fit_target(self, x, y, task, weight):
+    def _fit_target(self, x, y, task, weight, class_weights):
         """Fits a target; returns a list with one model, or one for each label of "multilabel"."""
         if weight is not None:  # A row of weight 0 may have no label.
             labelled = weight > 0
             x, y, weight = x[labelled], y[labelled], weight[labelled]
+        if class_weights is not None:
+            of_class = np.asarray(class_weights)[y.astype(int)]
+            weight = of_class if weight is None else of_class * weight
         if task == "multilabel":
             return [self._fit(x, label, "binary", weight) for label in y.T]
         return [self._fit(x, y, task, weight)]

@@ -68,6 +68,9 @@ class CategoricalKind(ColumnKind):
     """Categories: each value is one."""
 
     type: Literal["categorical"] = Field("categorical", description="Categories.")
+    ignore_case: bool = Field(
+        False, description="Whether categories that differ in case only, such as S and s, are one."
+    )
 
 
 class DateKind(ColumnKind):
