@@ -81,7 +81,7 @@ KINDS = {
 SPLITS = {
     "column": "{type: column, column: grade, train: [0], validation: [1], test: [2, 3]}",
     "group": "{type: group, column: grade}",
-    "time": "{type: time, column: x}",
+    "time": "{type: time, column: z}",
 }
 GROUPS = (
     "model.experts.num_experts=12",
@@ -201,7 +201,7 @@ CASES = {
     "ColumnSplit.test": ((), "[3]"),
     "GroupSplit.column": ((), "amount"),
     "GroupSplit.input": ((), "true"),
-    "TimeSplit.column": ((), "z"),
+    "TimeSplit.column": ((), "grade"),
     "TimeSplit.format": (("data.path=dated.csv", "data.split.column=day"), "'%d/%m/%Y'"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
