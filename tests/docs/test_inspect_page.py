@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sparse_keras._internal.column_labels import MOST_CLASSES, PARTS
 from sparse_keras.callbacks import ExpertLoad
-from sparse_keras.cli.tabular import MOST_CLASSES, PARTS
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.words import PAIR_DEVIATIONS, PAIR_RATIO, PAIR_TOKENS
 from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, routing_problems

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import sparse_keras
-from sparse_keras.inspection.style import STYLE
+from sparse_keras._internal.pages.style import STYLE
 from sparse_keras.layers import DenseExperts, MixtureOfExperts, MultiGateMixtureOfExperts
 
 NASTY = '<script>alert("&")</script>'
@@ -152,12 +152,13 @@ def contrast(one, other):
 
 
 def themes():
-    light, dark = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    light, dark, paper = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
     pattern = re.compile(r"--([a-z-]+): (#\w{6}|\d+%)")
-    return {"light": dict(pattern.findall(light)), "dark": dict(pattern.findall(dark))}
+    themes = {"light": light, "dark": dark, "paper": paper}
+    return {name: dict(pattern.findall(theme)) for name, theme in themes.items()}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", "dark", "paper"])
 def test_everything_can_be_read(theme):
     """Text has a contrast of 4.5, as WCAG AA asks for, on what it stands on; marks one of 3."""
     values = themes()[theme]
@@ -166,7 +167,7 @@ def test_everything_can_be_read(theme):
         for name, value in values.items()
         if value[0] == "#"
     }
-    assert themes()["light"].keys() == themes()["dark"].keys() and len(colors) == 9
+    assert themes()["light"].keys() == values.keys() and len(colors) == 9
     for ground in ("bg", "card"):
         for name in ("text", "muted", "accent", "good", "bad"):
             assert contrast(colors[name], colors[ground]) >= 4.5, (name, ground)

@@ -1,0 +1,154 @@
+"""What the model is compared with: no model, and the baselines of `compare`, on the same rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from sparse_keras.data import SparseTable, TabularData
+from sparse_keras.data.batches import ArrayBatches
+from sparse_keras.evaluation.standard_contenders import contenders_of
+from sparse_keras.tasks import MultiTask
+
+if TYPE_CHECKING:
+    from sparse_keras.data import Batches, Dataset
+    from sparse_keras.schema import Config
+    from sparse_keras.tasks import Task
+
+# Baselines that are fitted where "auto" decides: those of up to so many numbers (training rows x
+# columns x outputs of the model), which take seconds.
+MOST_NUMBERS = 10_000_000
+BASELINES = ("linear", "hgb")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What something predicts of the test rows, as a network does.
+
+    Attributes:
+        label: What to call it.
+        values: An array, or for several targets a dict of arrays.
+        seconds: Seconds of training, `None` where nothing was trained.
+    """
+
+    label: str
+    values: Any
+    seconds: float | None = None
+
+
+def training_targets(batches: Batches) -> tuple[Any, Any]:
+    """Returns the targets and the weights of training examples, in any order."""
+    if isinstance(batches, ArrayBatches):
+        return batches.y, batches.sample_weight
+    parts = [keras.utils.unpack_x_y_sample_weight(batches[n])[1:] for n in range(len(batches))]
+    y, weight = zip(*parts, strict=True)
+    return _joined(y), None if weight[0] is None else _joined(weight)
+
+
+def _joined(parts):
+    return keras.tree.map_structure(
+        lambda *arrays: np.concatenate([np.asarray(array) for array in arrays]), *parts
+    )
+
+
+def constant_prediction(task: Task, y: Any, weight: Any, rows: int) -> Prediction:
+    """Predicts the same for each row: the share of each class or label in the training rows, or the
+    mean of the target.
+
+    Args:
+        task: The task.
+        y, weight: Targets and weights of the training rows.
+        rows: Number of rows to predict.
+    """
+    label = "no model: the same for each row"
+    if isinstance(task, MultiTask):
+        values = {
+            member.name: _constant(
+                member, y[member.name], None if weight is None else weight[member.name], rows
+            )
+            for member in task.tasks
+        }
+        return Prediction(label, values)
+    return Prediction(label, _constant(task, y, weight, rows))
+
+
+def _constant(task, y, weight, rows):
+    y = np.asarray(y, "float64")
+    weight = np.ones(len(y)) if weight is None else np.asarray(weight, "float64")
+    if task.kind == "multiclass":
+        y = np.eye(task.outputs)[y.astype(int)]
+    mean = np.average(y.reshape(len(y), -1), axis=0, weights=weight)
+    return np.tile(mean, (rows, 1))
+
+
+def baseline_predictions(
+    config: Config, data: Dataset, which: str
+) -> tuple[dict[str, Prediction], str | None]:
+    """Fits the linear model and gradient boosting of `compare`, and predicts the test rows.
+
+    Args:
+        config: The `Config`.
+        data: The data set.
+        which: "auto": if it takes seconds. "always" or "never".
+
+    Returns:
+        `(predictions, left_out)`: a dict by name, and why it lacks some, a sentence or `None`.
+    """
+    how = "`sparse-keras compare` has them, over several seeds."
+    if which == "never":
+        return {}, f"Not asked for. {how}"
+    if not isinstance(data, TabularData) or data.test is None:
+        return {}, "Gradient boosting and the linear model need a table with test rows."
+    numbers = _numbers(data)
+    if which == "auto" and numbers > MOST_NUMBERS:
+        return {}, (
+            f"Fitting them takes more than seconds: {numbers:,} numbers are more than "
+            f"{MOST_NUMBERS:,}. `--baselines always` fits them. {how}"
+        )
+    predictions, reasons = {}, []
+    for contender in contenders_of(config):
+        if contender.name not in BASELINES:
+            continue
+        reason = contender.why_not(config, data)
+        if reason is not None:
+            reasons.append(reason)
+            continue
+        baseline = contender.make(config, data, lambda name, find: find())
+        start = time.perf_counter()
+        baseline.fit(_training_rows(data))
+        seconds = time.perf_counter() - start
+        values = baseline.predict(data.frames["test"])
+        predictions[contender.name] = Prediction(contender.label, values, seconds)
+    order = [name for name in BASELINES if name in predictions]
+    return {name: predictions[name] for name in order}, " ".join(reasons) or None
+
+
+def _training_rows(data):
+    """The training and the validation rows: as a network, they choose by rows of their own."""
+    parts = [frame for part, frame in data.frames.items() if part != "test"]
+    if not isinstance(parts[0], SparseTable):
+        return pd.concat(parts, ignore_index=True)
+    return SparseTable(
+        scipy.sparse.vstack([part.matrix for part in parts], format="csr"),
+        pd.concat([part.targets for part in parts], ignore_index=True),
+        parts[0].names,
+    )
+
+
+def _numbers(data):
+    """How many numbers the baselines are fitted to; for CSR matrices those that are not 0."""
+    rows = sum(len(frame) for part, frame in data.frames.items() if part != "test")
+    outputs = sum(
+        task.outputs if task.kind in ("multiclass", "multilabel") else 1
+        for task in data.task.single_tasks()
+    )
+    matrix = data.train.x
+    if hasattr(matrix, "nnz"):
+        return int(matrix.nnz * outputs)
+    return rows * len(data.features.columns) * outputs
