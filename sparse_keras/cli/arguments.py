@@ -81,6 +81,32 @@ def name_last_run(args: argparse.Namespace) -> None:
         print(f"{LAST}: {args.run_folder}", file=sys.stderr)
 
 
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Adds `--threshold`, another threshold than the one that is saved with the model."""
+    parser.add_argument(
+        "--threshold",
+        metavar="X",
+        help="the probability from which on a row is predicted to be of the positive class, or to "
+        "have a label (default: the one saved with the model)",
+    )
+
+
+def set_threshold(args: argparse.Namespace, model: keras.Model) -> None:
+    """Sets the threshold of a model to that of the arguments, if there is one."""
+    if args.threshold is None:
+        return
+    try:
+        threshold = float(args.threshold)
+    except ValueError:
+        threshold = args.threshold
+    if not hasattr(model, "threshold"):
+        raise ValueError("--threshold: this model has no preprocessing, and no threshold with it.")
+    try:
+        model.threshold = threshold
+    except ValueError as error:
+        raise ValueError(f"--threshold: {error}") from None
+
+
 def trained_run(
     args: argparse.Namespace, own_data: bool = False, instead: str = ""
 ) -> tuple[Config, keras.Model]:

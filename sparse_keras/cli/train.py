@@ -69,6 +69,7 @@ def run(args):
     start_backend()
     import sparse_keras
     from sparse_keras.cli.progress import EpochTable
+    from sparse_keras.tasks.scores import remarks
     from sparse_keras.training.train import Interrupted
 
     screen = console()
@@ -101,6 +102,8 @@ def run(args):
         screen.print(_stopping(config.training.early_stopping), soft_wrap=True)
     screen.print()
     screen.print(_metrics_table(config, finished.metrics))
+    for sentence in remarks(getattr(finished.model, "task", data.task), finished.metrics, "_"):
+        screen.print(sentence, soft_wrap=True)
     screen.print(f"\nrun folder  {finished.path}", soft_wrap=True)
     command = RunFolder(finished.path).read_environment()["command"]
     if command is not None:

@@ -192,7 +192,12 @@ def _applicable(contenders, config, data):
 def _described(data):
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     rows = {part: num_examples(batches) for part, batches in parts.items() if batches is not None}
-    return {"data": {"name": data.name, "rows": rows}, "metrics": metrics_of_task(data.task)}
+    metrics = {
+        name: {"head": info.label, "higher_is_better": info.best == "max"}
+        for name, info in metrics_of_task(data.task).items()
+        if info.compared
+    }
+    return {"data": {"name": data.name, "rows": rows}, "metrics": metrics}
 
 
 def _content(config, seeds, contenders, results, described):

@@ -183,7 +183,12 @@ class TablePreprocessor(Preprocessor):
                 )
 
     def export(
-        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any
+        self,
+        core: keras.Model,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        task: Task | None = None,
+        **kwargs: Any,
     ) -> None:
         """Exports a SavedModel that takes raw columns, one tensor for each; see
         `tensorflow_export.export_raw`.
@@ -206,7 +211,7 @@ class TablePreprocessor(Preprocessor):
                 "which takes what `encode(texts)` returns, or serve the .keras file."
             )
         if self.features.sparse is not None:
-            self.export_core(core, filepath, **kwargs)
+            self.export_core(core, filepath, task=task, **kwargs)
             return
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -216,10 +221,16 @@ class TablePreprocessor(Preprocessor):
             )
         from sparse_keras.data.tabular.tensorflow_export import export_raw
 
-        export_raw(core, self.features, filepath, **kwargs)
+        export_raw(core, self.features, filepath, task=task or self.task, **kwargs)
 
     def export_core(
-        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", *args, **kwargs
+        self,
+        core: keras.Model,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        *args: Any,
+        task: Task | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Exports the network alone. The input of a sparse matrix is its three arrays; see
         `tensorflow_csr_export.export_sparse`."""
@@ -233,7 +244,7 @@ class TablePreprocessor(Preprocessor):
         _check_saved_model(format, "sparse rows", "as a SavedModel")
         from sparse_keras.data.tabular.tensorflow_csr_export import export_sparse
 
-        return export_sparse(core, filepath, self.features.target, *args, **kwargs)
+        return export_sparse(core, filepath, task or self.task, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}

@@ -28,12 +28,13 @@ from sparse_keras.data.tabular.encoded_columns import (
     UNSEEN_CODE,
 )
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, numbers_of
+from sparse_keras.tasks import Binary, Multiclass, MultiTask
 
 # What Python's `str.strip` removes; `tf.strings.strip` knows ASCII only.
 _BLANKS = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
 
 
-def export_raw(core, features, filepath, verbose=False):
+def export_raw(core, features, filepath, task, verbose=False):
     """Writes a SavedModel whose inputs are raw columns.
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
@@ -53,6 +54,7 @@ def export_raw(core, features, filepath, verbose=False):
         core: The network, a `keras.Model` of encoded rows.
         features: The `data.Features` that encode raw rows.
         filepath: The new folder.
+        task: The `Task` with the model's threshold.
         verbose: Whether Keras prints the endpoint.
     """
     encode = Encoder(features)
@@ -60,12 +62,12 @@ def export_raw(core, features, filepath, verbose=False):
 
     def serve(columns):
         predictions = core(encode(columns), training=False)
-        if features.target.task != "multitask":
-            return served_outputs(features.target, predictions, "prediction", "class")
+        if not isinstance(task, MultiTask):
+            return served_outputs(task, predictions, "prediction", "class")
         outputs = {}
-        for target in features.target.targets:
-            name = target.name
-            outputs |= served_outputs(target, predictions[name], name, f"{name}_class")
+        for member in task.tasks:
+            name = member.name
+            outputs |= served_outputs(member, predictions[name], name, f"{name}_class")
         return outputs
 
     signature = {
@@ -77,7 +79,7 @@ def export_raw(core, features, filepath, verbose=False):
         archive.track(table)
     archive.add_endpoint("serve", serve, input_signature=[signature])
     archive.write_out(filepath, verbose=verbose)
-    _write_columns(Path(filepath), features, signature)
+    _write_columns(Path(filepath), task, signature)
 
 
 class Encoder:
@@ -222,28 +224,31 @@ def _keys(text):
     return tf.where(is_bool, tf.strings.lower(text), text)
 
 
-def served_outputs(target, prediction, name, class_name):
+def served_outputs(task, prediction, name, class_name):
     """What is served of one target."""
     outputs = {name: prediction}
-    if target.task in ("binary", "multiclass"):
-        outputs[class_name] = _decode(prediction, target)
+    if isinstance(task, (Binary, Multiclass)):
+        outputs[class_name] = _decode(prediction, task)
     return outputs
 
 
-def _decode(prediction, target):
-    """The class of each row, as `data.Target.decode` finds it."""
-    classes = tf.constant([str(one) for one in target.classes])
-    if target.task == "binary":
-        return tf.gather(classes, tf.cast(prediction[:, 0] >= 0.5, "int32"))
+def _decode(prediction, task):
+    """The class of each row, as the task's `decode` returns it."""
+    classes = tf.constant([str(one) for one in task.classes])
+    if isinstance(task, Binary):
+        # Of float32 both, as in `tasks.thresholds.is_positive`.
+        is_positive = tf.cast(prediction[:, 0], "float32") >= tf.constant(task.threshold, "float32")
+        return tf.gather(classes, tf.cast(is_positive, "int32"))
     return tf.gather(classes, tf.argmax(prediction, axis=1))
 
 
-def _described(target):
-    classes = [str(one) for one in target.classes]
-    return {"target": target.name, "task": target.task, "classes": classes}
+def _described(task):
+    classes = getattr(task, "classes", getattr(task, "labels", ()))
+    described = {"target": task.name, "task": task.kind, "classes": [str(one) for one in classes]}
+    return described if task.threshold is None else described | {"threshold": task.threshold}
 
 
-def _write_columns(folder, features, signature):
+def _write_columns(folder, task, signature):
     """Says beside the model what its tensors are, for whoever writes a client."""
     content = {
         "inputs": {
@@ -251,10 +256,10 @@ def _write_columns(folder, features, signature):
             for column, spec in signature.items()
         }
     }
-    if features.target.task == "multitask":
-        content["targets"] = [_described(target) for target in features.target.targets]
+    if isinstance(task, MultiTask):
+        content["targets"] = [_described(member) for member in task.tasks]
     else:
-        content |= _described(features.target)
+        content |= _described(task)
     extra = folder / "assets.extra"
     extra.mkdir()
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
