@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 UNEVEN = 0.3  # its concentration is above this,
 MOST_OF_ONE = 1.0  # or its load violation is: one expert has twice its even share;
 NEARLY_EVEN = 0.25  # and nearly even up to this violation.
+HARDLY_USED = 0.1  # Below this part of an even share, an expert is hardly used.
 
 # A router hardly prefers any expert if
 UNDECIDED = 0.97  # the entropy of its scores is above this share of that of a uniform choice;
@@ -66,7 +67,7 @@ def summary(inspection: Inspection) -> list[Verdict]:
     gates = inspection.gates
     sentences = [Verdict("bad", sentence) for gate in gates for sentence in gate.problems.values()]
     judged = [gate for gate in gates if _is_enough(gate)]
-    healthy = [gate for gate in judged if not gate.problems]
+    healthy = [gate for gate in judged if not gate.problems and not _hardly_used(gate)]
     if healthy and len(healthy) == len(gates):
         subject = "The gate uses" if len(gates) == 1 else f"All {len(gates)} gates use"
         sentences.append(
@@ -76,6 +77,17 @@ def summary(inspection: Inspection) -> list[Verdict]:
         verb = "uses" if len(healthy) == 1 else "use"
         text = f"{_gates(len(healthy))} of {len(gates)} {verb} every expert."
         sentences.append(Verdict("good", text))
+    for gate in judged:
+        if not gate.problems and (hardly := _hardly_used(gate)):
+            where = "" if len(gates) == 1 else f", in {gate.name}"
+            verb = "is" if len(hardly) == 1 else "are"
+            each = "it has" if len(hardly) == 1 else "each has"
+            names = _listing([gate.expert_names[expert] for expert in hardly])
+            text = (
+                f"{names} of {gate.num_experts} experts {verb} hardly used{where}: {each} less "
+                f"than {percent(HARDLY_USED)} of an even share."
+            )
+            sentences.append(Verdict("so", f"{text[0].upper()}{text[1:]}"))
     few = [gate for gate in gates if not gate.problems and gate not in judged]
     if few:
         where = "" if len(gates) == 1 else f" in {_listing([gate.name for gate in few])}"
@@ -105,6 +117,11 @@ def _gates(count):
 def _is_enough(gate):
     """Whether there are enough assignments to judge a load by, and dead experts."""
     return gate.soft or gate.tokens * gate.experts_per_token >= ENOUGH * gate.num_experts
+
+
+def _hardly_used(gate):
+    """Numbers of the experts with hardly any load."""
+    return np.flatnonzero(gate.load < HARDLY_USED / gate.num_experts).tolist()
 
 
 def _too_few(gate):

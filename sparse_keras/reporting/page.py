@@ -34,6 +34,7 @@ def page_of(report: Report) -> str:
     parts = [
         f"<h1>{html.breakable(title)}</h1>",
         f'<p class="muted">{html.text(_subtitle(report))}</p>',
+        html.links(_anchors(report)),
         html.section("In short", html.verdict_list(report.summary())),
         _what_was_trained(report),
     ]
@@ -54,6 +55,20 @@ def page_of(report: Report) -> str:
     return html.document(title, MARK, filter(None, parts))
 
 
+def _anchors(report):
+    yield "trained", "what was trained"
+    for n, target in enumerate(report.targets):
+        several = len(report.targets) > 1
+        yield (f"good-{n}", f"how good it is: {target.name}") if several else ("good", "how good")
+    yield "training", "training"
+    yield "columns-used", "what it relies on"
+    yield "experts", "experts"
+    yield "costs", "costs"
+    yield "columns", "columns"
+    yield "again", "to repeat"
+    yield "reading", "how to read this page"
+
+
 def _subtitle(report):
     names = ", ".join(target.name for target in report.targets)
     return f"Predicts {names} of {report.data}. Started {report.started}."
@@ -66,7 +81,7 @@ def _what_was_trained(report):
         facts.append(("target", _target_fact(target)))
     facts.append(("how the rows were split", html.text(report.split)))
     facts += [(name, html.breakable(value)) for name, value in report.facts]
-    return html.section("What was trained", html.facts(facts, "What was trained"))
+    return html.section("What was trained", html.facts(facts, "What was trained"), "trained")
 
 
 def _target_fact(target):
@@ -103,15 +118,22 @@ def _share(share):
 def _training(report):
     history, cards = report.history, []
     if not history.epochs:
-        return html.section("Training", html.paragraph("The run has no logs of its epochs."))
-    for name, title in (("loss", "Loss"), (history.main, _log_title(history.main))):
+        return html.section(
+            "How it was trained", html.paragraph("The run has no logs of its epochs."), "training"
+        )
+    for name, title in (("loss", "Loss"), (history.main, _main_title(report))):
         if name is not None and name in history.logs:
             cards.append(_learning_curve(history, name, title))
-    return f"<section><h2>How it was trained</h2>{html.cards(cards)}</section>"
+    return html.chapter("How it was trained", html.cards(cards, "two"), "training")
 
 
-def _log_title(name):
-    return None if name is None else name.replace("_", " ")
+def _main_title(report):
+    """What to call the metric of the first target that is logged."""
+    first = report.targets[0]
+    heads = {name: metric["head"] for name, metric in first.metrics.items()}
+    name = (report.history.main or "").removeprefix(f"{first.name}_")
+    head = heads.get(name, name)
+    return f"{head} of {first.name}" if len(report.targets) > 1 else head
 
 
 def _learning_curve(history, name, title):
@@ -125,7 +147,8 @@ def _learning_curve(history, name, title):
         best = validation[history.best - 1]
         series.append(Series([history.best], [best], "spot", f"best epoch: {history.best}"))
     caption = (
-        f"The {_log_title(name)} after each epoch, that is each pass over the training rows. "
+        f"The {title if name != 'loss' else 'loss'} after each epoch, that is each pass over the "
+        "training rows. "
         f"{spot} "
     )
     if validation is not None:
@@ -148,7 +171,7 @@ def _learning_curve(history, name, title):
     chart = plot(
         series,
         Axis(1, max(history.epochs, 2), "epoch", whole=True),
-        axis_of(values, _log_title(name)),
+        axis_of(values, title),
         label,
     )
     columns = [train] if validation is None else [train, validation]
@@ -169,9 +192,10 @@ def _epoch(history):
 
 def _importance(report):
     importance = report.importance
-    title = "Which columns it relies on"
+    title = "What it relies on"
     if importance is None:
-        return html.section(title, html.paragraph(f"Left out. {report.left_out['importance']}"))
+        reason = html.paragraph(f"Left out. {report.left_out['importance']}")
+        return html.section(title, reason, "columns-used")
     sample = (
         f"{importance.rows:,} {report.part} rows drawn at random of {importance.of:,}"
         if importance.rows < importance.of
@@ -190,11 +214,13 @@ def _importance(report):
             f"{REPEATS} shuffles. Measured on {sample}. Columns that say the same as others look "
             "less important than they are together."
         )
-        name = title if len(report.targets) == 1 else f"{title}: {target.name}"
+        name = "Permutation importance"
+        name += f": {target.name}" if len(report.targets) > 1 else ""
         figures.append(html.card(name, caption, _bars(importance, drops, head), wide=True))
     if not figures:
-        return html.section(title, html.paragraph("Left out. The metric is undefined."))
-    return f"<section><h2>{title}</h2>{html.cards(figures)}</section>"
+        reason = html.paragraph("Left out. The metric is undefined.")
+        return html.section(title, reason, "columns-used")
+    return html.chapter(title, html.cards(figures), "columns-used")
 
 
 def _bars(importance, drops, head):
@@ -211,19 +237,19 @@ def _bars(importance, drops, head):
             f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></span>'
         )
         spread = float(drops[n].std(ddof=1))
-        weak = "" if clear[n] else "<small>not measurable</small>"
+        weak = "" if clear[n] else "<br><small>not measurable</small>"
         return (
             f'<tr><th scope="row">{html.breakable(importance.columns[n])}</th>'
-            f'<td class="track-cell">{bar}</td><td>{metric_text(float(mean[n]))}</td>'
-            f"<td>± {metric_text(spread)}</td><td>{weak}</td></tr>"
+            f'<td class="track-cell">{bar}</td><td>{metric_text(float(mean[n]))} '
+            f"<small>± {metric_text(spread)}</small>{weak}</td></tr>"
         )
 
-    heads = html.heads("column", "", f"change of {head}", "spread", "")
+    heads = html.heads("column", "", f"change of {head}")
     shown = "".join(row(n) for n in order[:_MOST_IMPORTANT])
-    body = html.table(heads, shown, "Importance of columns", "full bars")
+    body = html.table(heads, shown, "Importance of columns", "full wrap")
     if len(order) > _MOST_IMPORTANT:
         rest = "".join(row(n) for n in order[_MOST_IMPORTANT:])
-        more = html.table(heads, rest, "Importance of the other columns", "full bars")
+        more = html.table(heads, rest, "Importance of the other columns", "full wrap")
         body += html.folded(more, f"{len(order) - _MOST_IMPORTANT} more columns")
     return body
 
@@ -236,7 +262,8 @@ def _experts(report):
     title = "What the experts do"
     inspection = report.inspection
     if inspection is None:
-        return html.section(title, html.paragraph(f"Left out. {report.left_out['experts']}"))
+        reason = html.paragraph(f"Left out. {report.left_out['experts']}")
+        return html.section(title, reason, "experts")
     intro = html.paragraph(
         f"Each layer of experts sends a row to few of them. Measured on {inspection.examples:,} "
         f"{inspection.data}.",
@@ -256,11 +283,11 @@ def _experts(report):
     more = len(inspection.gates) - _MOST_GATES
     rest = f" {more} more layers are not shown here." if more > 0 else ""
     hint = html.paragraph(f"More, by the values of any column:{rest}", "muted")
-    return (
-        f"<section><h2>{title}</h2>{intro}{html.verdict_list(inspection.summary())}"
-        f"{html.cards(figures)}{hint}"
-        f"{html.command(_command('inspect', str(report.path)))}</section>"
+    body = (
+        f"{intro}{html.verdict_list(inspection.summary())}{html.cards(figures, 'two')}{hint}"
+        f"{html.command(_command('inspect', str(report.path)))}"
     )
+    return html.chapter(title, body, "experts")
 
 
 def _costs(report):
@@ -303,13 +330,14 @@ def _costs(report):
             if scores.seconds is not None:
                 facts.append((f"training of {scores.label}", f"{scores.seconds:,.1f} seconds"))
     facts = [(name, html.text(value)) for name, value in facts]
-    return html.section("What it costs", html.facts(facts, "Costs"))
+    return html.section("What it costs", html.facts(facts, "Costs"), "costs")
 
 
 def _columns(report):
     title = "Columns"
     if not report.columns:
-        return html.section(title, html.paragraph(f"Left out. {report.left_out['columns']}"))
+        reason = html.paragraph(f"Left out. {report.left_out['columns']}")
+        return html.section(title, reason, "columns")
     kinds = [kind for _, kind, _ in report.columns]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
@@ -325,10 +353,12 @@ def _columns(report):
     # What is not an input is what a reader may miss.
     order = sorted(report.columns, key=lambda each: each[1] not in ("left out", "target", "weight"))
     body = html.paragraph(f"{counts}.", "muted")
-    body += html.table(heads, rows(order[:_MOST_COLUMNS]), "Columns")
+    body += html.table(heads, rows(order[:_MOST_COLUMNS]), "Columns", "full wrap")
     if more := order[_MOST_COLUMNS:]:
-        body += html.folded(html.table(heads, rows(more), "More columns"), f"{len(more)} more")
-    return html.section(title, body)
+        body += html.folded(
+            html.table(heads, rows(more), "More columns", "full wrap"), f"{len(more)} more"
+        )
+    return html.section(title, body, "columns")
 
 
 def _again(report):
@@ -337,10 +367,12 @@ def _again(report):
     if report.command is not None:
         body += html.paragraph("Training again, with the same values:", "muted")
         body += html.command(report.command)
-    body += html.paragraph("Predicting new rows, and this page again:", "muted")
-    body += html.command(_command("predict", str(report.path), "new.csv"))
+    if report.columns:
+        body += html.paragraph("Predicting the rows of a file:", "muted")
+        body += html.command(_command("predict", str(report.path), "new.csv"))
+    body += html.paragraph("This page again:", "muted")
     body += html.command(_command("report", str(report.path), "--overwrite"))
-    return html.section("To repeat", body)
+    return html.section("To repeat", body, "again")
 
 
 def _command(*words):
@@ -357,10 +389,15 @@ def _footer(report):
             "out, and not how they change with the seed of the training: "
             "<code>sparse-keras compare</code> measures that.</p>"
         )
+    chosen = ""
+    if report.part == "validation":
+        chosen = (
+            " There are no test rows: the epoch was chosen by these, so they flatter it a little."
+        )
     return (
-        "<footer><h2>How to read this page</h2>"
+        '<footer id="reading"><h2>How to read this page</h2>'
         f"<p>All metrics are those of the {html.text(report.part)} rows, which the model was not "
-        "trained on, unless said otherwise. A dashed or dotted line in a chart is something to "
-        "compare with; what it is stands above the chart.</p>"
+        f"trained on, unless said otherwise.{chosen} A dashed or dotted line in a chart is "
+        "something to compare with; what it is stands above the chart.</p>"
         f"{compared}<p>Written by sparse_keras {sparse_keras.__version__}.</p></footer>"
     )

@@ -44,10 +44,9 @@ def target_section(target: TargetReport, report: Report, number: int | None) -> 
     nothing = ""
     if not cards:
         nothing = html.paragraph(_why_no_charts(target))
-    return (
-        f"<section><h2>{html.breakable(title)}</h2>"
-        f"{_metrics(target, report)}{nothing}{html.cards(cards)}</section>"
-    )
+    anchor = "good" if number is None else f"good-{number}"
+    body = f"{_metrics(target, report)}{nothing}{html.cards(cards, 'two')}"
+    return html.chapter(title, body, anchor)
 
 
 def _why_no_charts(target):
@@ -76,8 +75,8 @@ def _metrics(target, report):
         for name, scores in target.scores.items()
     )
     caption = (
-        f"On {target.rows:,} {report.part} rows. ↑: larger is better, ↓: smaller is better. No "
-        "model means the same for each row: "
+        f'On {target.rows:,} {report.part} rows. ↑: larger is better, ↓: smaller is better. "No '
+        'model" predicts the same for each row: '
         + (
             "the mean of the training rows."
             if target.kind == "regression"
@@ -86,7 +85,7 @@ def _metrics(target, report):
     )
     if reason := report.left_out.get("baselines"):
         caption += f" Other models are left out. {reason}"
-    body = html.table(heads, rows, f"Metrics of {target.name}")
+    body = html.table(heads, rows, f"Metrics of {target.name}", "full wrap")
     main = target.metrics[target.main]["head"]
     differences = "".join(
         html.row(
@@ -101,11 +100,10 @@ def _metrics(target, report):
             html.heads(f"{main}: this model minus", "difference", "95 % interval"),
             differences,
             f"Differences of {main}",
+            "full wrap",
         )
         body += html.folded(table, "Differences")
-    return html.card("Metrics", html.text(caption), body, wide=True).replace(
-        'class="card wide"', 'class="card"', 1
-    )
+    return html.card("Metrics", html.text(caption), body)
 
 
 def _difference_interval(scores):
@@ -179,7 +177,9 @@ def _pairs(target):
                 html.breakable(target.classes[n]),
                 [target.classes[m], f"{wrong[n, m]:,}", f"{100 * share:.0f} %"],
             )
-    return html.table(html.heads("is", "predicted", "rows", "of the class"), rows, "Confusions")
+    return html.table(
+        html.heads("is", "predicted", "rows", "of the class"), rows, "Confusions", "full wrap"
+    )
 
 
 def _lines(curves, target):
@@ -365,8 +365,8 @@ def _classes(target):
         "many that have it are found. F1 is their harmonic mean. A dash: no row to compute it of."
     )
     heads = html.heads(what, *names)
-    body = html.table(heads, "".join(map(row, order[:_MOST_CLASSES])), f"By {what}")
+    body = html.table(heads, "".join(map(row, order[:_MOST_CLASSES])), f"By {what}", "full wrap")
     if more := order[_MOST_CLASSES:]:
-        table = html.table(heads, "".join(map(row, more)), f"By {what}, the others")
+        table = html.table(heads, "".join(map(row, more)), f"By {what}, the others", "full wrap")
         body += html.folded(table, f"{len(more)} more")
     return html.card(f"By {what}", html.text(caption), body, wide=True)

@@ -28,6 +28,12 @@ RISEN = 1.05
 # A column matters if its mean drop is this many standard errors above 0.
 MATTERS = 2.0
 _MOST_NAMED = 3
+# How sentences call what the model is compared with.
+_NAMES = {
+    CONSTANT: "no model, which predicts the same for each row",
+    "linear": "a linear model",
+    "hgb": "gradient boosting",
+}
 
 
 def metric_text(value: float | None) -> str:
@@ -38,7 +44,8 @@ def metric_text(value: float | None) -> str:
         return f"{value:,.0f}"
     if abs(value) >= 100:
         return f"{value:,.1f}"
-    return f"{value:.4f}"
+    text = f"{value:.4f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def interval_text(middle: float, error: float) -> str:
@@ -97,7 +104,7 @@ def against(target: TargetReport, name: str, other: Scores) -> Verdict | None:
     if other.difference is None:
         return None
     main = target.metrics[target.main]
-    what = "predicting the same for each row, without a model," if name == CONSTANT else other.label
+    what = _NAMES.get(name, other.label)
     numbers = f"{main['head']} {metric_text(other.values[target.main])}"
     gain = other.difference if main["higher_is_better"] else -other.difference
     if other.error is None:

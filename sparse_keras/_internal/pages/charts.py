@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MOST_TICKS = 6
+# The order of the kinds of series in a legend.
+_IN_LEGEND = ("main", "solid", "dots", "other", "spot", "whiskers", "reference")
 # Of a plot, in the units of its SVG, whose shape is that of its box on the page.
 _SIZE = 1000
 
@@ -150,7 +152,7 @@ def plot(series: Sequence[Series], x: Axis, y: Axis, label: str, square: bool = 
     longest = max((tick for _, tick in y.ticks()), key=len, default="")
     names = "".join(
         f'<span><i class="line {one.kind}"></i>{html.escape(one.name)}</span>'
-        for one in series
+        for one in sorted(series, key=lambda one: _IN_LEGEND.index(one.kind))
         if one.name
     )
     legend = f'<div class="legend">{names}</div>' if names else ""

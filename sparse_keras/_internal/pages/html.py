@@ -49,7 +49,7 @@ def text(value: Any) -> str:
 
 def breakable(value: Any) -> str:
     """Text as HTML in which long names break at slashes and underscores."""
-    return re.sub(r"\S{25,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), text(value))
+    return re.sub(r"\S{20,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), text(value))
 
 
 def table(head: str, rows: str, label: str, kind: str = "full") -> str:
@@ -121,14 +121,26 @@ def card(title: str, caption: str, body: str, wide: bool = False) -> str:
     )
 
 
-def cards(figures: Iterable[str]) -> str:
-    """Figures beside each other where there is space."""
-    return f'<div class="cards">{"".join(figures)}</div>'
+def cards(figures: Iterable[str], kind: str = "") -> str:
+    """Figures beside each other where there is space; at most two of the kind "two"."""
+    return f'<div class="cards{f" {kind}" if kind else ""}">{"".join(figures)}</div>'
 
 
-def section(title: str, body: str) -> str:
-    """A card with a heading."""
-    return f'<section class="card"><h2>{text(title)}</h2>{body}</section>'
+def section(title: str, body: str, anchor: str = "") -> str:
+    """A card with a heading, to which `#anchor` links."""
+    place = f' id="{anchor}"' if anchor else ""
+    return f'<section class="card"{place}><h2>{text(title)}</h2>{body}</section>'
+
+
+def chapter(title: str, body: str, anchor: str) -> str:
+    """A heading with cards below it, to which `#anchor` links."""
+    return f'<section id="{anchor}"><h2>{breakable(title)}</h2>{body}</section>'
+
+
+def links(anchors: Iterable[tuple[str, str]]) -> str:
+    """Links to parts of the page: pairs of an anchor and a name."""
+    items = [f'<a href="#{anchor}">{text(name)}</a>' for anchor, name in anchors]
+    return f"<nav>{''.join(items)}</nav>"
 
 
 def paragraph(value: Any, kind: str = "") -> str:

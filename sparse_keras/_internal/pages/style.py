@@ -29,6 +29,7 @@ p { margin: .25rem 0; }
   padding: 1rem; margin: 1rem 0 0; min-width: 0;
 }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; }
+.cards.two { grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .cards .card { margin: 0; }
 .cards { margin-top: 1rem; }
 .wide { grid-column: 1 / -1; }
@@ -106,20 +107,25 @@ table.heat.many th:not(:first-child) { min-width: 1rem; padding: .2rem 0; font-s
 .legend .dots { opacity: .7; }
 .legend .spot { background: var(--less); }
 .legend .whiskers { width: 0; height: .9rem; border: 0; border-left: 2px solid var(--accent); }
-table.facts th { white-space: normal; text-align: left; vertical-align: top; min-width: 6rem; width: 30%; }
-table.facts td.text { min-width: 10rem; }
+table.facts th { text-align: left; vertical-align: top; width: 30%; }
+table.facts td.text, table.wrap td.text { min-width: 4rem; }
+table.facts th[scope=row], table.wrap th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 5.2rem; }
+table.wrap thead th { white-space: normal; vertical-align: bottom; }
 table tr.own td, table tr.own th { font-weight: 700; color: var(--text); }
 td small { color: var(--muted); }
-.track { display: block; position: relative; height: .8rem; min-width: 6rem; }
+.track { display: block; position: relative; height: .8rem; min-width: 3rem; }
 .track i { position: absolute; top: .1rem; bottom: .1rem; background: var(--accent); border-radius: 2px; forced-color-adjust: none; print-color-adjust: exact; }
 .track b { position: absolute; top: .32rem; height: .16rem; background: var(--less); forced-color-adjust: none; print-color-adjust: exact; }
-td.track-cell { width: 45%; }
+td.track-cell { width: 50%; }
 pre { background: var(--bg); border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; margin: .5rem 0; font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 nav { font-size: .875rem; margin-top: .5rem; display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 table.confusion td { min-width: 3.2rem; line-height: 1.25; font-size: .8rem; }
 table.confusion td.right { outline: 1px solid var(--muted); outline-offset: -1px; }
 table.confusion th span { margin: 0 auto; max-width: min(6rem, 20vw); }
 table.confusion th:first-child span { max-width: min(9rem, 28vw); }
+@media (max-width: 30rem) {
+  th, td { padding-left: .35rem; padding-right: .35rem; }
+}
 details { margin-top: .75rem; }
 summary { cursor: pointer; color: var(--muted); font-size: .875rem; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .875rem; }
