@@ -16,7 +16,7 @@ from sparse_keras.cli.tabular import is_tabular
 from sparse_keras.evaluation.published import is_of, published_result
 from sparse_keras.schema import ConfigError
 from sparse_keras.training.runs.finding import OUTPUT, newest_unfinished_run, unfinished_runs
-from sparse_keras.training.runs.folder import RunFolder, import_arguments
+from sparse_keras.training.runs.folder import CONFIG, RunFolder, import_arguments
 
 _EXAMPLES = """examples:
   sparse-keras train tabular/sparse_mlp_adult
@@ -123,16 +123,17 @@ def next_steps(finished, args):
     """
     path = str(finished.path)
     table = is_tabular(finished.model)
+    config = args.config or str(Path(path, CONFIG))
     steps = [
         (["report", path], "a page: is it any good, what it relies on, where it errs"),
         (["evaluate", path, *(["--data", "FILE"] if table else [])], "its metrics"),
         (["predict", path, "FILE", "--output", "predictions.csv"], "predict new rows"),
-        (["compare", args.config, *_settings(args)], "against other models, over several seeds"),
+        (["compare", config, *_settings(args)], "against other models, over several seeds"),
     ]
     steps = [
         (shlex.join(["sparse-keras", *words, *import_arguments()]), what)
         for words, what in steps
-        if (table or words[0] != "predict") and words[1] is not None
+        if not (words[0] == "predict" and not table) and not (words[0] == "report" and args.report)
     ]
     width = max(len(command) for command, _ in steps)
     if width > _WIDEST:  # Each in a line of its own.

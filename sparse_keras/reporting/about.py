@@ -15,6 +15,8 @@ from sparse_keras.evaluation.measure import latency_ms
 from sparse_keras.inspection import inspect
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.models import active_params, flops_per_example, total_params
+from sparse_keras.schema.sections.imbalance import is_tuned
+from sparse_keras.tasks.thresholds import DEFAULT
 
 if TYPE_CHECKING:
     import keras
@@ -38,6 +40,14 @@ def facts_of(config: Config, environment: dict[str, Any]) -> list[tuple[str, str
         if (section := getattr(config.model, key, None)) is not None:
             facts.append((key, _section(section)))
     facts.append(("optimizer", _section(optimizer)))
+    for key, name in (("loss", "loss"), ("class_weight", "class weights")):
+        if (value := getattr(training, key)) is not None:
+            facts.append((name, _plain(value)))
+    if is_tuned(training.threshold):
+        how = f"tuned on the validation rows for {_plain(training.threshold)}"
+        facts.append(("decision threshold", how))
+    elif training.threshold != DEFAULT:
+        facts.append(("decision threshold", f"{_plain(training.threshold)}, as configured"))
     facts.append(("seed", str(training.seed)))
     facts.append(("backend", environment["backend"]))
     versions = [f"{name} {environment[name]}" for name in _VERSIONS if environment.get(name)]
@@ -45,6 +55,13 @@ def facts_of(config: Config, environment: dict[str, Any]) -> list[tuple[str, str
     if environment.get("platform"):
         facts.append(("platform", environment["platform"]))
     return facts
+
+
+def _plain(value):
+    """A value of a config in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items())
+    return _section(value) if hasattr(value, "model_dump") else str(value)
 
 
 def _section(section):

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
+from sparse_keras.tasks.thresholds import is_positive
+
 _MOST_POINTS = 200  # of a curve
 _BINS = 10
 _Z = 1.96
@@ -74,7 +76,7 @@ def _rates(y, probability, weight, threshold):
     if threshold is None:
         return None, None, None
     weight = np.ones(len(y)) if weight is None else weight
-    predicted, positive = probability >= threshold, y == 1
+    predicted, positive = is_positive(probability, threshold), y == 1
     found = weight[predicted & positive].sum()
     false = weight[predicted & ~positive].sum()
     precision = float(found / (found + false)) if found + false else None
@@ -170,7 +172,7 @@ def by_label(
     for n, name in enumerate(labels):
         one = by_class(
             y[:, n].astype(int),
-            (probability[:, n] >= thresholds[n]).astype(int),
+            is_positive(probability[:, n], thresholds[n]).astype(int),
             ("absent", "present"),
             weight,
         )["present"]

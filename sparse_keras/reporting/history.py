@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparse_keras.tasks.scores import log_names
+
 if TYPE_CHECKING:
     from sparse_keras.schema import Config
     from sparse_keras.tasks import Task
@@ -68,8 +70,8 @@ def read_history(
     monitor = "val_loss" if stopping is None else stopping.monitor
     best = None
     if monitor in logs:
-        directions = task.directions()
-        sign = -1.0 if directions.get(monitor.removeprefix("val_"), "min") == "max" else 1.0
+        best_of = {name: info.best for name, info in log_names(task).items()} | task.directions()
+        sign = -1.0 if best_of.get(monitor.removeprefix("val_"), "min") == "max" else 1.0
         values = [math.inf if math.isnan(value) else sign * value for value in logs[monitor]]
         best = 1 + values.index(min(values))
     ended_with_best = (folder.path / "last.keras").is_file()

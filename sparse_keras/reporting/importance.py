@@ -89,9 +89,8 @@ def _main_metrics(task, y, predictions, weight) -> dict[str, Any]:
         arrays = [y, predictions, weight]
         if isinstance(task, MultiTask):
             arrays = [None if each is None else each[member.name] for each in arrays]
-        metrics = metrics_of_task(member)
-        name = next(iter(metrics))
-        value = scores(member, *arrays)[name]
-        sign = 1.0 if metrics[name]["higher_is_better"] else -1.0
+        name, info = next(iter(metrics_of_task(member).items()))
+        value = scores(member, *arrays, names=[name])[name]
+        sign = 1.0 if info.best == "max" else -1.0
         values[member.name] = np.nan if value is None else sign * value
     return values

@@ -15,7 +15,7 @@ from sparse_keras.inspection.charts import load_chart
 from sparse_keras.layers.mixtures.routing_warnings import percent
 from sparse_keras.reporting.importance import REPEATS
 from sparse_keras.reporting.result import CONSTANT
-from sparse_keras.reporting.target_cards import target_section
+from sparse_keras.reporting.target_cards import SHORT, target_section
 from sparse_keras.reporting.uncertainty import RESAMPLES
 from sparse_keras.reporting.words import matters, metric_text
 
@@ -130,7 +130,7 @@ def _training(report):
 def _main_title(report):
     """What to call the metric of the first target that is logged."""
     first = report.targets[0]
-    heads = {name: metric["head"] for name, metric in first.metrics.items()}
+    heads = {name: metric.label for name, metric in first.metrics.items()}
     name = (report.history.main or "").removeprefix(f"{first.name}_")
     head = heads.get(name, name)
     return f"{head} of {first.name}" if len(report.targets) > 1 else head
@@ -206,8 +206,8 @@ def _importance(report):
         drops = importance.drops[target.name]
         if not np.isfinite(drops).all():
             continue
-        head = target.metrics[target.main]["head"]
-        how = "falls" if target.metrics[target.main]["higher_is_better"] else "rises"
+        head = target.metrics[target.main].label
+        how = "falls" if target.metrics[target.main].best == "max" else "rises"
         caption = html.text(
             f"How far the {head} {how} when the values of a column are shuffled among the rows: "
             "the longer a bar, the more the model relies on the column. The thin line spans the "
@@ -326,9 +326,10 @@ def _costs(report):
         ("size of the file", f"{costs['bytes'] / 1e6:,.2f} MB"),
     ]
     for target in report.targets[:1]:
-        for scores in target.scores.values():
+        for name, scores in target.scores.items():
             if scores.seconds is not None:
-                facts.append((f"training of {scores.label}", f"{scores.seconds:,.1f} seconds"))
+                what = f"training of {SHORT.get(name, scores.label)}"
+                facts.append((what, f"{scores.seconds:,.1f} seconds on the machine of this page"))
     facts = [(name, html.text(value)) for name, value in facts]
     return html.section("What it costs", html.facts(facts, "Costs"), "costs")
 

@@ -16,16 +16,20 @@ from sparse_keras.reporting.importance import importance_of
 from sparse_keras.reporting.result import CONSTANT, MODEL, Report, Scores, TargetReport
 from sparse_keras.reporting.uncertainty import standard_errors
 from sparse_keras.tasks import MultiTask
-from sparse_keras.tasks.scores import METRICS, metrics_of_task, scores
+from sparse_keras.tasks.scores import metrics_of_task, scores
+from sparse_keras.tasks.thresholds import is_positive
 from sparse_keras.training.load_model import load_model
 from sparse_keras.training.runs.finding import started_at
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.listing import SECONDS
+from sparse_keras.training.thresholds import task_of_training
 
 if TYPE_CHECKING:
     import keras
 
     from sparse_keras.data import Dataset
+    from sparse_keras.schema import Config
+    from sparse_keras.tasks import Task
     from sparse_keras.training.train import Run
 
 WHICH = ("auto", "always", "never")
@@ -106,7 +110,7 @@ def report(
     predictions, reason = contenders.baseline_predictions(config, data, baselines)
     if reason is not None:
         left_out["baselines"] = reason
-    targets = _target_reports(model, data, part, predictions)
+    targets = _target_reports(model, data, part, config, predictions)
     importance, reason = importance_of(model, data, part, importance_rows)
     if importance is None:
         left_out["importance"] = reason
@@ -136,6 +140,12 @@ def report(
     )
 
 
+def task_of(model: keras.Model, data: Dataset, config: Config) -> Task:
+    """The task with the thresholds of the model."""
+    task = getattr(model, "task", None)
+    return task_of_training(data.task, config.training) if task is None else task
+
+
 def _main_log(task):
     """The name by which Keras logs a metric that stands for the first target."""
     first = task.single_tasks()[0]
@@ -146,9 +156,9 @@ def _main_log(task):
     return f"{first.name}_{known[0]}" if isinstance(task, MultiTask) else known[0]
 
 
-def _target_reports(model, data, part, baselines):
+def _target_reports(model, data, part, config, baselines):
     """A `TargetReport` for each target."""
-    task = getattr(model, "task", None) or data.task  # The model's has its threshold.
+    task = task_of(model, data, config)
     x, y, weight = arrays_of(getattr(data, part))
     y_train, weight_train = contenders.training_targets(data.train)
     count = num_examples(getattr(data, part))
@@ -158,7 +168,8 @@ def _target_reports(model, data, part, baselines):
         **baselines,
     }
     reports = []
-    for member in task.single_tasks():
+    # What the model is compared with decides at the usual threshold.
+    for member, usual in zip(task.single_tasks(), data.task.single_tasks(), strict=True):
 
         def of(values, name=member.name):
             several = isinstance(task, MultiTask) and values is not None
@@ -167,6 +178,7 @@ def _target_reports(model, data, part, baselines):
         reports.append(
             _target_report(
                 member,
+                usual,
                 (of(y), of(weight)),
                 (of(y_train), of(weight_train)),
                 {
@@ -178,21 +190,25 @@ def _target_reports(model, data, part, baselines):
     return reports
 
 
-def _target_report(task, test, train, predictions):
+def _target_report(task, usual, test, train, predictions):
     """The `TargetReport` of one target.
 
     Args:
-        task: A `SingleTask`.
+        task: A `SingleTask`, with the threshold of the model.
+        usual: The same with the usual threshold.
         test, train: Pairs of targets and weights.
         predictions: Dict of `Prediction`s.
     """
     y, weight, values = _labelled(*test, predictions)
     y_train, weight_train, _ = _labelled(*train, {})
-    metrics = metrics_of_task(task)
+    metrics = {name: info for name, info in metrics_of_task(task).items() if info.best is not None}
     main = next(iter(metrics))
-    by_name = {name: scores(task, y, values[name], weight) for name in predictions}
+    by_name = {
+        name: scores(task if name == MODEL else usual, y, values[name], weight, list(metrics))
+        for name in predictions
+    }
     errors = dict.fromkeys(predictions)
-    if task.kind in METRICS and by_name[MODEL][main] is not None:
+    if by_name[MODEL][main] is not None:
         errors = standard_errors(task, main, y, weight, values)
     own = by_name[MODEL][main]
     results = {}
@@ -213,7 +229,7 @@ def _target_report(task, test, train, predictions):
         metrics=metrics,
         main=main,
         scores=results,
-        **_shown(task, y, weight, values, _best(results, metrics[main]["higher_is_better"], main)),
+        **_shown(task, y, weight, values, _best(results, metrics[main].best, main)),
     )
     return measured
 
@@ -235,8 +251,7 @@ def _labelled(y, weight, predictions):
 def _threshold(task):
     if task.kind not in ("binary", "multilabel"):
         return None
-    threshold = getattr(task, "threshold", None)
-    return 0.5 if threshold is None else threshold
+    return task.threshold
 
 
 def _shares(task, names, train, test):
@@ -263,7 +278,7 @@ def _spread(task, y_train, y):
     }
 
 
-def _best(results, higher, main):
+def _best(results, best, main):
     """The name of the best of the fitted baselines, or `None`."""
     values = {
         name: each.values[main]
@@ -272,7 +287,7 @@ def _best(results, higher, main):
     }
     if not values:
         return None
-    return (max if higher else min)(values, key=values.__getitem__)
+    return (max if best == "max" else min)(values, key=values.__getitem__)
 
 
 def _shown(task, y, weight, values, best) -> dict[str, Any]:
@@ -282,7 +297,7 @@ def _shown(task, y, weight, values, best) -> dict[str, Any]:
         return {}
     if task.kind == "binary":
         threshold, y = _threshold(task), y.astype(int)
-        shown = _of_classes(task, y, (prediction[:, 0] >= threshold).astype(int), weight)
+        shown = _of_classes(task, y, is_positive(prediction[:, 0], threshold).astype(int), weight)
         if len(np.unique(y)) < 2:
             return shown
         for name in filter(None, (MODEL, best)):

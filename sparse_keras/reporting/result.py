@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sparse_keras.inspection.words import Verdict
     from sparse_keras.reporting.curves import Calibration, Curve
     from sparse_keras.reporting.history import History
+    from sparse_keras.tasks.metric_info import MetricInfo
 
 MODEL, CONSTANT = "model", "constant"
 
@@ -48,13 +49,13 @@ class TargetReport:
         name: The target.
         kind: "binary", "multiclass", "multilabel", "regression", or a plug-in's.
         classes: The names of the classes or of the labels, as text; the positive one last.
-        threshold: The probability from which on a row is predicted to be positive; `None` where
-            there is none, and a tuple with one for each label if they differ.
+        threshold: The probability from which on a row is predicted to be positive, that of the
+            model; a tuple with one for each label if they differ. `None` where there is none.
         rows: N.
         shares: Dict from a class or label to (rows of training with it, their share, rows of N
             with it, their share); shares are weighted. Empty for regression.
         spread: For regression, dict from "train" and "test" to (mean, standard deviation).
-        metrics: Dict from the name of each metric to its `head` and `higher_is_better`.
+        metrics: Dict from the name of each metric that can be better or worse to a `MetricInfo`.
         main: The name of the metric that stands for all.
         scores: Dict from "model", "constant" and the baselines to `Scores`.
         confusion: `[C, C]`, number of rows by true and predicted class, or `None`.
@@ -73,7 +74,7 @@ class TargetReport:
     rows: int
     shares: dict[str, tuple[int, float, int, float]]
     spread: dict[str, tuple[float, float]]
-    metrics: dict[str, dict[str, Any]]
+    metrics: dict[str, MetricInfo]
     main: str
     scores: dict[str, Scores]
     confusion: np.ndarray | None = None

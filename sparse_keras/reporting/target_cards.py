@@ -9,8 +9,9 @@ import numpy as np
 from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, axis_of, columns, plot
 from sparse_keras.reporting.curves import MOST_PAIRS
-from sparse_keras.reporting.result import MODEL
+from sparse_keras.reporting.result import CONSTANT, MODEL
 from sparse_keras.reporting.words import interval_text, metric_text
+from sparse_keras.tasks.thresholds import DEFAULT
 
 if TYPE_CHECKING:
     from sparse_keras.reporting.result import Report, TargetReport
@@ -20,6 +21,13 @@ _MOST_SHARES = 40  # with shares alone
 _MOST_CONFUSIONS = 20
 _MOST_CLASSES = 30  # in a table; the others are folded
 _BINS = 40
+_ZOOM = 0.6  # Calibration charts end at 100 %, unless nothing is above this.
+SHORT = {
+    MODEL: "this model",
+    CONSTANT: "no model",
+    "linear": "linear model",
+    "hgb": "gradient boosting",
+}
 
 
 def target_section(target: TargetReport, report: Report, number: int | None) -> str:
@@ -57,36 +65,44 @@ def _why_no_charts(target):
     return f"There are no charts for a task of the kind {target.kind!r}."
 
 
+def _or_dash(value):
+    return "–" if value is None else metric_text(value)
+
+
 def _metrics(target, report):
     names = list(target.metrics)
-    heads = html.heads(
-        "",
-        *(
-            f"{metric['head']} {'↑' if metric['higher_is_better'] else '↓'}"
-            for metric in target.metrics.values()
-        ),
-    )
+    heads = html.heads("", *(SHORT.get(name, each.label) for name, each in target.scores.items()))
     rows = "".join(
         html.row(
-            html.text(scores.label),
-            [metric_text(scores.values[metric]) for metric in names],
-            "own" if name == MODEL else "",
+            f"{html.text(metric.label)} {'↑' if metric.best == 'max' else '↓'}",
+            [_or_dash(scores.values[name]) for scores in target.scores.values()],
+            "own" if name == target.main else "",
         )
-        for name, scores in target.scores.items()
+        for name, metric in target.metrics.items()
     )
-    caption = (
-        f'On {target.rows:,} {report.part} rows. ↑: larger is better, ↓: smaller is better. "No '
-        'model" predicts the same for each row: '
-        + (
-            "the mean of the training rows."
-            if target.kind == "regression"
-            else "the shares of the classes in the training rows."
+    caption = f"On {target.rows:,} {report.part} rows. ↑: larger is better, ↓: smaller is better. "
+    caption += '"No model" predicts the same for each row: '
+    if target.kind == "regression":
+        caption += "the mean of the training rows. "
+    else:
+        caption += "the shares of the classes in the training rows. "
+    others = [
+        scores.label for name, scores in target.scores.items() if name not in (MODEL, CONSTANT)
+    ]
+    if others:
+        caption += f"The others are what `sparse-keras compare` fits: {', '.join(others)}. "
+    if _decides_elsewhere(target):
+        caption += (
+            f"This model decides at its threshold, {_threshold_text(target)}, the others at "
+            f"{DEFAULT}: this moves the metrics of decisions, and neither AUC nor average "
+            "precision. "
         )
-    )
+    if any(scores.values[name] is None for scores in target.scores.values() for name in names):
+        caption += "A dash: undefined for these rows. "
     if reason := report.left_out.get("baselines"):
-        caption += f" Other models are left out. {reason}"
+        caption += f"Other models are left out. {reason}"
     body = html.table(heads, rows, f"Metrics of {target.name}", "full wrap")
-    main = target.metrics[target.main]["head"]
+    main = target.metrics[target.main].label
     differences = "".join(
         html.row(
             html.text(scores.label),
@@ -106,6 +122,17 @@ def _metrics(target, report):
     return html.card("Metrics", html.text(caption), body)
 
 
+def _decides_elsewhere(target):
+    return target.threshold is not None and target.threshold != DEFAULT
+
+
+def _threshold_text(target):
+    """The threshold, or the lowest and the highest of several labels."""
+    if not isinstance(target.threshold, tuple):
+        return f"{target.threshold:.4g}"
+    return f"{min(target.threshold):.4g} to {max(target.threshold):.4g}"
+
+
 def _difference_interval(scores):
     if scores.error is None:
         return "not estimated"
@@ -116,7 +143,7 @@ def _confusion(target):
     if target.confusion is None:
         return ""
     counts = target.confusion
-    at = "" if target.threshold is None else f" at the threshold {target.threshold:g}"
+    at = "" if target.threshold is None else f" at the threshold {_threshold_text(target)}"
     caption = (
         f"Rows by what they are (left) and what is predicted{at} (top). The diagonal is right, all "
         "else is wrong. Shades and percentages are shares of a true class, so each line sums to "
@@ -186,7 +213,7 @@ def _lines(curves, target):
     """The curves of the model and of the best baseline, and the dot at the threshold."""
     series = []
     for name, curve in curves.items():
-        label = "this model" if name == MODEL else target.scores[name].label
+        label = SHORT.get(name, target.scores[name].label)
         series.append(Series(curve.x, curve.y, "main" if name == MODEL else "other", label))
     return series[::-1]
 
@@ -194,7 +221,7 @@ def _lines(curves, target):
 def _spot(curve, target):
     if curve.at is None:
         return []
-    name = f"at the threshold {target.threshold:g}"
+    name = f"at the threshold {_threshold_text(target)}"
     return [Series([curve.at[0]], [curve.at[1]], "spot", name)]
 
 
@@ -264,14 +291,16 @@ def _calibration(target):
         "below it they are too high, above it too low. On average they are off by "
         f"{100 * measured.error:.1f} points, where {100 * measured.noise:.1f} would be chance."
     )
+    highest = max(measured.predicted.max(), measured.high.max())
+    end = 1.0 if highest > _ZOOM else float(highest)  # Probabilities of a rare class are small.
     chart = plot(
         [
-            Series([0, 1], [0, 1], "reference", "right"),
+            Series([0, end], [0, end], "reference", "right"),
             Series(measured.predicted, measured.low, "whiskers", "", measured.high),
             Series(measured.predicted, measured.observed, "solid", "this model"),
         ],
-        Axis(0, 1, x, percent=True),
-        Axis(0, 1, y, percent=True),
+        Axis(0, end, x, percent=True),
+        Axis(0, end, y, percent=True),
         f"Calibration: probabilities are off by {100 * measured.error:.1f} points on average.",
         square=True,
     )

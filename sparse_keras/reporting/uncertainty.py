@@ -53,7 +53,7 @@ def standard_errors(
         rows = rng.integers(count, size=drawn)
         of_rows = None if weight is None else weight[rows]
         metrics = {
-            name: scores(task, y[rows], prediction[rows], of_rows)[metric]
+            name: scores(task, y[rows], prediction[rows], of_rows, [metric])[metric]
             for name, prediction in predictions.items()
         }
         if None not in metrics.values():

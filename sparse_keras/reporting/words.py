@@ -75,13 +75,13 @@ def _of_target(target: TargetReport, part: str):
     main, own = target.metrics[target.main], target.scores[MODEL]
     value = own.values[target.main]
     if value is None:
-        yield Verdict("bad", f"The {main['head']} on {target.rows:,} {part} rows is undefined.")
+        yield Verdict("bad", f"The {main.label} on {target.rows:,} {part} rows is undefined.")
         return
     interval = ""
     if own.error is not None:
         interval = f" (95 % interval {interval_text(value, own.error)})"
     yield Verdict(
-        "so", f"{main['head']} {metric_text(value)} on {target.rows:,} {part} rows{interval}."
+        "so", f"{main.label} {metric_text(value)} on {target.rows:,} {part} rows{interval}."
     )
     for name, other in target.scores.items():
         if name != MODEL and (verdict := against(target, name, other)) is not None:
@@ -105,8 +105,8 @@ def against(target: TargetReport, name: str, other: Scores) -> Verdict | None:
         return None
     main = target.metrics[target.main]
     what = _NAMES.get(name, other.label)
-    numbers = f"{main['head']} {metric_text(other.values[target.main])}"
-    gain = other.difference if main["higher_is_better"] else -other.difference
+    numbers = f"{main.label} {metric_text(other.values[target.main])}"
+    gain = other.difference if main.best == "max" else -other.difference
     if other.error is None:
         word = "better" if gain > 0 else "worse" if gain < 0 else "as good"
         compared = f"{'Than' if word != 'as good' else 'As'} {what}"
@@ -128,10 +128,9 @@ def _balance(target):
         yield Verdict("bad", f"All rows are of the class {name!r}: most metrics say nothing.")
         return
     if share >= UNBALANCED:
-        constant = target.scores[CONSTANT].values.get("accuracy")
         text = (
             f"{percent(share)} of the rows are {name!r}, so accuracy says little: always "
-            f"predicting {name!r} has {metric_text(constant)}."
+            f"predicting {name!r} has {metric_text(share)}."
         )
         yield Verdict("so", text)
     if target.kind == "binary" and target.by_class:
@@ -142,13 +141,13 @@ def _balance(target):
         if not predicted:
             yield Verdict(
                 "bad",
-                f"At the threshold {target.threshold:g} no row is predicted to be {positive!r}. A "
-                "lower threshold finds some: see the chart of precision and recall.",
+                f"At the threshold {target.threshold:.4g} no row is predicted to be "
+                f"{positive!r}. A lower one finds some: see the chart of precision and recall.",
             )
         elif recall is not None:
             yield Verdict(
                 "so",
-                f"At the threshold {target.threshold:g} it finds {found:,} of {positives:,} rows "
+                f"At the threshold {target.threshold:.4g} it finds {found:,} of {positives:,} rows "
                 f"that are {positive!r}; of {predicted:,} that it predicts to be so, "
                 f"{percent(found / predicted)} are.",
             )

@@ -108,7 +108,7 @@ table.heat.many th:not(:first-child) { min-width: 1rem; padding: .2rem 0; font-s
 .legend .spot { background: var(--less); }
 .legend .whiskers { width: 0; height: .9rem; border: 0; border-left: 2px solid var(--accent); }
 table.facts th { text-align: left; vertical-align: top; width: 30%; }
-table.facts td.text, table.wrap td.text { min-width: 4rem; }
+table.facts td.text, table.wrap td.text, table.wrap th.text { min-width: 4rem; }
 table.facts th[scope=row], table.wrap th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 5.2rem; }
 table.wrap thead th { white-space: normal; vertical-align: bottom; }
 table tr.own td, table tr.own th { font-weight: 700; color: var(--text); }
