@@ -57,7 +57,8 @@ class Calibration:
 def roc(y: np.ndarray, probability: np.ndarray, weight: Any, threshold: float | None) -> Curve:
     """The share of positives found, by the share of negatives that are predicted positive."""
     x, y_, _ = metrics.roc_curve(y, probability, sample_weight=weight)
-    return Curve(*_thinned(x, y_), _rates(y, probability, weight, threshold)[:2])
+    at = None if threshold is None else _rates(y, probability, weight, threshold)[:2]
+    return Curve(*_thinned(x, y_), at)
 
 
 def precision_recall(
@@ -65,16 +66,17 @@ def precision_recall(
 ) -> Curve:
     """The precision at each recall."""
     precision, recall, _ = metrics.precision_recall_curve(y, probability, sample_weight=weight)
-    at = _rates(y, probability, weight, threshold)
+    at = None
+    if threshold is not None:
+        _, found, right = _rates(y, probability, weight, threshold)
+        at = None if right is None else (found, right)
     # At recall 0 nothing is predicted positive, and scikit-learn sets the precision to 1.
     x, y_ = _thinned(recall[:-1][::-1], precision[:-1][::-1])
-    return Curve(x, y_, None if at[2] is None else (at[1], at[2]))
+    return Curve(x, y_, at)
 
 
 def _rates(y, probability, weight, threshold):
     """(false positive rate, recall, precision) at the threshold; the last `None` if undefined."""
-    if threshold is None:
-        return None, None, None
     weight = np.ones(len(y)) if weight is None else weight
     predicted, positive = is_positive(probability, threshold), y == 1
     found = weight[predicted & positive].sum()

@@ -25,7 +25,7 @@ RESAMPLES = 100
 MOST_DRAWN = 5_000
 Z = 1.96  # Of a 95 % interval.
 # With fewer rows, or fewer draws in which the metric is defined, no error is estimated.
-_FEWEST_ROWS, _FEWEST = 20, RESAMPLES // 2
+FEWEST_ROWS, FEWEST = 20, RESAMPLES // 2
 
 
 def standard_errors(
@@ -45,7 +45,7 @@ def standard_errors(
         first one's metric minus theirs, on the same rows. `None` where it cannot be estimated.
     """
     count, (first, *others) = len(y), predictions
-    if count < _FEWEST_ROWS:
+    if count < FEWEST_ROWS:
         return dict.fromkeys(predictions)
     drawn, rng = min(count, MOST_DRAWN), np.random.default_rng(0)
     values = {name: [] for name in predictions}
@@ -60,7 +60,7 @@ def standard_errors(
             values[first].append(metrics[first])
             for name in others:
                 values[name].append(metrics[first] - metrics[name])
-    if len(values[first]) < _FEWEST:
+    if len(values[first]) < FEWEST:
         return dict.fromkeys(predictions)
     scale = math.sqrt(drawn / count)
     return {name: float(np.std(sample, ddof=1)) * scale for name, sample in values.items()}
