@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A baseline is fitted where "auto" decides if it takes about so many seconds, or fewer.
 MOST_SECONDS = 30
+# The names of the model itself and of what predicts the same for each row.
+MODEL, CONSTANT = "model", "constant"
 BASELINES = ("linear", "hgb")
 
 

@@ -13,8 +13,7 @@ from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, axis_of, plot
 from sparse_keras.inspection.charts import load_chart
 from sparse_keras.layers.mixtures.routing_warnings import percent
-from sparse_keras.reporting.importance import REPEATS
-from sparse_keras.reporting.result import CONSTANT
+from sparse_keras.reporting.contenders import MODEL
 from sparse_keras.reporting.target_cards import SHORT, target_section
 from sparse_keras.reporting.uncertainty import RESAMPLES
 from sparse_keras.reporting.words import matters, metric_text
@@ -167,7 +166,7 @@ def _learning_curve(history, name, title):
     values = [v for one in series for v in one.y if math.isfinite(v)]
     label = f"{title} of {history.epochs} epochs. Training: {metric_text(train[-1])} in the last."
     if not values:
-        return html.card(title, html.text(caption), "")
+        return html.card(title, html.prose(caption), "")
     chart = plot(
         series,
         Axis(1, max(history.epochs, 2), "epoch", whole=True),
@@ -181,7 +180,7 @@ def _learning_curve(history, name, title):
     )
     names = ("epoch", "training", "validation")[: 1 + len(columns)]
     numbers = html.table(html.heads(*names), rows, f"{title} in numbers", "few")
-    return html.card(title, html.text(caption), chart + html.folded(numbers))
+    return html.card(title, html.prose(caption), chart + html.folded(numbers))
 
 
 def _epoch(history):
@@ -211,7 +210,7 @@ def _importance(report):
         caption = html.text(
             f"How far the {head} {how} when the values of a column are shuffled among the rows: "
             "the longer a bar, the more the model relies on the column. The thin line spans the "
-            f"{REPEATS} shuffles. Measured on {sample}. Columns that say the same as others look "
+            f"{drops.shape[1]} shuffles. Measured on {sample}. Columns that say the same as others look "
             "less important than they are together."
         )
         name = "Permutation importance"
@@ -344,8 +343,8 @@ def _columns(report):
 
     def rows(columns):
         return "".join(
-            f'<tr><th scope="row">{html.breakable(name)}</th><td class="text">{html.text(kind)}'
-            f'</td><td class="text">{html.breakable(detail)}</td></tr>'
+            f'<tr><th scope="row">{html.breakable(name)}</th>'
+            f'<td class="text kind">{html.text(kind)}</td><td class="text">{html.breakable(detail)}</td></tr>'
             for name, kind, detail in columns
         )
 
@@ -382,7 +381,7 @@ def _command(*words):
 
 def _footer(report):
     compared = ""
-    if any(scores for target in report.targets for scores in target.scores if scores != CONSTANT):
+    if any({*target.scores} - {MODEL} for target in report.targets):
         compared = (
             f"<p><b>Significant</b>: the 95&nbsp;% interval of the difference does not hold 0. It "
             f"is approximate, from {RESAMPLES} draws of {html.text(report.part)} rows with "

@@ -11,9 +11,10 @@ from sparse_keras.data import load_data
 from sparse_keras.data.batches import arrays_of, num_examples
 from sparse_keras.data.dataset import check_dataset
 from sparse_keras.reporting import about, contenders, curves
+from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.history import read_history
 from sparse_keras.reporting.importance import importance_of
-from sparse_keras.reporting.result import CONSTANT, MODEL, Report, Scores, TargetReport
+from sparse_keras.reporting.result import Report, Scores, TargetReport
 from sparse_keras.reporting.uncertainty import standard_errors
 from sparse_keras.tasks import MultiTask
 from sparse_keras.tasks.scores import metrics_of_task, scores

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sparse_keras.reporting.history import History
     from sparse_keras.tasks.metric_info import MetricInfo
 
-MODEL, CONSTANT = "model", "constant"
-
 
 @dataclass(frozen=True)
 class Scores:

@@ -8,8 +8,8 @@ import numpy as np
 
 from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, axis_of, columns, plot
+from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.curves import MOST_PAIRS
-from sparse_keras.reporting.result import CONSTANT, MODEL
 from sparse_keras.reporting.words import interval_text, metric_text
 from sparse_keras.tasks.thresholds import DEFAULT
 
@@ -119,7 +119,7 @@ def _metrics(target, report):
             "full wrap",
         )
         body += html.folded(table, "Differences")
-    return html.card("Metrics", html.text(caption), body)
+    return html.card("Metrics", html.prose(caption), body)
 
 
 def _decides_elsewhere(target):
@@ -154,7 +154,7 @@ def _confusion(target):
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     numbers = len(counts) <= _MOST_CELLS
     if not numbers:
-        caption += " The numbers are percent of the rows of a class."
+        caption += " The numbers are percent of the rows of a class; empty cells have no row."
     heads = "<td></td>" + "".join(
         f'<th scope="col" title="{html.text(name)}"><span>{html.text(name)}</span></th>'
         for name in target.classes
@@ -167,7 +167,7 @@ def _confusion(target):
             + (
                 f"{counts[n, m]:,}<br>{100 * shares[n, m]:.0f} %"
                 if numbers
-                else f"{100 * shares[n, m]:.0f}"
+                else (f"{100 * shares[n, m]:.0f}" if counts[n, m] else "")
             )
             + "</td>"
             for m in range(len(counts))
@@ -175,8 +175,10 @@ def _confusion(target):
         + "</tr>"
         for n, name in enumerate(target.classes)
     )
-    table = html.table(heads, rows, "Confusion matrix", "heat confusion")
-    return html.card("Confusion matrix", html.text(caption), table, wide=len(counts) > 4)
+    table = html.table(
+        heads, rows, "Confusion matrix", f"heat confusion{'' if numbers else ' many-classes'}"
+    )
+    return html.card("Confusion matrix", html.prose(caption), table, wide=len(counts) > 4)
 
 
 def _cell_title(target, n, m):
@@ -245,7 +247,7 @@ def _roc(target):
         f"ROC curve of {target.name}, AUC {metric_text(target.scores[MODEL].values.get('auc'))}.",
         square=True,
     )
-    return html.card("ROC curve", html.breakable(caption), chart)
+    return html.card("ROC curve", html.prose(caption), chart)
 
 
 def _precision_recall(target):
@@ -269,7 +271,7 @@ def _precision_recall(target):
         f"Precision by recall of {target.name}; the base rate is {100 * base:.1f} %.",
         square=True,
     )
-    return html.card("Precision and recall", html.breakable(caption), chart)
+    return html.card("Precision and recall", html.prose(caption), chart)
 
 
 def _calibration(target):
@@ -309,7 +311,7 @@ def _calibration(target):
         for count, p, o in zip(measured.rows, measured.predicted, measured.observed, strict=True)
     )
     numbers = html.table(html.heads("rows", "predicted", "came true"), rows, "Calibration", "few")
-    return html.card("Calibration", html.breakable(caption), chart + html.folded(numbers))
+    return html.card("Calibration", html.prose(caption), chart + html.folded(numbers))
 
 
 def _true_and_predicted(target):
@@ -336,7 +338,7 @@ def _true_and_predicted(target):
         f"Predicted by true {target.name}.",
         square=True,
     )
-    return html.card("Predicted and true values", html.text(caption), chart)
+    return html.card("Predicted and true values", html.prose(caption), chart)
 
 
 def _residuals(target):
@@ -369,7 +371,7 @@ def _residuals(target):
         f'</div><div class="axis ends" aria-hidden="true"><span>{metric_text(-reach)}</span>'
         f"<span>0</span><span>{metric_text(reach)}</span></div>"
     )
-    return html.card("Residuals", html.text(caption), chart)
+    return html.card("Residuals", html.prose(caption), chart)
 
 
 def _classes(target):
@@ -398,4 +400,4 @@ def _classes(target):
     if more := order[_MOST_CLASSES:]:
         table = html.table(heads, "".join(map(row, more)), f"By {what}, the others", "full wrap")
         body += html.folded(table, f"{len(more)} more")
-    return html.card(f"By {what}", html.text(caption), body, wide=True)
+    return html.card(f"By {what}", html.prose(caption), body, wide=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sparse_keras.inspection.words import Verdict
 from sparse_keras.layers.mixtures.routing_warnings import percent
-from sparse_keras.reporting.result import CONSTANT, MODEL
+from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.uncertainty import Z
 
 if TYPE_CHECKING:
@@ -55,20 +55,25 @@ def interval_text(middle: float, error: float) -> str:
 
 def summary(report: Report) -> list[Verdict]:
     """Describes a run: how good it is, what to beware of, what it relies on."""
-    sentences = []
+    sentences, several = [], len(report.targets) > 1
     for target in report.targets:
-        about = f"{target.name}: " if len(report.targets) > 1 else ""
         for verdict in _of_target(target, report.part):
-            sentences.append(Verdict(verdict.kind, about + verdict.text))
+            text = verdict.text[0].upper() + verdict.text[1:]
+            text = _about(target.name, verdict.text) if several else text
+            sentences.append(Verdict(verdict.kind, text))
     sentences += of_history(report.history)
     if report.importance is not None:
         for name, drops in report.importance.drops.items():
-            about = f"{name}: " if len(report.targets) > 1 else ""
             text = _importance(report.importance, drops)
-            sentences.append(Verdict("so", about + text if about else text))
+            sentences.append(Verdict("so", _about(name, text) if several else text))
     if report.inspection is not None:
         sentences += [each for each in report.inspection.summary() if each.kind == "bad"]
     return sentences
+
+
+def _about(name, text):
+    """A sentence after the name of its target: "AUC 0.9" keeps its capitals."""
+    return f"{name}: {text[0].lower() + text[1:] if text[1:2].islower() else text}"
 
 
 def _of_target(target: TargetReport, part: str):

@@ -52,6 +52,11 @@ def breakable(value: Any) -> str:
     return re.sub(r"\S{20,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), text(value))
 
 
+def prose(value: Any) -> str:
+    """Text as HTML, in which names break as in `breakable`, and `code` stands in backticks."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", breakable(value))
+
+
 def table(head: str, rows: str, label: str, kind: str = "full") -> str:
     """A table that scrolls sideways, by touch and by keyboard, where it is too wide.
 
@@ -88,7 +93,7 @@ def row(name: str, cells: Iterable[Any], kind: str = "") -> str:
 def verdict_list(verdicts: Iterable[Any]) -> str:
     """Sentences, each with a sign: objects with a `kind`, "good", "bad" or "so", and a `text`."""
     items = "".join(
-        f'<li class="{verdict.kind}">{breakable(verdict.text)}</li>' for verdict in verdicts
+        f'<li class="{verdict.kind}">{prose(verdict.text)}</li>' for verdict in verdicts
     )
     return f'<ul class="verdicts">{items}</ul>'
 
@@ -146,7 +151,7 @@ def links(anchors: Iterable[tuple[str, str]]) -> str:
 def paragraph(value: Any, kind: str = "") -> str:
     """A paragraph of text."""
     kind = f' class="{kind}"' if kind else ""
-    return f"<p{kind}>{breakable(value)}</p>"
+    return f"<p{kind}>{prose(value)}</p>"
 
 
 def folded(content: str, summary: str = "Numbers") -> str:

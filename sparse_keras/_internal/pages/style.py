@@ -120,11 +120,19 @@ td.track-cell { width: 50%; }
 pre { background: var(--bg); border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; margin: .5rem 0; font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 nav { font-size: .875rem; margin-top: .5rem; display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 table.confusion td { min-width: 3.2rem; line-height: 1.25; font-size: .8rem; }
+table.confusion.many-classes td { min-width: 1.7rem; padding: .15rem 0; font-size: .72rem; }
+table.confusion.many-classes th { min-width: 1.2rem; padding: .15rem 0; font-size: .72rem; }
+table.confusion.many-classes th span { max-width: 4rem; }
 table.confusion td.right { outline: 1px solid var(--muted); outline-offset: -1px; }
 table.confusion th span { margin: 0 auto; max-width: min(6rem, 20vw); }
 table.confusion th:first-child span { max-width: min(9rem, 28vw); }
+td.kind { white-space: nowrap !important; min-width: 0 !important; }
+code { white-space: nowrap; }
+pre code { white-space: pre-wrap; }
 @media (max-width: 30rem) {
-  th, td { padding-left: .35rem; padding-right: .35rem; }
+  table { font-size: .8rem; }
+  th, td { padding-left: .25rem; padding-right: .25rem; }
+  table.wrap th[scope=row] { min-width: 4.5rem; }
 }
 details { margin-top: .75rem; }
 summary { cursor: pointer; color: var(--muted); font-size: .875rem; }
