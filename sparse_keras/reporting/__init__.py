@@ -12,7 +12,7 @@ words.py         all of this in sentences
 page.py, target_cards.py   all of this as a page of HTML
 """
 
-from sparse_keras.reporting.report import report
+from sparse_keras.reporting.report_run import report
 from sparse_keras.reporting.result import Report, TargetReport
 
 __all__ = ["Report", "TargetReport", "report"]

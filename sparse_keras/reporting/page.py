@@ -210,8 +210,8 @@ def _importance(report):
         caption = html.text(
             f"How far the {head} {how} when the values of a column are shuffled among the rows: "
             "the longer a bar, the more the model relies on the column. The thin line spans the "
-            f"{drops.shape[1]} shuffles. Measured on {sample}. Columns that say the same as others look "
-            "less important than they are together."
+            f"{drops.shape[1]} shuffles. Measured on {sample}. Columns that say the same as others "
+            "look less important than they are together."
         )
         name = "Permutation importance"
         name += f": {target.name}" if len(report.targets) > 1 else ""
@@ -344,7 +344,8 @@ def _columns(report):
     def rows(columns):
         return "".join(
             f'<tr><th scope="row">{html.breakable(name)}</th>'
-            f'<td class="text kind">{html.text(kind)}</td><td class="text">{html.breakable(detail)}</td></tr>'
+            f'<td class="text kind">{html.text(kind)}</td>'
+            f'<td class="text">{html.breakable(detail)}</td></tr>'
             for name, kind, detail in columns
         )
 

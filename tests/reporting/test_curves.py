@@ -7,7 +7,7 @@ from sklearn.calibration import calibration_curve
 
 from sparse_keras.reporting import curves
 from sparse_keras.reporting.contenders import Prediction, constant_prediction
-from sparse_keras.reporting.report import _target_report
+from sparse_keras.reporting.report_run import _target_report
 from sparse_keras.reporting.target_cards import target_section
 from sparse_keras.reporting.uncertainty import MOST_DRAWN, standard_errors
 from sparse_keras.tasks import Binary, Multiclass, Multilabel, Regression
