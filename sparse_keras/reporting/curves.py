@@ -13,7 +13,7 @@ from sklearn import metrics
 from sparse_keras.tasks.thresholds import is_positive
 
 _MOST_POINTS = 200  # of a curve
-_BINS = 10
+BINS = 10
 _Z = 1.96
 MOST_PAIRS = 500
 
@@ -108,7 +108,7 @@ def calibration(came_true: np.ndarray, probability: np.ndarray, weight: Any) -> 
         weight: `[N]` or `None`.
     """
     weight = np.ones(len(came_true)) if weight is None else np.asarray(weight, "float64")
-    edges = np.unique(np.quantile(probability, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, BINS + 1)[1:-1]))
     bins = np.searchsorted(edges, probability, side="right")
     used = np.unique(bins)
     if len(used) < 2:

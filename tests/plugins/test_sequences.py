@@ -16,6 +16,7 @@ from sparse_keras.schema.core.choice import rebuild
 from sparse_keras.schema.sections.data import DATASETS
 from sparse_keras.schema.sections.models import MODELS
 from tests.plugins import sequences
+from tests.support.pages import Page
 
 CONFIG = """version: 1
 data: {type: waves, length: 5}
@@ -100,6 +101,11 @@ def test_verbs(run, capsys):
     assert main(["inspect", path]) == 0
     assert "256 test rows of waves" in capsys.readouterr().out
     assert (run.path / "inspection.html").is_file()
+    assert main(["report", path]) == 0
+    text = (run.path / "report.html").read_text()
+    Page(text).check_self_contained(text)
+    assert "Confusion matrix" in text and "256 test examples" not in text
+    assert "Gradient boosting and the linear model need a table" in text
     assert main(["check", str(run.path / "config.yaml"), "--build"]) == 0
     assert "ok" in capsys.readouterr().out
 

@@ -70,7 +70,7 @@ def newest_finished_run(output: str | os.PathLike = OUTPUT) -> RunFolder:
         ValueError: If there is none.
     """
     runs = [RunFolder(path) for path in run_folders_below(output)]
-    finished = [run for run in runs if run.is_finished and run.model_file.is_file()]
+    finished = [run for run in runs if _can_be_used(run)]
     if finished:
         return max(finished, key=by_start)
     others = f"; of its {len(runs)} runs none has finished" if runs else ""
@@ -89,6 +89,16 @@ def runs_in(parent: Path) -> list[RunFolder]:
                 RunFolder(path).read_environment()
                 runs.append(RunFolder(path))
     return runs
+
+
+def _can_be_used(run):
+    """Whether a run is finished, and nothing of it is damaged or missing."""
+    try:
+        run.read_environment()
+        run.read_metrics()
+    except (ValueError, OSError):
+        return False
+    return run.model_file.is_file()
 
 
 def unfinished_runs(
