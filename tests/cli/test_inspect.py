@@ -65,10 +65,10 @@ def test_tables_and_page(run, here, capsys):
     assert main(["inspect", run]) == 2
     assert "is there already; --overwrite replaces it, --output FILE" in capsys.readouterr().err
     assert page.read_bytes() == before
-    arguments = ["inspect", "last", "--split", "train", "--labels", NAME, "--overwrite"]
-    assert main(arguments) == 0
+    assert main(["inspect", run, "--split", "train", "--labels", NAME, "--overwrite"]) == 0
     text = page.read_text()
     assert "432 train rows" in text and "By &lt;b&gt;plan&lt;/b&gt;" in text
+    page.unlink()  # Other tests write it, too.
 
 
 def test_numbers_are_cut_into_parts(run, here, capsys):
