@@ -28,8 +28,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "input",
         metavar="FILE",
-        help="a table: .csv, .tsv, .jsonl, .parquet or .npz; for models of CSR matrices: .npz or "
-        ".svmlight",
+        help="a table: .csv, .tsv, .jsonl, .parquet, .npz or .xlsx; for models of CSR matrices: "
+        ".npz or .svmlight",
     )
     parser.add_argument(
         "--output",

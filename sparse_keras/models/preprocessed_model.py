@@ -116,9 +116,9 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         Args:
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
-            batch_size: Rows in a batch. By default 8192 for arrays and raw examples, unless the
-                prediction for an example depends on others in its batch; for these, for matrices of
-                SciPy and for all else 32.
+            batch_size: Rows in a batch. By default 8192 for arrays, matrices of SciPy and raw
+                examples, unless the prediction for an example depends on others in its batch; for
+                these and for all else 32.
             verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:
@@ -129,9 +129,10 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         if is_matrix(x) or isinstance(x, (np.ndarray, dict)):
             if not keras.tree.flatten(x)[0].shape[0]:
                 return self.preprocessor.task.empty_predictions()
-        if is_matrix(x):
+        parts = x.values() if isinstance(x, dict) else [x]
+        if any(map(is_matrix, parts)):
             # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
-            x = ArrayBatches(x, None, batch_size=batch_size or 32)
+            x = ArrayBatches(x, None, batch_size=batch_size or self._forward.default_batch_size)
             batch_size = None
         elif self._can_forward(x, steps, callbacks):
             return self._forward(x, batch_size, verbose)

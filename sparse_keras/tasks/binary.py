@@ -45,6 +45,7 @@ class Binary(SingleTask):
         "precision": MetricInfo("precision", "max"),
         "threshold": MetricInfo("threshold", None),
         "base_rate": MetricInfo("base rate", None),
+        "mean_probability": MetricInfo("mean probability", None),
         "baseline_accuracy": MetricInfo("accuracy of the most frequent class", None),
     }
     APPROXIMATE: ClassVar[tuple[str, ...]] = ("auc",)

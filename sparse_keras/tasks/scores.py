@@ -188,6 +188,13 @@ def remarks(task: Task, values: dict[str, float | None], separator: str = ".") -
             f"Accuracy is not better than that of always predicting {always} "
             f"({baseline:.4f}): it says little here."
         )
+    rate, mean = values.get("base_rate"), values.get("mean_probability")
+    if None not in (rate, mean) and not rate / 2 <= mean <= 2 * rate:
+        sentences.append(
+            f"The mean probability of {task.classes[1]!r} is {mean:.4f}, and {rate:.4f} of the "
+            "rows are: take the probabilities for an order, not for frequencies. This is so with "
+            "training.class_weight, and where rows are of another kind than in training."
+        )
     rmse, baseline = values.get("rmse"), values.get("baseline_rmse")
     if None not in (rmse, baseline) and rmse >= baseline:
         sentences.append(
@@ -287,6 +294,7 @@ _SCORES: dict[str, dict[str, Callable[[_Examples], Any]]] = {
         "precision": lambda of: of.of_classes(metrics.precision_score, **_NO_CASE),
         "threshold": lambda of: of.task.threshold,
         "base_rate": lambda of: of.base_rate,
+        "mean_probability": lambda of: np.average(of.probability, weights=of.weight),
         "baseline_accuracy": lambda of: max(of.base_rate, 1 - of.base_rate),
     },
     Multiclass.kind: {

@@ -36,6 +36,7 @@ from sparse_keras.data.tabular.table_files import (
     read_table,
     sample_rows,
 )
+from sparse_keras.schema.sections.tabular.splits import RandomSplit
 from tests.fuzz.mutations import mutated
 
 SECONDS = 60  # for one case
@@ -270,6 +271,8 @@ def entrances(path):
         **{"weight": None, "separator": ",", "decimal": ".", "test_fraction": 0.25},
         **{"split_seed": 0, "zero_based": False, "num_columns": None},
         **{"missing": None, "missing_target": "error", "ignore_case": None},
+        **{"split": RandomSplit(), "test_path": None, "validation_path": None},
+        **{"validation_fraction": 0.1, "encoding": "utf-8"},
         targets=path.parent / "targets.csv",
     )
     reader = READER.get(path.name, "csv" if is_csv(path) else None)

@@ -58,6 +58,7 @@ def test_binary_is_scikit_learn_at_the_threshold(weighted):
             "precision": metrics.precision_score(y, decided, **of),
             "threshold": 0.35,
             "base_rate": np.average(y, weights=of["sample_weight"]),
+            "mean_probability": np.average(p, weights=of["sample_weight"]),
             "baseline_accuracy": baseline.score(p, y, **of),
         },
         rel=1e-12,
@@ -213,7 +214,9 @@ def test_remarks_say_what_accuracy_hides():
     at, hidden = remarks(task, scores(task, y, p))
     assert "'yes' from a probability of 0.3 on" in at
     assert "not better than that of always predicting 'no' (0.9500)" in hidden
-    p[-1] = 0.9
+    shifted = remarks(task, scores(task, y, p + 0.1))[-1]
+    assert shifted.startswith("The mean probability of 'yes' is 0.2000, and 0.0500 of the rows are")
+    p[:-1], p[-1] = 0.02, 0.9
     assert len(remarks(task, scores(task, y, p))) == 1
     both = MultiTask("both", (task, Regression("age")))
     y, p = {"y": y, "age": np.arange(20.0)}, {"y": p, "age": np.arange(20.0)[::-1]}

@@ -10,7 +10,9 @@ Reading files
 What values mean
     columns.py, missing.py     numbers, categories and missing values, one rule for all entrances
     native.py                  data frames of other libraries
-    misreadings.py             columns that are neither numbers nor categories
+    dates.py, number_formats.py  how dates and numbers are written
+    column_kinds.py            `data.columns`, applied to the values of a table
+    misreadings.py             columns whose kind must be declared
     targets.py, target_inference.py, multi_target.py, weights.py   what is predicted; how much a row
                                counts
 
@@ -19,7 +21,9 @@ From a config to a model
     describe.py                what a table seems to hold, for `sparse-keras init`
     splits.py, selection.py, select_columns.py   rows that are held out; columns that are chosen
     fitting.py, csr_fitting.py statistics of the training rows
-    encoded_columns.py, numeric_encoding.py, features.py, stored_features.py   the encoding
+    encoded_columns.py, date_column.py, csr/text.py   the encoding of a column
+    numeric_encoding.py, features.py   that of a table
+    features_as_json.py, stored_features.py   as it is stored, and what is checked when it is read
     inputs.py                  what a model has to know of it
     table.py                   all of this together: `load_table`
     preprocessor.py            the encoding within a model; exports in tensorflow_*.py
