@@ -78,62 +78,39 @@ def _section(section):
     return ", ".join([kind, *numbers])
 
 
-def split_of(config: Config, data: Dataset, rows: dict[str, int]) -> str:
+def split_of(data: Dataset, rows: dict[str, int]) -> str:
     """How the rows were split, in sentences.
 
     Args:
-        config: The `Config`.
         data: The data set.
         rows: Number of rows of each part.
     """
-    section = config.data
     total = sum(rows.values())
-    shares = ", ".join(f"{count:,} {part} ({count / total:.1%})" for part, count in rows.items())
-    sentences = [f"{shares.replace('%', ' %')}."]
-    described = getattr(section, "describe_split", None)
-    if described is not None:
-        return " ".join([*sentences, described()])
-    test, validation = (
-        getattr(section, f"{part}_fraction", None) for part in ("test", "validation")
+    shares = ", ".join(
+        f"{count:,} {part} ({100 * count / total:.1f} %)" for part, count in rows.items()
     )
-    if test is not None:
-        sentences.append(f"{_percent(test)} of all rows were drawn at random for testing.")
-    elif validation is not None:
-        sentences.append("The test rows are those that the publisher of the data set apart.")
-    if validation:
-        others = "the other rows" if test is not None else "the training rows"
-        sentences.append(
-            f"{_percent(validation)} of {others} were drawn at random for validation: by them "
-            "epochs are compared, and the model was not trained on them."
-        )
-    elif validation == 0:
+    split = getattr(data, "split", None)
+    how = "the data set itself says which rows are which" if split is None else str(split)
+    sentences = [f"{shares}.", f"{how[0].upper()}{how[1:]}."]
+    if "validation" not in rows:
         sentences.append("No rows were held out for validation.")
-    if test is not None or validation:
-        classes = {"binary", "multiclass"} & {task.kind for task in data.task.single_tasks()}
-        kept = "Draws keep the shares of the classes. " if classes else ""
-        sentences.append(f"{kept}The seed of the draws is {getattr(section, 'split_seed', None)}.")
-    if validation is None and test is None:
-        sentences.append("The data set itself says which rows are which.")
+    if repeated := getattr(data, "repeated", 0):
+        what = "test row has" if repeated == 1 else "test rows have"
+        sentences.append(
+            f"{repeated:,} {what} the same inputs as a training or validation row, which flatters "
+            "the metrics."
+        )
     if dropped := getattr(data, "dropped", 0):
         sentences.append(f"{dropped:,} rows without a target were left out before.")
     return " ".join(sentences)
 
 
-def _percent(fraction):
-    return f"{100 * fraction:g} %"
-
-
-def columns_of(config: Config, data: Dataset) -> list[tuple[str, str, str]]:
+def columns_of(data: Dataset) -> list[tuple[str, str, str]]:
     """`(name, kind, detail)` of each column, those left out by the config included."""
     if not isinstance(data, TabularData):
         return []
     columns = [tuple(map(str, each)) for each in data.features.kinds(data.frames["train"])]
-    declared = getattr(config.data, "columns", None) or {}
-    ignored = [
-        (str(name), "left out", "by data.columns: ignore")
-        for name, kind in declared.items()
-        if kind == "ignore"
-    ]
+    ignored = [(str(name), "left out", "by data.columns: ignore") for name in data.ignored]
     return columns + ignored
 
 

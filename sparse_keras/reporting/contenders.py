@@ -153,11 +153,9 @@ def _estimated_seconds(name, data):
         task.outputs if task.kind in ("multiclass", "multilabel") else 1
         for task in data.task.single_tasks()
     )
-    matrix = data.train.x
-    if hasattr(matrix, "nnz"):
-        numbers = matrix.nnz
-    else:
-        rows = sum(len(frame) for part, frame in data.frames.items() if part != "test")
-        numbers = rows * len(data.features.columns)
+    inputs = data.train.x if isinstance(data.train.x, dict) else {"": data.train.x}
+    numbers = sum(getattr(array, "nnz", 0) for array in inputs.values())
+    if isinstance(data.frames["train"], pd.DataFrame):
+        numbers += len(data.frames["train"]) * len(data.features.columns)
     per_output = 1.0 + 2.5e-6 * numbers if name == "hgb" else 1e-6 * numbers
     return outputs * per_output

@@ -118,7 +118,7 @@ def report(
     inspection, reason = about.inspection_of(model, data, part)
     if inspection is None:
         left_out["experts"] = reason
-    if not (columns := about.columns_of(config, data)):
+    if not (columns := about.columns_of(data)):
         left_out["columns"] = "The data are not a table."
     planned = config.training.total_epochs(len(data.train))
     return Report(
@@ -130,7 +130,7 @@ def report(
         started=started_at(folder),
         command=environment["command"],
         facts=about.facts_of(config, environment),
-        split=about.split_of(config, data, rows),
+        split=about.split_of(data, rows),
         columns=columns,
         targets=targets,
         history=read_history(folder, config, data.task, _main_log(data.task), planned),

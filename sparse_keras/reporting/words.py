@@ -222,7 +222,8 @@ def _importance(importance: Importance, drops: np.ndarray) -> str:
     order = [n for n in np.argsort(-drops.mean(axis=1), kind="stable") if matters(drops)[n]]
     if not order:
         return "No column matters measurably when it is shuffled alone."
-    named = ", ".join(importance.columns[n] for n in order[:_MOST_NAMED])
+    *first, last = (importance.columns[n] for n in order[:_MOST_NAMED])
+    named = f"{', '.join(first)} and {last}" if first else last
     others = len(importance.columns) - len(order)
     rest = ""
     if others:

@@ -164,8 +164,9 @@ def test_what_was_trained(run, data, result, page):
     assert result.rows == {"train": 432, "validation": 48, "test": 120}
     for expected in (
         "432 train, 48 validation, 120 test",
-        "20 % of all rows were drawn at random for testing.",
-        "10 % of the other rows were drawn at random for validation",
+        "432 train (72.0 %), 48 validation (8.0 %), 120 test (20.0 %).",
+        "drawn at random",
+        "seed 0",
         "0.3, as configured",
         f"{result.costs['params']:,}",
         "100 test rows drawn at random of 120",
