@@ -35,8 +35,14 @@ def table():
     return frame, y
 
 
+# As scikit-learn says of its own estimators that are trained on random batches.
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "batches are drawn at random",
+    "check_sample_weight_equivalence_on_sparse_data": "batches are drawn at random",
+}
 # What the regressor shares with the classifier is checked on the classifier, but for these.
 ON_BOTH = {
+    "check_estimators_partial_fit_n_features",
     "check_estimators_pickle",
     "check_fit_idempotent",
     "check_mixin_order",
@@ -55,11 +61,16 @@ def checks():
         for _, check in estimator_checks_generator(kind()):
             name = check.func.__name__
             if name in ON_BOTH or name not in seen:
-                accurate = name.endswith(("_train", "_classes", "_invariance"))
+                accurate = name.endswith(
+                    ("_train", "_classes", "_invariance", "_weight_classifiers")
+                )
                 epochs = 30 if accurate else 1
                 small = {"num_experts": 4, "hidden_dim": 16, "stem": 16, "random_state": 0}
                 estimator = kind(epochs=epochs, **small)
-                yield pytest.param(estimator, check, id=f"{kind.__name__}-{name}")
+                marks = ()
+                if name in EXPECTED_FAILURES:
+                    marks = pytest.mark.xfail(reason=EXPECTED_FAILURES[name])
+                yield pytest.param(estimator, check, id=f"{kind.__name__}-{name}", marks=marks)
             seen.add(name)
 
 
