@@ -292,3 +292,30 @@ def test_tables_of_other_libraries():
     model = SparseExpertClassifier(epochs=1, random_state=0).fit(table, [0, 1] * 30)
     assert model.feature_names_in_.tolist() == ["x", "c"]
     np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(frame))
+
+
+def test_kinds_of_columns_are_declared(eager_functions):
+    def fast(**arguments):
+        return SparseExpertClassifier(**SMALL | {"epochs": 1}, **arguments)
+
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    frame = pd.DataFrame(
+        {
+            "note": np.where(y, "please cancel it now", "all is well here"),
+            "price": [f"${1000 + i:,}" for i in range(40)],
+            "day": pd.date_range("2024-01-01", periods=40),
+            "x": rng.normal(size=40),
+        }
+    )
+    with pytest.raises(ValueError, match=r"'price' must hold numbers.*columns=\{'price'"):
+        fast().fit(frame, y)
+    columns = {"note": "text", "price": {"type": "numeric", "unit": "$", "thousands": ","}}
+    model = clone(fast(columns=columns)).fit(frame, y)
+    features = model.model_.preprocessor.features
+    assert [len(part) for part in (features.numeric, features.dates, features.texts)] == [2, 1, 1]
+    probability = model.predict_proba(frame)
+    plain = frame.assign(price=1000 + np.arange(40), day=frame["day"].astype(str))
+    np.testing.assert_allclose(model.predict_proba(plain), probability, atol=1e-6)
+    with pytest.raises(ValueError, match="`columns` names 'notes', which is no input. Did you"):
+        fast(columns={"notes": "text"}).fit(frame, y)
