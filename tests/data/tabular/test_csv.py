@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sparse_keras.data import READERS
+from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 ROWS = "".join(f"{20 + i},city{i % 3},{'yes' if i % 4 == 0 else 'no'}\n" for i in range(40))
 GOOD = "age,city,churned\n" + ROWS
@@ -148,7 +149,7 @@ def test_what_would_be_misread_is_refused_until_its_kind_is_said(read, spelling,
     with pytest.raises(ValueError, match=f"column 'x' holds {message}") as error:
         read(text)
     setting = re.search(r"Set data.columns: (.*)\.\n", str(error.value))[1]
-    raw = read(text, columns=YAML(typ="safe").load(setting))
+    raw = read(text, columns=column_kinds(YAML(typ="safe").load(setting)))
     assert raw.train["x"].dtype.kind in "fM" and raw.train["x"].notna().all()
     assert "x" not in read(text, columns={"x": "ignore"}).train
     raw = read(text, columns={"x": "categorical"})
