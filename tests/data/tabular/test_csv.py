@@ -327,6 +327,6 @@ def test_a_target_that_is_an_identifier(read):
 def test_a_file_in_another_format(read, tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
     with pytest.raises(
-        ValueError, match=f"{name} is not a CSV file. .*(unzip|read_excel|read_json)"
+        ValueError, match=f"{name} is not a CSV file. .*(unzip|type: excel|read_json)"
     ):
         read(path=str(tmp_path / name))
