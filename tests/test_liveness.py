@@ -222,6 +222,7 @@ CASES = {
     # tests/data/tabular/test_csv.py.
     "FileSection.missing_target": None,
     "FileSection.ignore_case": None,
+    "FileSection.positive": ((), "0"),
     "SparseNPZ.ignore_case": None,
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.encoding": (("data.path=latin.csv",), "cp1252"),

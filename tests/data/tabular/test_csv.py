@@ -330,3 +330,14 @@ def test_a_file_in_another_format(read, tmp_path, name):
         ValueError, match=f"{name} is not a CSV file. .*(unzip|type: excel|read_json)"
     ):
         read(path=str(tmp_path / name))
+
+
+def test_the_positive_class(read):
+    assert read(GOOD).target.classes == ("no", "yes")
+    assert read(GOOD, positive="no").target.classes == ("yes", "no")
+    numbers = GOOD.replace("yes", "1").replace("no", "0")
+    assert read(numbers, positive=0).target.classes == (1, 0)
+    with pytest.raises(ValueError, match=r"positive must be one of .*'yse'.*Did you mean 'yes'"):
+        read(GOOD, positive="yse")
+    with pytest.raises(ValueError, match=r"'city' is multiclass. Leave it out"):
+        read(GOOD, target="city", positive="city0")
