@@ -81,7 +81,7 @@ KINDS = {
 SPLITS = {
     "column": "{type: column, column: grade, train: [0], validation: [1], test: [2, 3]}",
     "group": "{type: group, column: grade}",
-    "time": "{type: time, column: x}",
+    "time": "{type: time, column: z}",
 }
 GROUPS = (
     "model.experts.num_experts=12",
@@ -201,7 +201,7 @@ CASES = {
     "ColumnSplit.test": ((), "[3]"),
     "GroupSplit.column": ((), "amount"),
     "GroupSplit.input": ((), "true"),
-    "TimeSplit.column": ((), "z"),
+    "TimeSplit.column": ((), "grade"),
     "TimeSplit.format": (("data.path=dated.csv", "data.split.column=day"), "'%d/%m/%Y'"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
@@ -222,6 +222,7 @@ CASES = {
     # tests/data/tabular/test_csv.py.
     "FileSection.missing_target": None,
     "FileSection.ignore_case": None,
+    "FileSection.positive": ((), "0"),
     "SparseNPZ.ignore_case": None,
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
     "CSV.encoding": (("data.path=latin.csv",), "cp1252"),

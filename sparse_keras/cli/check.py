@@ -93,12 +93,10 @@ def _built(config):
         from sparse_keras.models import total_params
         from sparse_keras.training.building import build_model
         from sparse_keras.training.callbacks import training_callbacks
-        from sparse_keras.training.thresholds import check_threshold, task_of_training
 
         data = load_data(config)
         model = build_model(config, data)
-        check_threshold(config.training.threshold, data)
-        training_callbacks(config, model, data, task_of_training(data.task, config.training))
+        training_callbacks(config, model, data)
         summary = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])

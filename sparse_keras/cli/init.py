@@ -165,6 +165,9 @@ def _text(data, notes, rows, description, output):
         )
     if description.ignore_case:
         lines.append("  ignore_case: true  # classes that differ in case only are one class")
+    if description.positive is not None:
+        share = description.shares[1]
+        lines.append(f"  positive: {yaml_scalar(description.positive)}  # {share:.1%} of the rows")
     if description.missing:
         words = ", ".join(
             f"{yaml_scalar(name)}: [{', '.join(map(yaml_scalar, words))}]"
@@ -189,9 +192,14 @@ def _text(data, notes, rows, description, output):
         "  router: {type: top_k, k: 2, balance_loss: 0.01}  # two experts for each row",
         "",
         "optimizer: {type: adamw, learning_rate: 1e-3}",
-        f"training: {{epochs: {training['epochs']}, batch_size: {training['batch_size']}, "
-        "early_stopping: {monitor: val_loss, patience: 4}}",
+        "training:",
+        f"  epochs: {training['epochs']}",
+        f"  batch_size: {training['batch_size']}",
+        "  early_stopping: {monitor: val_loss, patience: 4}",
     ]
+    if description.has_rare_class:
+        rare = min(description.shares)
+        lines.append(f"  threshold: f1  # tuned on validation rows: {rare:.1%} are of one class")
     return "\n".join(lines) + "\n"
 
 

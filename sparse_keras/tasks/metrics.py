@@ -37,9 +37,10 @@ class ThresholdAccuracy(keras.metrics.Metric):
         self._correct, self._count = (
             self.add_weight(shape=(), initializer="zeros", name=of) for of in ("correct", "count")
         )
-        # A variable, so that no compiled function must be compiled again for another value.
-        self._threshold = self.add_weight(
-            shape=(num_labels,), initializer="zeros", dtype="float32", name="threshold"
+        # A variable, so that no compiled function must be compiled again for another value. Not one
+        # of `add_weight`, which are summed over replicas.
+        self._threshold = keras.Variable(
+            np.zeros(num_labels), trainable=False, dtype="float32", name="threshold"
         )
         self.threshold = threshold
 

@@ -11,15 +11,15 @@ from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.data import Dataset
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.schema import Config
-from sparse_keras.tasks import Task
 from sparse_keras.tasks.scores import log_names
 from sparse_keras.training.evaluation import ExactValidation
 from sparse_keras.training.loop import early_stopping
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
+from sparse_keras.training.thresholds import check_threshold, task_of_training
 
 
 def training_callbacks(
-    config: Config, model: keras.Model, data: Dataset, task: Task
+    config: Config, model: keras.Model, data: Dataset
 ) -> tuple[list[keras.callbacks.Callback], BestAndLastWeights]:
     """Makes the callbacks of a config, for its model and its data.
 
@@ -27,16 +27,17 @@ def training_callbacks(
         config: A `Config`.
         model: The model it describes.
         data: The data set to train on.
-        task: What is predicted, with the threshold of training.
 
     Returns:
         `(callbacks, weights)`: the callbacks in their order, and the one of them that remembers
         weights the model may not end with.
 
     Raises:
-        ValueError: If early stopping monitors a value that is not logged, or if
-            `training.expert_load` is set for a model without experts.
+        ValueError: If early stopping monitors a value that is not logged, if the threshold cannot
+            be tuned or kept, or if `training.expert_load` is set for a model without experts.
     """
+    task = task_of_training(data.task, config.training)
+    check_threshold(config.training.threshold, data)
     has_experts, validated = bool(gated_layers(model)), data.validation is not None
     expert_load = config.training.expert_load
     if expert_load is not None and not has_experts:

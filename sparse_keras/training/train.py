@@ -25,7 +25,7 @@ from sparse_keras.training.loop import check_losses, fit
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.resuming import Checkpoints
 from sparse_keras.training.runs.starting import start_run
-from sparse_keras.training.thresholds import check_threshold, task_of_training, tune_threshold
+from sparse_keras.training.thresholds import task_of_training, tune_threshold
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,12 @@ def train(
     data = load_data(config) if data is None else data
     check_batches(data.train)
     task = task_of_training(data.task, config.training)
-    check_threshold(config.training.threshold, data)
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
     if data.preprocessor is not None:
         model = PreprocessedModel(model, data.preprocessor, task.threshold)
     compile_model(model, config, data)
-    own, best_and_last = training_callbacks(config, model, data, task)
+    own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
         folder = start_run(output, config, keras.backend.backend(), data)
     if tensorboard:

@@ -7,6 +7,7 @@ import pytest
 
 from sparse_keras.data import load_table
 from sparse_keras.schema import Config
+from sparse_keras.schema.sections.tabular.columns import column_kinds
 from sparse_keras.schema.sections.tabular.splits import RandomSplit
 
 
@@ -70,6 +71,7 @@ def file_options():
             "validation_path": None,
             "validation_fraction": 0.0,
         }
-        return SimpleNamespace(**(options | changes))
+        options |= changes
+        return SimpleNamespace(**options | {"columns": column_kinds(options["columns"])})
 
     return make

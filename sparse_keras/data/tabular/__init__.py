@@ -1,10 +1,11 @@
 """Tables: from raw columns to the arrays that a model takes, and back.
 
 Reading files
-    formats/, csr/files.py     a format a file: CSV, JSON lines, Parquet, NPZ; matrices
+    formats/, csr/files.py     a format a file: CSV, Excel, JSON lines, Parquet, NPZ; matrices
     table_files.py             the format for a path; whole files, parts, samples
     reading.py, npz_headers.py what all formats share: damage, size in memory, compression
-    sniffing.py, unsupported.py  the separator of a CSV file; advice for other formats
+    encodings.py, sniffing.py  the encoding and the separator of a CSV file
+    file_settings.py, unsupported.py   the keys that say how to read a file; other formats
     writing.py                 predictions to files
 
 What values mean
@@ -19,7 +20,9 @@ What values mean
 From a config to a model
     readers/                   a data set a file; `files.py` reads the user's own
     describe.py                what a table seems to hold, for `sparse-keras init`
-    splits.py, selection.py, select_columns.py   rows that are held out; columns that are chosen
+    splits.py, split_rows.py   rows for training and testing: at random; by column, group or time
+    split.py                   how they were split, in words
+    selection.py, select_columns.py   columns that are chosen
     fitting.py, csr_fitting.py statistics of the training rows
     encoded_columns.py, date_column.py, csr/text.py   the encoding of a column
     numeric_encoding.py, features.py   that of a table

@@ -7,8 +7,8 @@ For suggestions: what would make a reader refuse an input is here an entry in `d
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sparse_keras.data.tabular.table import TabularData
 
 _FEW_ROWS = 50
+_RARE = 0.2  # Part of the rows of a class below which accuracy says little.
 _FEW_VALUES = 5  # With fewer, the training rows may have none.
 _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
 # Least share of distinct values in a column with the name of an identifier, and least share of rows
@@ -87,6 +88,9 @@ class TableDescription:
             most surprising ones.
         without_target: Number of rows whose target is missing.
         ignore_case: Whether classes differ in case only; they are taken for one.
+        positive: The entry for `data.positive`: the rare one of two classes, if it is not the last
+            one in alphabetical order. None otherwise.
+        shares: Tuple with the part of the rows of each class, in the order of the target's.
     """
 
     target: Target
@@ -94,6 +98,13 @@ class TableDescription:
     columns: tuple = ()
     without_target: int = 0
     ignore_case: bool = False
+    positive: Any = None
+    shares: tuple = ()
+
+    @property
+    def has_rare_class(self) -> bool:
+        """Whether one of two classes has so few rows that accuracy says little."""
+        return self.target.task == "binary" and min(self.shares) < _RARE
 
     @property
     def settings(self) -> dict:
@@ -141,8 +152,14 @@ def describe_table(frame, target):
     without = int((~has_target).sum())
     frame = frame[has_target]
     inferred, ignore_case = _target(frame[target])
+    shares = _shares(frame[target], inferred)
+    rare = inferred.task == "binary" and shares[0] < _RARE
+    if rare:
+        inferred = replace(inferred, classes=inferred.classes[::-1])
+        shares = shares[::-1]
     notes = [
         f"{strays.what}; data.missing makes them missing values" if words else "",
+        _note_on_shares(inferred, shares),
         _note_on_words(frame[target], "class"),
         _rare_classes(frame[target], inferred),
     ]
@@ -154,8 +171,31 @@ def describe_table(frame, target):
     inputs = [_described_input(frame[name]) for name in frame.columns.drop(target)]
     inputs.sort(key=lambda column: column.rank)
     return TableDescription(
-        inferred, _why(frame[target], inferred), (*described, *inputs), without, ignore_case
+        inferred,
+        _why(frame[target], inferred),
+        (*described, *inputs),
+        without,
+        ignore_case,
+        inferred.classes[1] if rare else None,
+        tuple(shares),
     )
+
+
+def _shares(values, target):
+    """The part of the rows of each class; none for numbers."""
+    if not target.classes:
+        return []
+    sizes = np.bincount(target.encode(values).astype(int), minlength=len(target.classes))
+    return (sizes / len(values)).tolist()
+
+
+def _note_on_shares(target, shares):
+    if target.task == "binary":
+        return f"positive class {target.classes[1]!r}, {shares[1]:.1%} of the rows"
+    if target.task == "multiclass":
+        largest = int(np.argmax(shares))
+        return f"{target.classes[largest]!r} is most frequent, {shares[largest]:.1%} of the rows"
+    return ""
 
 
 def used_columns(data: TabularData) -> list[ColumnDescription]:

@@ -168,7 +168,10 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
             "kind of data derives from sparse_keras.schema.DataSection."
         )
     frames = _parts(raw, options)
-    warn_of_absent_classes(raw.target, frames)
+    # Validation rows that are drawn may lack a rare class, which only early stopping would see.
+    drawn = ("validation",) if raw.validation is None else ()
+    named = {part: frame for part, frame in frames.items() if part not in drawn}
+    warn_of_absent_classes(raw.target, named)
     selection = None
     if getattr(options, "features", None) is not None:  # Texts and matrices have no such key.
         selection = _selected(raw, frames["train"], options)

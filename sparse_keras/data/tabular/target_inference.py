@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.suggest import listing
+from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.data.tabular.columns import category_key, category_keys, is_categorical
 from sparse_keras.data.tabular.targets import Target, label_values, refuse_rows
@@ -21,8 +23,8 @@ def infer_target(values: pd.Series, task: str = "auto", ignore_case: bool | None
     """Finds the task and the classes of a target column.
 
     "auto" reads two distinct values as "binary", text or at most 50 distinct integers as
-    "multiclass", any other numbers as "regression". Classes are sorted; of two, the second
-    ("yes", 1, True) is the positive one.
+    "multiclass", any other numbers as "regression". Classes are sorted, whatever their
+    case; of two, the second ("yes", 1, True) is the positive one.
 
     Args:
         values: The target column of all rows, a named Series.
@@ -143,6 +145,37 @@ def _sorted_classes(values):
         is_number = isinstance(value, (bool, int, float))
         classes.append(value if is_number else str(value).strip())
     try:
+        return tuple(sorted(classes, key=lambda one: (one.lower(), one)))
+    except AttributeError:  # Numbers, or numbers and text in one column.
+        pass
+    try:
         return tuple(sorted(classes))
-    except TypeError:  # numbers and text in one column
+    except TypeError:
         return tuple(sorted(classes, key=str))
+
+
+def with_positive(target: Target, positive: Any) -> Target:
+    """Returns a target of two classes with the positive one last.
+
+    Args:
+        target: The `Target`.
+        positive: The class whose probability a model predicts; equal to one of the target's
+            classes as category keys are, such as 1 and "1".
+
+    Raises:
+        ValueError: If the target does not have two classes, or no such class.
+    """
+    if target.task != "binary":
+        raise ValueError(
+            f"data.positive names the positive one of two classes. The target {target.name!r} is "
+            f"{target.task}. Leave it out."
+        )
+    keys = [category_key(one) for one in target.classes]
+    if category_key(positive) not in keys:
+        raise ValueError(
+            f"data.positive must be one of the classes {listing(target.classes)}. Received: "
+            f"{positive!r}.{did_you_mean(positive, keys)}"
+        )
+    if category_key(positive) == keys[1]:
+        return target
+    return replace(target, classes=target.classes[::-1])

@@ -23,6 +23,7 @@ _FIXED = (
     "bins",
     "max_bins",
     "missing",
+    "columns",
     "weight_decay",
 )
 

@@ -20,9 +20,10 @@ from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.loop import check_losses, early_stopping, fit
 
 ARGUMENTS = """
-    The table is encoded as by a config: numbers are standardised and cut into bins, text, bool and
-    category columns of a DataFrame become embeddings, and missing values are handled. You need not
-    scale, impute or one-hot encode anything. A sparse matrix stays sparse: the network multiplies
+    The table is encoded as by a config: numbers are standardised and cut into bins, dates become
+    year, month, weekday, hour and age, text, bool and category columns of a DataFrame become
+    embeddings, and missing values are handled. You need not scale, impute or one-hot encode
+    anything. A sparse matrix stays sparse: the network multiplies
     its non-zeros alone.
 
     Args:
@@ -40,6 +41,9 @@ ARGUMENTS = """
         max_bins: Most bins of a numeric column.
         missing: Words and numbers that mean "missing" beside NaN, such as `("unknown", -999)`; or a
             dict of them by column. Not for sparse matrices.
+        columns: Dict from a column to what it holds, where its values do not say it, as
+            `data.columns` of a config: such as `{"notes": "text", "signup": "date", "income":
+            {"type": "numeric", "unit": "$", "thousands": ","}}`. Not for sparse matrices.
         learning_rate: Step size of AdamW.
         weight_decay: Its weight decay.
         epochs: Most passes over the training rows.
@@ -73,6 +77,7 @@ class SparseExpertEstimator(BaseEstimator):
         bins: str = "tree",
         max_bins: int = 32,
         missing: Any = (),
+        columns: Any = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.004,
         epochs: int = 100,
@@ -94,6 +99,7 @@ class SparseExpertEstimator(BaseEstimator):
         self.bins = bins
         self.max_bins = max_bins
         self.missing = missing
+        self.columns = columns
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.epochs = epochs
@@ -202,10 +208,20 @@ class SparseExpertEstimator(BaseEstimator):
     def _build(self, rows, target, missing, config, options, seed):
         """Learns how to encode rows, and builds a model of them."""
         if isinstance(rows.table, SparseTable):
+            if self.columns:
+                raise ValueError(
+                    "`columns` needs a table with dense columns. Received a sparse matrix and "
+                    f"columns={self.columns!r}."
+                )
             features = fit_sparse(rows.table, target)
         else:
             features = fit_features(
-                rows.table, target, options.bins, options.max_bins, missing=missing
+                rows.table,
+                target,
+                options.bins,
+                options.max_bins,
+                missing=missing,
+                columns=self.columns,
             )
         train = rows.batches(features, config.training, shuffle=True)
         data = _TrainingData("table", features, train, None, None, {})

@@ -22,7 +22,8 @@ def as_table(estimator: Any, X: Any, reset: bool) -> pd.DataFrame | SparseTable:
     """Checks a table as scikit-learn does, its names and its number of columns.
 
     Args:
-        estimator: The estimator, which learns or has learned the names and number of columns.
+        estimator: The estimator, which learns or has learned the names and number of columns. Its
+            `_columns` are what the model calls them.
         X: DataFrame of any library, array or sparse matrix `[N, D]`. An array may hold objects,
             such as numbers in one column and text in another.
         reset: Whether the estimator learns from this table. Otherwise it must have the same
@@ -38,6 +39,8 @@ def as_table(estimator: Any, X: Any, reset: bool) -> pd.DataFrame | SparseTable:
     X = to_pandas(X)
     if is_matrix(X):
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric")
+        if reset:
+            estimator._columns = None
         return SparseTable(X)
     if isinstance(X, pd.DataFrame):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -45,8 +48,11 @@ def as_table(estimator: Any, X: Any, reset: bool) -> pd.DataFrame | SparseTable:
     else:
         X = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
         frame = _frame_of_array(X, reset)
-    names = getattr(estimator, "feature_names_in_", None)
-    frame.columns = [f"x{number}" for number in range(frame.shape[1])] if names is None else names
+    numbered = [f"x{number}" for number in range(frame.shape[1])]
+    if reset:
+        estimator._columns = list(getattr(estimator, "feature_names_in_", numbered))
+    # Not `feature_names_in_`, which SHAP sets to None so that nothing warns.
+    frame.columns = estimator._columns or numbered
     return frame
 
 

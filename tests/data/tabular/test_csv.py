@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sparse_keras.data import READERS
+from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 ROWS = "".join(f"{20 + i},city{i % 3},{'yes' if i % 4 == 0 else 'no'}\n" for i in range(40))
 GOOD = "age,city,churned\n" + ROWS
@@ -148,7 +149,7 @@ def test_what_would_be_misread_is_refused_until_its_kind_is_said(read, spelling,
     with pytest.raises(ValueError, match=f"column 'x' holds {message}") as error:
         read(text)
     setting = re.search(r"Set data.columns: (.*)\.\n", str(error.value))[1]
-    raw = read(text, columns=YAML(typ="safe").load(setting))
+    raw = read(text, columns=column_kinds(YAML(typ="safe").load(setting)))
     assert raw.train["x"].dtype.kind in "fM" and raw.train["x"].notna().all()
     assert "x" not in read(text, columns={"x": "ignore"}).train
     raw = read(text, columns={"x": "categorical"})
@@ -326,6 +327,17 @@ def test_a_target_that_is_an_identifier(read):
 def test_a_file_in_another_format(read, tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04\xff")
     with pytest.raises(
-        ValueError, match=f"{name} is not a CSV file. .*(unzip|read_excel|read_json)"
+        ValueError, match=f"{name} is not a CSV file. .*(unzip|type: excel|read_json)"
     ):
         read(path=str(tmp_path / name))
+
+
+def test_the_positive_class(read):
+    assert read(GOOD).target.classes == ("no", "yes")
+    assert read(GOOD, positive="no").target.classes == ("yes", "no")
+    numbers = GOOD.replace("yes", "1").replace("no", "0")
+    assert read(numbers, positive=0).target.classes == (1, 0)
+    with pytest.raises(ValueError, match=r"positive must be one of .*'yse'.*Did you mean 'yes'"):
+        read(GOOD, positive="yse")
+    with pytest.raises(ValueError, match=r"'city' is multiclass. Leave it out"):
+        read(GOOD, target="city", positive="city0")

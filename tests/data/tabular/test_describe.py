@@ -112,6 +112,7 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
     described = describe_table(table(**columns), "y")
     assert described.missing == {"visits": ("unknown",)} and not described.settings
     assert described.notes == {
+        "y": "positive class 'yes', 50.0% of the rows",
         "color": "taken for a category: 'None' (20 rows); list it in data.missing if it means "
         "missing",
         "visits": "9 distinct numbers, and 'unknown' in 2 rows; data.missing makes them missing "
@@ -129,7 +130,7 @@ def test_what_may_mean_missing_and_many_categories_are_noted():
     }
     frame = pd.DataFrame({"y": ["a", "b", "-"] * 200} | columns)
     assert describe_table(frame, "y").notes == {
-        "y": "taken for a class: '-' (200 rows); list it in data.missing if it means missing",
+        "y": "'-' is most frequent, 33.3% of the rows; taken for a class: '-' (200 rows); list it in data.missing if it means missing",
         "seats": "-999 in 60 rows, far from the other values; list it in data.missing if it means "
         "missing",
         "year": "9999 in 60 rows, far from the other values; list it in data.missing if it means "
@@ -142,7 +143,9 @@ def test_what_may_mean_missing_and_many_categories_are_noted():
 
 def test_rare_classes_are_noted():
     described = describe_table(table(z=["a", "b", "c"] * 19 + ["d", "d", "e"]), "z")
-    assert described.notes["z"] == ("too few rows to learn and to test: 'd' (2 rows), 'e' (1 row)")
+    assert described.notes["z"].endswith(
+        "; too few rows to learn and to test: 'd' (2 rows), 'e' (1 row)"
+    )
 
 
 @pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named"])
@@ -160,3 +163,16 @@ def test_identifiers_with_exceptions(change):
     frame = pd.DataFrame({"user_id" if change == "named" else "n": values, "y": ["a", "b"] * 1500})
     (column,) = describe_table(frame, "y").columns[1:]
     assert (column.kind, column.why) == ("ignore", "a different number in each row (an identifier)")
+
+
+def test_the_rare_class_is_the_positive_one():
+    described = describe_table(table(z=["Bad"] * 6 + ["good"] * (ROWS - 6)), "z")
+    assert described.target.classes == ("good", "Bad") and described.positive == "Bad"
+    assert described.has_rare_class and described.notes["z"] == (
+        "positive class 'Bad', 10.0% of the rows"
+    )
+    # In alphabetical order whatever the case, so that nothing needs to be set.
+    described = describe_table(table(z=["Yes"] * 6 + ["no"] * (ROWS - 6)), "z")
+    assert described.target.classes == ("no", "Yes") and described.positive is None
+    described = describe_table(table(z=["a", "b"] * (ROWS // 2)), "z")
+    assert described.positive is None and not described.has_rare_class

@@ -38,7 +38,11 @@ from sparse_keras.data.tabular.table_files import (
     refuse_beyond_memory,
     sample_rows,
 )
-from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
+from sparse_keras.data.tabular.target_inference import (
+    infer_labels,
+    infer_target,
+    with_positive,
+)
 from sparse_keras.data.tabular.weights import row_weights
 from sparse_keras.schema.sections.tabular.columns import DateKind, NumericKind, TextKind, kind_of
 
@@ -222,6 +226,8 @@ def _inferred_target(values, task, options, missing):
         advice = found.advice(values.name) if found.kind == "stray words" else target_advice(found)
         raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
     target = infer_target(values, task, options.ignore_case)
+    if getattr(options, "positive", None) is not None:
+        target = with_positive(target, options.positive)
     return replace(target, missing_values=missing.declared(values.name))
 
 

@@ -58,7 +58,7 @@ class FileSection(TestSplit):
     """A file of your own."""
 
     FILES = ("path", "test_path", "validation_path")
-    ADDED = ("split", "test_path", "validation_path")
+    ADDED = ("split", "test_path", "validation_path", "positive")
 
     path: Path = Field(
         description="Path of the file, relative to the folder of the YAML file that gives it."
@@ -86,6 +86,11 @@ class FileSection(TestSplit):
         "With several targets, labels may be missing in some rows."
     )
     task: TaskName = Field("auto", description="Kind of target; auto infers it from the values.")
+    positive: Text | int | float | bool | None = Field(
+        None,
+        description="The positive one of two classes: the model predicts its probability. Null: "
+        "the last one in alphabetical order, such as yes, 1 and true.",
+    )
     weight: Text | None = Field(
         None,
         description="A column of non-negative weights: how much each row counts in the "
@@ -141,6 +146,7 @@ class FileSection(TestSplit):
             several = isinstance(self.target, dict)
             kind = "mapping of columns to tasks" if several else "list of labels"
             unused["task"] = f"target is a {kind}"
+            unused["positive"] = f"target is a {kind}"
         by_column = self.split.type == "column"
         if by_column:
             reason = "data.split.test names the test rows"
