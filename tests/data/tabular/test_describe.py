@@ -130,7 +130,8 @@ def test_what_may_mean_missing_and_many_categories_are_noted():
     }
     frame = pd.DataFrame({"y": ["a", "b", "-"] * 200} | columns)
     assert describe_table(frame, "y").notes == {
-        "y": "'-' is most frequent, 33.3% of the rows; taken for a class: '-' (200 rows); list it in data.missing if it means missing",
+        "y": "'-' is most frequent, 33.3% of the rows; "
+        "taken for a class: '-' (200 rows); list it in data.missing if it means missing",
         "seats": "-999 in 60 rows, far from the other values; list it in data.missing if it means "
         "missing",
         "year": "9999 in 60 rows, far from the other values; list it in data.missing if it means "
