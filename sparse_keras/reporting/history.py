@@ -28,7 +28,6 @@ class History:
         best: The best epoch, counted from 1, or `None`.
         kept: The epoch whose weights the model has.
         main: Names of the logs to show beside the loss: the main metric of the first target.
-        patience: Of early stopping, in epochs; `None` without.
     """
 
     logs: dict[str, list[float]]
@@ -38,7 +37,6 @@ class History:
     best: int | None
     kept: int
     main: str | None
-    patience: int | None
 
     @property
     def stopped_early(self) -> bool:
@@ -83,7 +81,6 @@ def read_history(
         best=best,
         kept=best if ended_with_best and best is not None else epochs,
         main=main if main in logs else None,
-        patience=None if stopping is None else stopping.patience,
     )
 
 

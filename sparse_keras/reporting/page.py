@@ -230,7 +230,8 @@ def _bars(importance, drops, head):
 
     def row(n):
         width = 100 * max(float(mean[n]), 0.0) / top
-        low, high = (100 * min(max(float(e), 0.0), top) / top for e in _ends(drops[n]))
+        ends = drops[n].min(), drops[n].max()
+        low, high = (100 * min(max(float(end), 0.0), top) / top for end in ends)
         bar = (
             f'<span class="track"><i style="left:0;width:{width:.1f}%"></i>'
             f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></span>'
@@ -251,10 +252,6 @@ def _bars(importance, drops, head):
         more = html.table(heads, rest, "Importance of the other columns", "full wrap")
         body += html.folded(more, f"{len(order) - _MOST_IMPORTANT} more columns")
     return body
-
-
-def _ends(values):
-    return values.min(), values.max()
 
 
 def _experts(report):

@@ -48,7 +48,7 @@ def test_no_better_than_no_model_is_bad():
     assert against(target(Binary("y"), "auc"), "constant", Scores("no", {"auc": None})) is None
 
 
-def history(val_loss, planned=None, kept=None, patience=None):
+def history(val_loss, planned=None, kept=None):
     epochs = len(val_loss)
     best = 1 + int(np.argmin(val_loss))
     return History(
@@ -59,7 +59,6 @@ def history(val_loss, planned=None, kept=None, patience=None):
         best,
         kept or epochs,
         None,
-        patience,
     )
 
 
@@ -74,7 +73,7 @@ def test_learning_curves():
     )
     assert "the model has the weights of epoch 2" in text([3.0, 1.0, 2.0], kept=2)
     assert text([3.0, 1.0, RISEN - 0.001]) == ""
-    none = History({"loss": [1.0]}, 1, 1, None, None, 1, None, None)
+    none = History({"loss": [1.0]}, 1, 1, None, None, 1, None)
     (verdict,) = of_history(none)
     assert "Without validation rows" in verdict.text
 
