@@ -24,7 +24,10 @@ _INFERRED_FROM = 100_000
 _SAMPLE = 1_000_000
 
 # Sizes of models, by the largest number of rows they are for: more rows support more and wider
-# experts. The first does well on Breast Cancer Wisconsin, the last two on UCI Adult.
+# experts. The first does well on Breast Cancer Wisconsin, the last two on UCI Adult. Of two classes
+# of which one is rare, its rows count: a balanced table has eight times as many per positive row.
+_ROWS_OF_RARE_CLASS = 8
+_FEW_TEXTS = 20_000
 _SIZES = [
     (
         2_000,
@@ -145,7 +148,7 @@ def _no_table(path, target):
 
 
 def _text(data, notes, rows, description, output):
-    _, sizes, training = next(size for size in _SIZES if rows <= size[0])
+    sizes, training = _sizes(rows, description)
     lines = [
         modeline(),
         f"# {rows:,} rows of {in_one_line(data['path'])}; target: {_described(description.target)}",
@@ -190,17 +193,37 @@ def _text(data, notes, rows, description, output):
         f"  experts: {{type: mlp, num_experts: {sizes['num_experts']}, "
         f"hidden_dim: {sizes['hidden_dim']}}}",
         "  router: {type: top_k, k: 2, balance_loss: 0.01}  # two experts for each row",
-        "",
-        "optimizer: {type: adamw, learning_rate: 1e-3}",
+        *_of_texts(rows, description),
         "training:",
         f"  epochs: {training['epochs']}",
         f"  batch_size: {training['batch_size']}",
-        "  early_stopping: {monitor: val_loss, patience: 4}",
+        "  early_stopping: {monitor: val_loss, patience: 6}",
     ]
     if description.has_rare_class:
         rare = min(description.shares)
         lines.append(f"  threshold: f1  # tuned on validation rows: {rare:.1%} are of one class")
     return "\n".join(lines) + "\n"
+
+
+def _sizes(rows, description):
+    """The sizes of the model, and of the training."""
+    supported = rows
+    if description.has_rare_class:
+        supported = _ROWS_OF_RARE_CLASS * min(description.shares) * rows
+    sizes = next(sizes for most, sizes, _ in _SIZES if supported <= most)
+    training = next(training for most, _, training in _SIZES if rows <= most)
+    return sizes, training
+
+
+def _of_texts(rows, description):
+    """The projection of texts, and the optimizer: many rare words need much regularization."""
+    if "text" not in [column.kind for column in description.columns] or rows > _FEW_TEXTS:
+        return ["", "optimizer: {type: adamw, learning_rate: 1e-3}"]
+    return [
+        "  sparse_projection: {units: 32}  # of the words",
+        "",
+        "optimizer: {type: adamw, learning_rate: 1e-3, weight_decay: 3}  # strong: few texts",
+    ]
 
 
 def _comment(note):

@@ -42,6 +42,7 @@ _MANY_CATEGORIES = 100
 _MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
 # A column is one of free text if its values have so many words and are mostly different.
 _TEXT_WORDS, _TEXT_DISTINCT = 4, 0.2
+_FEW_TEXTS, _MIN_DF = 20_000, 5
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ def _described_input(series):
     if reason := _useless(series, found):
         return _described(series, "ignore", reason, "ignore")
     if found:
-        setting = found.setting
+        setting = _text_setting(len(series)) if found.setting == "text" else found.setting
         kind = setting if isinstance(setting, str) else setting["type"]
         if is_date_dtype(series):
             return _described(series, "date")
@@ -251,13 +252,18 @@ def _described_input(series):
     if is_categorical(series):
         if _is_free_text(series):
             why = "free text: most values are several words, and different"
-            return _described(series, "text", why, "text")
+            return _described(series, "text", why, _text_setting(len(series)))
         if why := _note_on_case(series):
             setting = {"type": "categorical", "ignore_case": True}
             return _described(series, "categorical", why, setting)
         why = _note_on_words(series, "category") or _note_on_categories(series)
         return _described(series, "categorical", why)
     return _described(series, "numeric", _note_on_sentinel(series))
+
+
+def _text_setting(rows):
+    """The entry in `data.columns` for free text: of few texts, single words that are not rare."""
+    return "text" if rows > _FEW_TEXTS else {"type": "text", "ngram_max": 1, "min_df": _MIN_DF}
 
 
 def _is_free_text(series):

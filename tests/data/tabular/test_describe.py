@@ -60,7 +60,8 @@ def test_what_a_column_holds_is_counted():
         "numeric", 58, 2, ("unknown",),
     )  # fmt: skip
     assert income.setting == {"type": "numeric", "unit": "$", "thousands": ","}
-    assert (income.example, notes.kind, notes.setting) == ("$0.00", "text", "text")
+    assert (income.example, notes.kind) == ("$0.00", "text")
+    assert notes.setting == {"type": "text", "ngram_max": 1, "min_df": 5}
     assert day.setting["format"] == "%m/%d/%Y" and "cannot be told apart" in day.why
 
 
