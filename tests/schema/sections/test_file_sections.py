@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from sparse_keras.schema import load_config
 from sparse_keras.schema.sections.tabular.files import CSV
 from sparse_keras.schema.sections.tabular.splits import ColumnSplit, GroupSplit, TimeSplit
 
@@ -93,3 +94,25 @@ def test_early_stopping_needs_validation_rows():
     assert csv(split=PART).why_no_validation is None
     nothing = csv(split=NO_VALIDATION, validation_fraction=0)
     assert nothing.why_no_validation == "data.validation_fraction is 0"
+
+
+def test_files_of_parts_count_by_their_names(tmp_path):
+    """So that a project may move: see `Section.FILES`."""
+    text = (
+        "version: 1\nextends: tabular/sparse_mlp\n"
+        "data: {type: csv, path: a.csv, target: y, test_path: t.csv}\n"
+    )
+    configs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c.yaml").write_text(text)
+        configs.append(load_config(tmp_path / name / "c.yaml"))
+    one, two = configs
+    assert one.hash == two.hash
+    assert one.files()["data.test_path"] == str(tmp_path / "one" / "t.csv")
+    assert "data.validation_path" not in one.files()
+    assert "test_path: t.csv" in one.to_yaml(tmp_path / "one")
+    without = load_config(tmp_path / "one" / "c.yaml", ["data.test_path=null"])
+    assert without.hash not in (one.hash, two.hash)
+    # The keys do not change the identity of configs that lack them.
+    assert not {"split", "test_path", "encoding"} & set(without.values()["data"])
