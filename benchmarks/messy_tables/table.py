@@ -18,10 +18,10 @@ def table(result):
     about = result["machine"]
     seconds = sum(v["seconds"] for one in result["tables"].values() for v in one["verbs"].values())
     note = (
-        f"\nMeans over seeds (5 for the customers, 3 for the others), each with a split of its own; "
-        f"differences are paired, with 95 % intervals. The baselines have the best of "
-        f"{result['tune']} settings by validation rows. All verbs together took "
-        f"{seconds / 60:.0f} minutes on {about['cores']} cores of an {about['cpu']}.\n"
+        "\nMeans over seeds (5 for the customers, 3 for the others), each with a split of its own; "
+        "differences are paired, with 95 % intervals. The settings of the baselines are the best of "
+        f"{result['tune']} by the validation rows. All verbs together took {seconds / 60:.0f} "
+        f"minutes on {about['cores']} cores of an {about['cpu']}.\n"
     )
     return "\n".join(lines) + "\n" + note
 
