@@ -19,7 +19,7 @@ def table(result):
     seconds = sum(v["seconds"] for one in result["tables"].values() for v in one["verbs"].values())
     note = (
         "\nMeans over seeds (5 for the customers, 3 for the others), each with a split of its own; "
-        "differences are paired, with 95 % intervals. The settings of the baselines are the best of "
+        "differences are paired, with 95 % intervals. The baselines have the best settings of "
         f"{result['tune']} by the validation rows. All verbs together took {seconds / 60:.0f} "
         f"minutes on {about['cores']} cores of an {about['cpu']}.\n"
     )

@@ -28,6 +28,8 @@ _SAMPLE = 1_000_000
 # of which one is rare, its rows count: a balanced table has eight times as many per positive row.
 _ROWS_OF_RARE_CLASS = 8
 _FEW_TEXTS = 20_000
+# Part of the rows that validate, by default, and how many of the rare class a threshold needs.
+_VALIDATION, _FEWEST_RARE = 0.08, 8
 _SIZES = [
     (
         2_000,
@@ -201,7 +203,10 @@ def _text(data, notes, rows, description, output):
     ]
     if description.has_rare_class:
         rare = min(description.shares)
-        lines.append(f"  threshold: f1  # tuned on validation rows: {rare:.1%} are of one class")
+        if rare * rows * _VALIDATION < _FEWEST_RARE:
+            lines.append(f"  # threshold: f1 needs more than the {rare * rows:.0f} rare rows here")
+        else:
+            lines.append(f"  threshold: f1  # tuned on validation rows: {rare:.1%} of one class")
     return "\n".join(lines) + "\n"
 
 

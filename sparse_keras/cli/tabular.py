@@ -65,7 +65,7 @@ def columns_table(columns: Iterable[ColumnDescription]) -> Table:
     for name in ("distinct", "missing"):
         table.add_column(name, justify="right")
     table.add_column("example", max_width=28, overflow="ellipsis", no_wrap=True)
-    table.add_column("", ratio=1)
+    table.add_column("why", ratio=1)
     for one in columns:
         distinct = "" if one.distinct is None else f"{one.distinct:,}"
         missing = f"{one.missing:,}" if one.missing else ""
@@ -140,7 +140,7 @@ def _file_format(args, path, config, features, keep=()):
         return getattr(config.data, name, default) if value is None else value
 
     own = None if suffix_of(path) == ".tsv" else getattr(config.data, "separator", None)
-    numeric = {column.name for column in features.numeric}
+    numeric = {column.name for column in features.numeric if column.number_format is None}
     text = (set(features.columns) | set(keep)) - numeric
     return {
         "separator": own if args.separator is None else args.separator,
@@ -246,7 +246,8 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
     if _reads_matrices(features):
         return _predict_matrix(args, config, model)
     options = _file_format(args, args.input, config, features, keep=args.keep)
-    numbers = [column.name for column in features.numeric if column.name in args.keep]
+    numbers = {column.name for column in features.numeric if column.number_format is None}
+    numbers &= set(args.keep)
     file = open_table(args.input, **options)
     needed = (*features.columns, *args.keep)
     rows = 0

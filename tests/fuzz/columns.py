@@ -10,6 +10,7 @@ KINDS = {
     "plain": None,
     "money": {"type": "numeric", "unit": ["$", "USD"], "thousands": ","},
     "share": {"type": "numeric", "unit": "%", "decimal": ","},
+    "grouped": {"type": "numeric", "thousands": ".", "decimal": ","},
     "day": {"type": "date", "format": "%d/%m/%Y"},
     "time": {"type": "date", "format": ["%Y-%m-%dT%H:%M:%S%z", "%d.%m.%y %H:%M"]},
     "words": {"type": "text", "min_df": 1},
@@ -46,6 +47,8 @@ def _column(name, rows, rng):
         return [f"{value:.3g}" for value in rng.normal(0, 100, rows)]
     if name == "money":
         return [f"{rng.choice(['$', 'USD ', ''])}{value:,.2f}" for value in rng.gamma(1, 3e4, rows)]
+    if name == "grouped":
+        return [f"{value:,.3f}".replace(",", ".")[:-4] for value in rng.gamma(1, 3e4, rows)]
     if name == "share":
         return [f"{value:.1f}".replace(".", ",") + " %" for value in rng.uniform(0, 100, rows)]
     if name == "day":

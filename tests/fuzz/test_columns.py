@@ -42,7 +42,9 @@ def test_columns_are_encoded_alike(case, tmp_path):
     assert_equal(stored.encode(frame), expected)
 
     frame.to_csv(tmp_path / "table.csv", index=False)
-    assert_equal(features.encode(read_table(tmp_path / "table.csv")), expected)
+    text = [name for name in features.columns if name != "plain"]
+    read = read_table(tmp_path / "table.csv", text=text)
+    assert_equal(features.encode(read), expected)
 
     for row in (0, len(frame) - 1):
         one = features.encode(frame.iloc[row].to_dict())

@@ -76,7 +76,7 @@ class ColumnKinds:
 
 def apply_kinds(
     frame: pd.DataFrame, kinds: ColumnKinds, missing: MissingValues, columns: Sequence[str]
-) -> tuple[pd.DataFrame, ColumnKinds, list[str]]:
+) -> tuple[pd.DataFrame, ColumnKinds, dict[str, str]]:
     """Gives the columns of a table the types of their kinds.
 
     Numbers become float64, dates datetimes, categories the dtype "category"; text stays text. What
@@ -89,12 +89,12 @@ def apply_kinds(
         columns: The columns that are inputs.
 
     Returns:
-        The new DataFrame; the `ColumnKinds` with the formats of dates; and the errors, a list of
-        sentences. Columns with errors stay as they are.
+        The new DataFrame; the `ColumnKinds` with the formats of dates; and the errors, a dict from
+        a column to a sentence. Columns with errors stay as they are.
     """
     known = dict(kinds.kinds)
     frame = frame.drop(columns=[name for name in frame if isinstance(known.get(name), IgnoreKind)])
-    errors, changed = [], {}
+    frame, errors = frame.copy(deep=False), {}
     for name in columns:
         if name not in frame:
             continue
@@ -106,11 +106,11 @@ def apply_kinds(
                 known[name] = kind = _with_formats(kind, frame[name])
             values = _typed(frame[name], kind, declared, kinds.number_format(name))
         except ValueError as error:
-            errors.append(str(error))
+            errors[name] = str(error)
         else:
             if values is not None:
-                changed[name] = pd.Series(values, index=frame.index)
-    return frame.assign(**changed), ColumnKinds(known, kinds.decimal), errors
+                frame[name] = pd.Series(values, index=frame.index)
+    return frame, ColumnKinds(known, kinds.decimal), errors
 
 
 def _typed(series, kind, missing, number_format):

@@ -32,7 +32,7 @@ _OTHERS = tuple(
     if date in _SHORT_FORMATS or "%p" in time
 )
 _LOOKED_AT, _GUESSED_FROM = 10_000, 50
-_MOST_FORMATS = 4
+_MOST_FORMATS, _LONGEST = 4, 40
 # So many of the distinct values must be dates for a column to be one of dates.
 _NEARLY_ALL = 0.95
 # What a date looks like, before it is parsed: two numbers or more, or the name of a month.
@@ -129,7 +129,11 @@ def guess_formats(series):
     """
     values = _stripped_text(series.dropna())
     distinct = pd.Series(values[~values.isin(missing_words(()))].unique()[:_LOOKED_AT])
-    if distinct.empty or distinct.str.fullmatch(_LIKE_DATE).mean() < _NEARLY_ALL:
+    # Longer text is no date, and takes long to compare.
+    if distinct.empty or (distinct.str.len() > _LONGEST).mean() > 1 - _NEARLY_ALL:
+        return None
+    distinct = distinct.str.slice(0, _LONGEST + 1)
+    if distinct.str.fullmatch(_LIKE_DATE).mean() < _NEARLY_ALL:
         return None
     left, formats, ambiguous = distinct, [], ""
     while len(left) and len(formats) < _MOST_FORMATS:

@@ -39,7 +39,8 @@ _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
 }  # fmt: skip
 _SENTINELS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999)
 _MANY_CATEGORIES = 100
-_MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
+# More words among numbers, in more rows, are hardly ways to write "missing".
+_MOST_WORDS, _FEW_IN_ROWS = 5, 0.05
 # A column is one of free text if its values have so many words and are mostly different.
 _TEXT_WORDS, _TEXT_DISTINCT = 4, 0.2
 _FEW_TEXTS, _MIN_DF = 20_000, 5
@@ -238,7 +239,7 @@ def _described(series, kind, why="", setting=None, words=(), missing=0):
 
 def _described_input(series):
     found = misreading(series) if is_categorical(series) else None
-    if found and found.kind == "stray words" and len(found.words) <= _MOST_WORDS:
+    if found and found.kind == "stray words" and _are_few(found.words, series):
         why = f"{found.what}; data.missing makes them missing values"
         return _described(series, "numeric", why, words=found.words)
     if reason := _useless(series, found):
@@ -264,6 +265,12 @@ def _described_input(series):
 def _text_setting(rows):
     """The entry in `data.columns` for free text: of few texts, single words that are not rare."""
     return "text" if rows > _FEW_TEXTS else {"type": "text", "ngram_max": 1, "min_df": _MIN_DF}
+
+
+def _are_few(words, series):
+    """Whether words among numbers are few, or stand in few rows: ways to write "missing"."""
+    in_rows = series.astype(str).str.strip().isin(words).mean()
+    return len(words) <= _MOST_WORDS or in_rows <= _FEW_IN_ROWS
 
 
 def _is_free_text(series):

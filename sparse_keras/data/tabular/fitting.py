@@ -112,9 +112,9 @@ def fit_features(
             for column in _fitted(frame[name], kinds, missing.declared(name), fit_numeric):
                 fitted[type(column)].append(column)
         except ValueError as error:
-            errors.append(str(error))
+            errors[name] = str(error)
     if errors:
-        raise ValueError(all_errors(errors))
+        raise ValueError(all_errors(list(errors.values())))
     return Features(
         target,
         tuple(fitted[NumericColumn]),
@@ -129,6 +129,11 @@ def _declared(columns, inputs):
     """The `ColumnKinds` of an argument `columns`."""
     if isinstance(columns, ColumnKinds):
         return columns
+    if not isinstance(columns or {}, Mapping):
+        raise ValueError(
+            "`columns` must be a dict from columns to their kinds, such as {'notes': 'text'}. "
+            f"Received: {columns!r}."
+        )
     try:
         kinds = column_kinds(columns or {})
     except ValidationError as error:

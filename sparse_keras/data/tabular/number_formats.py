@@ -99,6 +99,13 @@ def guess_number_format(texts):
     if None in units or len({unit.casefold() for unit in units}) > 1:
         return None
     numbers = [match["number"] for match in parts.values()]
+    if any(len(unit) == 1 and unit.isalpha() for unit in units) and not any(
+        " " in text.strip() for text in parts
+    ):
+        return None  # Codes such as "12A".
+    groups = {len(re.findall(r"\d+", number)) for number in numbers}
+    if not units and len({len(number) for number in numbers}) == 1 and min(groups) > 2:
+        return None  # Phone numbers and addresses.
     for thousands, decimal in _LAYOUTS:
         pattern = re.compile(_number_pattern(thousands, decimal))
         if all(pattern.fullmatch(number) for number in numbers):

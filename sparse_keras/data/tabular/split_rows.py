@@ -65,7 +65,7 @@ def _by_column(split, values):
         more = f" and {len(counts) - _SHOWN} more values" if len(counts) > _SHOWN else ""
         raise ValueError(
             f"data.split: {len(unknown):,} of {len(keys):,} rows hold a value of {split.column!r} "
-            f"that is in no part: {', '.join(shown)}{more} rows. The values are set by data.split: "
+            f"that is in no part: {', '.join(shown)} rows{more}. The values are set by data.split: "
             f"{{{lists}}}."
         )
     for part in PARTS:

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 )
 
 from sparse_keras.data import Features, SparseTable, TabularData
-from sparse_keras.data.tabular.columns import category_keys
+from sparse_keras.data.tabular.columns import for_each_category
 from sparse_keras.evaluation.measure import latency_ms, score_predictions
 
 MAX_TREES = 500
@@ -65,8 +65,8 @@ class RawColumns:
             name: np.clip(column, -_LARGEST, _LARGEST)
             for name, column in zip(self.numeric, values, strict=True)
         }
-        for name in self.categorical:
-            keys = category_keys(frame[name])
+        for column in self.features.categorical:
+            name, keys = column.name, for_each_category(frame[column.name], column.key, object)
             columns[name] = np.where(np.equal(keys, None), "missing", keys).astype(object)
         for column in self.features.texts:
             columns[column.name] = column.texts(frame[column.name])

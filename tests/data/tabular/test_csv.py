@@ -65,7 +65,7 @@ def test_missing_cells(read):
         (GOOD, {"separator": ";"}, r"one column. Is .* ';' right\? Did you mean ','\?"),
         (GOOD.replace("20,", "20,5,").replace(",", ";"), {}, r"Did you mean ';'\?"),
         ("1,2,3\n" + ROWS, {}, r"The first line must hold the names of the columns"),
-        (GOOD.replace("25,", "inf,"), {}, r"'age' must hold finite .* inf in row 6 .* 0 more"),
+        (GOOD.replace("25,", "inf,"), {}, r"'age' must hold finite .* inf in row 6 .*Leave those"),
         (GOOD, {"columns": {"agee": "ignore"}}, r"data.columns names 'agee'.* mean 'age'\?"),
         (
             GOOD,
@@ -341,3 +341,19 @@ def test_the_positive_class(read):
         read(GOOD, positive="yse")
     with pytest.raises(ValueError, match=r"'city' is multiclass. Leave it out"):
         read(GOOD, target="city", positive="city0")
+
+
+def test_separators_that_pandas_would_parse(read):
+    # "1.250" is a float for pandas, 1250 by its format.
+    rows = "".join(f"{1 + i}.250;{i % 2}\n" for i in range(40))
+    kinds = column_kinds({"x": {"type": "numeric", "thousands": ".", "decimal": ","}})
+    values = read(f"x;churned\n{rows}", separator=";", columns=kinds).train["x"]
+    assert set(values) <= {1000.0 * (1 + i) + 250 for i in range(40)}
+
+
+def test_one_error_for_each_column(read):
+    rows = "".join(f"{i if i else 'unknown'},2024-01-{i % 28 + 1:02d},{i % 2}\n" for i in range(60))
+    with pytest.raises(ValueError) as error:
+        read(f"age,day,churned\n{rows}", columns=column_kinds({"age": "numeric"}))
+    assert "2 columns cannot be used" in str(error.value)
+    assert "missing: {age: [unknown]}" in str(error.value)

@@ -141,3 +141,11 @@ def test_columns_that_cannot_be_learned(columns, kwargs, message):
 def test_no_inputs():
     with pytest.raises(ValueError, match="at least one column beside the target 'y'"):
         fit_features(pd.DataFrame({"y": ["no", "yes"]}), BINARY)
+
+
+def test_numbered_columns_of_dates():
+    frame = pd.DataFrame({0: pd.date_range("2024-01-01", periods=4), "y": [0, 1, 0, 1]})
+    features = fit_features(frame, Target("y", "binary", (0, 1)))
+    assert features.dates[0].name == 0 and features.encode(frame)["numeric"].shape[0] == 4
+    with pytest.raises(ValueError, match="must be a dict from columns"):
+        fit_features(frame, Target("y", "binary", (0, 1)), columns=["x"])

@@ -13,7 +13,6 @@ from sparse_keras.data.tabular.split import PARTS, Split
 from sparse_keras.data.tabular.split_rows import split_rows, time_range, time_values
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.table_files import refuse_absent
-from sparse_keras.schema.sections.tabular.columns import DateKind, kind_of
 
 
 def named_paths(options):
@@ -48,17 +47,15 @@ def without_splitting_column(frame, options):
     return frame if is_input else frame.drop(columns=split.column)
 
 
-def _with_formats(options):
-    """The section `data.split`, with the formats that `data.columns` gives to its dates."""
-    split = options.split
-    if split.type == "time" and split.format is None and split.column in options.columns:
-        kind = kind_of(options.columns[split.column])
-        if isinstance(kind, DateKind) and kind.formats:
-            return split.model_copy(update={"format": kind.formats})
+def _with_formats(split, kinds):
+    """The section `data.split`, with the formats of its column as an input."""
+    if split.type == "time" and split.format is None:
+        if formats := kinds.date_formats(split.column):
+            return split.model_copy(update={"format": tuple(formats)})
     return split
 
 
-def split_frame(frame, by, target, options, others):
+def split_frame(frame, by, target, options, others, kinds):
     """Splits the rows of a file.
 
     Args:
@@ -67,6 +64,7 @@ def split_frame(frame, by, target, options, others):
         target: The `Target` or `MultiTarget`.
         options: The validated `data` section.
         others: Dict from the parts that have a file of their own to `(rows, column of the split)`.
+        kinds: The `ColumnKinds` of the inputs.
 
     Returns:
         `(frames, split)`: the rows of each part, and the `Split`. Validation rows that are to be
@@ -78,7 +76,7 @@ def split_frame(frame, by, target, options, others):
     }
     if by is not None and (fractions or options.split.type == "column"):
         by = by.loc[frame.index]
-        by_rule = _with_formats(options)
+        by_rule = _with_formats(options.split, kinds)
         parts, split = split_rows(by_rule, by, frame, target, fractions, options.split_seed)
         if options.split.column not in frame:
             note = f"{options.split.column!r} is not an input"

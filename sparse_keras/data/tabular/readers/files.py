@@ -66,7 +66,11 @@ def read_file(open_file, options):
     """
     # "007" is a category of its own only as long as it is text.
     declared = {name: kind_of(setting) for name, setting in options.columns.items()}
-    text = [name for name, kind in declared.items() if not isinstance(kind, NumericKind)]
+    text = [
+        name
+        for name, kind in declared.items()
+        if not (isinstance(kind, NumericKind) and kind.is_plain)
+    ]
     file = open_file(options.path, text)
     frame, sampled = _rows(file, options)
     with _naming(file):
@@ -87,10 +91,11 @@ def read_file(open_file, options):
     for part, path in named_paths(options).items():
         text = [*text, *(name for name in frame if is_categorical(frame[name]))]
         other = open_file(path, text)
-        *others[part], without = _read_like(other, frame, target, inputs, kinds, options)
+        *others[part], without, is_sample = _read_like(other, frame, target, inputs, kinds, options)
         dropped += without
+        sampled |= is_sample
     with _naming(file):
-        frames, split = split_frame(frame, by, target, options, others)
+        frames, split = split_frame(frame, by, target, options, others, kinds)
     if sampled:
         split = replace(split, drawn=(*split.drawn, "sample"))
     return RawTable(
@@ -137,9 +142,10 @@ def _read_like(file, train, target, inputs, kinds, options):
         options: The validated `data` section.
 
     Returns:
-        `(rows, values of the column of data.split or None, number of rows left out)`.
+        `(rows, values of the column of data.split or None, number of rows left out, whether the
+        rows are a random sample)`.
     """
-    frame, _ = _rows(file, options)
+    frame, sampled = _rows(file, options)
     with _naming(file):
         if lacking := [name for name in train.columns if name not in frame]:
             raise ValueError(
@@ -157,15 +163,21 @@ def _read_like(file, train, target, inputs, kinds, options):
         missing = missing_of(options)
         frame, _, errors = apply_kinds(frame, kinds, missing, inputs)
         for name in inputs:
-            if pd.api.types.is_numeric_dtype(train[name].dtype) and not errors:
+            if name in errors or not pd.api.types.is_numeric_dtype(train[name].dtype):
+                continue
+            try:
                 values = numeric_values(frame[name], missing.declared(name))
-                frame[name] = pd.Series(values, index=frame.index)
-                errors += filter(None, [_infinite(frame[name])])
+            except ValueError as error:
+                errors[name] = str(error)
+                continue
+            frame[name] = pd.Series(values, index=frame.index)
+            if wrong := _infinite(frame[name]):
+                errors[name] = wrong
         if errors:
-            raise ValueError(all_errors(errors))
+            raise ValueError(all_errors(list(errors.values())))
         frame = _with_categories(frame, inputs, kinds)
     by = None if by is None else by.loc[frame.index]
-    return frame.reset_index(drop=True), by, dropped
+    return frame.reset_index(drop=True), by, dropped, sampled
 
 
 def _labels(file, frame, target):
@@ -255,12 +267,11 @@ def _typed_inputs(frame, inputs, options, missing):
         if isinstance(kinds.kinds.get(name), TextKind | DateKind):
             continue
         if found := _misread(frame[name]):
-            error, keys = found
-            errors.append(error)
+            errors[name], keys = found  # It has the advice.
             for key, entry in keys.items():
                 proposal[key] |= {name: entry}
     if errors:
-        raise ValueError(all_errors(errors) + _proposed(proposal, len(errors)))
+        raise ValueError(all_errors(list(errors.values())) + _proposed(proposal, len(errors)))
     return _with_categories(frame, inputs, kinds), kinds
 
 
@@ -302,11 +313,12 @@ def _infinite(series):
     infinite = np.isinf(numeric_values(series))
     if not infinite.any():
         return None
+    more = f", and {infinite.sum() - 1:,} more" if infinite.sum() > 1 else ""
     return (
         f"column {series.name!r} must hold finite numbers. Received: "
         f"{series.iloc[infinite.argmax()]} in row {row_number(series, infinite.argmax())} (the "
-        f"first row of data is 1), and {infinite.sum() - 1} more. Leave those cells empty for "
-        f"missing, or set data.columns: {yaml_flow({series.name: 'ignore'})}."
+        f"first row of data is 1){more}. Leave those cells empty for missing, or set data.columns: "
+        f"{yaml_flow({series.name: 'ignore'})}."
     )
 
 

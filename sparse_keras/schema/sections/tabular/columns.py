@@ -60,7 +60,7 @@ class NumericKind(ColumnKind):
         yield from super().rules()
         if self.decimal is not None and (wrong := why_no_decimal(self.decimal, None)):
             yield "decimal", wrong
-        if self.thousands is not None and self.thousands in (self.decimal or "."):
+        if self.thousands is not None and self.thousands == self.decimal:
             yield "thousands", "is the decimal separator, too"
 
 
@@ -81,7 +81,7 @@ class DateKind(ColumnKind):
         None,
         description="How dates are written, such as '%d/%m/%Y %H:%M' (as in Python's strptime); a "
         "list for several formats, tried in this order. ISO 8601 is always read. Null: inferred "
-        "from the training rows; an error if day and month cannot be told apart.",
+        "from the file; an error if day and month cannot be told apart.",
     )
 
     @property

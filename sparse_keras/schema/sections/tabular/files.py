@@ -11,7 +11,12 @@ from sparse_keras._internal.csv_characters import (
     why_no_separator,
 )
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
-from sparse_keras.schema.sections.tabular.columns import Columns, OneCharacter, kind_of
+from sparse_keras.schema.sections.tabular.columns import (
+    Columns,
+    NumericKind,
+    OneCharacter,
+    kind_of,
+)
 from sparse_keras.schema.sections.tabular.splits import RandomSplit, SplitConfig
 from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, TestSplit
 
@@ -169,6 +174,11 @@ class FileSection(TestSplit):
 
     def rules(self) -> BrokenRules:
         yield from super().rules()
+        decimal = getattr(self, "decimal", ".")
+        for name, setting in self.columns.items():
+            kind = kind_of(setting)
+            if isinstance(kind, NumericKind) and kind.thousands == (kind.decimal or decimal):
+                yield f"columns.{name}.thousands", "is the decimal separator, too"
         if self.weight is not None and self.weight in self.columns:
             yield f"columns.{self.weight}", "is the column of weights, which is not an input"
         targets = (self.target,) if isinstance(self.target, str) else self.target
