@@ -100,7 +100,9 @@ def split_frame(frame, by, target, options, others, kinds):
     described = dict(split.parts)
     for part, (rows, values) in others.items():
         frames[part] = rows
-        described[part] = _described(named_paths(options)[part], values, _with_formats(options))
+        described[part] = _described(
+            named_paths(options)[part], values, _with_formats(options.split, kinds)
+        )
     if split.type == "files":
         described["train"] = {"file": Path(options.path).name}
     return frames, replace(split, parts=described)
