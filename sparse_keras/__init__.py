@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from sparse_keras.evaluation.result import Comparison as Comparison
     from sparse_keras.inspection import Inspection as Inspection
     from sparse_keras.inspection import inspect as inspect
+    from sparse_keras.reporting import Report as Report
+    from sparse_keras.reporting import report as report
     from sparse_keras.schema import list_configs as list_configs
     from sparse_keras.schema import load_config as load_config
     from sparse_keras.schema.plugins import register_dataset as register_dataset
@@ -80,6 +82,8 @@ _FUNCTIONS = {
     "dense_twin": "evaluation.dense_baselines",
     "inspect": "inspection",
     "Inspection": "inspection",
+    "report": "reporting",
+    "Report": "reporting",
     "Run": "training.train",
     "load_model": "training.load_model",
     "train": "training.train",

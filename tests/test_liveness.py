@@ -31,6 +31,7 @@ DATA = {
     "generated_multilabel": "{type: generated_multilabel, num_samples: 200, num_features: 12}",
     "csv": "{type: csv, path: table.csv, target: y}",
     "parquet": "{type: parquet, path: table.parquet, target: y}",
+    "excel": "{type: excel, path: table.xlsx, sheet: one, target: y}",
     "npz": "{type: npz, path: table.npz, target: y}",
     "svmlight": "{type: svmlight, path: table.svm}",
     "sparse_npz": "{type: sparse_npz, path: matrix.npz, targets: table.csv, target: y}",
@@ -70,6 +71,18 @@ FEATURES = {
     "dbscan": "{type: dbscan, max_rows: null}",
     "auto": "{type: auto, max_rows: null}",
 }
+# Columns of the kinds that have keys of their own, and how each is declared.
+KINDS = {
+    "numeric": ("money", "{type: numeric, unit: $}"),
+    "date": ("day", "{type: date, format: '%d/%m/%Y'}"),
+    "text": ("words", "{type: text}"),
+    "categorical": ("plan", "{type: categorical}"),
+}
+SPLITS = {
+    "column": "{type: column, column: grade, train: [0], validation: [1], test: [2, 3]}",
+    "group": "{type: group, column: grade}",
+    "time": "{type: time, column: z}",
+}
 GROUPS = (
     "model.experts.num_experts=12",
     "model.router={type: top_k, k: 4, num_groups: 4, groups_kept: 2}",
@@ -106,8 +119,25 @@ def write_tables(folder):
     frame[::-1].to_csv(folder / "other.csv", index=False)
     frame.to_csv(folder / "semicolon.csv", index=False, sep=";")
     frame.to_csv(folder / "decimal.csv", index=False, sep=";", decimal=",")
+    names = frame.rename(columns={"label": "é"})
+    names.to_csv(folder / "latin.csv", index=False, encoding="cp1252")
+    days = pd.date_range("2024-01-01", periods=240).strftime("%d/%m/%Y")
+    frame.assign(day=days).to_csv(folder / "dated.csv", index=False)
+    for name, rows in (("table", frame), ("other", frame[::-1])):
+        with pd.ExcelWriter(folder / f"{name}.xlsx", engine="openpyxl") as book:
+            rows.to_excel(book, sheet_name="one", index=False)
+            rows[::-1].to_excel(book, sheet_name="two", index=False)
+    (folder / "other.xlsx").rename(folder / "other.excel")
     frame.to_parquet(folder / "table.parquet")
     frame[::-1].to_parquet(folder / "other.parquet")
+    kinds = {
+        "money": [f"${value:.2f}" for value in x],
+        "day": [f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2024" for n in range(240)],
+        "words": [f"the {n % 9} word sat here here and {n % 5}th sat" for n in range(240)],
+        "plan": rng.choice(["Pro", "pro", "basic"], 240),
+        "y": frame["y"],
+    }
+    pd.DataFrame(kinds).to_csv(folder / "kinds.csv", index=False)
     many_columns(rng).to_csv(folder / "many.csv", index=False)
     columns = {name: column.to_numpy() for name, column in frame.items()}
     np.savez(folder / "table.npz", **columns)
@@ -162,11 +192,30 @@ CASES = {
     "Auto.seconds": ((), "1.0e-6"),
     "Auto.methods": ((), "[k_means]"),
     "FileSection.path": ((), "other.%s"),
+    "FileSection.test_path": ((), "other.%s"),
+    "FileSection.validation_path": ((), "other.%s"),
+    "FileSection.split": ((), "{type: group, column: grade}"),
+    "ColumnSplit.column": ((), "label"),
+    "ColumnSplit.train": ((), "[5]"),
+    "ColumnSplit.validation": ((), "[]"),
+    "ColumnSplit.test": ((), "[3]"),
+    "GroupSplit.column": ((), "amount"),
+    "GroupSplit.input": ((), "true"),
+    "TimeSplit.column": ((), "grade"),
+    "TimeSplit.format": (("data.path=dated.csv", "data.split.column=day"), "'%d/%m/%Y'"),
     "FileSection.target": ((), "label"),
     "FileSection.task": (("data.target=grade",), "regression"),
     "FileSection.weight": ((), "grade"),
     "SeveralTargets.tasks": ((), "[never_married]"),
     "FileSection.columns": ((), "{grade: categorical}"),
+    "NumericKind.unit": ((), "EUR"),
+    "NumericKind.thousands": ((), "' '"),
+    "NumericKind.decimal": ((), "','"),
+    "DateKind.format": ((), "'%m/%d/%Y'"),
+    "TextKind.ngram_max": ((), "1"),
+    "TextKind.char_ngram_max": ((), "4"),
+    "TextKind.min_df": ((), "60"),
+    "TextKind.max_features": ((), "5"),
     "FileSection.max_rows": ((), "100"),
     "FileSection.missing": ((), "{grade: [0]}"),
     # One of their values raises an error where the other one changes something:
@@ -175,6 +224,9 @@ CASES = {
     "FileSection.ignore_case": None,
     "SparseNPZ.ignore_case": None,
     "CSV.separator": (("data.path=semicolon.csv",), ";"),
+    "CSV.encoding": (("data.path=latin.csv",), "cp1252"),
+    "Excel.sheet": ((), "two"),
+    "Excel.header_row": ((), "2"),
     "CSV.decimal": (("data.path=decimal.csv", "data.separator=;"), "','"),
     "Support2.days": ((), "30"),
     "DenseExperts.units": (("model.residual=false",), "9"),
@@ -270,6 +322,8 @@ CASES = {
     "FixedWeights.weights": (SEVERAL, "{y: 0.25}"),
     "GradNormWeights.alpha": (SEVERAL, "0.5"),
     "GradNormWeights.learning_rate": (SEVERAL, "0.1"),
+    "TrainingConfig.class_weight": ((), "balanced"),
+    "TrainingConfig.threshold": ((), "0.4"),
     "TrainingConfig.early_stopping": ((), "{patience: 1, monitor: load_violation}"),
     "EarlyStopping.monitor": (STOPPING, "load_violation"),
     "EarlyStopping.patience": (STOPPING, "3"),
@@ -305,15 +359,21 @@ def fields(section=Config, path=(), before=()):
     for key, field in section.model_fields.items():
         if key != "type":
             yield section, key, (*path, key), before
-        if key == "features" and section is not CSV:
+        if key in ("features", "split") and section is not CSV:
             continue  # They are the same for all data sets.
         # What all models of tables may hold is looked at inside one of them.
         alone = issubclass(section, MultiTaskModelSection) and key != "tower"
         for inner in () if alone else sections_of(field):
-            if len(sections_of(field)) > 1:
+            if key == "columns":
+                name = inner.model_fields["type"].default
+                column, _ = KINDS.get(name, ("", ""))
+                declared = ", ".join(f"{one}: {kind}" for one, kind in KINDS.values())
+                chosen = ("data.path=kinds.csv", f"data.columns={{{declared}}}")
+                yield from fields(inner, (*path, key, column), (*before, *chosen))
+            elif len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
-                known["task_weights"] = TASK_WEIGHTS
+                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS}
                 known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)
@@ -475,7 +535,7 @@ def test_it_changes_something(name, section, key, path, before, folder, observat
     if value is None:
         current = config
         for part in path:
-            current = getattr(current, part)
+            current = current[part] if isinstance(current, dict) else getattr(current, part)
         value = another(section.model_fields[key], current)
     elif "%s" in value:
         value %= config.data.type

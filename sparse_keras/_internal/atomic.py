@@ -60,9 +60,9 @@ def replacing(path, overwrite=True):
         _sync_folder(path.parent)
 
 
-def write_text(path, text):
-    """Writes a UTF-8 text file in one piece."""
-    with replacing(path) as partial:
+def write_text(path, text, overwrite=True):
+    """Writes a UTF-8 text file in one piece; see `replacing`."""
+    with replacing(path, overwrite) as partial:
         partial.write_text(text, encoding="utf-8", newline="")  # Line ends as they are.
 
 

@@ -13,3 +13,12 @@ def yaml_scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
     return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
+
+
+def yaml_flow(value: Any) -> str:
+    """Returns mappings, lists and scalars as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{yaml_flow(k)}: {yaml_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(yaml_flow, value)) + "]"
+    return yaml_scalar(value)

@@ -26,12 +26,15 @@ from sparse_keras.cli import (
     init,
     inspect,
     predict,
+    report,
+    runs,
     schema,
     show,
     summary,
     train,
 )
 from sparse_keras.cli import list as list_verb
+from sparse_keras.cli.arguments import name_last_run
 from sparse_keras.cli.completion import complete
 from sparse_keras.cli.output import printable_output
 from sparse_keras.cli.parser import Parser, refuse_unused
@@ -49,7 +52,9 @@ _VERBS = (
     summary,
     train,
     compare,
+    runs,
     evaluate,
+    report,
     inspect,
     predict,
     export,
@@ -170,6 +175,7 @@ def _run_verb(args):
     """Runs a verb, and shows its warnings as sentences."""
     try:
         with plain_warnings():
+            name_last_run(args)
             return args.run(args)
     except Exception:
         interrupts.check()  # A library may have made another error of a KeyboardInterrupt.

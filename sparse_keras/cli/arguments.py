@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.schema import Config, load_config
+from sparse_keras.training.runs.finding import LAST, OUTPUT, newest_finished_run
 from sparse_keras.training.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -61,8 +63,48 @@ def config_of(args: argparse.Namespace) -> Config:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Adds the positional RUN."""
     parser.add_argument(
-        "run_folder", metavar="RUN", help="the folder of a run, written by `sparse-keras train`"
+        "run_folder",
+        metavar="RUN",
+        help="the folder of a run, written by `sparse-keras train`; or `last`: the newest finished "
+        f"run in the folder {OUTPUT!r} (a folder called last is ./last)",
     )
+
+
+def name_last_run(args: argparse.Namespace) -> None:
+    """Puts the folder of the newest finished run in the place of a RUN that is `last`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if getattr(args, "run_folder", None) == LAST:
+        args.run_folder = str(newest_finished_run().path)
+        print(f"{LAST}: {args.run_folder}", file=sys.stderr)
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Adds `--threshold`, another threshold than the one that is saved with the model."""
+    parser.add_argument(
+        "--threshold",
+        metavar="X",
+        help="the probability from which on a row is predicted to be of the positive class, or to "
+        "have a label (default: the one saved with the model)",
+    )
+
+
+def set_threshold(args: argparse.Namespace, model: keras.Model) -> None:
+    """Sets the threshold of a model to that of the arguments, if there is one."""
+    if args.threshold is None:
+        return
+    try:
+        threshold = float(args.threshold)
+    except ValueError:
+        threshold = args.threshold
+    if not hasattr(model, "threshold"):
+        raise ValueError("--threshold: this model has no preprocessing, and no threshold with it.")
+    try:
+        model.threshold = threshold
+    except ValueError as error:
+        raise ValueError(f"--threshold: {error}") from None
 
 
 def trained_run(
@@ -126,6 +168,36 @@ def batches_of_part(data: Dataset, part: str) -> Batches:
 def metric_text(value: float | None) -> str:
     """Returns a metric as people read it."""
     return "undefined" if value is None else f"{value:.4f}"
+
+
+def add_page(parser: argparse.ArgumentParser, name: str) -> None:
+    """Adds `--output` and `--overwrite`, for a page that is by default in the run's folder.
+
+    Args:
+        parser: The parser of the verb.
+        name: The name of the page's file.
+    """
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help=f"the page to write (default: {name} in the run folder)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="overwrite the page")
+
+
+def new_page(args: argparse.Namespace, name: str) -> Path:
+    """Returns the path of the page to write, according to the arguments of `add_page`.
+
+    Raises:
+        ValueError: If there is a file already, without `--overwrite`, or none can be written.
+    """
+    page = Path(args.output or Path(args.run_folder, name))
+    check_output(page)
+    if page.exists() and not args.overwrite:
+        raise ValueError(
+            f"{page} is there already; --overwrite replaces it, --output FILE writes another one."
+        )
+    return page
 
 
 def check_output(path: str | Path) -> None:

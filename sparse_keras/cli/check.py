@@ -7,12 +7,10 @@ import os
 import sys
 from typing import Any
 
-from rich.table import Table
-
 from sparse_keras.cli.arguments import add_overrides, overrides_of
 from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
-from sparse_keras.cli.tabular import columns_of
+from sparse_keras.cli.tabular import table_of_columns
 from sparse_keras.schema import ConfigError, load_config
 from sparse_keras.schema.core.errors import Problem
 from sparse_keras.schema.zoo import config_names
@@ -77,21 +75,11 @@ def _expand(pattern):
 
 
 def _refuse_missing_file(config):
-    for key in config.data.FILES if config.data is not None else ():
-        path = getattr(config.data, key)
+    for key, path in config.files().items():
         if not os.path.isfile(path):
             raise ConfigError(
-                Problem(config.mark("data", key), f"data.{key}", f"there is no file {path}")
+                Problem(config.mark(*key.split(".")), key, f"there is no file {path}")
             )
-
-
-def _show_columns(data):
-    """Prints how each column of a table is used; nothing for other data."""
-    table = Table("column", "kind", "", box=None, pad_edge=False)
-    for row in columns_of(data):
-        table.add_row(*row)
-    if table.row_count:
-        console().print(table)
 
 
 def _built(config):
@@ -116,5 +104,6 @@ def _built(config):
         loss = model.train_on_batch(*data.train[0], return_dict=True)["loss"]
     if not np.isfinite(loss):
         raise ValueError(f"the loss of the first batch is {loss}")
-    _show_columns(data)
+    if (table := table_of_columns(data)) is not None:
+        console(width=160).print(table)
     return f"ok; {summary}; loss of the first batch {loss:.4f}"

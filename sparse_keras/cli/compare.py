@@ -27,7 +27,7 @@ _EXAMPLES = """examples:
   sparse-keras compare churn.yaml --ablate
 """
 # What --seeds says.
-_SEEDS = ("training.seed", "data.split_seed")
+SEEDS = ("training.seed", "data.split_seed")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
 def _config(args):
     for override in args.overrides:
         key = override.partition("=")[0].strip()
-        if key in _SEEDS:
+        if key in SEEDS:
             raise ValueError(f"--set {override} has no effect: --seeds sets {key}.")
     return load_config(args.config, args.overrides)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from sparse_keras.schema.key_paths import key_paths
 from sparse_keras.schema.sections.data import DATASETS
 from sparse_keras.schema.zoo import SUFFIXES, config_names
+from sparse_keras.training.runs.finding import LAST, OUTPUT
 
 _FOLDERS = 1000  # Most folders to look into for runs.
 
@@ -42,9 +43,9 @@ def _configs(prefix: str, **kwargs) -> Iterable[str]:
 
 
 def _runs(prefix: str, **kwargs) -> Iterable[str]:
-    """Folders of runs, below the folder that is typed or else below `runs`."""
-    start = os.path.dirname(prefix) or ("." if glob.glob(f"{glob.escape(prefix)}*") else "runs")
-    start = "runs" if prefix == "" else start
+    """Folders of runs, below the folder that is typed or else below `runs`; and `last`."""
+    start = os.path.dirname(prefix) or ("." if glob.glob(f"{glob.escape(prefix)}*") else OUTPUT)
+    start = OUTPUT if prefix == "" else start
     runs = []
     for count, (folder, inner, files) in enumerate(os.walk(start)):
         if "environment.json" in files:
@@ -53,7 +54,8 @@ def _runs(prefix: str, **kwargs) -> Iterable[str]:
         if count == _FOLDERS:
             break
         inner.sort()
-    return runs or [f"{path}/" for path in _paths(prefix) if os.path.isdir(path)]
+    words = runs or [f"{path}/" for path in _paths(prefix) if os.path.isdir(path)]
+    return [LAST, *words] if LAST.startswith(prefix) else words
 
 
 def _settings(prefix: str, **kwargs) -> Iterable[str]:

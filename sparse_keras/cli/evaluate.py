@@ -9,9 +9,11 @@ from rich.table import Table
 from sparse_keras.cli.arguments import (
     add_part,
     add_run,
+    add_threshold,
     batches_of_part,
     data_of_run,
     metric_text,
+    set_threshold,
     trained_run,
 )
 from sparse_keras.cli.output import console
@@ -28,6 +30,7 @@ _EXAMPLES = """examples:
   sparse-keras evaluate runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --part validation
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --data churn_of_march.csv --json
+  sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --threshold 0.3
 """
 
 _INSTEAD = "Or evaluate a file of your own with --data FILE."
@@ -47,13 +50,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--data", metavar="FILE", help="evaluate a table with the target column instead"
     )
     add_file_format(parser)
+    add_threshold(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     config, model = trained_run(args, own_data=not args.data, instead=_INSTEAD)
+    set_threshold(args, model)
     from sparse_keras.data.batches import num_examples
+    from sparse_keras.tasks.scores import remarks
     from sparse_keras.training.evaluation import evaluate
 
     if args.data:
@@ -76,5 +82,8 @@ def run(args: argparse.Namespace) -> int:
     table.add_column(f"{rows:,} {name}", justify="right")
     for metric, value in metrics.items():
         table.add_row(metric, metric_text(value))
-    console().print(table)
+    screen = console()
+    screen.print(table)
+    for sentence in remarks(getattr(model, "task", task), metrics, "_"):
+        screen.print(sentence, soft_wrap=True)
     return 0

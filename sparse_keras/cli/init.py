@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from sparse_keras._internal.yaml_text import yaml_scalar
+from sparse_keras._internal.yaml_text import yaml_flow, yaml_scalar
+from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import quiet_start
+from sparse_keras.cli.tabular import columns_table, in_one_line
 from sparse_keras.schema import ConfigError
 from sparse_keras.schema.json_schema import modeline
 from sparse_keras.schema.zoo import is_config_path
@@ -51,12 +53,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "init",
         help="write a config for your own table",
-        description="Look at a table of your own (CSV, Parquet or NPZ) and write a config that "
-        "trains on it. Nothing is overwritten.",
+        description="Look at a table of your own (CSV, Parquet, NPZ or Excel) and write a config "
+        "that trains on it. Nothing is overwritten.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("data", metavar="DATA", help="a .csv, .tsv, .parquet or .npz file")
+    parser.add_argument("data", metavar="DATA", help="a .csv, .tsv, .parquet, .npz or .xlsx file")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    parser.add_argument(
+        "--sheet",
+        metavar="NAME",
+        help="the sheet of an Excel file (default: the only one that holds anything)",
+    )
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -74,66 +81,51 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{output} exists already; nothing was written. --output writes another file"
         )
-    data, rows, description = _describe(args.data, args.target)
+    data, notes, rows, description = _describe(args.data, args.target, args.sheet)
     data["path"] = Path(os.path.relpath(args.data, output.parent)).as_posix()
-    text = _text(data, rows, description, output)
+    text = _text(data, notes, rows, description, output)
     with open(output, "x", encoding="utf-8") as file:
         file.write(text)
 
-    print(f"{args.data}: {rows:,} rows; target {_described(description.target)}")
-    print(f"  {description.target.name}: {description.target.task}, since {description.why}")
+    target = description.target
+    print(f"{args.data}: {rows:,} rows; target {_described(target)}")
+    for key, note in notes.items():
+        print(f"  data.{key}: {in_one_line(str(data[key]))}, {in_one_line(note)}")
+    print(f"  {target.name}: {target.task}, since {description.why}")
     if description.without_target:
         print(
-            f"  {description.target.name}: missing in {description.without_target:,} rows, which "
-            "are left out (data.missing_target)"
+            f"  {target.name}: missing in {description.without_target:,} rows, which are left out "
+            "(data.missing_target)"
         )
     if description.ignore_case:
-        print(
-            f"  {description.target.name}: classes that differ in case only are one class "
-            "(data.ignore_case)"
-        )
-    for name, note in description.notes.items():
-        print(f"  {name}: {note}")
-    for name, reason in description.ignore.items():
-        print(f"  {name}: ignored, holds {reason}")
+        print(f"  {target.name}: classes that differ in case only are one class (data.ignore_case)")
+    print()
+    console(width=160).print(columns_table(description.columns))
+    print()
     print(f"wrote {output}\ntrain it with: {shlex.join(['sparse-keras', 'train', str(output)])}")
     return 0
 
 
-def _describe(path, target):
-    """Reads a table. Returns the keys of the data section, the number of rows and a
-    `TableDescription`."""
+def _describe(path, target, sheet):
+    """Reads a table. Returns the keys of the data section, notes on some of them, the number of
+    rows and a `TableDescription`."""
     with quiet_start():
         from sparse_keras.data.tabular.csr.files import is_matrix_file
         from sparse_keras.data.tabular.describe import describe_table
-        from sparse_keras.data.tabular.formats import CSVFile, NPZFile, ParquetFile
-        from sparse_keras.data.tabular.sniffing import sniff_csv
-        from sparse_keras.data.tabular.table_files import (
-            fits_memory,
-            open_table,
-            read_rows,
-            sample_rows,
-        )
+        from sparse_keras.data.tabular.file_settings import file_settings
+        from sparse_keras.data.tabular.table_files import fits_memory, read_rows, sample_rows
 
     if is_matrix_file(path):
         raise ConfigError(_no_table(path, target))
-    file = open_table(path)
-    types = {CSVFile: "csv", ParquetFile: "parquet", NPZFile: "npz"}
-    if type(file) not in types:
-        raise ConfigError(f"{path}: expected a .csv, .tsv, .parquet or .npz file to train on")
-    data = {"type": types[type(file)], "path": None, "target": target}
-    if isinstance(file, CSVFile):
-        separator, decimal = sniff_csv(path)
-        file = open_table(path, separator, decimal)
-        data |= {"separator": separator} if separator != "," else {}
-        data |= {"decimal": decimal} if decimal != "." else {}
+    file, data, notes = file_settings(path, sheet)
+    data |= {"path": None, "target": target}
     if fits_memory(file):
         frame = read_rows(file)
     else:
         frame = sample_rows(file, _INFERRED_FROM, seed=0)
         data["max_rows"] = _SAMPLE
     try:
-        return data, data.get("max_rows", len(frame)), describe_table(frame, target)
+        return data, notes, data.get("max_rows", len(frame)), describe_table(frame, target)
     except ValueError as error:
         doubt = "" if target in frame else file.hint(frame)
         raise ConfigError(f"{path}: {error}{doubt}") from error
@@ -152,16 +144,19 @@ def _no_table(path, target):
     )
 
 
-def _text(data, rows, description, output):
+def _text(data, notes, rows, description, output):
     _, sizes, training = next(size for size in _SIZES if rows <= size[0])
     lines = [
         modeline(),
-        f"# {rows:,} rows of {_line(data['path'])}; target: {_described(description.target)}",
+        f"# {rows:,} rows of {in_one_line(data['path'])}; target: {_described(description.target)}",
         f"#   {shlex.join(['sparse-keras', 'train', str(output)])}",
         "version: 1",
         "",
         "data:",
-        *(f"  {key}: {yaml_scalar(value)}" for key, value in data.items()),
+        *(
+            f"  {key}: {yaml_scalar(value)}{_comment(notes.get(key))}"
+            for key, value in data.items()
+        ),
         f"  task: {description.target.task}  # {description.why}",
     ]
     if description.without_target:
@@ -176,9 +171,12 @@ def _text(data, rows, description, output):
             for name, words in description.missing.items()
         )
         lines.append(f"  missing: {{{words}}}  # words that mean a missing value")
-    if description.ignore:
-        ignored = ", ".join(f"{yaml_scalar(name)}: ignore" for name in description.ignore)
-        lines.append(f"  columns: {{{ignored}}}  # or numeric, or categorical")
+    if description.settings:
+        lines.append("  columns:  # or numeric, categorical, date, text, ignore")
+        lines += [
+            f"    {yaml_scalar(name)}: {yaml_flow(setting)}"
+            for name, setting in description.settings.items()
+        ]
     lines += [
         "",
         "model:",
@@ -197,13 +195,12 @@ def _text(data, rows, description, output):
     return "\n".join(lines) + "\n"
 
 
+def _comment(note):
+    return "" if note is None else f"  # {in_one_line(note)}"
+
+
 def _described(target):
     classes = f", {len(target.classes)} classes" if target.task == "multiclass" else ""
     if target.task == "binary":
         classes = " ({!r} or {!r})".format(*target.classes)
-    return f"{_line(target.name)}, {target.task}{classes}"
-
-
-def _line(text):
-    """A name as a part of a line, which it would end with the control characters it may hold."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return f"{in_one_line(target.name)}, {target.task}{classes}"

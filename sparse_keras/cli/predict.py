@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sparse_keras.cli.arguments import add_run, trained_run
+from sparse_keras.cli.arguments import add_run, add_threshold, set_threshold, trained_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.tabular import add_file_format, check_tabular, predict_file
 
@@ -11,6 +11,7 @@ _EXAMPLES = """examples:
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new_customers.csv
   sparse-keras predict runs/churn/2026-01-31_12-00-00 new.parquet --output predictions.parquet
   sparse-keras predict runs/churn/2026-01-31_12-00-00 --keep id --keep name new.csv
+  sparse-keras predict runs/churn/2026-01-31_12-00-00 new.csv --threshold 0.3
 """
 
 
@@ -27,8 +28,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "input",
         metavar="FILE",
-        help="a table: .csv, .tsv, .jsonl, .parquet or .npz; for models of CSR matrices: .npz or "
-        ".svmlight",
+        help="a table: .csv, .tsv, .jsonl, .parquet, .npz or .xlsx; for models of CSR matrices: "
+        ".npz or .svmlight",
     )
     parser.add_argument(
         "--output",
@@ -44,6 +45,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="a column of the input to copy before the predictions; may be repeated",
     )
     add_file_format(parser)
+    add_threshold(parser)
     return parser
 
 
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--overwrite has no effect: without --output, no file is written.")
     config, model = trained_run(args)
     check_tabular(model, "`sparse-keras predict`")
+    set_threshold(args, model)
     with exact_output():
         rows = predict_file(args, config, model)
     if args.output:

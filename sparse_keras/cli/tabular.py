@@ -9,23 +9,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
+from sparse_keras._internal.column_labels import classes_of
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
     import numpy as np
-    import pandas as pd
 
     from sparse_keras.data import ArrayBatches, Dataset, Target
+    from sparse_keras.data.tabular.describe import ColumnDescription
     from sparse_keras.models import PreprocessedModel
-
-# A numeric column with more distinct values is cut into parts of equal size for `inspect`.
-MOST_CLASSES = 20
-PARTS = 5
 
 _ROWS = 4096  # in a batch of `largest_difference`
 
@@ -54,26 +55,68 @@ def check_tabular(model: keras.Model, what: str) -> None:
         )
 
 
-def columns_of(data: Dataset) -> list:
-    """Returns `(name, kind, detail)` for each column of a table, and nothing for other data."""
-    from sparse_keras.data import TabularData
+def columns_table(columns: Iterable[ColumnDescription]) -> Table:
+    """Shows columns: what they hold, how they are used, and why.
 
-    return data.features.kinds(data.frames["train"]) if isinstance(data, TabularData) else []
+    Args:
+        columns: The `ColumnDescription` of each, of `data.tabular.describe`.
+    """
+    table = Table("column", "used as", box=None, pad_edge=False)
+    for name in ("distinct", "missing"):
+        table.add_column(name, justify="right")
+    table.add_column("example", max_width=28, overflow="ellipsis", no_wrap=True)
+    table.add_column("", ratio=1)
+    for one in columns:
+        distinct = "" if one.distinct is None else f"{one.distinct:,}"
+        missing = f"{one.missing:,}" if one.missing else ""
+        row = (str(one.name), one.kind, distinct, missing, one.example, one.why)
+        table.add_row(*map(in_one_line, row))
+    return table
+
+
+def in_one_line(text: str) -> str:
+    """Returns text without the control characters that would end a line."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def table_of_columns(data: Dataset) -> Table | None:
+    """Returns a table of how each column is used; None for data that are no table."""
+    from sparse_keras.data import TabularData
+    from sparse_keras.data.tabular.describe import used_columns
+
+    return columns_table(used_columns(data)) if isinstance(data, TabularData) else None
+
+
+# The arguments of `add_file_format`, by the kind of file that they are for.
+_OF_CSV = ("separator", "decimal", "encoding")
+_OF_EXCEL = ("sheet", "header_row")
 
 
 def add_file_format(parser: argparse.ArgumentParser) -> None:
-    """Adds `--separator` and `--decimal`, for CSV files in another format than the run's own."""
+    """Adds `--separator` and the like, for files in another format than the run's own."""
     parser.add_argument(
         "--separator", metavar="C", help="the character between the columns of a CSV file"
     )
     parser.add_argument("--decimal", metavar="C", help="the decimal point of a CSV file")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="the encoding of a CSV file, such as cp1252"
+    )
+    parser.add_argument("--sheet", metavar="NAME", help="the sheet of an Excel file")
+    parser.add_argument(
+        "--header-row",
+        metavar="N",
+        type=int,
+        help="the row of an Excel sheet that names the columns",
+    )
 
 
-def refuse_file_format(args: argparse.Namespace, reason: str) -> None:
+def refuse_file_format(
+    args: argparse.Namespace, reason: str, names: Sequence[str] = (*_OF_CSV, *_OF_EXCEL)
+) -> None:
     """Raises a `ValueError` if an argument of `add_file_format` would have no effect."""
-    for name in ("separator", "decimal"):
+    for name in names:
         if getattr(args, name) is not None:
-            raise ValueError(f"--{name} has no effect: {reason}.")
+            raise ValueError(f"--{name.replace('_', '-')} has no effect: {reason}.")
 
 
 def _file_format(args, path, config, features, keep=()):
@@ -83,18 +126,28 @@ def _file_format(args, path, config, features, keep=()):
     their values look like in some part of the file.
     """
     from sparse_keras.data.tabular.reading import suffix_of
-    from sparse_keras.data.tabular.table_files import is_csv
+    from sparse_keras.data.tabular.table_files import is_csv, is_excel
 
     if not is_csv(path):
-        refuse_file_format(args, f"{path} is not a CSV file")
+        refuse_file_format(args, f"{path} is not a CSV file", _OF_CSV)
+    if not is_excel(path):
+        refuse_file_format(args, f"{path} is not an Excel file", _OF_EXCEL)
+    elif args.header_row is not None and args.header_row < 1:
+        raise ValueError(f"--header-row must be at least 1. Received: {args.header_row}.")
+
+    def given(name, default):
+        value = getattr(args, name)
+        return getattr(config.data, name, default) if value is None else value
+
     own = None if suffix_of(path) == ".tsv" else getattr(config.data, "separator", None)
     numeric = {column.name for column in features.numeric}
-    text = {column.name for column in features.categorical} | (set(keep) - numeric)
-    if features.sparse is not None:
-        text |= set(features.sparse.columns)
+    text = (set(features.columns) | set(keep)) - numeric
     return {
         "separator": own if args.separator is None else args.separator,
-        "decimal": getattr(config.data, "decimal", ".") if args.decimal is None else args.decimal,
+        "decimal": given("decimal", "."),
+        "encoding": given("encoding", "utf-8"),
+        "sheet": given("sheet", None),
+        "header_row": given("header_row", 1),
         "text": tuple(text),
         "missing": getattr(config.data, "missing", None),
     }
@@ -111,7 +164,7 @@ def _read_matrix(args, path, config, features):
     """Reads the `SparseTable` of a file."""
     from sparse_keras.data.tabular.csr.files import read_matrix
 
-    refuse_file_format(args, f"{path} is not a CSV file")
+    refuse_file_format(args, f"{path} is not a table")
     zero_based = getattr(config.data, "zero_based", False)
     return read_matrix(path, features.sparse_dim, zero_based)
 
@@ -255,33 +308,6 @@ def labels_of(name: str, frame: Any, target: Target) -> tuple[str, np.ndarray]:
             f"{did_you_mean(name, columns)}"
         )
     return name, classes_of(table[table.columns[columns.index(name)]])
-
-
-def classes_of(column: pd.Series) -> np.ndarray:
-    """Returns a column as labels. A number of many values is cut into parts, named by limits."""
-    import pandas as pd
-
-    numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if not numbers or (column.nunique() <= MOST_CLASSES and (column.dropna() % 1 == 0).all()):
-        return column.to_numpy(dtype=object, na_value=None)
-    counts = column.value_counts()
-    if counts.iloc[0] > len(column) / PARTS:
-        # A value of so many rows, such as 0, would leave nothing for the other parts.
-        most = counts.index[0]
-        others = classes_of(column.where(column != most).dropna()) if len(counts) > 1 else []
-        labels = pd.Series(None, index=column.index, dtype=object)
-        labels[column == most] = f"{most:.4g}"
-        labels[column.notna() & (column != most)] = others
-        return labels.to_numpy(dtype=object, na_value=None)
-    parts = pd.qcut(column, PARTS, duplicates="drop")
-    intervals = parts.cat.categories
-    # Numbered, so that sorting by name keeps their order.
-    names = {
-        interval: f"{number}/{len(intervals)}: "
-        f"{max(interval.left, column.min()):.4g} to {interval.right:.4g}"
-        for number, interval in enumerate(intervals, 1)
-    }
-    return parts.map(names).to_numpy(dtype=object, na_value=None)
 
 
 def largest_difference(model: PreprocessedModel, exported: str | Path, rows: Any) -> float:

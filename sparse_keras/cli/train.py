@@ -1,17 +1,22 @@
 """`sparse-keras train`: trains a config and writes a run folder, or resumes a run."""
 
+import shlex
 import sys
+from pathlib import Path
 
 from rich.table import Table
 
 from sparse_keras.cli.arguments import add_config, add_overrides, config_of, metric_text
+from sparse_keras.cli.compare import SEEDS
 from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.cli.report import PAGE, report_of
 from sparse_keras.cli.routing_warnings import routing_warnings
+from sparse_keras.cli.tabular import is_tabular
 from sparse_keras.evaluation.published import is_of, published_result
 from sparse_keras.schema import ConfigError
-from sparse_keras.training.runs.finding import newest_unfinished_run, unfinished_runs
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.finding import OUTPUT, newest_unfinished_run, unfinished_runs
+from sparse_keras.training.runs.folder import CONFIG, RunFolder, import_arguments
 
 _EXAMPLES = """examples:
   sparse-keras train tabular/sparse_mlp_adult
@@ -19,8 +24,9 @@ _EXAMPLES = """examples:
   sparse-keras train churn.yaml --output churn_runs --tensorboard
   sparse-keras train --resume churn_runs/churn/2026-01-31_12-00-00
   sparse-keras train churn.yaml --output churn_runs --resume last
+  sparse-keras train churn.yaml --report
 """
-_OUTPUT = "runs"
+_WIDEST = 100  # Wider commands stand without a remark.
 
 
 def add_parser(subparsers):
@@ -36,7 +42,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help=f"the folder in which the run folder is created (default: {_OUTPUT})",
+        help=f"the folder in which the run folder is created (default: {OUTPUT})",
     )
     parser.add_argument(
         "--resume",
@@ -49,6 +55,11 @@ def add_parser(subparsers):
         action="store_true",
         help="write logs for TensorBoard to the run folder, including the load of each expert",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help=f"also write {PAGE} to the run folder: see `sparse-keras report`",
+    )
     return parser
 
 
@@ -58,6 +69,7 @@ def run(args):
     start_backend()
     import sparse_keras
     from sparse_keras.cli.progress import EpochTable
+    from sparse_keras.tasks.scores import remarks
     from sparse_keras.training.train import Interrupted
 
     screen = console()
@@ -69,7 +81,7 @@ def run(args):
             finished = sparse_keras.train(
                 config,
                 data,
-                output=args.output or _OUTPUT,
+                output=args.output or OUTPUT,
                 callbacks=[table],
                 verbose=0,
                 resume=None if folder is None else folder.path,
@@ -90,11 +102,49 @@ def run(args):
         screen.print(_stopping(config.training.early_stopping), soft_wrap=True)
     screen.print()
     screen.print(_metrics_table(config, finished.metrics))
+    for sentence in remarks(getattr(finished.model, "task", data.task), finished.metrics, "_"):
+        screen.print(sentence, soft_wrap=True)
     screen.print(f"\nrun folder  {finished.path}", soft_wrap=True)
-    screen.print(
-        f"again       {RunFolder(finished.path).read_environment()['command']}", soft_wrap=True
-    )
+    command = RunFolder(finished.path).read_environment()["command"]
+    if command is not None:
+        screen.print(f"again       {command}", soft_wrap=True)
+    if args.report:
+        report_of(finished, data, Path(finished.path, PAGE))
+    screen.print(f"\n{next_steps(finished, args)}", soft_wrap=True)
     return 0
+
+
+def next_steps(finished, args):
+    """What can be done with a finished run: lines of commands that run as they are.
+
+    Args:
+        finished: The `Run`.
+        args: The arguments of the command line.
+    """
+    path = str(finished.path)
+    table = is_tabular(finished.model)
+    config = args.config or str(Path(path, CONFIG))
+    steps = [
+        (["report", path], "a page: is it any good, what it relies on, where it errs"),
+        (["evaluate", path, *(["--data", "FILE"] if table else [])], "its metrics"),
+        (["predict", path, "FILE", "--output", "predictions.csv"], "predict new rows"),
+        (["compare", config, *_settings(args)], "against other models, over several seeds"),
+    ]
+    steps = [
+        (shlex.join(["sparse-keras", *words, *import_arguments()]), what)
+        for words, what in steps
+        if not (words[0] == "predict" and not table) and not (words[0] == "report" and args.report)
+    ]
+    width = max(len(command) for command, _ in steps)
+    if width > _WIDEST:  # Each in a line of its own.
+        return "next\n" + "\n".join(f"  {command}" for command, _ in steps)
+    return "next\n" + "\n".join(f"  {command:<{width}}  # {what}" for command, what in steps)
+
+
+def _settings(args):
+    """The values that `compare` is to set, as this training did; its seeds are its own."""
+    settings = [each for each in args.overrides if each.partition("=")[0].strip() not in SEEDS]
+    return [part for setting in settings for part in ("--set", setting)]
 
 
 def _config_and_run(args):
@@ -106,7 +156,7 @@ def _config_and_run(args):
         _check_trainable(config)
         if args.resume is None:
             return config, None
-        output = args.output or _OUTPUT
+        output = args.output or OUTPUT
         folder = newest_unfinished_run(output, config)
         for other in unfinished_runs(output, config)[1][:1]:
             print(f"also unfinished, with other values: {other.resuming_command}", file=sys.stderr)

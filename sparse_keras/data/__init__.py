@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from sparse_keras.data.tabular.csr import TextColumn as TextColumn
     from sparse_keras.data.tabular.csr_fitting import fit_sparse as fit_sparse
     from sparse_keras.data.tabular.csr_fitting import fit_texts as fit_texts
+    from sparse_keras.data.tabular.date_column import DateColumn as DateColumn
     from sparse_keras.data.tabular.encoded_columns import CategoricalColumn as CategoricalColumn
     from sparse_keras.data.tabular.encoded_columns import NumericColumn as NumericColumn
     from sparse_keras.data.tabular.features import Features as Features
     from sparse_keras.data.tabular.fitting import fit_features as fit_features
     from sparse_keras.data.tabular.inputs import TableInputs as TableInputs
     from sparse_keras.data.tabular.multi_target import MultiTarget as MultiTarget
+    from sparse_keras.data.tabular.number_formats import NumberFormat as NumberFormat
     from sparse_keras.data.tabular.preprocessor import TablePreprocessor as TablePreprocessor
     from sparse_keras.data.tabular.readers import READERS as READERS
     from sparse_keras.data.tabular.readers import RawTable as RawTable
@@ -52,8 +54,10 @@ _MODULES = {
     "Batches": "batches",
     "CategoricalColumn": "tabular.encoded_columns",
     "Dataset": "dataset",
+    "DateColumn": "tabular.date_column",
     "Features": "tabular.features",
     "MultiTarget": "tabular.multi_target",
+    "NumberFormat": "tabular.number_formats",
     "NumericColumn": "tabular.encoded_columns",
     "Preprocessor": "preprocessor",
     "READERS": "tabular.readers",

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sparse_keras.tasks import Task
 
 
@@ -120,16 +118,16 @@ class Preprocessor(abc.ABC):
             ValueError: If it does not. By default nothing is checked.
         """
 
-    def decode(self, predictions: Any) -> Any:
-        """Turns predictions into values of the target; see `Task.decode`."""
-        return self.task.decode(predictions)
-
-    def to_frame(self, predictions: Any) -> pd.DataFrame:
-        """Turns predictions into a table; see `Task.to_frame`."""
-        return self.task.to_frame(predictions)
-
-    def export(self, core: keras.Model, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+    def export(
+        self, core: keras.Model, filepath: Any, *args: Any, task: Task | None = None, **kwargs: Any
+    ) -> Any:
         """Exports the network with the preprocessing, so that it serves raw examples.
+
+        Args:
+            core: The network.
+            filepath: Where to.
+            *args, **kwargs: As for `keras.Model.export`.
+            task: What is predicted, with the model's threshold. `None`: the preprocessor's task.
 
         Raises:
             ValueError: If this preprocessor cannot be exported, which is the default.
@@ -140,7 +138,9 @@ class Preprocessor(abc.ABC):
             "file."
         )
 
-    def export_core(self, core: keras.Model, filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        """Exports the network alone, whose inputs are encoded examples. The further arguments are
-        those of `keras.Model.export`."""
+    def export_core(
+        self, core: keras.Model, filepath: Any, *args: Any, task: Task | None = None, **kwargs: Any
+    ) -> Any:
+        """Exports the network alone, whose inputs are encoded examples; arguments are those of
+        `export`."""
         return core.export(filepath, *args, **kwargs)

@@ -32,9 +32,12 @@ def compare(
     """Compares a config with its dense twins and strong baselines on the same splits.
 
     For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
-    and the initial weights. Networks train on the training examples and stop early by the
-    validation examples as configured; gradient boosting and the linear model train on both. All
-    models are scored on the test examples by the same functions.
+    and the initial weights. Where the test rows are fixed, as by `data.split` in time, they are the
+    same for each seed, and the comparison says so. Networks train on the training examples and stop
+    early by the validation examples as configured; gradient boosting and the linear model train on
+    both. All models are scored on the test examples by the same functions, accuracy at the
+    threshold 0.5, whatever `training.threshold` is: baselines leave no examples to tune one on.
+    Class weights apply to the baselines, too.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
     `dense_twin`s); and for tables `hgb` (HistGradientBoosting) and `linear` (logistic or ridge
@@ -192,7 +195,15 @@ def _applicable(contenders, config, data):
 def _described(data):
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     rows = {part: num_examples(batches) for part, batches in parts.items() if batches is not None}
-    return {"data": {"name": data.name, "rows": rows}, "metrics": metrics_of_task(data.task)}
+    metrics = {
+        name: {"head": info.label, "higher_is_better": info.best == "max"}
+        for name, info in metrics_of_task(data.task).items()
+        if info.compared
+    }
+    described = {"name": data.name, "rows": rows}
+    if getattr(data, "split", None) is not None:
+        described["split"] = {"description": str(data.split), "fixed": list(data.split.fixed)}
+    return {"data": described, "metrics": metrics}
 
 
 def _content(config, seeds, contenders, results, described):

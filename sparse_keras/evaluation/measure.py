@@ -67,7 +67,7 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
 
 
 def score_predictions(data: Dataset, predictions: Any) -> dict[str, float | None]:
-    """Scores predictions of the test examples."""
+    """Scores predictions of the test examples, at the threshold of `data.task`: 0.5."""
     _, y, weight = arrays_of(data.test)
     return scores(data.task, y, predictions, weight)
 

@@ -87,14 +87,35 @@ def note(content: dict[str, Any]) -> str:
         )
     sentences = [
         f"Differences are paired by seed, {differences}",
+        *_about_fixed_rows(content["data"].get("split")),
         content["tuning"],
         # Several contenders may be left out for the same reason.
         *dict.fromkeys(content["left_out"].values()),
     ]
+    if "threshold" in content.get("config_values", {}).get("training", {}):
+        sentences.append("All models are scored at the threshold 0.5, not that of the config.")
     machine = content["machine"]
     if machine is not None:
         sentences.append(f"Times were measured on {machine['cpu']}, {machine['cores']} cores.")
     return " ".join(sentences)
+
+
+def _about_fixed_rows(split):
+    """Yields what seeds do not change, if the test rows are fixed."""
+    if split is None or "test" not in split["fixed"]:
+        return
+    if "train" in split["fixed"] and "validation" in split["fixed"]:
+        yield (
+            "The rows are the same for all seeds, which change the initial weights and the order "
+            f"of the training rows only ({split['description']}): intervals do not include the "
+            "choice of the rows."
+        )
+    else:
+        yield (
+            "The test rows are the same for all seeds, which change the validation rows and the "
+            f"initial weights ({split['description']}): intervals do not include the choice of the "
+            "test rows."
+        )
 
 
 def difference(against: dict[str, Any], counts: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""Charts of the page: SVG shapes that stretch with the page, beside HTML text that does not."""
+"""Charts of gates: load, scores, and experts that are chosen together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparse_keras._internal.pages.charts import columns
 from sparse_keras.layers.mixtures.routing_warnings import percent
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def load_chart(gate: GateInspection) -> str:
         for e in range(gate.num_experts)
     )
     return (
-        f'<div class="chart">{_columns(load / top, titles, label, mark=("y", even / top))}</div>'
+        f'<div class="chart">{columns(load / top, titles, label, mark=("y", even / top))}</div>'
         f'<div class="axis" aria-hidden="true">{axis}</div>'
     )
 
@@ -49,33 +50,9 @@ def share_chart(histogram: np.ndarray, what: str, mark: float) -> str:
     label = f"Distribution of {what} over tokens, mean {percent(mean)}."
     top = max(float(histogram.max()), 1e-9)
     return (
-        f'<div class="chart">{_columns(histogram / top, titles, label, ("x", mark), gap=0)}</div>'
+        f'<div class="chart">{columns(histogram / top, titles, label, ("x", mark), gap=0)}</div>'
         '<div class="axis ends" aria-hidden="true"><span>0 %</span><span>50 %</span>'
         "<span>100 %</span></div>"
-    )
-
-
-def _columns(heights, titles, label, mark, gap=1.5):
-    """Draws columns of heights in [0, 1], each with a title, and a dashed line."""
-    width = 10 * len(heights)
-    parts = [
-        f'<rect class="bar" x="{10 * n + gap / 2:g}" y="{100 * (1 - height):.2f}" '
-        f'width="{10 - gap:g}" height="{100 * height:.2f}"><title>{html.escape(title)}</title>'
-        "</rect>"
-        for n, (height, title) in enumerate(zip(heights, titles, strict=True))
-        if height > 0
-    ]
-    direction, at = mark
-    if direction == "y":
-        y = f"{100 * (1 - at):.2f}"
-        parts.append(f'<line class="mark" x1="0" x2="{width}" y1="{y}" y2="{y}"/>')
-    else:
-        x = f"{width * at:.2f}"
-        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="0" y2="100"/>')
-    parts.append(f'<line class="floor" x1="0" x2="{width}" y1="100" y2="100"/>')
-    return (
-        f'<svg viewBox="0 0 {width} 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="{html.escape(label)}">{"".join(parts)}</svg>'
     )
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import sparse_keras
+from sparse_keras._internal.pages import html
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
-from sparse_keras.inspection.style import STYLE
 from sparse_keras.inspection.words import (
+    MODERATE,
     PAIR_DEVIATIONS,
     PAIR_RATIO,
     PAIR_TOKENS,
+    STRONG,
     number,
     share,
+    strength,
 )
 from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, experts, percent
 
@@ -30,21 +31,6 @@ _MOST_PAIRED = 48  # experts in a chart of pairs
 _MOST_PAIRS = 10  # in a table
 _MOST_COLUMNS = 64  # experts in a table of labels
 _MOST_NAMED = 4  # labels of an expert
-
-_HEAD = """<!doctype html>
-{mark}
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-"""  # noqa: E501
 
 _READING = """<footer>
 <h2>How to read this page</h2>
@@ -64,9 +50,10 @@ dead: this may be chance.</p>
 <p><b>Labels</b>: a pair of a label and an expert is significant if the expert serves a larger share
 of the label's tokens than of all tokens, by a test at {alpha:g}&nbsp;% with a Bonferroni correction
 for all pairs of all gates, in which an example, not a token, is one draw; and if this share is at
-least {lift:g} times as large. Labels with fewer than {examples} examples are not tested. Bits are
-the mutual information of a token's label and expert, with its expected value by chance in
-brackets.</p>
+least {lift:g} times as large. The association is weak up to a Cohen's h of {moderate:g}, moderate
+up to {strong:g}, and strong above: h is the difference of the arcsines of the square roots of the
+two shares, doubled. Labels with fewer than {examples} examples are not tested. Bits are the mutual
+information of a token's label and expert, with its expected value by chance in brackets.</p>
 <p>Written by sparse_keras {version}.</p>
 </footer>
 """
@@ -77,10 +64,10 @@ def page_of(inspection: Inspection) -> str:
     title = f"Experts of {inspection.model}"
     gates = inspection.gates
     parts = [
-        f"<h1>{_breakable(title)}</h1>",
+        f"<h1>{html.breakable(title)}</h1>",
         f'<p class="muted">How its routers distribute {inspection.examples:,} '
-        f"{_text(inspection.data)} over experts</p>",
-        f'<section class="card"><h2>Summary</h2>{_verdicts(inspection.summary())}</section>',
+        f"{html.text(inspection.data)} over experts</p>",
+        html.section("Summary", html.verdict_list(inspection.summary())),
     ]
     if len(gates) > 1:
         parts.append(_overview(gates))
@@ -93,49 +80,13 @@ def page_of(inspection: Inspection) -> str:
             enough=ENOUGH,
             alpha=100 * ALPHA,
             lift=MIN_LIFT,
+            moderate=MODERATE,
+            strong=STRONG,
             examples=MIN_EXAMPLES,
             version=sparse_keras.__version__,
         )
     )
-    head = _HEAD.format(mark=MARK, title=_text(title), style=STYLE)
-    # A number and its sign stay on one line.
-    body = "\n".join(parts).replace(" %", "&nbsp;%")
-    return f"{head}{body}\n</main>\n</body>\n</html>\n"
-
-
-def _text(value):
-    return html.escape(str(value))
-
-
-def _breakable(value):
-    """Text in which long names break at slashes and underscores."""
-    return re.sub(r"\S{25,}", lambda name: re.sub("([/_])", r"\1<wbr>", name[0]), _text(value))
-
-
-def _table(head, rows, label, kind="full"):
-    """A table that scrolls sideways, by touch and by keyboard, where it is too wide.
-
-    Args:
-        head: HTML of the header cells.
-        rows: HTML of the rows.
-        label: Its name for screen readers.
-        kind: Its CSS class.
-    """
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
-        f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-
-
-def _head(*names):
-    return "".join(f'<th scope="col">{_text(name)}</th>' for name in names)
-
-
-def _verdicts(verdicts):
-    items = "".join(
-        f'<li class="{verdict.kind}">{_breakable(verdict.text)}</li>' for verdict in verdicts
-    )
-    return f'<ul class="verdicts">{items}</ul>'
+    return html.document(title, MARK, parts)
 
 
 def _overview(gates):
@@ -161,11 +112,11 @@ def _overview(gates):
             share(gate.entropy),
             number(gate.mutual_information, ".3f"),
         )
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-        name = f'<a href="#gate-{n}">{_breakable(gate.name)}</a>'
+        cells = "".join(f"<td>{html.text(cell)}</td>" for cell in cells)
+        name = f'<a href="#gate-{n}">{html.breakable(gate.name)}</a>'
         rows.append(f'<tr><td class="text">{name}</td>{cells}</tr>')
-    table = _table(_head("gate", *columns), "".join(rows), "Gates")
-    return f'<section class="card"><h2>Gates</h2>{table}</section>'
+    table = html.table(html.heads("gate", *columns), "".join(rows), "Gates")
+    return html.section("Gates", table)
 
 
 def _gate(gate, n, label):
@@ -174,23 +125,15 @@ def _gate(gate, n, label):
         f"{gate.router}, {gate.num_experts} experts, {per_token} per token, {gate.tokens:,} tokens"
     )
     parts = [
-        f'<section id="gate-{n}"><h2>{_breakable(gate.name)}</h2>',
-        f'<p class="muted">{_text(about)}</p>',
-        _verdicts(gate.verdicts),
+        f'<section id="gate-{n}"><h2>{html.breakable(gate.name)}</h2>',
+        f'<p class="muted">{html.text(about)}</p>',
+        html.verdict_list(gate.verdicts),
     ]
     if gate.tokens:
         cards = [_load_card(gate), _decision_card(gate), _pairs_card(gate)]
         cards += [_labels_card(gate, label), _experts_card(gate, label)]
-        parts.append(f'<div class="cards">{"".join(cards)}</div>')
+        parts.append(html.cards(cards))
     return "\n".join([*parts, "</section>"])
-
-
-def _card(title, caption, body, wide=False):
-    kind = "card wide" if wide else "card"
-    return (
-        f'<figure class="{kind}"><h3>{_text(title)}</h3><figcaption>{caption}</figcaption>{body}'
-        "</figure>"
-    )
 
 
 def _load_card(gate):
@@ -201,15 +144,12 @@ def _load_card(gate):
         f'<span class="key"></span> even share: {even}'
     )
     rows = "".join(
-        f"<tr><td>{_text(name)}</td><td>{100 * load:.1f} %</td><td>{100 * weight:.1f} %</td></tr>"
+        f"<tr><td>{html.text(name)}</td><td>{100 * load:.1f} %</td>"
+        f"<td>{100 * weight:.1f} %</td></tr>"
         for name, load, weight in zip(gate.expert_names, gate.load, gate.importance, strict=True)
     )
-    numbers = _table(_head("expert", what, "weight"), rows, "Load in numbers", kind="few")
-    return _card("Load", caption, load_chart(gate) + _folded(numbers))
-
-
-def _folded(numbers):
-    return f"<details><summary>Numbers</summary>{numbers}</details>"
+    numbers = html.table(html.heads("expert", what, "weight"), rows, "Load in numbers", kind="few")
+    return html.card("Load", caption, load_chart(gate) + html.folded(numbers))
 
 
 def _decision_card(gate):
@@ -218,7 +158,7 @@ def _decision_card(gate):
         f'<span class="key"></span> uniform scores: {100 / gate.num_experts:.3g} %'
     )
     chart = share_chart(gate.confidence_histogram, "first choice's share", 1 / gate.num_experts)
-    return _card("Top score", caption, chart)
+    return html.card("Top score", caption, chart)
 
 
 def _pairs_card(gate):
@@ -231,13 +171,13 @@ def _pairs_card(gate):
     )
     table = _pairs_table(gate)
     if gate.num_experts <= _MOST_PAIRED:
-        return _card(
-            "Experts chosen together", caption, pair_chart(gate) + (table and _folded(table))
+        return html.card(
+            "Experts chosen together", caption, pair_chart(gate) + (table and html.folded(table))
         )
     caption = "The pairs furthest above chance, and the ratio to chance."
     if not table:
         caption = f"No two experts share {PAIR_TOKENS} tokens, and more than by chance."
-    return _card("Experts chosen together", caption, table)
+    return html.card("Experts chosen together", caption, table)
 
 
 def _pairs_table(gate):
@@ -252,8 +192,8 @@ def _pairs_table(gate):
             if names == f"expert {i} and expert {j}":
                 names = experts([i, j])
             cells = f"<td>{ratio[i, j]:.1f}</td><td>{gate.coactivation_tokens[i, j]:,.0f}</td>"
-            rows += f'<tr><td class="text">{_text(names)}</td>{cells}</tr>'
-    return rows and _table(_head("pair", "times", "tokens"), rows, "Pairs above chance")
+            rows += f'<tr><td class="text">{html.text(names)}</td>{cells}</tr>'
+    return rows and html.table(html.heads("pair", "times", "tokens"), rows, "Pairs above chance")
 
 
 def _labels_card(gate, label):
@@ -272,7 +212,7 @@ def _labels_card(gate, label):
         for e in columns
     )
     head = "".join(
-        f'<th scope="col" title="{_text(gate.expert_names[e])}">{e}</th>' for e in columns
+        f'<th scope="col" title="{html.text(gate.expert_names[e])}">{e}</th>' for e in columns
     )
     rows = []
     for name in labels:
@@ -282,25 +222,25 @@ def _labels_card(gate, label):
             kind = ' class="named"' if (name, e) in significant else ""
             title = f"{name}, {gate.expert_names[e]}: {percent(rate)}, {lift:.1f} times its share"
             cells.append(
-                f'<td{kind} style="--v:{min(rate, 1):.2f}" title="{_text(title)}">'
+                f'<td{kind} style="--v:{min(rate, 1):.2f}" title="{html.text(title)}">'
                 f"{100 * rate:.0f}</td>"
             )
         rows.append(
-            f'<tr><th scope="row" title="{_text(name)}"><span>{_text(name)}</span></th>'
+            f'<tr><th scope="row" title="{html.text(name)}"><span>{html.text(name)}</span></th>'
             f"{''.join(cells)}</tr>"
         )
     what = "weight" if gate.soft else "tokens"
     left_out = len(gate.labels) - len(labels)
     more = f" {left_out:,} more {'is' if left_out == 1 else 'are'} not shown." if left_out else ""
     bits = f"{gate.mutual_information:.3f} bits ({gate.mutual_information_by_chance:.3f} by chance)"
-    caption = _text(
+    caption = html.text(
         f"Each expert's share of the {what} of each {label}, in percent; significant pairs are "
         f"framed. {bits}.{more}"
     )
     kind = "heat many" if len(columns) > 16 else "heat"
     rows.append(f'<tr><th scope="row"><span>all</span></th>{everything}</tr>')
-    table = _table(f"<td></td>{head}", "".join(rows), f"Experts by {label}", kind)
-    return _card(f"By {label}", caption, table, wide=True)
+    table = html.table(f"<td></td>{head}", "".join(rows), f"Experts by {label}", kind)
+    return html.card(f"By {label}", caption, table, wide=True)
 
 
 def _columns_of(gate):
@@ -321,19 +261,21 @@ def _experts_card(gate, label):
         if not findings:
             continue
         specialities = ", ".join(
-            f"{finding.label} ({finding.lift:.1f}×)" for finding in findings[:_MOST_NAMED]
+            f"{finding.label} ({finding.lift:.1f}×, {strength(finding)})"
+            for finding in findings[:_MOST_NAMED]
         )
         if len(findings) > _MOST_NAMED:
             specialities += f" and {len(findings) - _MOST_NAMED} more"
         load = percent(gate.load[e])
         rows.append(
-            f"<tr><td>{_text(name)}</td><td>{load}</td>"
-            f'<td class="text">{_text(specialities)}</td></tr>'
+            f"<tr><td>{html.text(name)}</td><td>{load}</td>"
+            f'<td class="text">{html.text(specialities)}</td></tr>'
         )
-    head = f'{_head("expert", "load")}<th scope="col" class="text">specialises in</th>'
-    table = _table(head, "".join(rows), "Specialities of experts")
-    caption = _text(
+    head = f'{html.heads("expert", "load")}<th scope="col" class="text">serves more of</th>'
+    title = f"What experts serve more of, by {label}"
+    table = html.table(head, "".join(rows), title)
+    caption = html.text(
         f"Values of {label} of which an expert serves a significantly larger share than of all "
-        "tokens, and the ratio of the two shares."
+        "tokens, the ratio of the two shares, and how strong the association is."
     )
-    return _card("Specialities of experts", caption, table, wide=True)
+    return html.card(title, caption, table, wide=True)

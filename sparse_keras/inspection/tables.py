@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sparse_keras.inspection.words import number, share
+from sparse_keras.inspection.words import number, share, strength
 from sparse_keras.layers.mixtures.routing_warnings import percent
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def _findings(inspection):
     table.add_column("expert")
     for name in ("share", "of all", "times", "tokens"):
         table.add_column(name, justify="right")
+    table.add_column("association")
     for gate, finding in listed:
         row = [escape(gate.name)] if several else []
         table.add_row(
@@ -84,6 +85,7 @@ def _findings(inspection):
             percent(finding.base_share),
             f"{finding.lift:.1f}",
             f"{finding.tokens:,}",
+            strength(finding),
         )
     if left_out:
         table.caption = f"and {left_out} more"

@@ -14,6 +14,8 @@ from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.models.forward import Forward
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskTraining
+from sparse_keras.tasks import Task
+from sparse_keras.tasks.metrics import ThresholdAccuracy
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -27,10 +29,17 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
     Args:
         core: The network, a `keras.Model` of encoded inputs.
         preprocessor: The `data.Preprocessor`: of a table a `data.TablePreprocessor`.
+        threshold: What `threshold` is at first. `None` for that of the preprocessor's task: 0.5.
 
     Attributes:
         core: The network.
         preprocessor: The preprocessor.
+        task: What is predicted, a `tasks.Task` with the model's threshold.
+        threshold: The probability from which on an example is of the positive class, in
+            `predict_target` and `predict_frame`, in exports and in metrics; it is saved with the
+            model. For labels one for all, or a tuple with one for each; for several targets a dict
+            by name. `None` where predictions are decided without one. May be set; for several
+            targets, a single number sets those of all, and a dict those that it names.
 
     Example:
 
@@ -39,18 +48,47 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
     model.predict({"age": 39, "workclass": "State-gov", ...})  # array of shape [1, 1]
     model.predict(pandas.read_csv("people.csv"))
     model.evaluate(people, people["income"])
+    model.threshold = 0.3  # More people are predicted to be in the positive class.
     ```
     """
 
-    def __init__(self, core: keras.Model, preprocessor: Preprocessor, **kwargs: Any):
+    def __init__(
+        self, core: keras.Model, preprocessor: Preprocessor, threshold: Any = None, **kwargs: Any
+    ):
         # Keras scales the loss of float16 models by the policy of the model that is compiled.
         kwargs.setdefault("dtype", core.dtype_policy)
         kwargs.setdefault("name", f"preprocessed_{core.name}")
         super().__init__(**kwargs)
         self.core = core
         self.preprocessor = preprocessor
+        self._task = preprocessor.task
+        if threshold is not None:
+            self._task = self._task.with_threshold(threshold)
+        self._compiled_metrics = _Metrics([])
         self._forward = Forward(self)
         self.built = True  # The network is.
+
+    @property
+    def task(self) -> Task:
+        return self._task
+
+    @property
+    def threshold(self) -> Any:
+        return self._task.threshold
+
+    @threshold.setter
+    def threshold(self, threshold: Any) -> None:
+        self._task = self._task.with_threshold(threshold)
+        self._compiled_metrics.follow(self._task)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """`keras.Model.compile`. Metrics of the class `tasks.metrics.ThresholdAccuracy` follow the
+        model's threshold."""
+        super().compile(*args, **kwargs)
+        kwargs.pop("class_weights", None)
+        given = _bound(keras.Model.compile, self, *args, **kwargs)
+        self._compiled_metrics = _Metrics([given.get("metrics"), given.get("weighted_metrics")])
+        self._compiled_metrics.follow(self._task)
 
     def call(self, inputs, training=None):
         return self.core(inputs, training=training)
@@ -78,9 +116,9 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         Args:
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
-            batch_size: Rows in a batch. By default 8192 for arrays and raw examples, unless the
-                prediction for an example depends on others in its batch; for these, for matrices of
-                SciPy and for all else 32.
+            batch_size: Rows in a batch. By default 8192 for arrays, matrices of SciPy and raw
+                examples, unless the prediction for an example depends on others in its batch; for
+                these and for all else 32.
             verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:
@@ -91,9 +129,10 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
         if is_matrix(x) or isinstance(x, (np.ndarray, dict)):
             if not keras.tree.flatten(x)[0].shape[0]:
                 return self.preprocessor.task.empty_predictions()
-        if is_matrix(x):
+        parts = x.values() if isinstance(x, dict) else [x]
+        if any(map(is_matrix, parts)):
             # Keras, too, takes CSR, but would compile each number of non-zeros on JAX.
-            x = ArrayBatches(x, None, batch_size=batch_size or 32)
+            x = ArrayBatches(x, None, batch_size=batch_size or self._forward.default_batch_size)
             batch_size = None
         elif self._can_forward(x, steps, callbacks):
             return self._forward(x, batch_size, verbose)
@@ -174,7 +213,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             x: As for `predict`.
             **kwargs: Arguments of `keras.Model.predict`.
         """
-        return self.preprocessor.decode(self.predict(x, **kwargs))
+        return self.task.decode(self.predict(x, **kwargs))
 
     def predict_frame(self, x: Any, **kwargs: Any) -> Any:
         """Predicts as a table, in the order of the examples.
@@ -190,7 +229,7 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             numbers, `prediction`. For several tasks the same for each, named `<task>` and
             `<task>_probability_<class>`.
         """
-        frame = self.preprocessor.to_frame(self.predict(x, **kwargs))
+        frame = self.task.to_frame(self.predict(x, **kwargs))
         return frame.set_axis(x.index) if isinstance(x, pd.DataFrame) else frame
 
     def export(
@@ -216,16 +255,22 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             ValueError: If `inputs` is neither, or this preprocessing cannot be exported.
         """
         if inputs == "raw":
-            return self.preprocessor.export(self.core, filepath, format, *args, **kwargs)
+            return self.preprocessor.export(
+                self.core, filepath, format, *args, task=self.task, **kwargs
+            )
         if inputs == "encoded":
             if format == "onnx":
                 _call_once(self.core)
-            return self.preprocessor.export_core(self.core, filepath, format, *args, **kwargs)
+            return self.preprocessor.export_core(
+                self.core, filepath, format, *args, task=self.task, **kwargs
+            )
         raise ValueError(f"`inputs` must be 'raw' or 'encoded'. Received: inputs={inputs!r}.")
 
     def get_config(self):
+        threshold = {} if self.threshold is None else {"threshold": self.threshold}
         return {
             **super().get_config(),
+            **threshold,
             "core": keras.saving.serialize_keras_object(self.core),
             "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
         }
@@ -237,6 +282,27 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         config["preprocessor"].check_network(config["core"])
         return cls(**config)
+
+
+class _Metrics:
+    """The metrics that a model was compiled with. Keras would take those in a list for the model's
+    own, and update them twice.
+
+    Args:
+        given: List of what `compile` got: metrics, or dicts of such by name of the task.
+    """
+
+    def __init__(self, given):
+        self.given = given
+
+    def follow(self, task):
+        """Sets the thresholds of metrics to those of a task."""
+        for given in self.given:
+            for one in task.single_tasks():
+                of_task = given.get(one.name) if isinstance(given, dict) else given
+                for metric in keras.tree.flatten(of_task):
+                    if isinstance(metric, ThresholdAccuracy) and one.threshold is not None:
+                        metric.threshold = one.threshold
 
 
 def _bound(method, *args, **kwargs):

@@ -114,6 +114,7 @@ class Config(Section):
             ".".join((*path, key)): getattr(section, key)
             for path, section in self.sections()
             for key in section.FILES
+            if getattr(section, key) is not None and key not in section.unused()
         }
 
     def to_yaml(self, folder: str | os.PathLike | None = None) -> str:

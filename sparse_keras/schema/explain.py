@@ -15,7 +15,7 @@ from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of, tag
 from sparse_keras.schema.core.errors import Problem, dotted
 from sparse_keras.schema.core.text import Node
-from sparse_keras.schema.sections.losses import EACH, ONE
+from sparse_keras.schema.sections.losses import EACH
 
 
 def explain(error: ValidationError, root: Node) -> list[Problem]:
@@ -70,8 +70,11 @@ def _walk(location):
     path, sections = [], [Config]
     is_name = False  # Whether the next part is a key that the user chose, such as a target.
     for part in location:
-        if is_name or part in (ONE, EACH):
-            path += [part] if is_name else []
+        if is_name:
+            path.append(part)
+            is_name = False
+            continue
+        if _is_label(part):
             is_name = part == EACH
             continue
         if len(sections) > 1:  # A choice: the next part is the type.
@@ -80,14 +83,21 @@ def _walk(location):
         path.append(part)
         field = sections[0].model_fields.get(part) if sections else None
         sections = sections_of(field) if field else []
+        is_name = field is not None and get_origin(field.annotation) is dict
     return tuple(path), sections
+
+
+def _is_label(part):
+    """Whether a step of a location is no key, but says which of two forms a value has."""
+    return isinstance(part, str) and part.startswith("<")
 
 
 def _allowed(location):
     """The values that are valid at a location."""
-    *parent, key = location
+    *parent, key = (part for part in location if not _is_label(part))
     sections = _walk(parent)[1]
-    if not sections:  # A value of a mapping with free keys, such as `data.columns`.
+    if not any(key in section.model_fields for section in sections):
+        # A value of a mapping with free keys, such as `data.columns`.
         *parent, key = parent
         sections = _walk(parent)[1]
     return _choices(sections[0].model_fields[key].annotation)

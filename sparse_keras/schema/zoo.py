@@ -23,7 +23,7 @@ CONFIGS = "sparse_keras.configs"
 # How the names of config files end.
 SUFFIXES = (".yaml", ".yml")
 # Files that `sparse-keras init` writes a config for, to say so.
-_TABLES = {".csv", ".tsv", ".parquet", ".npz"}
+_TABLES = {".csv", ".tsv", ".parquet", ".npz", ".xlsx", ".xlsm"}
 
 
 def find_configs() -> Path:

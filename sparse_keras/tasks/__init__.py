@@ -5,6 +5,7 @@ from __future__ import annotations
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.tasks.base import Task
 from sparse_keras.tasks.binary import Binary
+from sparse_keras.tasks.metric_info import MetricInfo
 from sparse_keras.tasks.multi_task import MultiTask
 from sparse_keras.tasks.multiclass import Multiclass
 from sparse_keras.tasks.multilabel import Multilabel
@@ -46,6 +47,7 @@ def get(identifier: SingleTask | str, name: str = "target") -> SingleTask:
 __all__ = [
     "TASKS",
     "Binary",
+    "MetricInfo",
     "MultiTask",
     "Multiclass",
     "Multilabel",

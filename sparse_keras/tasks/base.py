@@ -53,6 +53,39 @@ class Task(abc.ABC):
         """Returns a dict from each logged loss and metric to `"min"` or `"max"`: the direction of
         improvement."""
 
+    @property
+    def threshold(self) -> Any:
+        """The probability from which on an example is positive: a number, for labels also one for
+        each, for several tasks a dict by name. `None` where predictions are decided otherwise."""
+        return None
+
+    def with_threshold(self, threshold: Any) -> Task:
+        """Returns the same task with another threshold.
+
+        Args:
+            threshold: A number between 0 and 1; for labels also one for each; for several tasks a
+                number for all that have a threshold, or a dict by name of some.
+
+        Raises:
+            ValueError: If it is none, or the task has no threshold.
+        """
+        raise ValueError(
+            f"The target {self.name!r} is {self.kind}: its predictions are decided without a "
+            f"threshold, which only binary targets and labels have. Received: {threshold!r}."
+        )
+
+    def tuned(self, criterion: str, y: Any, predictions: Any, weight: Any = None) -> Task:
+        """Returns the same task with the threshold that is best for examples.
+
+        Args:
+            criterion: "f1" or "balanced_accuracy"; for several tasks also a dict by name of some.
+            y, predictions, weight: As for `scores`.
+
+        Raises:
+            ValueError: If the task has no threshold.
+        """
+        return self.with_threshold(criterion)
+
     @abc.abstractmethod
     def decode(self, predictions: Any) -> Any:
         """Turns predictions into values of the target.

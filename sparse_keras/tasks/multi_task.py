@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -82,6 +83,35 @@ class MultiTask(Task):
         for task in self.tasks:
             directions |= {f"{task.name}_{log}": best for log, best in task.directions().items()}
         return directions
+
+    @property
+    def threshold(self) -> dict[str, Any] | None:
+        """Dict from each task that has a threshold to it; `None` if none has."""
+        of_tasks = {task.name: task.threshold for task in self.tasks}
+        return {name: one for name, one in of_tasks.items() if one is not None} or None
+
+    def with_threshold(self, threshold):
+        return self._with(threshold, lambda task, one: task.with_threshold(one))
+
+    def tuned(self, criterion, y, predictions, weight=None):
+        def tune(task, criterion):
+            of_task = None if weight is None else weight[task.name]
+            return task.tuned(criterion, y[task.name], predictions[task.name], of_task)
+
+        return self._with(criterion, tune)
+
+    def _with(self, given, change):
+        """Changes tasks by what is given of them: a value for all that have a threshold, or a dict
+        by name."""
+        if not isinstance(given, Mapping):
+            if self.threshold is None:
+                return super().with_threshold(given)
+            given = dict.fromkeys(self.threshold, given)
+        self.check_names("threshold", given)
+        changed = [
+            change(task, given[task.name]) if task.name in given else task for task in self.tasks
+        ]
+        return dataclasses.replace(self, tasks=tuple(changed))
 
     def check_names(self, key: str, names: Any) -> None:
         """Raises a ValueError if a name, given under `key` of a config, is no task's."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras.tasks.losses import OneHotLoss
+from sparse_keras.tasks.metric_info import MetricInfo
 from sparse_keras.tasks.metrics import BalancedAccuracy, MacroF1
 from sparse_keras.tasks.single_task import SingleTask, as_classes
 
@@ -28,10 +29,12 @@ class Multiclass(SingleTask):
 
     kind: ClassVar[str] = "multiclass"
     LOSSES: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")
-    DIRECTIONS: ClassVar[dict[str, str]] = {
-        "accuracy": "max",
-        "macro_f1": "max",
-        "balanced_accuracy": "max",
+    METRICS: ClassVar[dict[str, MetricInfo]] = {
+        "accuracy": MetricInfo("accuracy", "max", compared=True),
+        "macro_f1": MetricInfo("macro F1", "max", compared=True),
+        "balanced_accuracy": MetricInfo("balanced accuracy", "max", compared=True),
+        "log_loss": MetricInfo("log loss", "min", compared=True),
+        "baseline_accuracy": MetricInfo("accuracy of the most frequent class", None),
     }
 
     def __post_init__(self):

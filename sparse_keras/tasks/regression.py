@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras.tasks.losses import StandardisedLoss
+from sparse_keras.tasks.metric_info import MetricInfo
 from sparse_keras.tasks.single_task import SingleTask
 
 
@@ -30,7 +31,13 @@ class Regression(SingleTask):
 
     kind: ClassVar[str] = "regression"
     LOSSES: ClassVar[tuple[str, ...]] = ("mean_squared_error", "mean_absolute_error", "huber")
-    DIRECTIONS: ClassVar[dict[str, str]] = {"rmse": "min", "mae": "min"}
+    METRICS: ClassVar[dict[str, MetricInfo]] = {
+        "rmse": MetricInfo("RMSE", "min", compared=True),
+        "mae": MetricInfo("MAE", "min", compared=True),
+        "r2": MetricInfo("R²", "max", compared=True),
+        "baseline_rmse": MetricInfo("RMSE of the mean", None),
+        "baseline_mae": MetricInfo("MAE of the mean", None),
+    }
 
     def __post_init__(self):
         if self.std < 0:

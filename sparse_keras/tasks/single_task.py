@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from sparse_keras.tasks.base import Task
+from sparse_keras.tasks.metric_info import MetricInfo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,10 @@ class SingleTask(Task):
 
     # The losses of a config, by `type`, that train this task; the first is the default.
     LOSSES: ClassVar[tuple[str, ...]] = ()
-    # Whether the best value of each metric is the "max" or the "min".
-    DIRECTIONS: ClassVar[dict[str, str]] = {}
+    # What is known of each metric, by name: of those that training logs, and of those that
+    # `tasks/scores.py` computes of all predictions. The first one decides what a search takes for
+    # best. Every table of metrics is made from this.
+    METRICS: ClassVar[dict[str, MetricInfo]] = {}
     # Metrics that Keras accumulates batch by batch only approximately. `scores` has the exact ones
     # by the same names, and training and evaluation report those.
     APPROXIMATE: ClassVar[tuple[str, ...]] = ()
@@ -92,13 +95,13 @@ class SingleTask(Task):
 
     def directions(self):
         names = [metric.name for metric in self.metrics()]
-        missing = [name for name in names if name not in self.DIRECTIONS]
+        missing = [name for name in names if getattr(self.METRICS.get(name), "best", None) is None]
         if missing:
             raise ValueError(
-                f"{type(self).__name__}.DIRECTIONS must say for each metric whether its best value "
-                f"is the 'max' or the 'min'. It lacks {', '.join(missing)}."
+                f"{type(self).__name__}.METRICS must say for each metric whether its best value is "
+                f"the 'max' or the 'min', in a tasks.MetricInfo. It lacks {', '.join(missing)}."
             )
-        return {"loss": "min"} | {name: self.DIRECTIONS[name] for name in names}
+        return {"loss": "min"} | {name: self.METRICS[name].best for name in names}
 
     def empty_predictions(self):
         return np.zeros((0, self.outputs), "float32")

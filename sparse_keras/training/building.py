@@ -16,6 +16,8 @@ from sparse_keras.schema import Config
 from sparse_keras.schema.config import check_config
 from sparse_keras.schema.sections.models import MODELS
 from sparse_keras.tasks import MultiTask
+from sparse_keras.training.class_weights import class_weights
+from sparse_keras.training.thresholds import task_of_training
 
 
 def build_model(config: Config, data: Dataset | None = None) -> keras.Model:
@@ -87,7 +89,9 @@ def build_network(config: Config, data: Dataset) -> keras.Model:
         return MultiTaskModel(network.input, outputs, name=network.name)
     if isinstance(getattr(network, "output", None), dict):
         # One task is one output, to whoever fits, saves or exports the model.
-        return keras.Model(network.input, network.output[task.name], name=network.name)
+        network = keras.Model(network.input, network.output[task.name], name=network.name)
+    if training.class_weight is not None:
+        return MultiTaskModel(network.input, network.output, name=network.name)
     return network
 
 
@@ -100,6 +104,8 @@ def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
         data: What `load_data(config)` returned: its task, and its steps in an epoch.
     """
     training = config.training
+    task = task_of_training(data.task, training)
+    weights = class_weights(training.class_weight, task, data.train)
     _check_compilable(training.jit_compile, getattr(model, "core", model))
     optimizer = optimizer_of(
         config.optimizer,
@@ -108,10 +114,16 @@ def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
     )
     if (layer := getattr(model, "task_weights_layer", None)) is not None:
         layer.prepare_training(optimizer)
+    arguments = task.compile_arguments(training.loss, data.weighted)
+    if weights is not None:
+        arguments["class_weights"] = weights
+        if not isinstance(task, MultiTask):
+            # The mean by weights, as if batches held them; metrics do not depend on them.
+            arguments["loss"] = task.loss(training.loss, weighted=True)
     model.compile(
         optimizer=optimizer,
-        **data.task.compile_arguments(training.loss, data.weighted),
-        loss_weights=fixed_task_weights(training.task_weights, data.task),
+        **arguments,
+        loss_weights=fixed_task_weights(training.task_weights, task),
         jit_compile=training.jit_compile,
     )
 

@@ -11,9 +11,11 @@ from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
 from sparse_keras.data import Dataset
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.schema import Config
+from sparse_keras.tasks.scores import log_names
 from sparse_keras.training.evaluation import ExactValidation
 from sparse_keras.training.loop import early_stopping
 from sparse_keras.training.runs.best_and_last_weights import BestAndLastWeights
+from sparse_keras.training.thresholds import check_threshold, task_of_training
 
 
 def training_callbacks(
@@ -31,9 +33,11 @@ def training_callbacks(
         weights the model may not end with.
 
     Raises:
-        ValueError: If early stopping monitors a value that is not logged, or if
-            `training.expert_load` is set for a model without experts.
+        ValueError: If early stopping monitors a value that is not logged, if the threshold cannot
+            be tuned or kept, or if `training.expert_load` is set for a model without experts.
     """
+    task = task_of_training(data.task, config.training)
+    check_threshold(config.training.threshold, data)
     has_experts, validated = bool(gated_layers(model)), data.validation is not None
     expert_load = config.training.expert_load
     if expert_load is not None and not has_experts:
@@ -42,22 +46,34 @@ def training_callbacks(
             f"{config.model.type!r} has no mixture of experts. Leave it out."
         )
     callbacks = []
-    if validated and ExactValidation.applies_to(data.task):
-        callbacks.append(ExactValidation(data.validation, data.task))
+    directions = _directions(task, validated)
+    stopping = config.training.early_stopping
+    also = {}
+    if validated:
+        # Those that are not logged by themselves are computed where early stopping needs one.
+        also = {
+            f"val_{name}": info.best
+            for name, info in log_names(task).items()
+            if f"val_{name}" not in directions
+        }
+        monitored = [] if stopping is None else [stopping.monitor]
+        names = [name.removeprefix("val_") for name in monitored if name in also]
+        exact = ExactValidation(data.validation, task, names)
+        callbacks += [exact] if exact.applies() else []
     load = ExpertLoad(**(expert_load.kwargs() if expert_load else {}))
     callbacks += [load] if has_experts else []
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
-    directions = _directions(data.task, validated)
     if has_experts:
         directions = directions | dict.fromkeys(load.to_minimize(model), "min")
-    stopping = config.training.early_stopping
     if stopping is None:
         weights = BestAndLastWeights("val_loss" if validated else None)
         return [*callbacks, weights], weights
+    directions = directions | also
     if stopping.monitor not in directions:
         raise ValueError(
-            "training.early_stopping.monitor must be a logged loss or metric, here "
+            "training.early_stopping.monitor must be a loss or a metric of training or validation, "
+            "here "
             f"{', '.join(directions)}. Received: {stopping.monitor!r}."
             f"{did_you_mean(stopping.monitor, directions)}"
         )

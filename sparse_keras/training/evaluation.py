@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import keras
 
 from sparse_keras.data.batches import arrays_of
-from sparse_keras.tasks.scores import exact_logs
+from sparse_keras.tasks.scores import exact_logs, scores
 
 if TYPE_CHECKING:
     from sparse_keras.data import Batches
@@ -21,15 +22,25 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
     Args:
         model: The model.
         batches: Batches that are not shuffled.
-        task: What it predicts.
+        task: What it predicts. Where the model has a task itself, which knows its threshold, that
+            one counts.
 
     Returns:
-        A dict from the names of the loss and the metrics to floats; `None` where a metric is
-        undefined, such as the AUC of examples that all belong to the same class.
+        A dict from the names of the loss and of all metrics that `tasks.scores` computes to floats;
+        `None` where a metric is undefined, such as the AUC of examples that all belong to the same
+        class.
     """
     logs = model.evaluate(batches, return_dict=True, verbose=0)
-    logs |= _exact(model, batches, task)
-    return {name: None if math.isnan(value) else value for name, value in logs.items()}
+    _, y, weight = arrays_of(batches)
+    task = getattr(model, "task", task)
+    exact = scores(task, y, model.predict(batches, verbose=0), weight, separator="_")
+    # The losses, and what layers log; a metric of Keras's is one of the exact ones.
+    losses = {
+        name: None if math.isnan(value) else value
+        for name, value in logs.items()
+        if name not in exact
+    }
+    return losses | exact
 
 
 class ExactValidation(keras.callbacks.Callback):
@@ -42,24 +53,19 @@ class ExactValidation(keras.callbacks.Callback):
     Args:
         batches: The batches of validation.
         task: What is predicted.
+        also: Metrics that Keras does not log, to add to the logs: names in `scores.log_names`.
     """
 
-    def __init__(self, batches: Batches, task: Task):
+    def __init__(self, batches: Batches, task: Task, also: Collection[str] = ()):
         super().__init__()
-        self.batches, self.task = batches, task
+        self.batches, self.task, self.also = batches, task, tuple(also)
 
-    @staticmethod
-    def applies_to(task: Task) -> bool:
-        """Whether Keras approximates any metric of a task."""
-        return any(member.APPROXIMATE for member in task.single_tasks())
+    def applies(self) -> bool:
+        """Whether there is a metric to replace or to add."""
+        return bool(self.also) or any(member.APPROXIMATE for member in self.task.single_tasks())
 
     def on_epoch_end(self, epoch, logs=None):
-        exact = _exact(self.model, self.batches, self.task)
+        _, y, weight = arrays_of(self.batches)
+        predictions = self.model.predict(self.batches, verbose=0)
+        exact = exact_logs(self.task, y, predictions, weight, self.also)
         logs.update({f"val_{name}": value for name, value in exact.items()})
-
-
-def _exact(model, batches, task):
-    if not ExactValidation.applies_to(task):
-        return {}
-    _, y, weight = arrays_of(batches)
-    return exact_logs(task, y, model.predict(batches, verbose=0), weight)

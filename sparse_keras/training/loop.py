@@ -71,7 +71,8 @@ def fit(
     parts = [(train, epoch, epochs)]
     if batch:  # Keras's `fit` cannot start within an epoch, so that the rest is a `fit` by itself.
         parts = [(_Rest(train, batch), epoch, epoch + 1), (train, epoch + 1, epochs)]
-    for batches, initial_epoch, last_epoch in parts:
+    for number, (batches, initial_epoch, last_epoch) in enumerate(parts):
+        callbacks.another_fit_follows = number + 1 < len(parts)
         model.fit(
             batches,
             validation_data=validation,
@@ -83,7 +84,6 @@ def fit(
         )
         if model.stop_training:
             break
-    callbacks.end()
     return model.history
 
 
@@ -138,6 +138,7 @@ class _Callbacks(keras.callbacks.CallbackList):
         self.batches = batches
         self.first_batch = first_batch
         self.has_begun, self.last_logs = False, None
+        self.another_fit_follows = False
         super().__init__(
             callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose, **kwargs
         )
@@ -163,10 +164,17 @@ class _Callbacks(keras.callbacks.CallbackList):
         super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs=None):
-        """Does nothing: another `fit` may follow. `end` ends the training."""
+        if self.model.stop_training or not self.another_fit_follows:
+            super().on_train_end(self.last_logs)
 
-    def end(self):
-        super().on_train_end(self.last_logs)
+    # MLflow's autologging goes through the callbacks of a `fit`, and adds one of its own.
+    def __iter__(self):
+        return iter(self.callbacks)
+
+    def append(self, callback):
+        self.callbacks.append(callback)
+        callback.set_params(self.params)
+        callback.set_model(self.model)
 
 
 class _Rest(keras.utils.PyDataset):

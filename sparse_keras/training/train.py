@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from sparse_keras.training.loop import check_losses, fit
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.runs.resuming import Checkpoints
 from sparse_keras.training.runs.starting import start_run
+from sparse_keras.training.thresholds import task_of_training, tune_threshold
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def train(
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
     * `last.keras`, with the last epoch's weights, if early stopping restored those of the best; or
       `best.keras`, with the best epoch's weights, if training ended with worse ones. The best epoch
-      is that of `training.early_stopping.monitor`, or of `val_loss` without early stopping;
-    * `metrics.json`: the test metrics and the seconds of training. Written last: without it, the
-      run is not finished.
+      is that of `training.early_stopping.monitor`, or of `val_loss` without early stopping. Each
+      model has its own threshold, if `training.threshold` says that it is tuned;
+    * `metrics.json`: the test metrics, at the model's threshold, and the seconds of training.
+      Written last: without it, the run is not finished.
 
     A run that was killed, at any moment, resumes from its newest checkpoint. On the CPU it ends
     with the same weights, bit for bit, as without the break, unless a layer or callback draws from
@@ -111,7 +114,8 @@ def train(
 
     Raises:
         ValueError: If the config has no data or no optimizer, stops early by a value that is not
-            logged, or has `training.expert_load` and a model without experts; if `resume` is no
+            logged, has a `training.class_weight` or `training.threshold` that does not fit the
+            target, or has `training.expert_load` and a model without experts; if `resume` is no
             unfinished run of this config; if `data.train` cannot be resumed (see
             `data/batches.py`); if `tensorboard` is not installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
@@ -140,10 +144,11 @@ def train(
         folder.check_resumable(config, keras.backend.backend())
     data = load_data(config) if data is None else data
     check_batches(data.train)
+    task = task_of_training(data.task, config.training)
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
     if data.preprocessor is not None:
-        model = PreprocessedModel(model, data.preprocessor)
+        model = PreprocessedModel(model, data.preprocessor, task.threshold)
     compile_model(model, config, data)
     own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
@@ -173,11 +178,15 @@ def train(
                 f"{config.optimizer.learning_rate:g}, or optimizer.clipnorm, may help. The config "
                 f"of this run is in {str(folder.path)!r}.",
             )
+            tune = functools.partial(
+                tune_threshold, model, config.training.threshold, data.validation
+            )
+            tune()
             metrics = {}
             if data.test is not None:
-                metrics = evaluate(model, data.test, data.task)
+                metrics = evaluate(model, data.test, task)
             folder.save_model(model)
-            best_and_last.save_others(model, folder)
+            best_and_last.save_others(model, folder, tune)
             folder.finish({**metrics, "fit_seconds": state.seconds})
     except KeyboardInterrupt:
         raise Interrupted(folder.path, folder.is_finished) from None

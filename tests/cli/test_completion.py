@@ -52,7 +52,7 @@ def exit_quietly(code):
 
 def test_verbs_and_options(words):
     assert words("sparse-keras tr") == ["train"]
-    assert words("sparse-keras train --re") == ["--resume"]
+    assert words("sparse-keras train --res") == ["--resume"]
     assert {"--set", "--seed", "--output"} <= set(words("sparse-keras train -"))
     assert words("sparse-keras evaluate x --part v") == ["validation"]
     assert words("sparse-keras data f") == ["fetch"]
@@ -74,6 +74,12 @@ def test_runs(words):
     assert words("sparse-keras train --resume runs/c") == ["runs/churn/2"]
     assert words("sparse-keras predict elsewhere/") == ["elsewhere/runs/churn/3"]
     assert words("sparse-keras predict else") == ["elsewhere/runs/churn/3"]
+
+
+def test_last(words):
+    assert words("sparse-keras report la") == ["last"]
+    assert "last" in words("sparse-keras predict ")
+    assert words("sparse-keras train --resume las") == ["last"]
 
 
 def test_keys_and_data_sets(words):

@@ -124,6 +124,9 @@ def test_predict_without_the_target_and_from_another_format(run, here, capsys):
         (["new.csv", "--output", "people.csv"], "--overwrite"),
         (["new.csv", "--output", "people.xlsx"], ".parquet"),
         (["new.csv", "--separator", ","], "age"),
+        (["new.csv", "--encoding", "utf8x"], "Did you mean 'utf-8'?"),
+        (["new.csv", "--sheet", "A"], "--sheet has no effect: new.csv is not an Excel file"),
+        (["new.csv", "--header-row", "2"], "--header-row has no effect: new.csv is not an Excel"),
     ],
 )
 def test_mistakes(arguments, told, run, here, capsys):
@@ -168,6 +171,40 @@ def test_a_kept_number_has_one_type_in_all_parts(run, here, monkeypatch, capsys)
     (here / "bad.csv").write_text((here / "parts.csv").read_text().replace("3.0", "many"))
     assert main(["predict", run, "bad.csv"]) == 2
     assert "'many' in row 4" in capsys.readouterr().err
+
+
+def test_files_in_other_formats_than_the_own(run, here, capsys):
+    assert main(["predict", run, "new.csv", "--keep", "plan"]) == 0
+    wanted = capsys.readouterr().out
+    text = (here / "new.csv").read_text()
+    (here / "excel.csv").write_bytes(("sep=,\n" + text.replace(";", ",")).encode("utf-16"))
+    (here / "french.csv").write_bytes(text.replace("id;", "idé;").encode("cp1252"))
+    with pd.ExcelWriter(here / "new.xlsx", engine="openpyxl") as book:
+        frame = read_table(here / "new.csv", separator=";", text=["plan"])
+        frame.to_excel(book, sheet_name="New", startrow=1, index=False)
+        frame.to_excel(book, sheet_name="Old", index=False)
+    formats = {
+        "excel.csv": [],
+        "french.csv": ["--encoding", "cp1252"],
+        "new.xlsx": ["--sheet", "New", "--header-row", "2"],
+    }
+    for name, arguments in formats.items():
+        assert main(["predict", run, name, "--keep", "plan", *arguments]) == 0
+        assert capsys.readouterr().out == wanted, name
+        assert main(["evaluate", run, "--data", name, *arguments, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["rows"] == 50
+    assert main(["predict", run, "french.csv"]) == 2
+    assert "cp1252 'idé'" in capsys.readouterr().err
+    assert main(["predict", run, "new.xlsx"]) == 2
+    assert "has 2 sheets: 'New', 'Old'" in capsys.readouterr().err
+    assert main(["predict", run, "new.xlsx", "--encoding", "cp1252"]) == 2
+    assert "--encoding has no effect: new.xlsx is not a CSV file" in capsys.readouterr().err
+
+
+def test_the_run_says_how_its_rows_were_split(run, here):
+    split = json.loads((here / run / "environment.json").read_text())["split"]
+    assert split["description"] == "split at random, seed 0"
+    assert split["rows"] == {"train": 216, "validation": 24, "test": 60}
 
 
 @pytest.mark.parametrize(

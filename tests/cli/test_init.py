@@ -1,5 +1,7 @@
 """`sparse-keras init`: a config for the user's own table."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,17 +38,17 @@ def test_a_german_csv(here, capsys):
     assert main(["init", "churn.csv", "--target", "churned"]) == 0
     told = capsys.readouterr().out
     assert "120 rows; target churned, binary ('no' or 'yes')" in told
-    assert "name: full: ignored, holds identifiers or free text" in told
+    assert re.search(r"name: full +ignore +120 .* identifiers: 120 distinct values", told)
     assert "train it with: sparse-keras train churn.yaml" in told
 
     text = (here / "churn.yaml").read_text()
-    assert text.startswith(modeline() + "\n") and len(text.splitlines()) <= 25
+    assert text.startswith(modeline() + "\n") and len(text.splitlines()) <= 30
     assert main(["check", "churn.yaml"]) == 0
     config = load_config("churn.yaml")
     assert (config.data.separator, config.data.decimal, config.data.task) == (";", ",", "binary")
-    assert set(config.data.columns) == {"customer id", "name: full", "joined"}
+    assert config.data.columns["customer id"] == config.data.columns["name: full"] == "ignore"
     data = load_data(config)
-    assert data.features.columns == ("age", "spent", "no")
+    assert data.features.columns == ("age", "spent", "joined", "no")
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "npz", "tsv"])
@@ -68,6 +70,37 @@ def test_every_format_and_another_folder(here, suffix, target, task):
     assert load_data(load_config(output)).features.target.task == task
 
 
+def test_a_file_of_excel_in_western_europe(here, capsys):
+    table = people().assign(no=["Jürgen", "Zoë", "Max"] * 40)
+    text = "sep=;\n" + table.to_csv(index=False, sep=";", decimal=",")
+    (here / "churn.csv").write_bytes(text.encode("cp1252"))
+    assert main(["init", "churn.csv", "--target", "churned"]) == 0
+    told = capsys.readouterr().out
+    assert "data.encoding: cp1252, not UTF-8; read as 'Jürgen', 'Zoë' (or as cp1251 'Jьr" in told
+    assert "data.separator: ;, the first line of the file says sep=;" in told
+    assert "encoding: cp1252  # not UTF-8; read as 'Jürgen'" in (here / "churn.yaml").read_text()
+    config = load_config("churn.yaml")
+    assert (config.data.encoding, config.data.separator) == ("cp1252", ";")
+    assert load_data(config).features.columns == ("age", "spent", "joined", "no")
+
+
+def test_a_workbook(here, capsys):
+    with pd.ExcelWriter(here / "churn.xlsx", engine="openpyxl") as book:
+        people().to_excel(book, sheet_name="Data", startrow=2, index=False)
+    assert main(["init", "churn.xlsx", "--target", "churned"]) == 0
+    assert "data.header_row: 3, the first row with a name for each" in capsys.readouterr().out
+    config = load_config("churn.yaml")
+    assert (config.data.type, config.data.header_row, config.data.sheet) == ("excel", 3, None)
+    assert len(load_data(config).frames["test"]) == 24
+    with pd.ExcelWriter(here / "two.xlsx", engine="openpyxl") as book:
+        for sheet in ("one", "two"):
+            people().to_excel(book, sheet_name=sheet, index=False)
+    assert main(["init", "two.xlsx", "--target", "churned"]) == 2
+    assert "two.xlsx has 2 sheets: 'one', 'two'" in capsys.readouterr().err
+    assert main(["init", "two.xlsx", "--target", "churned", "--sheet", "two"]) == 0
+    assert load_config("two.yaml").data.sheet == "two"
+
+
 def test_more_rows_get_a_larger_model(here):
     experts = []
     for rows in (100, 5_000, 30_000):
@@ -84,7 +117,7 @@ def test_a_file_larger_than_memory_gets_max_rows(here, monkeypatch):
     assert main(["init", "churn.csv", "--target", "churned"]) == 0
     config = load_config("churn.yaml")
     assert config.data.max_rows == 1_000_000
-    assert len((here / "churn.yaml").read_text().splitlines()) <= 25
+    assert len((here / "churn.yaml").read_text().splitlines()) <= 30
     load_data(config)  # With max_rows the memory is not asked for.
 
 
@@ -95,7 +128,11 @@ def test_a_file_larger_than_memory_gets_max_rows(here, monkeypatch):
         (["chrun.csv", "--target", "churned"], "Did you mean 'churn.csv'?"),
         (["churn.csv", "--target", "churned", "--output", "a.txt"], "must end in .yaml"),
         (["churn.csv", "--target", "churned", "--output", "there.yaml"], "exists already"),
-        (["rows.jsonl", "--target", "churned"], "expected a .csv, .tsv, .parquet or .npz file"),
+        (["churn.csv", "--target", "churned", "--sheet", "A"], "is not an Excel file"),
+        (
+            ["rows.jsonl", "--target", "churned"],
+            "expected a .csv, .tsv, .parquet, .npz or .xlsx file",
+        ),
     ],
 )
 def test_mistakes(here, capsys, arguments, message):

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import sparse_keras
+from sparse_keras._internal.column_labels import classes_of
 from sparse_keras.cli import arguments, main
-from sparse_keras.cli.tabular import classes_of
 
 NAME = "<b>plan</b>"
 
@@ -61,10 +61,14 @@ def test_tables_and_page(run, here, capsys):
     page = here / run / "inspection.html"
     assert out.rstrip().endswith(f"wrote {page}")
     assert "By churned" in page.read_text()
-    # Its own page is replaced.
-    assert main(["inspect", run, "--split", "train", "--labels", NAME]) == 0
+    before = page.read_bytes()
+    assert main(["inspect", run]) == 2
+    assert "is there already; --overwrite replaces it, --output FILE" in capsys.readouterr().err
+    assert page.read_bytes() == before
+    assert main(["inspect", run, "--split", "train", "--labels", NAME, "--overwrite"]) == 0
     text = page.read_text()
     assert "432 train rows" in text and "By &lt;b&gt;plan&lt;/b&gt;" in text
+    page.unlink()  # Other tests write it, too.
 
 
 def test_numbers_are_cut_into_parts(run, here, capsys):
@@ -77,7 +81,7 @@ def test_numbers_are_cut_into_parts(run, here, capsys):
     ("given", "message"),
     [
         (["--labels", "agee"], "no such column"),
-        (["--output", "people.csv"], "exists and is not an inspection page"),
+        (["--output", "people.csv"], "people.csv is there already; --overwrite replaces it"),
         (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder nowhere."),
         (["--output", "people.csv/page.html"], "there is no folder people.csv."),
         (["--output", "runs"], "runs is a folder. Expected the name of a file to write."),

@@ -107,6 +107,9 @@ def test_check_tells_a_data_file_that_is_not_there(here, capsys):
     )
     assert main(["check", "own.yaml"]) == 2
     assert "own.yaml:5:9: data.path: there is no file" in capsys.readouterr().err
+    (here / "nowhere.csv").touch()
+    assert main(["check", "own.yaml", "--set", "data.test_path=gone.csv"]) == 2
+    assert "data.test_path: there is no file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["tabular/sparse_mlp_breast_cancer", "tabular/sparse_mlp"])

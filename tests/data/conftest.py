@@ -7,6 +7,8 @@ import pytest
 
 from sparse_keras.data import load_table
 from sparse_keras.schema import Config
+from sparse_keras.schema.sections.tabular.columns import column_kinds
+from sparse_keras.schema.sections.tabular.splits import RandomSplit
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +30,12 @@ def make_config():
         }
         file = {"columns": {}, "max_rows": None, "decimal": ".", "weight": None, "tasks": None}
         file |= {"missing": None, "missing_target": "error", "ignore_case": None}
+        file |= {
+            "encoding": "utf-8",
+            "split": RandomSplit(),
+            "test_path": None,
+            "validation_path": None,
+        }
         options = SimpleNamespace(type=type, **(common | file | data))
         options.load = functools.partial(load_table, options)
         training = SimpleNamespace(batch_size=batch_size, seed=training_seed)
@@ -50,12 +58,20 @@ def file_options():
             "weight": None,
             "separator": ",",
             "decimal": ".",
+            "encoding": "utf-8",
+            "sheet": None,
+            "header_row": 1,
             "test_fraction": 0.25,
             "split_seed": 0,
             "missing": None,
             "missing_target": "error",
             "ignore_case": None,
+            "split": RandomSplit(),
+            "test_path": None,
+            "validation_path": None,
+            "validation_fraction": 0.0,
         }
-        return SimpleNamespace(**(options | changes))
+        options |= changes
+        return SimpleNamespace(**options | {"columns": column_kinds(options["columns"])})
 
     return make

@@ -12,10 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from sparse_keras._internal.column_labels import MOST_CLASSES, PARTS
 from sparse_keras.callbacks import ExpertLoad
-from sparse_keras.cli.tabular import MOST_CLASSES, PARTS
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
-from sparse_keras.inspection.words import PAIR_DEVIATIONS, PAIR_RATIO, PAIR_TOKENS
+from sparse_keras.inspection.words import (
+    MODERATE,
+    PAIR_DEVIATIONS,
+    PAIR_RATIO,
+    PAIR_TOKENS,
+    STRONG,
+)
 from sparse_keras.layers.mixtures.routing_warnings import ENOUGH, routing_problems
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inspect.md"
@@ -56,6 +62,7 @@ CHANCE = (
     f"at least {PAIR_RATIO:g},",
     f"at least {WORDS[PAIR_DEVIATIONS]} standard deviations",
     f"at least {PAIR_TOKENS} tokens",
+    f"weak below {MODERATE:g}, strong from {STRONG:g} on",
 )
 # What a number means, not where a limit is.
 MEANINGS = (
@@ -76,7 +83,7 @@ def test_its_limits_are_those_of_the_code(title, limits):
     for limit in limits:
         assert text.count(limit) == 1, limit
         text = text.replace(limit, "")
-    for meaning in (*MEANINGS, "two experts", "Two experts"):
+    for meaning in (*MEANINGS, "two experts", "Two experts", "two shares"):
         text = text.replace(meaning, "")
     # Otherwise the page states a limit that no test compares with the code.
     assert not NUMBER.search(text), NUMBER.search(text)

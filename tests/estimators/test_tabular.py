@@ -35,8 +35,14 @@ def table():
     return frame, y
 
 
+# As scikit-learn says of its own estimators that are trained on random batches.
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "batches are drawn at random",
+    "check_sample_weight_equivalence_on_sparse_data": "batches are drawn at random",
+}
 # What the regressor shares with the classifier is checked on the classifier, but for these.
 ON_BOTH = {
+    "check_estimators_partial_fit_n_features",
     "check_estimators_pickle",
     "check_fit_idempotent",
     "check_mixin_order",
@@ -55,11 +61,16 @@ def checks():
         for _, check in estimator_checks_generator(kind()):
             name = check.func.__name__
             if name in ON_BOTH or name not in seen:
-                accurate = name.endswith(("_train", "_classes", "_invariance"))
+                accurate = name.endswith(
+                    ("_train", "_classes", "_invariance", "_weight_classifiers")
+                )
                 epochs = 30 if accurate else 1
                 small = {"num_experts": 4, "hidden_dim": 16, "stem": 16, "random_state": 0}
                 estimator = kind(epochs=epochs, **small)
-                yield pytest.param(estimator, check, id=f"{kind.__name__}-{name}")
+                marks = ()
+                if name in EXPECTED_FAILURES:
+                    marks = pytest.mark.xfail(reason=EXPECTED_FAILURES[name])
+                yield pytest.param(estimator, check, id=f"{kind.__name__}-{name}", marks=marks)
             seen.add(name)
 
 
@@ -281,3 +292,30 @@ def test_tables_of_other_libraries():
     model = SparseExpertClassifier(epochs=1, random_state=0).fit(table, [0, 1] * 30)
     assert model.feature_names_in_.tolist() == ["x", "c"]
     np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(frame))
+
+
+def test_kinds_of_columns_are_declared(eager_functions):
+    def fast(**arguments):
+        return SparseExpertClassifier(**SMALL | {"epochs": 1}, **arguments)
+
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    frame = pd.DataFrame(
+        {
+            "note": np.where(y, "please cancel it now", "all is well here"),
+            "price": [f"${1000 + i:,}" for i in range(40)],
+            "day": pd.date_range("2024-01-01", periods=40),
+            "x": rng.normal(size=40),
+        }
+    )
+    with pytest.raises(ValueError, match=r"'price' must hold numbers.*columns=\{'price'"):
+        fast().fit(frame, y)
+    columns = {"note": "text", "price": {"type": "numeric", "unit": "$", "thousands": ","}}
+    model = clone(fast(columns=columns)).fit(frame, y)
+    features = model.model_.preprocessor.features
+    assert [len(part) for part in (features.numeric, features.dates, features.texts)] == [2, 1, 1]
+    probability = model.predict_proba(frame)
+    plain = frame.assign(price=1000 + np.arange(40), day=frame["day"].astype(str))
+    np.testing.assert_allclose(model.predict_proba(plain), probability, atol=1e-6)
+    with pytest.raises(ValueError, match="`columns` names 'notes', which is no input. Did you"):
+        fast(columns={"notes": "text"}).fit(frame, y)

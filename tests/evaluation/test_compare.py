@@ -106,7 +106,8 @@ def test_continues_where_it_stopped(comparison, home, monkeypatch):
 
     folder = home / "again"
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(folder))
-    results = iter([{"metrics": {"auc": 0.5, "accuracy": 0.5}, "costs": {"bytes": 1}}] * 6)
+    metrics = dict.fromkeys(("auc", "average_precision", "accuracy"), 0.5)
+    results = iter([{"metrics": metrics, "costs": {"bytes": 1}}] * 6)
 
     def measured(*args):
         calls.append(args)
@@ -127,7 +128,7 @@ def test_continues_where_it_stopped(comparison, home, monkeypatch):
     # A damaged file is measured again, not trusted.
     next((folder / "comparisons").iterdir()).write_text("{")
     progress = Progress()
-    results = iter([{"metrics": {"auc": 0.5, "accuracy": 0.5}, "costs": {"bytes": 1}}])
+    results = iter([{"metrics": metrics, "costs": {"bytes": 1}}])
     compared(progress)
     assert [cached for _, _, cached in progress].count(False) == 1
 

@@ -7,11 +7,13 @@ another exception, a crash of the process, or a case that takes longer than `SEC
 
 import argparse
 import bz2
+import datetime
 import faulthandler
 import functools
 import gzip
 import io
 import json
+import re
 import shlex
 import sys
 import tempfile
@@ -27,6 +29,7 @@ import scipy.sparse
 
 from sparse_keras.data import READERS
 from sparse_keras.data.tabular.csr.files import is_matrix_file, read_matrix
+from sparse_keras.data.tabular.file_settings import file_settings
 from sparse_keras.data.tabular.sniffing import sniff_csv
 from sparse_keras.data.tabular.table_files import (
     fits_memory,
@@ -36,6 +39,7 @@ from sparse_keras.data.tabular.table_files import (
     read_table,
     sample_rows,
 )
+from sparse_keras.schema.sections.tabular.splits import RandomSplit
 from tests.fuzz.mutations import mutated
 
 SECONDS = 60  # for one case
@@ -72,8 +76,11 @@ def csv_file(path, rng):
         frame.columns = names
     quoting = int(rng.integers(0, 2))
     separator = _any_of(",,,;\t|", rng)
-    content = frame.to_csv(index=False, sep=separator, quoting=quoting, escapechar="\\").encode()
-    path.write_bytes(_perhaps_mutated(content, rng))
+    content = frame.to_csv(index=False, sep=separator, quoting=quoting, escapechar="\\")
+    if rng.random() < 0.2:
+        content = _any_of(("sep=%s\n", '"sep=%s"\r\n', "SEP=%s\n"), rng) % separator + content
+    encoding = _any_of((*["utf-8"] * 6, "utf-8-sig", "utf-16", "cp1252", "utf-32"), rng)
+    path.write_bytes(_perhaps_mutated(content.encode(encoding, "replace"), rng))
 
 
 def packed_csv_file(path, rng, pack):
@@ -133,6 +140,38 @@ def _parquet_columns(pa):
         pa.array([float("inf")] * ROWS),
         pa.array(["x" * 10_000] * ROWS, pa.large_string()),
     )
+
+
+def excel_file(path, rng):
+    import openpyxl
+
+    hostile = (*_NUMBERS, *_CELLS[:20], 1e300, None, True, datetime.datetime(1900, 1, 1))
+    hostile += (datetime.time(1, 2), datetime.timedelta(days=3), "=1+1", "#N/A", "x" * 30_000)
+    book = openpyxl.Workbook()
+    rows = [list(table(rng)), *table(rng).astype(object).to_numpy().tolist()]
+    for _ in range(rng.integers(0, 4)):
+        cell = _any_of(hostile, rng)
+        # What a workbook cannot hold is damage of another kind.
+        cell = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", cell) if isinstance(cell, str) else cell
+        rows[rng.integers(ROWS + 1)][rng.integers(5)] = cell
+    for row in rows:
+        book.active.append(row)
+    if rng.random() < 0.2:
+        book.active.cell(int(rng.integers(1, 3000)), int(rng.integers(1, 99)), "far")
+    if rng.random() < 0.1:
+        book.create_sheet("Second").append([1])
+    sink = io.BytesIO()
+    book.save(sink)
+    content = sink.getvalue()
+    if rng.random() < 0.6:  # Of what is packed in the archive, whose sums are right.
+        packed = zipfile.ZipFile(io.BytesIO(content))
+        wanted = _any_of([name for name in packed.namelist() if "theme" not in name], rng)
+        with zipfile.ZipFile(path, "w") as out:
+            for name in packed.namelist():
+                part = packed.read(name)
+                out.writestr(name, mutated(part, rng) if name == wanted else part)
+    else:
+        path.write_bytes(_perhaps_mutated(content, rng))
 
 
 def npz_file(path, rng):
@@ -251,12 +290,14 @@ FORMATS = {
     "x.csv.bz2": functools.partial(packed_csv_file, pack=bz2.compress),
     "x.jsonl": json_lines_file,
     "x.parquet": parquet_file,
+    "x.xlsx": excel_file,
     "table.npz": npz_file,
     "matrix.npz": sparse_npz_file,
     "x.svm": svmlight_file,
 }
 READER = {
     "x.parquet": "parquet",
+    "x.xlsx": "excel",
     "table.npz": "npz",
     "x.svm": "svmlight",
     "matrix.npz": "sparse_npz",
@@ -270,6 +311,9 @@ def entrances(path):
         **{"weight": None, "separator": ",", "decimal": ".", "test_fraction": 0.25},
         **{"split_seed": 0, "zero_based": False, "num_columns": None},
         **{"missing": None, "missing_target": "error", "ignore_case": None},
+        **{"split": RandomSplit(), "test_path": None, "validation_path": None},
+        **{"validation_fraction": 0.1, "encoding": "utf-8"},
+        **{"sheet": None, "header_row": 1},
         targets=path.parent / "targets.csv",
     )
     reader = READER.get(path.name, "csv" if is_csv(path) else None)
@@ -283,7 +327,9 @@ def entrances(path):
         found["sampled"] = lambda: READERS[reader](sampled)
     if is_csv(path):
         found["sniff_csv"] = lambda: sniff_csv(path)
+        found["cp1252"] = lambda: read_table(path, encoding="cp1252")
     return found | {
+        "file_settings": lambda: file_settings(path),
         "read_table": lambda: read_table(path),
         "iter_table": lambda: list(iter_table(path, chunk_rows=7)),
         "sample_rows": lambda: sample_rows(open_table(path), 5, seed=0, chunk_rows=7),

@@ -21,6 +21,7 @@ FRAME = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(0)  # Of other weights, all units may be 0 for all rows.
     features = fit_features(FRAME, infer_target(FRAME["rich"]), bins="quantile", max_bins=2)
     core = dense_mlp(inputs=features.inputs(), hidden_dim=4, stem=4)
     return PreprocessedModel(core, TablePreprocessor(features))

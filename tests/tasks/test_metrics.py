@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from sparse_keras.tasks import Multiclass
-from sparse_keras.tasks.metrics import BalancedAccuracy, MacroF1
+from sparse_keras.tasks import Multiclass, Multilabel
+from sparse_keras.tasks.metrics import BalancedAccuracy, MacroF1, ThresholdAccuracy
 
 
 def drawn(seed, rows=200, classes=5, weighted=True):
@@ -47,8 +47,30 @@ def test_they_are_those_of_scikit_learn(seed, weighted):
         assert float(metric.result()) == 0.0  # Of no rows, and not NaN.
 
 
+@pytest.mark.parametrize("threshold", [0.5, 0.2, [0.2, 0.5, 0.9]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_accuracy_at_a_threshold(threshold, weighted):
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, (90, 3)), rng.random((90, 3)).astype("float32")
+    p[:3] = np.float32(threshold)  # Of the threshold itself is positive.
+    weight = rng.integers(0, 3, 90) if weighted else None
+    metric = ThresholdAccuracy(threshold, num_labels=3)
+    for rows in (slice(0, 50), slice(50, None)):
+        metric.update_state(y[rows], p[rows], None if weight is None else weight[rows])
+    correct = (p >= np.float32(threshold)) == y
+    expected = np.average(correct.mean(axis=1), weights=weight)
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    metric.reset_state()
+    assert float(metric.result()) == 0.0
+    metric.threshold = 0.999999
+    metric.update_state(y, p)
+    assert float(metric.result()) == pytest.approx((y == 0).mean(), abs=1e-6)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+    assert again.threshold == 0.999999
+
+
 def test_configs_round_trip():
-    for metric in Multiclass("y", 4).metrics():
+    for metric in (*Multiclass("y", 4).metrics(), *Multilabel("y", 3, (0.1, 0.2, 0.3)).metrics()):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
         assert type(again) is type(metric) and again.get_config() == metric.get_config()
 

@@ -37,6 +37,7 @@ def to_judge_a_config(config: Config, model: keras.Model, x: np.ndarray) -> None
     assert_type(sparse_keras.dense_twin(config), Config)
     inspection = sparse_keras.inspect(model, x, labels=["a", "b"])
     assert_type(inspection, sparse_keras.Inspection)
+    assert_type(sparse_keras.report("runs/churn/1", baselines="never"), sparse_keras.Report)
 
 
 def the_zoo() -> Iterator[ConfigEntry]:

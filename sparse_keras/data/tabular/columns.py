@@ -95,7 +95,7 @@ def is_categorical(series):
     )
 
 
-def numeric_values(series, missing=()):
+def numeric_values(series, missing=(), number_format=None):
     """Returns a column as float64 with NaN where missing.
 
     Numbers written as text (`"39"`, as in a raw row read from a form) are read as numbers, and true
@@ -104,12 +104,15 @@ def numeric_values(series, missing=()):
     Args:
         series: The column.
         missing: Words and numbers that mean "missing" beside the usual words.
+        number_format: The `NumberFormat` of numbers that are text, None for that of Python.
 
     Raises:
         ValueError: If a value is neither a number nor missing.
     """
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series):
         values = series.to_numpy(dtype="float64", na_value=np.nan)
+    elif number_format is not None:
+        values = _numbers_in_format(series, number_format, missing_words(missing))
     else:
         values = _numbers_of_text(series, missing_words(missing))
     if numbers := numbers_of(missing):
@@ -139,12 +142,32 @@ def _numbers_of_text(series, words):
     return values
 
 
-def number_of(value, words):
+def _numbers_in_format(series, number_format, words):
+    def number(value):
+        try:
+            return number_of(value, words, number_format)
+        except ValueError:
+            return np.inf  # Which no text of such a format means.
+
+    values = for_each_category(series, number, "float64")
+    wrong = np.isinf(values)
+    if wrong.any():
+        first, more = int(wrong.argmax()), int(wrong.sum()) - 1
+        raise ValueError(
+            f"Column {series.name!r} must hold numbers such as {number_format}. Received: "
+            f"{series.iloc[first]!r} in row {row_number(series, first)}"
+            f"{f', and {more:,} more' if more else ''}."
+        )
+    return values
+
+
+def number_of(value, words, number_format=None):
     """Returns a raw value as a float, NaN where missing.
 
     Args:
         value: The value.
         words: The text that means "missing".
+        number_format: The `NumberFormat` of text, None for that of Python.
 
     Raises:
         ValueError: If it is no number.
@@ -153,6 +176,8 @@ def number_of(value, words):
         value = value.strip()
         if value in words:
             return np.nan
+        if number_format is not None:
+            return number_format.number(value)
         value = _BOOLS.get(value.lower(), value)
         if isinstance(value, str) and "_" in value:  # In Python's numbers, not in those of tables.
             raise ValueError(f"Expected a number. Received: {value!r}.")

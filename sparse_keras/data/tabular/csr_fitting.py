@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras.data.tabular.csr.columns import SparseColumns
 from sparse_keras.data.tabular.csr.text import TextColumn
 from sparse_keras.data.tabular.features import Features
@@ -21,6 +22,7 @@ def fit_sparse(table: SparseTable, target: Target | MultiTarget) -> Features:
     return Features(_fitted(target, table.targets), sparse=SparseColumns.fit(table))
 
 
+@without_autologging()
 def fit_texts(
     frame: pd.DataFrame, target: Target | MultiTarget, column: str, **options: Any
 ) -> Features:
@@ -32,7 +34,7 @@ def fit_texts(
         column: The column of texts; other columns are left out.
         **options: Of `TextColumn.fit`.
     """
-    return Features(_fitted(target, frame), sparse=TextColumn.fit(frame[column], **options))
+    return Features(_fitted(target, frame), texts=(TextColumn.fit(frame[column], **options),))
 
 
 def _fitted(target, frame):

@@ -1,22 +1,30 @@
-"""What a table seems to hold: its task, and the columns from which nothing can be learned.
+"""What a table seems to hold: its task, and what becomes of each column.
 
-For suggestions: what would make a reader refuse an input is here a reason to leave it out, and what
-would be guessed silently is a note.
+For suggestions: what would make a reader refuse an input is here an entry in `data.columns` or
+`data.missing`, and what would be guessed silently is a reason that is shown.
 """
 
+from __future__ import annotations
+
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
+from sparse_keras.data.tabular.csr import SparseTable
+from sparse_keras.data.tabular.dates import is_date_dtype
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.target_inference import MAX_INTEGER_CLASSES, infer_target
 from sparse_keras.data.tabular.targets import Target
+
+if TYPE_CHECKING:
+    from sparse_keras.data.tabular.table import TabularData
 
 _FEW_ROWS = 50
 _FEW_VALUES = 5  # With fewer, the training rows may have none.
@@ -31,6 +39,41 @@ _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
 _SENTINELS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999)
 _MANY_CATEGORIES = 100
 _MOST_WORDS = 5  # More words among numbers are hardly ways to write "missing".
+# A column is one of free text if its values have so many words and are mostly different.
+_TEXT_WORDS, _TEXT_DISTINCT = 4, 0.2
+
+
+@dataclass(frozen=True)
+class ColumnDescription:
+    """What becomes of a column, and why.
+
+    Args:
+        name: The column.
+        kind: "numeric", "categorical", "date", "text", "ignore" or "target".
+        distinct: Number of distinct values, None if they were not counted.
+        missing: Number of rows without a value, those with a word of `words` among them; None as
+            above.
+        example: A value as it is written, "" if there is none.
+        why: What was decided, "" if the values leave no doubt.
+        setting: The entry in `data.columns` that the kind needs, None if it needs none.
+        words: Words that seem to mean "missing", for `data.missing`.
+    """
+
+    name: str
+    kind: str
+    distinct: int | None
+    missing: int | None
+    example: str
+    why: str = ""
+    setting: str | dict | None = None
+    words: tuple = ()
+
+    @property
+    def rank(self) -> int:
+        """The place of the column in a list that starts with the most surprising ones."""
+        if self.kind == "ignore":
+            return 0
+        return 1 if self.words else 2 if self.setting is not None else 3 if self.why else 4
 
 
 @dataclass(frozen=True)
@@ -40,20 +83,32 @@ class TableDescription:
     Args:
         target: The `Target`.
         why: Why it has this task, and which other one it could have.
-        ignore: The columns better left out, `{name: reason}`; a reason follows "holds".
-        missing: The words among numbers that seem to mean "missing", `{name: words}`.
+        columns: A tuple with the `ColumnDescription` of each column, the target first, then the
+            most surprising ones.
         without_target: Number of rows whose target is missing.
         ignore_case: Whether classes differ in case only; they are taken for one.
-        notes: What else was decided, `{name: sentence}`.
     """
 
     target: Target
     why: str
-    ignore: dict
-    missing: dict = field(default_factory=dict)
+    columns: tuple = ()
     without_target: int = 0
     ignore_case: bool = False
-    notes: dict = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict:
+        """The entries for `data.columns`, `{name: setting}`."""
+        return {one.name: one.setting for one in self.columns if one.setting is not None}
+
+    @property
+    def missing(self) -> dict:
+        """The entries for `data.missing`, `{name: words}`."""
+        return {one.name: one.words for one in self.columns if one.words}
+
+    @property
+    def notes(self) -> dict:
+        """Why each column is used as it is, `{name: sentence}`, where its values leave a doubt."""
+        return {one.name: one.why for one in self.columns if one.why}
 
 
 def describe_table(frame, target):
@@ -74,48 +129,112 @@ def describe_table(frame, target):
             f"The table has no column {target!r}.{did_you_mean(target, frame.columns)} "
             f"Columns: {listing(frame.columns)}."
         )
-    missing = {}
+    words = ()
     strays = misreading(frame[target]) if is_categorical(frame[target]) else None
     if strays and strays.kind == "stray words" and len(strays.words) <= _MOST_WORDS:
-        missing[target] = strays.words
-        numbers = numeric_values(frame[target], strays.words)
+        words = strays.words
+        numbers = numeric_values(frame[target], words)
         frame = frame.assign(**{target: pd.Series(numbers, frame.index)})
     has_target = np.not_equal(category_keys(frame[target]), None)
     if not has_target.any():
         raise ValueError(f"Target {target!r} is missing in every row.")
+    without = int((~has_target).sum())
     frame = frame[has_target]
     inferred, ignore_case = _target(frame[target])
-    reasons, notes = {}, _notes_on_words(frame[target], "class")
-    if target in missing:
-        notes[target] = f"{strays.what}; data.missing makes them missing values"
-    if rare := _rare_classes(frame[target], inferred):
-        notes[target] = "; ".join(filter(None, [notes.get(target), rare]))
-    for name in frame.columns.drop(target):
-        series = frame[name]
-        found = misreading(series) if is_categorical(series) else None
-        if found and found.kind == "stray words" and len(found.words) <= _MOST_WORDS:
-            missing[name] = found.words
-            notes[name] = f"{found.what}; data.missing makes them missing values"
-        elif reason := _useless(series, found):
-            reasons[name] = reason
-        else:
-            notes |= _notes_on_words(series, "category") or _notes_on_values(series)
+    notes = [
+        f"{strays.what}; data.missing makes them missing values" if words else "",
+        _note_on_words(frame[target], "class"),
+        _rare_classes(frame[target], inferred),
+    ]
+    described = [
+        _described(
+            frame[target], "target", "; ".join(filter(None, notes)), words=words, missing=without
+        )
+    ]
+    inputs = [_described_input(frame[name]) for name in frame.columns.drop(target)]
+    inputs.sort(key=lambda column: column.rank)
     return TableDescription(
-        inferred,
-        _why(frame[target], inferred),
-        reasons,
-        missing,
-        int((~has_target).sum()),
-        ignore_case,
-        notes,
+        inferred, _why(frame[target], inferred), (*described, *inputs), without, ignore_case
     )
+
+
+def used_columns(data: TabularData) -> list[ColumnDescription]:
+    """Describes how each column of a table that was loaded is used, by its training rows.
+
+    Args:
+        data: The `TabularData`.
+    """
+    frame = data.frames["train"]
+    described = []
+    for name, kind, detail in data.features.kinds(
+        None if isinstance(frame, SparseTable) else frame
+    ):
+        if isinstance(frame, SparseTable) or name not in frame:
+            described.append(ColumnDescription(name, kind, None, None, "", detail))
+        else:
+            described.append(_described(frame[name], kind, detail))
+    return described + [
+        ColumnDescription(name, "ignore", None, None, "", "data.columns") for name in data.ignored
+    ]
+
+
+def _described(series, kind, why="", setting=None, words=(), missing=0):
+    present = series.dropna()
+    text = present.astype(str).str.strip()
+    gone = text.isin(words)
+    example = text[~gone].iloc[0] if not gone.all() else ""
+    return ColumnDescription(
+        series.name,
+        kind,
+        int(present[~gone].nunique()),
+        int(series.isna().sum() + gone.sum()) + missing,
+        example,
+        why,
+        setting,
+        tuple(words),
+    )
+
+
+def _described_input(series):
+    found = misreading(series) if is_categorical(series) else None
+    if found and found.kind == "stray words" and len(found.words) <= _MOST_WORDS:
+        why = f"{found.what}; data.missing makes them missing values"
+        return _described(series, "numeric", why, words=found.words)
+    if reason := _useless(series, found):
+        return _described(series, "ignore", reason, "ignore")
+    if found:
+        setting = found.setting
+        kind = setting if isinstance(setting, str) else setting["type"]
+        if is_date_dtype(series):
+            return _described(series, "date")
+        return _described(series, kind, found.reason, setting, found.words)
+    if is_categorical(series):
+        if _is_free_text(series):
+            why = "free text: most values are several words, and different"
+            return _described(series, "text", why, "text")
+        if why := _note_on_case(series):
+            setting = {"type": "categorical", "ignore_case": True}
+            return _described(series, "categorical", why, setting)
+        why = _note_on_words(series, "category") or _note_on_categories(series)
+        return _described(series, "categorical", why)
+    return _described(series, "numeric", _note_on_sentinel(series))
+
+
+def _is_free_text(series):
+    """Whether many different values are several words each."""
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return False
+    values = pd.Series(series.dropna().unique()).astype(str)
+    if len(values) <= max(_MANY_CATEGORIES, _TEXT_DISTINCT * len(series)):
+        return False
+    return values.str.count(r"\S+").mean() >= _TEXT_WORDS
 
 
 def _target(values):
     """The `Target`, and whether it has classes that differ in case only."""
     found = misreading(values) if is_categorical(values) else None
     if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"Target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+        raise ValueError(f"Target {values.name!r} holds {found.what}. {target_advice(found)}")
     if _is_identifier(values):
         raise ValueError(
             f"Target {values.name!r} holds a different number in each row, as identifiers and "
@@ -157,39 +276,54 @@ def _rare_classes(values, target):
     return f"too few rows to learn and to test: {shown}{more}"
 
 
-def _notes_on_words(series, kind):
-    """A note on words such as "None" or "-" that are values of a column of text."""
+def _note_on_words(series, kind):
+    """A note on words such as "None" or "-" that are values of a column of text, or ""."""
     if not is_categorical(series):
-        return {}
+        return ""
     keys = pd.Series(category_keys(series))
     counts = keys[keys.str.casefold().isin(_LIKE_MISSING)].value_counts()
     if counts.empty:
-        return {}
+        return ""
     shown = ", ".join(f"{word!r} ({_rows(rows)})" for word, rows in counts.items())
-    return {
-        series.name: f"taken for a {kind}: {shown}; list it in data.missing if it means missing"
-    }
+    return f"taken for a {kind}: {shown}; list it in data.missing if it means missing"
 
 
-def _notes_on_values(series):
-    """A note on a number that seems to mean "missing", or on very many categories."""
-    if is_categorical(series):
-        keys = pd.Series(category_keys(series)).dropna()
-        count = keys.nunique()
-        if count > _MANY_CATEGORIES and count > len(keys) / 3:
-            note = (
-                f"{count:,} categories in {_rows(len(keys))}; most have too few rows to learn from"
-            )
-            return {series.name: note}
-        return {}
+def _note_on_case(series):
+    """A note on categories that differ in case only, or ""."""
+    keys = [key for key in set(category_keys(series)) if key is not None]
+    spellings = {}
+    for key in sorted(keys):
+        spellings.setdefault(key.lower(), []).append(key)
+    several = [keys for keys in spellings.values() if len(keys) > 1]
+    if not several:
+        return ""
+    shown = listing(several[0], limit=3)
+    return f"{len(spellings):,} categories, of which {len(several):,} differ in case, as {shown}"
+
+
+def _note_on_categories(series):
+    """A note on very many categories, or ""."""
+    keys = pd.Series(category_keys(series)).dropna()
+    count = keys.nunique()
+    if count == 1:
+        return "the same value in all rows"
+    if count > _MANY_CATEGORIES and count > len(keys) / 3:
+        return f"{count:,} categories in {_rows(len(keys))}; most have too few rows to learn from"
+    return ""
+
+
+def _note_on_sentinel(series):
+    """A note on a number that seems to mean "missing", or ""."""
     values = series.dropna()
+    if values.nunique() == 1:
+        return "the same value in all rows"
     for sentinel in _SENTINELS:
         others = values[values != sentinel]
         beyond = others.min() >= 0 if sentinel < 0 else others.max() < sentinel / 4
         if len(values) - len(others) > 1 and len(others) and beyond:
             note = f"{sentinel} in {_rows(len(values) - len(others))}, far from the other values"
-            return {series.name: f"{note}; list it in data.missing if it means missing"}
-    return {}
+            return f"{note}; list it in data.missing if it means missing"
+    return ""
 
 
 def _rows(count):
@@ -197,7 +331,7 @@ def _rows(count):
 
 
 def _useless(series, found):
-    """Why nothing can be learned from an input, in words after "holds", or "".
+    """Why nothing can be learned from an input, in words, or "".
 
     Args:
         series: The column.
@@ -209,7 +343,10 @@ def _useless(series, found):
     if len(present) < _FEW_VALUES < len(series):
         return f"values in {len(present)} of {len(series)} rows only"
     if is_categorical(series):
-        return f"{found.what}. {found.advice(series.name)}" if found else ""
+        learnable = found is None or found.setting not in (None, "ignore")
+        if found and found.kind == "stray words":
+            return f"{found.what}: neither numbers nor categories"
+        return "" if learnable else found.what
     values = numeric_values(present)
     beyond = ~(np.abs(values) < MAX_MAGNITUDE)
     if beyond.any():

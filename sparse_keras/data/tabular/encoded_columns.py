@@ -19,6 +19,7 @@ from sparse_keras.data.tabular.missing import (
     missing_words,
     numbers_of,
 )
+from sparse_keras.data.tabular.number_formats import NumberFormat
 
 MISSING_CODE = 0
 UNSEEN_CODE = 1
@@ -40,6 +41,7 @@ class NumericColumn:
             empty for no bins.
         has_missing: Whether values were missing, which gives the column a missing indicator.
         missing_values: Words and numbers that mean "missing" beside the usual words.
+        number_format: The `NumberFormat` of numbers that are text, None for that of Python.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NumericColumn:
     boundaries: tuple = ()
     has_missing: bool = False
     missing_values: tuple = ()
+    number_format: NumberFormat | None = None
 
     kind = "numeric"
 
@@ -58,9 +61,9 @@ class NumericColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        if self.std == 0.0:
-            return "constant"
-        return f"{self.num_bins} bins" if self.num_bins else ""
+        written = "" if self.number_format is None else f"written as {self.number_format}"
+        bins = f"{self.num_bins} bins" if self.num_bins else ""
+        return "; ".join(filter(None, [written, bins if self.std else "constant"]))
 
     def missing(self, series):
         """Returns bool `[N]`: whether each raw value is missing."""
@@ -68,7 +71,7 @@ class NumericColumn:
 
     def values(self, series):
         """Returns raw values as float64 `[N]`, NaN where missing."""
-        return numeric_values(series, self.missing_values)
+        return numeric_values(series, self.missing_values, self.number_format)
 
     def value(self, raw):
         """Returns one raw value as a float, NaN where missing.
@@ -76,7 +79,7 @@ class NumericColumn:
         Raises:
             ValueError: If it is no number.
         """
-        number = number_of(raw, self._missing_words)
+        number = number_of(raw, self._missing_words, self.number_format)
         return np.nan if number in self._missing_numbers else number
 
     @cached_property
@@ -97,11 +100,13 @@ class CategoricalColumn:
         vocabulary: The categories of the training rows, as strings.
         missing_values: Words and numbers that mean "missing" beside the usual words. "NA" and the
             like are missing, too, unless the training rows have a category of that name.
+        ignore_case: Whether categories that differ in case only are one, in lower case.
     """
 
     name: str
     vocabulary: tuple
     missing_values: tuple = ()
+    ignore_case: bool = False
 
     kind = "categorical"
 
@@ -113,16 +118,22 @@ class CategoricalColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        return f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+        count = f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+        return f"{count}, in any case" if self.ignore_case else count
+
+    def key(self, value):
+        """Returns the key of a raw value; see `columns.category_keys`."""
+        key = category_key(value)
+        return key.lower() if self.ignore_case and key is not None else key
 
     @cached_property
     def codes(self):
         """Dict from keys to codes, those that mean "missing" among them; see `code`."""
-        declared = map(category_key, self.missing_values)
-        missing = dict.fromkeys([None, *MISSING_AMONG_NUMBERS, *declared], MISSING_CODE)
+        words = (None, *MISSING_AMONG_NUMBERS, *self.missing_values)
+        missing = dict.fromkeys(map(self.key, words), MISSING_CODE)
         first = UNSEEN_CODE + 1
         # Other spellings of Unicode are for models that were trained on them.
-        codes = {category_key(key): first + i for i, key in enumerate(self.vocabulary)}
+        codes = {self.key(key): first + i for i, key in enumerate(self.vocabulary)}
         digits = [key for key in codes if key.isascii() and key.isdigit()]
         if len({len(key) for key in digits}) != 1:
             return missing | codes
@@ -147,7 +158,7 @@ class CategoricalColumn:
 
     def code(self, value):
         """Returns the code of a raw value: 0 missing, 1 unseen in training, 2.. the vocabulary."""
-        code = self.codes.get(category_key(value))
+        code = self.codes.get(self.key(value))
         is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if code is None and is_number:
             # A number has no leading zeros, and no trailing ones, as text may have had in training.
@@ -156,12 +167,17 @@ class CategoricalColumn:
 
     @cached_property
     def _categories_like_missing(self):
-        return [word for word in MISSING_AMONG_NUMBERS if self.codes[word] != MISSING_CODE]
+        words = MISSING_AMONG_NUMBERS
+        return [word for word in words if self.codes[self.key(word)] != MISSING_CODE]
 
     def _warn_of_words(self, codes):
         """Warns if a category such as "None" has become missing, as `pandas.read_csv` makes it."""
         words, missing = self._categories_like_missing, int((codes == MISSING_CODE).sum())
-        if missing < 2 or not words or any((codes == self.codes[word]).any() for word in words):
+        if (
+            missing < 2
+            or not words
+            or any((codes == self.codes[self.key(word)]).any() for word in words)
+        ):
             return
         warnings.warn(
             f"Column {self.name!r} is missing in {missing} rows, and none holds {words[0]!r}, a "

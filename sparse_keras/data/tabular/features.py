@@ -6,17 +6,33 @@ that a saved model reads raw rows the way it was trained. `fitting.py` makes one
 Axis letters: N rows, C categorical columns.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import as_frame
-from sparse_keras.data.tabular.csr import SparseColumns, SparseTable, TextColumn, is_matrix
-from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
+from sparse_keras.data.tabular.csr import (
+    SparseColumns,
+    SparseTable,
+    TextColumn,
+    as_csr,
+    is_matrix,
+)
+from sparse_keras.data.tabular.features_as_json import (
+    categorical_from_dict,
+    column_to_dict,
+    date_from_dict,
+    date_to_dict,
+    numeric_from_dict,
+    target_from_dict,
+    target_to_dict,
+)
 from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.native import is_table
 from sparse_keras.data.tabular.numeric_encoding import NumericEncoding
 from sparse_keras.data.tabular.selection import Selection
 from sparse_keras.data.tabular.stored_features import check_stored_features
@@ -25,7 +41,6 @@ from sparse_keras.data.tabular.weights import row_weights
 
 # The values of a row that are encoded without pandas.
 _SCALARS = (str, int, float, bool, np.generic, type(None))
-_SPARSE_TYPES = {"matrix": SparseColumns, "text": TextColumn}
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +52,11 @@ class Features:
         numeric: Tuple of `NumericColumn`.
         categorical: Tuple of `CategoricalColumn`.
         weight: The column that says what each row counts in losses and metrics, or None.
-        sparse: What is mostly zeros: `SparseColumns` or a `TextColumn`. None: nothing.
+        sparse: The `SparseColumns` of a CSR matrix, which has no other columns. None for a table.
         selection: The `Selection` by which these columns were chosen among others, or None.
+        dates: Tuple of `DateColumn`.
+        texts: Tuple of `TextColumn`; two of the same name if one counts words and the other
+            characters.
 
     Example:
 
@@ -52,17 +70,23 @@ class Features:
     numeric: tuple = field(default=())
     categorical: tuple = field(default=())
     weight: str | None = None
-    sparse: SparseColumns | TextColumn | None = None
+    sparse: SparseColumns | None = None
     selection: Selection | None = None
+    dates: tuple = field(default=())
+    texts: tuple = field(default=())
 
     def __repr__(self):
         if self.sparse is not None:
             name, kind, detail = self.sparse.kinds()
             return f"{name} ({kind}, {detail}); {self._described_target()}"
         selected = f" ({self.selection})" if self.selection is not None else ""
+        counts = {"numeric": len(self.numeric), "categorical": len(self.categorical)}
+        further = {"date": len(self.dates), "text": len(self._text_names)}
+        counts |= {kind: count for kind, count in further.items() if count}
+        described = [f"{count} {kind}" for kind, count in counts.items()]
         return (
-            f"{len(self.numeric)} numeric and {len(self.categorical)} categorical columns"
-            f"{selected}; {self._described_target()}"
+            f"{', '.join(described[:-1])} and {described[-1]} columns{selected}; "
+            f"{self._described_target()}"
         )
 
     def _described_target(self):
@@ -73,26 +97,40 @@ class Features:
 
     @property
     def columns(self):
-        """Names of the raw columns `encode` needs: the numeric ones, then the categorical."""
-        names = tuple(column.name for column in self.numeric + self.categorical)
-        return names if self.sparse is None else names + self.sparse.columns
+        """Names of the raw columns that `encode` needs: numbers, dates, categories, texts."""
+        columns = (*self.numeric, *self.dates, *self.categorical)
+        return (*(column.name for column in columns), *self._text_names)
+
+    @property
+    def _text_names(self):
+        return tuple(dict.fromkeys(column.name for column in self.texts))
+
+    @cached_property
+    def numbers(self):
+        """What is encoded as numbers, `(name, NumericColumn)`: numeric columns, parts of dates."""
+        return (
+            *((column.name, column) for column in self.numeric),
+            *((f"{date.name} ({part.name})", part) for date in self.dates for part in date.parts),
+        )
 
     @property
     def numeric_sources(self):
-        """Raw column behind each of the `numeric_dim` positions of the numeric encoding."""
+        """What is behind each of the `numeric_dim` positions of the numeric encoding: the name of
+        a raw column, or that of a date's part, such as "signup (month)"."""
         return (
-            *(column.name for column in self.numeric),
-            *(column.name for column in self.numeric for _ in range(column.num_bins)),
-            *(column.name for column in self.numeric if column.has_missing),
+            *(name for name, _ in self.numbers),
+            *(name for name, column in self.numbers for _ in range(column.num_bins)),
+            *(name for name, column in self.numbers if column.has_missing),
         )
 
     @property
     def numeric_kinds(self):
         """What each position of the numeric encoding is: a "value", a "bin" or "missing"."""
+        columns = [column for _, column in self.numbers]
         return (
-            *("value" for _ in self.numeric),
-            *("bin" for column in self.numeric for _ in range(column.num_bins)),
-            *("missing" for column in self.numeric if column.has_missing),
+            *("value" for _ in columns),
+            *("bin" for column in columns for _ in range(column.num_bins)),
+            *("missing" for column in columns if column.has_missing),
         )
 
     @property
@@ -103,7 +141,13 @@ class Features:
     @property
     def sparse_dim(self):
         """Width of what is mostly zeros, 0 for none."""
-        return 0 if self.sparse is None else self.sparse.width
+        columns = self.texts if self.sparse is None else (self.sparse,)
+        return sum(column.width for column in columns)
+
+    @property
+    def only_sparse(self):
+        """Whether a CSR matrix is all that is encoded."""
+        return bool(self.sparse_dim) and not self.numbers and not self.categorical
 
     @property
     def cardinalities(self):
@@ -130,19 +174,21 @@ class Features:
                 it, only whether numbers were missing is known.
 
         Returns:
-            A list of `(name, kind, detail)`, the inputs first. `kind` is "numeric", "categorical",
-            "left out" (a column that was not selected), "target" or "weight"; `detail` is such as
-            "32 bins; missing 3.1 %" or "12 categories; score 0.31".
+            A list of `(name, kind, detail)`, the inputs first. `kind` is "numeric", "date",
+            "categorical", "text", "sparse", "left out" (a column that was not selected), "target"
+            or "weight"; `detail` is such as "32 bins; missing 3.1 %" or "12 categories; score
+            0.31".
         """
         shown = []
-        for column in self.numeric + self.categorical:
+        scores = {} if self.selection is None else self.selection.scores
+        for column in (*self.numeric, *self.dates, *self.categorical, *self.texts):
             details = [column.detail]
             if frame is None:
                 details += ["some missing"] if getattr(column, "has_missing", False) else []
             elif missing := column.missing(frame[column.name]).mean():
                 details.append(f"missing {missing:.1%}")
-            if self.selection is not None:
-                details.append(f"score {self.selection.scores[column.name]:.3g}")
+            if column.name in scores:
+                details.append(f"score {scores[column.name]:.3g}")
             shown.append((column.name, column.kind, "; ".join(filter(None, details))))
         if self.sparse is not None:
             shown.append(self.sparse.kinds())
@@ -164,13 +210,14 @@ class Features:
 
         Args:
             table: A DataFrame, a dict of columns, or a dict of scalars (one row). Columns that
-                are not needed are ignored. For sparse columns, a matrix of `scipy.sparse` or a
-                `SparseTable`; for a column of texts, also the texts alone.
+                are not needed are ignored. For the columns of a CSR matrix, a matrix of
+                `scipy.sparse` or a `SparseTable`; if a text is the only column, also the texts
+                alone, or their matrix.
 
         Returns:
             A dict: "numeric", float32 `[N, numeric_dim]`, never NaN; "categorical", int32
-            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary; "sparse",
-            float32 CSR. A key is left out when there is no such column.
+            `[N, C]`, 0 missing, 1 unseen in training, from 2 the vocabulary; "sparse", float32
+            CSR, of texts one after the other. A key is left out when there is no such column.
 
         Raises:
             ValueError: If columns are missing, or a numeric one holds something else.
@@ -181,28 +228,54 @@ class Features:
         """
         if self.sparse is not None:
             return {"sparse": self.sparse.encode(table)}
+        if self.columns == self._text_names and len(self.columns) == 1:
+            if is_matrix(table):
+                return {"sparse": as_csr(table, self.sparse_dim)}
+            table = self._table_of_texts(table)
         if isinstance(table, SparseTable) or is_matrix(table):
             raise ValueError(
                 "Expected a table with named columns, as in training. Received a sparse matrix of "
                 f"shape {(table.matrix if isinstance(table, SparseTable) else table).shape}. A "
                 "model learns to take matrices from a data.SparseTable."
             )
-        values, codes = self._of_row(table) or self._of_frame(as_frame(table, self.columns))
+        row = self._of_row(table)
+        frame = as_frame(table, self.columns) if row is None else None
+        values, codes = row or self._of_frame(frame)
         encoded = {}
-        if self.numeric:
+        if values:
             encoded["numeric"] = self._numeric_encoding(np.stack(values, axis=1))
-        if self.categorical:
+        if codes:
             encoded["categorical"] = np.stack(codes, axis=1).astype("int32", copy=False)
+        if self.texts:
+            blocks = [column.encode(frame[column.name]) for column in self.texts]
+            encoded["sparse"] = as_csr(scipy.sparse.hstack(blocks, format="csr"))
         return encoded
 
     @cached_property
     def _numeric_encoding(self):
-        return NumericEncoding(self.numeric)
+        return NumericEncoding([column for _, column in self.numbers])
+
+    def _table_of_texts(self, table):
+        if isinstance(table, str):
+            raise ValueError(f"Expected several texts. Received one: {table[:40]!r}. Pass [text].")
+        named = is_table(table) or isinstance(table, (dict, SparseTable))
+        return table if named else {self.columns[0]: table}
 
     def _of_frame(self, frame):
         """The numbers and the codes of the columns of a DataFrame."""
+        codes = [column.encode(frame[column.name]) for column in self.categorical]
+        return self.values(frame), codes
+
+    def values(self, frame):
+        """Returns the raw numbers behind `numbers`, a list of float64 `[N]`, NaN where missing.
+
+        Args:
+            frame: A DataFrame with the columns of numbers and dates.
+        """
         values = [column.values(frame[column.name]) for column in self.numeric]
-        return values, [column.encode(frame[column.name]) for column in self.categorical]
+        for date in self.dates:
+            values += date.values(frame[date.name])
+        return values
 
     def _of_row(self, row):
         """What `_of_frame` returns, for one row and without pandas, which would take longer.
@@ -210,7 +283,7 @@ class Features:
         None if the table is something else, or a value is not a number; `_of_frame` then raises the
         error with the row.
         """
-        if not isinstance(row, dict):
+        if not isinstance(row, dict) or self.dates or self.texts:
             return None
         if not all(isinstance(row.get(name, ()), _SCALARS) for name in self.columns):
             return None
@@ -251,15 +324,19 @@ class Features:
 
     def to_dict(self):
         """Returns a dict that survives JSON; `from_dict` gives back an equal `Features`."""
-        weight = {} if self.weight is None else {"weight": self.weight}
-        content = weight | {
-            "target": _target_to_dict(self.target),
-            "numeric": [_column_to_dict(column) for column in self.numeric],
-            "categorical": [_column_to_dict(column) for column in self.categorical],
+        content = {} if self.weight is None else {"weight": self.weight}
+        content |= {
+            "target": target_to_dict(self.target),
+            "numeric": [column_to_dict(column) for column in self.numeric],
+            "categorical": [column_to_dict(column) for column in self.categorical],
         }
         # Left out if there is none: the encodings of older models stay as they were.
         if self.selection is not None:
             content["selection"] = self.selection.to_dict()
+        if self.dates:
+            content["dates"] = [date_to_dict(column) for column in self.dates]
+        if self.texts:
+            content["texts"] = [column.to_dict() for column in self.texts]
         return content if self.sparse is None else content | {"sparse": self.sparse.to_dict()}
 
     @classmethod
@@ -270,42 +347,16 @@ class Features:
             ValueError: If it is something else.
         """
         check_stored_features(content)
-        sparse = content.get("sparse")
+        sparse, texts = content.get("sparse"), content.get("texts", [])
+        if sparse and sparse["type"] == "text":  # As models of one text were stored.
+            sparse, texts = None, [sparse]
         return cls(
-            target=_target_from_dict(content["target"]),
-            numeric=tuple(NumericColumn(**_with_tuples(c)) for c in content["numeric"]),
-            categorical=tuple(CategoricalColumn(**_with_tuples(c)) for c in content["categorical"]),
+            target=target_from_dict(content["target"]),
+            numeric=tuple(numeric_from_dict(column) for column in content["numeric"]),
+            categorical=tuple(categorical_from_dict(column) for column in content["categorical"]),
             weight=content.get("weight"),
-            sparse=sparse and _SPARSE_TYPES[sparse["type"]].from_dict(sparse),
+            sparse=sparse and SparseColumns.from_dict(sparse),
             selection=Selection.from_dict(content["selection"]) if "selection" in content else None,
+            dates=tuple(date_from_dict(column) for column in content.get("dates", [])),
+            texts=tuple(TextColumn.from_dict(column) for column in texts),
         )
-
-
-def _column_to_dict(column):
-    """A column or a `Target` as a dict of JSON values."""
-    content = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(column).items()
-    }
-    # Left out where nothing was declared: the encodings of older models stay as they were.
-    if not column.missing_values:
-        del content["missing_values"]
-    return content
-
-
-def _with_tuples(content):
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-    }
-
-
-def _target_to_dict(target):
-    if isinstance(target, MultiTarget):
-        return {"name": target.name, "targets": [_target_to_dict(one) for one in target.targets]}
-    return _column_to_dict(target)
-
-
-def _target_from_dict(content):
-    if "targets" in content:
-        return MultiTarget(content["name"], tuple(map(_target_from_dict, content["targets"])))
-    return Target(**_with_tuples(content))

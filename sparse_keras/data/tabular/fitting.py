@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
+from sparse_keras.data.tabular.csr import TextColumn
+from sparse_keras.data.tabular.date_column import DateColumn, fit_dates
 from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.misreadings import misreading
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix
+from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +33,7 @@ BINS = ("tree", "quantile", "none")
 MAX_MAGNITUDE = 1e100
 
 
+@without_autologging()
 def fit_features(
     frame: pd.DataFrame,
     target: Target | MultiTarget,
@@ -32,12 +41,13 @@ def fit_features(
     max_bins: int = 32,
     weight: str | None = None,
     missing: MissingValues | None = None,
+    columns: Mapping[str, Any] | ColumnKinds | None = None,
 ) -> Features:
     """Learns how to encode a table from its training rows.
 
-    Columns of numbers are numeric; text, bool and category columns are categorical. Dates, free
-    text, identifiers and text that looks like misspelt numbers raise an error, unless the column
-    has the dtype "category".
+    Columns of numbers are numeric, columns of datetimes are dates; text, bool and category columns
+    are categorical. Dates of text, free text, identifiers, and text that looks like numbers raise
+    an error, unless `columns` says what they are, or the column has the dtype "category".
 
     Args:
         frame: DataFrame of the training rows; columns other than the target's and the weight are
@@ -51,13 +61,26 @@ def fit_features(
             count in losses and metrics, not in what is learned here.
         missing: Words and numbers that mean "missing" beside the usual words, to be recognised in
             rows to predict. They are missing in `frame` already.
+        columns: Dict from a column to its kind, like `data.columns` of a config: such as `"date"`,
+            `"text"`, or `{"type": "numeric", "unit": "$", "thousands": ","}`.
 
     Returns:
         A `Features`.
 
     Raises:
-        ValueError: If a column is empty, infinite or holds what is neither numbers nor categories;
-            if one of several targets is missing in every row.
+        ValueError: If columns are empty, infinite or hold what is neither numbers nor categories,
+            of which all are listed; if one of several targets is missing in every row.
+
+    Example:
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"price": ["$5", "$1,200", "$7"], "sold": ["no", "yes", "no"]})
+    >>> sparse_keras.data.fit_features(
+    ...     frame,
+    ...     sparse_keras.data.infer_target(frame["sold"]),
+    ...     columns={"price": {"type": "numeric", "unit": "$", "thousands": ","}},
+    ... )
+    1 numeric and 0 categorical columns; target sold (binary)
     """
     if bins not in BINS:
         raise ValueError(
@@ -78,15 +101,74 @@ def fit_features(
         target = target.with_statistics(y)
 
     missing = missing or MissingValues()
-    numeric, categorical = [], []
-    for name in inputs:
-        declared = missing.declared(name)
-        if is_categorical(frame[name]):
-            categorical.append(_fit_categorical(frame[name], declared))
-        else:
-            column = _fit_numeric(frame[name], y, target.task, bins, max_bins)
-            numeric.append(replace(column, missing_values=declared))
-    return Features(target, tuple(numeric), tuple(categorical), weight)
+    kinds = _declared(columns, inputs)
+    frame, kinds, errors = apply_kinds(frame, kinds, missing, inputs)
+    fit_numeric = partial(_fit_numeric, y=y, task=target.task, bins=bins, max_bins=max_bins)
+    fitted = {NumericColumn: [], DateColumn: [], CategoricalColumn: [], TextColumn: []}
+    for name in inputs if not errors else ():
+        if name not in frame:  # Ignored.
+            continue
+        try:
+            for column in _fitted(frame[name], kinds, missing.declared(name), fit_numeric):
+                fitted[type(column)].append(column)
+        except ValueError as error:
+            errors.append(str(error))
+    if errors:
+        raise ValueError(all_errors(errors))
+    return Features(
+        target,
+        tuple(fitted[NumericColumn]),
+        tuple(fitted[CategoricalColumn]),
+        weight,
+        dates=tuple(fitted[DateColumn]),
+        texts=tuple(fitted[TextColumn]),
+    )
+
+
+def _declared(columns, inputs):
+    """The `ColumnKinds` of an argument `columns`."""
+    if isinstance(columns, ColumnKinds):
+        return columns
+    try:
+        kinds = column_kinds(columns or {})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<"))
+        raise ValueError(
+            f"`columns`: {place}: {first['msg']}. Received: {first['input']!r}."
+        ) from None
+    for name in kinds:
+        if name not in inputs:
+            raise ValueError(
+                f"`columns` names {name!r}, which is no input.{did_you_mean(name, inputs)} Inputs: "
+                f"{listing(inputs)}."
+            )
+    return ColumnKinds(kinds)
+
+
+def all_errors(errors: Sequence[str]) -> str:
+    """Returns a message about all columns that cannot be used."""
+    if len(errors) == 1:
+        return errors[0]
+    listed = "".join(f"\n  - {error}" for error in errors)
+    return f"{len(errors)} columns cannot be used as they are:{listed}"
+
+
+def _fitted(series, kinds, missing_values, fit_numeric):
+    """Yields what is learned of a column: one column of a model, or two of a text."""
+    name = series.name
+    if texts := kinds.text_columns(name):
+        for options in texts:
+            yield TextColumn.fit(series, missing_values=missing_values, **options)
+    elif (formats := kinds.date_formats(name)) is not None:
+        _refuse_empty(name, series.notna().any())
+        yield fit_dates(series, formats, fit_numeric, missing_values)
+    elif is_categorical(series):
+        yield _fit_categorical(series, missing_values, kinds.ignores_case(name))
+    else:
+        number_format = kinds.number_format(name)
+        column = fit_numeric(series)
+        yield replace(column, missing_values=missing_values, number_format=number_format)
 
 
 def _fit_numeric(series, y, task, bins, max_bins):
@@ -137,16 +219,17 @@ def _leaf_size(num_rows):
     return int(np.clip(num_rows // 100, 1, 16))
 
 
-def _fit_categorical(series, missing_values):
-    vocabulary = sorted({key for key in category_keys(series) if key is not None})
+def _fit_categorical(series, missing_values, ignore_case=False):
+    keys = {key for key in category_keys(series) if key is not None}
+    vocabulary = sorted({key.lower() for key in keys} if ignore_case else keys)
     _refuse_empty(series.name, vocabulary)
     if wrong := misreading(series):
         raise ValueError(
             f"Column {series.name!r} must hold numbers or categories. Received {wrong.what}. "
-            f"{wrong.remedy} Otherwise leave the column out, or give it the dtype 'category' if "
-            "each value is a category."
+            f"{wrong.remedy(series.name)} Otherwise leave the column out, or give it the dtype "
+            "'category' if each value is a category."
         )
-    return CategoricalColumn(series.name, tuple(vocabulary), missing_values)
+    return CategoricalColumn(series.name, tuple(vocabulary), missing_values, ignore_case)
 
 
 def _refuse_empty(name, anything):

@@ -11,12 +11,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.yaml_text import yaml_scalar
+from sparse_keras._internal.suggest import listing
+from sparse_keras._internal.yaml_text import yaml_flow
+from sparse_keras.data.tabular.dates import guess_formats, is_date_dtype
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
+from sparse_keras.data.tabular.number_formats import (
+    NumberFormat,
+    currencies_of,
+    guess_number_format,
+)
 
-# Of the distinct values of a column: the part that must fit a pattern, so that a few odd cells
-# do not hide what the others are; and how many are looked at.
-_NEARLY_ALL = 0.95
+# How many of the distinct values of a column are looked at.
 _LOOKED_AT = 10_000
 # Text is an identifier or free text where more than this part of many rows are distinct.
 _MOSTLY_DISTINCT = 0.9
@@ -25,80 +30,84 @@ _MANY_ROWS = 50
 # and if there are several distinct numbers, since of "1", "2" and "K" each may be a category.
 _FEW = 0.05
 _SEVERAL = 5
+# Words in a text; shorter ones are names or codes.
+_FREE_TEXT_WORDS = 3
 
-_SIGNS = re.compile(r"[$€£¥₹%]|\b(?:USD|EUR|GBP|CHF|JPY)\b")
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?\d*,\d+")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[.,'’ \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
-_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"\d{4}"
-_TIME = r"(?:[T ]+\d{1,2}:\d{2}.*)?"
-_DATES = [
-    re.compile(pattern + _TIME)
-    for separator in ("-", "/", r"\.")
-    for pattern in (
-        separator.join((_YEAR, _MONTH, _DAY)),
-        separator.join((_DAY, _MONTH, rf"(?:{_YEAR}|\d\d)")),
-        separator.join((_MONTH, _DAY, rf"(?:{_YEAR}|\d\d)")),
-    )
-]
 
-
-# What to do about a column: by the keys of a config, and in Python.
-_ADVICE = {
-    "decimal comma": (
-        "Set data.decimal: ',' (CSV, with another separator), or write points.",
-        "Write decimal points.",
-    ),
-    "text numbers": (
-        "Force numbers in data.columns: {{{name}: numeric}}, or check data.decimal.",
-        "Convert it with pandas.to_numeric.",
-    ),
-    "signs": ("Write plain numbers into the file.", "Remove the signs."),
-    "thousands": ("Write plain numbers into the file.", "Remove the separators."),
-    "dates": (
-        "Write numbers into the file, such as the year or the days since.",
-        "Convert it to numbers, such as the year or the days since.",
-    ),
-    "stray words": (
-        "If they mean a missing value, set data.missing: {{{name}: [{words}]}}. Otherwise correct "
-        "these cells.",
-        "Replace these values by NaN for missing, or correct them.",
-    ),
-    "distinct text": ("Nothing can be learned from it.", "Nothing can be learned from it."),
-    "objects": ("Write one value in each cell.", "Write one value in each cell."),
-}
 # A target of distinct text is recognised by its number of classes, and one of numbers as text may
 # be one of classes.
-MISREAD_TARGETS = ("decimal comma", "signs", "thousands", "dates", "stray words", "objects")
+MISREAD_TARGETS = (
+    "dates", "durations", "numbers", "several currencies", "stray words", "objects",
+)  # fmt: skip
 
 
 class Misreading(NamedTuple):
     """What a column holds instead of categories.
 
     Args:
-        kind: One of "dates", "signs", "decimal comma", "thousands", "text numbers",
-            "stray words", "distinct text", "objects".
+        kind: "dates", "durations", "numbers" (written with a unit or separators), "several
+            currencies", "text numbers", "stray words" (among numbers), "free text", "identifiers"
+            or "objects".
         what: The column's values in words, after "holds".
-        words: For "stray words", the words.
+        setting: The entry in `data.columns` that says so, None if there is none.
+        words: Those among dates or numbers that are none.
+        reason: Why `setting` is right, for a table that shows an example beside it.
     """
 
     kind: str
     what: str
+    setting: str | dict | None = None
     words: tuple = ()
+    reason: str = ""
 
     def advice(self, name):
-        """What to do about it in a config, in a sentence.
+        """What to do about it in a config, in sentences.
 
         Args:
             name: The column.
         """
-        words = ", ".join(map(yaml_scalar, self.words))
-        return _ADVICE[self.kind][0].format(name=yaml_scalar(name), words=words)
+        sentences = []
+        if self.words:
+            missing = yaml_flow({name: list(self.words)})
+            sentences.append(f"If they mean a missing value, set data.missing: {missing}.")
+        if self.setting is not None:
+            sentences.append(f"Set data.columns: {yaml_flow({name: self.setting})}.")
+        return " ".join(sentences) or _OTHER_ADVICE[self.kind]
 
-    @property
-    def remedy(self):
-        """What to do about it in Python, in a sentence."""
-        return _ADVICE[self.kind][1]
+    def remedy(self, name):
+        """What to do about it in Python, in a sentence.
+
+        Args:
+            name: The column.
+        """
+        if self.words:
+            return "Replace these values by NaN for missing, or correct them."
+        if self.setting is not None:
+            return f"Pass columns={ {name: self.setting} }."
+        return _OTHER_ADVICE[self.kind]
+
+
+def target_advice(found: Misreading) -> str:
+    """What to do about a target that is neither numbers nor classes, in a sentence."""
+    if found.words:
+        return "Remove or correct these cells."
+    if isinstance(found.setting, dict) and found.setting.get("decimal") == ",":
+        return "Set data.decimal: ',' (CSV, with another separator), or write points."
+    return _TARGET_ADVICE.get(found.kind, _TARGET_ADVICE["numbers"])
+
+
+_TARGET_ADVICE = {
+    "numbers": "Write plain numbers into the file.",
+    "dates": "Write numbers into the file, such as the days since.",
+    "durations": "Write numbers into the file, such as days.",
+    "objects": "Write one value in each cell.",
+}
+_OTHER_ADVICE = {
+    "durations": "Convert them to numbers, such as days.",
+    "several currencies": "Convert them to one currency.",
+    "objects": "Write one value in each cell.",
+}
 
 
 def misreading(series):
@@ -106,12 +115,14 @@ def misreading(series):
 
     A column of pandas' dtype "category" is categorical on purpose.
     """
-    if pd.api.types.is_datetime64_any_dtype(series) or pd.api.types.is_timedelta64_dtype(series):
-        return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
+    if pd.api.types.is_timedelta64_dtype(series):
+        return Misreading("durations", f"durations, such as {str(series.max())!r}")
+    if is_date_dtype(series):
+        return Misreading(
+            "dates", f"dates or times, such as {str(series.dropna().max())!r}", "date"
+        )
     if pd.api.types.is_numeric_dtype(series) or series.dtype == "category":
         return None
-    if isinstance(series.dtype, pd.PeriodDtype):
-        return Misreading("dates", f"dates or times, such as {str(series.max())!r}")
     if series.dtype == object:
         for value in series.iloc[:_LOOKED_AT]:
             if not pd.api.types.is_scalar(value):
@@ -120,47 +131,85 @@ def misreading(series):
     counts = counts.groupby(counts.index.astype(str).str.strip(), sort=False).sum()
     counts = counts[~counts.index.isin(MISSING_STRINGS)]
     looked_at = list(counts.index[:_LOOKED_AT])
-    found = _dates(looked_at) or _misspelt_numbers(looked_at) or _stray_words(counts)
-    if found:
-        return found
-    rows = counts.sum()
-    if rows > _MANY_ROWS and len(counts) > _MOSTLY_DISTINCT * rows:
-        return Misreading(
-            "distinct text",
-            f"identifiers or free text: {len(counts)} distinct values in {rows} rows, such as "
-            f"{counts.index[0][:40]!r}",
-        )
-    return None
+    return (
+        _dates(looked_at, counts)
+        or _written_numbers(looked_at, counts)
+        or _stray_words(counts)
+        or _distinct_text(counts)
+    )
 
 
-def _misspelt_numbers(values):
-    """Returns the `Misreading` of distinct texts that people read as numbers, or None."""
-    bare = [_SIGNS.sub("", value).strip() for value in values]
-    thousands = [bool(_THOUSANDS.fullmatch(value)) for value in bare]
-    comma = [bool(_COMMA.fullmatch(value)) for value in bare]
-    plain = [bool(_PLAIN.fullmatch(value)) for value in bare]
-    if len(values) < 3 or sum(map(any, zip(thousands, comma, plain, strict=True))) < (
-        _NEARLY_ALL * len(values)
-    ):
+def _dates(values, counts):
+    found = guess_formats(pd.Series(values, dtype=object))
+    if found is None:
         return None
-    signed = [value for value, unsigned in zip(values, bare, strict=True) if value != unsigned]
-    # "1,234" may be either, "1,5" may not; "1.234" alone is a plain number.
-    decimals = [v for v, c, t in zip(values, comma, thousands, strict=True) if c and not t]
-    grouped = [v for v, t, p in zip(values, thousands, plain, strict=True) if t and not p]
-    fractions = [value for value in values if "." in value]
-    if signed:
-        return Misreading(
-            "signs", f"numbers with a currency or percent sign, such as {signed[0]!r}"
+    example = next(value for value in values if value not in found.others)
+    others = _others(found.others, counts)
+    doubt = ""
+    if found.ambiguous:
+        doubt = f", in which day and month cannot be told apart ({found.ambiguous} fits as well)"
+    formats = found.formats if len(found.formats) > 1 else found.formats[0]
+    return Misreading(
+        "dates",
+        f"dates, such as {example!r}{doubt}{others}",
+        {"type": "date", "format": formats},
+        found.others,
+        f"dates{doubt}{others}",
+    )
+
+
+def _written_numbers(values, counts):
+    found = guess_number_format(values)
+    if found is None and len(values) >= 3:
+        currencies = currencies_of(values)
+        if len(currencies) > 1:
+            what = f"numbers with several currencies, {listing(currencies)}"
+            return Misreading("several currencies", what)
+    if found is None:
+        if len(values) < 3 or not all(map(_PLAIN.fullmatch, values)):
+            return None
+        fractions = [value for value in values if "." in value]
+        return fractions and Misreading(
+            "text numbers",
+            f"numbers stored as text, such as {fractions[0]!r}",
+            "numeric",
+            reason="numbers stored as text",
         )
-    if decimals and not any("." in value for value in grouped):
-        return Misreading("decimal comma", f"numbers with a decimal comma, such as {decimals[0]!r}")
-    if grouped:
-        return Misreading(
-            "thousands", f"numbers with separators between thousands, such as {grouped[0]!r}"
-        )
-    if all(plain) and fractions:
-        return Misreading("text numbers", f"numbers stored as text, such as {fractions[0]!r}")
-    return None
+    format, others = found
+    example = next(value for value in values if value not in others and not _PLAIN.fullmatch(value))
+    shown = _others(others, counts)
+    return Misreading(
+        "numbers",
+        f"numbers such as {example!r}{shown}",
+        number_setting(format),
+        others,
+        f"numbers in the format {format}{shown}",
+    )
+
+
+def number_setting(format: NumberFormat) -> dict:
+    """Returns the entry in `data.columns` for numbers of a format."""
+    setting = {"type": "numeric"}
+    if format.units:
+        setting["unit"] = format.units if len(format.units) > 1 else format.units[0]
+    if format.thousands:
+        setting["thousands"] = format.thousands
+    if format.decimal != ".":
+        setting["decimal"] = format.decimal
+    return setting
+
+
+def _others(words, counts):
+    """What stands among dates or numbers, in words; "" for nothing."""
+    if not words:
+        return ""
+    shown = ", ".join(f"{word!r} {_in_rows(counts[word])}" for word in words[:8])
+    more = f" and {len(words) - 8} more" if len(words) > 8 else ""
+    return f", and {shown}{more}"
+
+
+def _in_rows(rows):
+    return f"in {rows:,} row{'' if rows == 1 else 's'}"
 
 
 def _stray_words(counts):
@@ -177,22 +226,19 @@ def _stray_words(counts):
     few_words = len(counts) > _MANY_ROWS and len(words) <= _FEW * len(counts)
     if not (few_rows or few_words):
         return None
-    shown = ", ".join(
-        f"{word!r} in {rows} row{'s' * (rows != 1)}" for word, rows in words[:8].items()
-    )
-    more = f" and {len(words) - 8} more" if len(words) > 8 else ""
-    return Misreading(
-        "stray words", f"{len(numbers)} distinct numbers, and {shown}{more}", tuple(words.index)
-    )
+    what = f"{len(numbers)} distinct numbers{_others(tuple(words.index), counts)}"
+    return Misreading("stray words", what, words=tuple(words.index))
 
 
-def _dates(values):
-    for pattern in _DATES:
-        fitting = sum(bool(pattern.fullmatch(value)) for value in values)
-        if fitting and fitting >= _NEARLY_ALL * len(values):
-            example = next(value for value in values if pattern.fullmatch(value))
-            return Misreading("dates", f"dates, such as {example!r}")
-    return None
+def _distinct_text(counts):
+    rows = counts.sum()
+    if rows <= _MANY_ROWS or len(counts) <= _MOSTLY_DISTINCT * rows:
+        return None
+    shown = f"{len(counts):,} distinct values in {rows:,} rows, such as {counts.index[0][:40]!r}"
+    if counts.index.str.count(r"\S+").to_numpy().mean() >= _FREE_TEXT_WORDS:
+        reason = "free text: nearly all values are different, and several words"
+        return Misreading("free text", f"free text: {shown}", "text", reason=reason)
+    return Misreading("identifiers", f"identifiers: {shown}", "ignore")
 
 
 def _is_number(text):

@@ -6,6 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+# Libraries for whose objects narwhals need not be imported: that takes as long as a prediction, and
+# TensorFlow warns that it cannot compile it.
+_NO_TABLES = (
+    "builtins",
+    "numpy",
+    "pandas",
+    "scipy",
+    "keras",
+    "tensorflow",
+    "jax",
+    "jaxlib",
+    "torch",
+)
+
 
 def is_table(x: Any) -> bool:
     """Returns whether `x` is a data frame, of pandas or another library."""
@@ -36,8 +50,7 @@ def to_pandas(x: Any) -> Any:
 
 
 def _narwhal(x):
-    # What narwhals need not be imported for: it takes as long as a prediction.
-    if type(x).__module__.partition(".")[0] in ("builtins", "numpy", "pandas", "scipy", "keras"):
+    if type(x).__module__.partition(".")[0] in _NO_TABLES:
         return None
     import narwhals
 

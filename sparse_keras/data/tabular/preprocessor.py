@@ -13,7 +13,7 @@ from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import is_matrix
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.data.tabular.columns import as_frame
-from sparse_keras.data.tabular.csr import SparseTable, TextColumn
+from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.encoded_columns import MAX_STANDARDISED
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.multi_target import MultiTarget
@@ -47,9 +47,9 @@ class TablePreprocessor(Preprocessor):
             return True
         if isinstance(x, list) and (not x or isinstance(x[0], (str, dict))):
             return True
-        encoded = {"numeric", "categorical"}
+        encoded = {"numeric", "categorical", "sparse"}
         return isinstance(x, dict) and not (
-            x and set(x) <= encoded and all(np.ndim(value) == 2 for value in x.values())
+            x and set(x) <= encoded and all(_rank(value) == 2 for value in x.values())
         )
 
     def encode(self, x: Any) -> Any:
@@ -154,10 +154,12 @@ class TablePreprocessor(Preprocessor):
     def _inputs(self):
         """The names of the network's inputs."""
         features = self.features
-        if features.sparse is not None:
-            return ["sparse"]
-        columns = {"numeric": features.numeric, "categorical": features.categorical}
-        return [name for name, of_kind in columns.items() if of_kind]
+        widths = {
+            "numeric": features.numeric_dim,
+            "categorical": len(features.categorical),
+            "sparse": features.sparse_dim,
+        }
+        return [name for name, width in widths.items() if width]
 
     def check_network(self, core: keras.Model) -> None:
         if not getattr(core, "inputs", None):  # A subclassed model does not know its inputs.
@@ -183,30 +185,28 @@ class TablePreprocessor(Preprocessor):
                 )
 
     def export(
-        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", **kwargs: Any
+        self,
+        core: keras.Model,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        task: Task | None = None,
+        **kwargs: Any,
     ) -> None:
         """Exports a SavedModel that takes raw columns, one tensor for each; see
         `tensorflow_export.export_raw`.
 
         Raises:
-            ValueError: If the backend is not TensorFlow, the column is one of texts, or another
-                `format` is asked for.
+            ValueError: If the backend is not TensorFlow, or another `format` is asked for.
         """
         _check_saved_model(
             format,
             "raw rows",
-            "with inputs='encoded', which takes what `encode` returns"
-            if self.features.sparse is None
-            else "as a SavedModel",
+            "as a SavedModel"
+            if self.features.sparse_dim
+            else "with inputs='encoded', which takes what `encode` returns",
         )
-        if isinstance(self.features.sparse, TextColumn):
-            raise ValueError(
-                "A SavedModel cannot split texts into words as the training did. Received: "
-                "inputs='raw' for a column of texts. Export the network with inputs='encoded', "
-                "which takes what `encode(texts)` returns, or serve the .keras file."
-            )
         if self.features.sparse is not None:
-            self.export_core(core, filepath, **kwargs)
+            self.export_core(core, filepath, task=task, **kwargs)
             return
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -216,15 +216,26 @@ class TablePreprocessor(Preprocessor):
             )
         from sparse_keras.data.tabular.tensorflow_export import export_raw
 
-        export_raw(core, self.features, filepath, **kwargs)
+        export_raw(core, self.features, filepath, task=task or self.task, **kwargs)
 
     def export_core(
-        self, core: keras.Model, filepath: Any, format: str = "tf_saved_model", *args, **kwargs
+        self,
+        core: keras.Model,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        *args: Any,
+        task: Task | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Exports the network alone. The input of a sparse matrix is its three arrays; see
         `tensorflow_csr_export.export_sparse`."""
-        if self.features.sparse is None:
+        if not self.features.sparse_dim:
             return core.export(filepath, format, *args, **kwargs)
+        if self._inputs != ["sparse"]:
+            raise ValueError(
+                "A network of texts and other columns is exported with its encoding. Received: "
+                "inputs='encoded'. Leave it at 'raw'."
+            )
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
                 "A model of sparse inputs is exported on the TensorFlow backend. Received: "
@@ -233,7 +244,7 @@ class TablePreprocessor(Preprocessor):
         _check_saved_model(format, "sparse rows", "as a SavedModel")
         from sparse_keras.data.tabular.tensorflow_csr_export import export_sparse
 
-        return export_sparse(core, filepath, self.features.target, *args, **kwargs)
+        return export_sparse(core, filepath, task or self.task, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {"features": self.features.to_dict()}
@@ -264,6 +275,12 @@ def _weight_arrays(weight):
     if isinstance(weight, dict):
         return {name: _weight_arrays(one) for name, one in weight.items()}
     return np.asarray(_as_numpy(weight), "float32")
+
+
+def _rank(value):
+    """The rank of an array, a tensor or a matrix of SciPy."""
+    shape = getattr(value, "shape", None)
+    return np.ndim(value) if shape is None else len(shape)
 
 
 def _as_numpy(column):

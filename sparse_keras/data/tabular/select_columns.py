@@ -9,8 +9,11 @@ the number of columns to keep counts raw columns.
 Axis letters: N rows, D positions of the encoding.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
+from sparse_keras._internal.autologging import without_autologging
 from sparse_keras.data.tabular.fitting import fit_features
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.selection import Selection
@@ -21,7 +24,8 @@ MAX_CATEGORIES = 20
 MAX_SCORE = 1e300
 
 
-def select_columns(frame, target, options, seed=0, weight=None):
+@without_autologging()
+def select_columns(frame, target, options, seed=0, weight=None, kinds=None):
     """Chooses columns by the training rows.
 
     Args:
@@ -31,6 +35,7 @@ def select_columns(frame, target, options, seed=0, weight=None):
         options: A section of `schema.features`.
         seed: Seed of the rows that are drawn, and of methods that draw.
         weight: The column of weights, which is not an input. The choice ignores it.
+        kinds: The `ColumnKinds` of the columns. Columns of text are not chosen among: all are used.
 
     Returns:
         A `Selection`.
@@ -38,7 +43,12 @@ def select_columns(frame, target, options, seed=0, weight=None):
     Raises:
         ValueError: If more columns are asked for than there are, or the data cannot be used.
     """
-    columns = fit_features(frame, target, bins="none", weight=weight)
+    columns = fit_features(frame, target, bins="none", weight=weight, columns=kinds)
+    columns = replace(columns, texts=())
+    if not columns.columns:
+        raise ValueError(
+            "data.features: all columns are text, among which nothing is chosen. Leave the key out."
+        )
     _refuse_too_many(getattr(options, "count", None), len(columns.columns))
     if options.max_rows is not None and len(frame) > options.max_rows:
         rows = np.random.default_rng(seed).choice(len(frame), options.max_rows, replace=False)
@@ -88,13 +98,16 @@ def target_columns(target, frame):
 def _encoded(columns, frame):
     """`(x [N, D], the number of the raw column behind each position [D])`."""
     encoded = columns.encode(frame)
-    count = len(columns.numeric)
-    blocks = [encoded["numeric"][:, :count].astype("float64")] if count else []
-    groups = list(range(count))
+    # A date has several numbers.
+    groups = list(range(len(columns.numeric)))
+    for number, date in enumerate(columns.dates, len(groups)):
+        groups += [number] * len(date.parts)
+    blocks = [encoded["numeric"][:, : len(groups)].astype("float64")] if groups else []
+    first = len(columns.numeric) + len(columns.dates)
     for number in range(len(columns.categorical)):
         block = _indicators(encoded["categorical"][:, number])
         blocks.append(block)
-        groups += [count + number] * block.shape[1]
+        groups += [first + number] * block.shape[1]
     return np.concatenate(blocks, axis=1), np.array(groups)
 
 

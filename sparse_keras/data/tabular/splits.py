@@ -1,4 +1,7 @@
-"""Holds out rows for testing or validation: seeded, and stratified for classification."""
+"""Holds out rows at random for testing or validation: seeded, stratified for classification.
+
+`split_rows.py` splits by a column, by group or by time.
+"""
 
 import numpy as np
 
@@ -25,7 +28,7 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
         `(rest, held_out)`, two tables with their rows in the original order.
     """
     sparse = isinstance(frame, SparseTable)
-    strata = _strata(frame.targets if sparse else frame, target, fraction)
+    strata = strata_of(frame.targets if sparse else frame, target, fraction)
     held = held_out_rows(strata, fraction, seed)
     if not held.any() or held.all():
         raise ValueError(
@@ -37,19 +40,26 @@ def hold_out(frame, target, fraction, seed, name="fraction"):
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 
-def _strata(frame, target, fraction):
-    """The groups of rows that give the same fraction each, as numbers `[N]`."""
+def strata_of(frame, target, fraction):
+    """Returns the groups of rows that give the same fraction each, as numbers `[N]`.
+
+    Args:
+        frame: DataFrame with the target.
+        target: The `Target` or `MultiTarget`.
+        fraction: Part of the rows to hold out: with several targets, groups of which this would be
+            less than a row are merged.
+    """
     if target.task in _CLASSES:
         return target.encode(frame)
     if target.task != "multitask":
         return np.zeros(len(frame))
     present = target.present(frame)
     # What is encoded is 0 where a label is missing, and so is every number.
-    strata = [np.where(present[one.name], 0, -1) for one in target.targets]
+    labels = [np.where(present[one.name], 0, -1) for one in target.targets]
     encoded = target.encode(frame)
-    strata += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
+    labels += [encoded[one.name].astype(int) for one in target.targets if one.task in _CLASSES]
     _, group, sizes = np.unique(
-        np.stack(strata, axis=1), axis=0, return_inverse=True, return_counts=True
+        np.stack(labels, axis=1), axis=0, return_inverse=True, return_counts=True
     )
     group = group.reshape(-1)
     return np.where(sizes[group] * fraction < 1, -1, group)

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from sparse_keras.data.tabular.date_column import PARTS
 from sparse_keras.tasks import TASKS
 
 Name = str | int  # The columns of a DataFrame may be numbered.
@@ -44,6 +45,12 @@ class _Stored(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
+class _NumberFormat(_Stored):
+    units: list[str]
+    thousands: Annotated[str, Field(max_length=1)]
+    decimal: Annotated[str, Field(min_length=1, max_length=1)]
+
+
 class _Numeric(_Stored):
     name: Name
     mean: Number
@@ -51,12 +58,26 @@ class _Numeric(_Stored):
     boundaries: Annotated[list[Number], AfterValidator(_ascending)] = []
     has_missing: bool = False
     missing_values: list[str | float] = []
+    number_format: _NumberFormat | None = None
+
+
+class _Part(_Numeric):
+    name: Literal[PARTS]
+
+
+class _Date(_Stored):
+    name: Name
+    formats: list[str]
+    newest: Number
+    parts: Annotated[list[_Part], Field(min_length=1)]
+    missing_values: list[str | float] = []
 
 
 class _Categorical(_Stored):
     name: Name
     vocabulary: Annotated[list[str], AfterValidator(_distinct)]
     missing_values: list[str | float] = []
+    ignore_case: bool = False
 
 
 class _Target(_Stored):
@@ -104,18 +125,26 @@ class _Matrix(_Stored):
 
 
 class _Text(_Stored):
-    type: Literal["text"]
     name: Name
     vocabulary: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
     idf: list[Number]
     sublinear_tf: bool
     ngram_max: Annotated[int, Field(ge=1)]
+    ngram_min: Annotated[int, Field(ge=1)] = 1
+    analyzer: Literal["word", "char_wb"] = "word"
+    missing_values: list[str | float] = []
 
     @model_validator(mode="after")
     def _check_idf(self):
         if len(self.idf) != len(self.vocabulary):
             raise ValueError(f"{len(self.idf)} weights of {len(self.vocabulary)} words")
         return self
+
+
+class _OnlyText(_Text):
+    """As models of one text were stored."""
+
+    type: Literal["text"]
 
 
 class _Selection(_Stored):
@@ -133,12 +162,16 @@ class _Features(_Stored):
     numeric: list[_Numeric]
     categorical: list[_Categorical]
     weight: Name | None = None
-    sparse: Annotated[_Matrix | _Text, Field(discriminator="type")] | None = None
+    sparse: Annotated[_Matrix | _OnlyText, Field(discriminator="type")] | None = None
     selection: _Selection | None = None
+    dates: list[_Date] = []
+    texts: list[_Text] = []
 
     @model_validator(mode="after")
     def _check_names(self):
-        _distinct([column.name for column in (*self.numeric, *self.categorical)])
+        texts = {column.name for column in self.texts}
+        columns = (*self.numeric, *self.categorical, *self.dates)
+        _distinct([*(column.name for column in columns), *texts])
         return self
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.data.dataset import digest_of
-from sparse_keras.data.tabular.columns import category_keys, numeric_values
+from sparse_keras.data.tabular.columns import category_keys
 from sparse_keras.data.tabular.csr import SparseTable
 from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.fitting import fit_features
@@ -20,6 +20,7 @@ from sparse_keras.data.tabular.inputs import TableInputs
 from sparse_keras.data.tabular.preprocessor import TablePreprocessor
 from sparse_keras.data.tabular.readers import READERS, RawTable
 from sparse_keras.data.tabular.select_columns import select_columns
+from sparse_keras.data.tabular.split import Split, repeated_rows, warn_of_absent_classes
 from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.tasks import Task
 
@@ -43,6 +44,9 @@ class TabularData:
             `SparseTable`s, with the keys "train", "validation" (when there are such rows) and
             "test".
         dropped: Number of rows that were left out because they have no target.
+        ignored: Names of the columns that are left out by `data.columns`.
+        split: The `Split` of the rows. None for estimators.
+        repeated: Number of test rows whose inputs are those of a training or validation row.
     """
 
     name: str
@@ -52,6 +56,9 @@ class TabularData:
     test: ArrayBatches | None  # None for estimators, which have no test rows.
     frames: dict
     dropped: int = 0
+    ignored: tuple = ()
+    split: Split | None = None
+    repeated: int = 0
 
     @property
     def raw_test(self) -> pd.DataFrame | SparseTable | None:
@@ -103,7 +110,18 @@ class TabularData:
     def __repr__(self):
         rows = ", ".join(f"{len(frame):,} {part}" for part, frame in self.frames.items())
         dropped = f" ({self.dropped:,} without a target left out)" if self.dropped else ""
-        return f"{self.name}: {rows} rows{dropped}; {self.features}"
+        split = f"; {self.split}" if self.split is not None else ""
+        repeated = ""
+        if self.repeated:
+            what = "test row has" if self.repeated == 1 else "test rows have"
+            repeated = f"; {self.repeated:,} {what} the inputs of a training or validation row"
+        return f"{self.name}: {rows} rows{dropped}{split}{repeated}; {self.features}"
+
+    def describe_split(self) -> dict:
+        """Returns the split as a dict for JSON, with the numbers of rows."""
+        rows = {part: len(frame) for part, frame in self.frames.items()}
+        split = {} if self.split is None else self.split.to_dict()
+        return split | {"rows": rows, "repeated_test_rows": self.repeated}
 
 
 def _raw_arrays(frame, features):
@@ -111,11 +129,12 @@ def _raw_arrays(frame, features):
     if isinstance(frame, SparseTable):
         yield frame.matrix
         frame = frame.targets
-    numeric = {column.name for column in features.numeric}
+    numbers = {column.name: column.values for column in features.numeric}
+    numbers |= {column.name: column.seconds for column in features.dates}
     weight = () if features.weight is None else (features.weight,)
     for name in dict.fromkeys((*features.columns, *features.target.columns, *weight)):
-        if name in numeric:
-            yield numeric_values(frame[name])
+        if name in numbers:
+            yield numbers[name](frame[name])
         else:
             keys = ["" if key is None else f"={key}" for key in category_keys(frame[name])]
             yield np.frombuffer("\0".join(keys).encode(errors="surrogatepass"), "uint8")
@@ -125,8 +144,8 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
     """Reads, splits and encodes a table.
 
     Statistics, vocabularies, bins and the choice of columns (`data.features`) are learned from the
-    training rows only; validation rows are held out first, stratified for classification and seeded
-    by `split_seed`.
+    training rows only. Validation rows that are not named are held out first, stratified for
+    classification and seeded by `split_seed`.
 
     Args:
         options: The validated `data` section of a config, of one of `READERS`.
@@ -148,16 +167,11 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
             f"section is one of tables. Received: a {type(raw).__name__}. The section of another "
             "kind of data derives from sparse_keras.schema.DataSection."
         )
-    frames = {"train": raw.train}
-    if options.validation_fraction:
-        frames["train"], frames["validation"] = hold_out(
-            raw.train,
-            raw.target,
-            options.validation_fraction,
-            options.split_seed,
-            name="data.validation_fraction",
-        )
-    frames["test"] = raw.test
+    frames = _parts(raw, options)
+    # Validation rows that are drawn may lack a rare class, which only early stopping would see.
+    drawn = ("validation",) if raw.validation is None else ()
+    named = {part: frame for part, frame in frames.items() if part not in drawn}
+    warn_of_absent_classes(raw.target, named)
     selection = None
     if getattr(options, "features", None) is not None:  # Texts and matrices have no such key.
         selection = _selected(raw, frames["train"], options)
@@ -169,6 +183,7 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         max_bins=options.max_bins,
         weight=raw.weight,
         missing=raw.missing,
+        columns=raw.kinds,
     )
     features = replace(fit(frames["train"], raw.target), selection=selection)
     batches = {
@@ -190,7 +205,37 @@ def load_table(options: TableSection, batch_size: int, seed: int) -> TabularData
         batches["test"],
         frames,
         raw.dropped,
+        raw.kinds.ignored,
+        _split(raw, options),
+        0 if isinstance(raw.test, SparseTable) else repeated_rows(frames, features.columns),
     )
+
+
+def _parts(raw, options):
+    """The rows of each part; validation rows are drawn if they are not named."""
+    frames = {"train": raw.train}
+    if raw.validation is not None:
+        frames["validation"] = raw.validation
+    elif options.validation_fraction:
+        frames["train"], frames["validation"] = hold_out(
+            raw.train,
+            raw.target,
+            options.validation_fraction,
+            options.split_seed,
+            name="data.validation_fraction",
+        )
+    return frames | {"test": raw.test}
+
+
+def _split(raw, options):
+    """The `Split` of the rows, validation rows included."""
+    split = raw.split
+    if split is None:
+        drawn = hasattr(options, "test_fraction")
+        split = Split("random", drawn=("test",)) if drawn else Split("official")
+    if raw.validation is None and options.validation_fraction:
+        split = replace(split, drawn=(*split.drawn, "validation"))
+    return replace(split, seed=options.split_seed)
 
 
 def _selected(raw, train, options):
@@ -200,4 +245,6 @@ def _selected(raw, train, options):
             f"data.features: {raw.name} has no columns to choose among, its inputs are learned as "
             "a whole. Leave the key out."
         )
-    return select_columns(train, raw.target, options.features, options.split_seed, raw.weight)
+    return select_columns(
+        train, raw.target, options.features, options.split_seed, raw.weight, raw.kinds
+    )

@@ -11,7 +11,14 @@ import pandas as pd
 
 from sparse_keras._internal.memory import free_memory
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.data.tabular.formats import CSVFile, JSONLinesFile, NPZFile, ParquetFile
+from sparse_keras.data.tabular.encodings import UTF8
+from sparse_keras.data.tabular.formats import (
+    CSVFile,
+    ExcelFile,
+    JSONLinesFile,
+    NPZFile,
+    ParquetFile,
+)
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.reading import compression, suffix_of
 from sparse_keras.data.tabular.unsupported import conversion_advice
@@ -26,6 +33,8 @@ _FORMATS = {
     ".parquet": ParquetFile,
     ".pq": ParquetFile,
     ".npz": NPZFile,
+    ".xlsx": ExcelFile,
+    ".xlsm": ExcelFile,
 }
 _TEXT = (CSVFile, JSONLinesFile)
 
@@ -35,17 +44,35 @@ def is_csv(path: str | Path) -> bool:
     return _FORMATS.get(suffix_of(path)) is CSVFile
 
 
-def open_table(path, separator=None, decimal=".", text=(), missing=None):
+def is_excel(path: str | Path) -> bool:
+    """Whether a file is read as an Excel workbook, and so has sheets."""
+    return _FORMATS.get(suffix_of(path)) is ExcelFile
+
+
+def open_table(
+    path,
+    separator=None,
+    decimal=".",
+    text=(),
+    missing=None,
+    encoding=UTF8,
+    sheet=None,
+    header_row=1,
+):
     """Returns the `TableFile` for a path; its suffix says which format.
 
     Args:
-        path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq or .npz. Text may
-            be compressed, as in .csv.gz, .csv.bz2 or .csv.xz.
-        separator: CSV only: the character between cells; None is a tab for .tsv, else a comma.
+        path: A file that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq, .npz, .xlsx or
+            .xlsm. Text may be compressed, as in .csv.gz, .csv.bz2 or .csv.xz.
+        separator: CSV only: the character between cells; None is a tab for .tsv, else a comma. A
+            file may declare it in its first line, `sep=;`.
         decimal: CSV only: the decimal point.
         text: CSV only: columns to read as text, whatever they hold.
         missing: Words and numbers that mean "missing" beside the usual words, as `data.missing` of
             a config: a list, or a dict of lists by column.
+        encoding: CSV only: the encoding, for a file without a byte order mark.
+        sheet: Excel only: the name of the sheet; None for the only one that holds anything.
+        header_row: Excel only: the row of the sheet that names the columns, from 1.
 
     Raises:
         ValueError: If the file does not exist, or its format is unknown.
@@ -57,11 +84,13 @@ def open_table(path, separator=None, decimal=".", text=(), missing=None):
             f"{conversion_advice(path)}"
         )
     missing = MissingValues.of(missing)
+    if is_excel(path):
+        return ExcelFile(path, missing, sheet, header_row)
     if not is_csv(path):
         return _FORMATS[suffix](path, missing)
     if separator is None:
         separator = "\t" if suffix == ".tsv" else ","
-    return CSVFile(path, separator, decimal, text, missing)
+    return CSVFile(path, separator, decimal, text, missing, encoding)
 
 
 def read_table(path: str | Path, **options: Any) -> pd.DataFrame:

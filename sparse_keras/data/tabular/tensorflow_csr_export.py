@@ -9,7 +9,7 @@ import tensorflow as tf
 from sparse_keras.data.tabular.tensorflow_export import served_outputs
 
 
-def export_sparse(network, filepath, target, verbose=False):
+def export_sparse(network, filepath, task, verbose=False):
     """Writes a SavedModel whose inputs are the arrays of a CSR matrix.
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`. It takes a dict of
@@ -19,7 +19,8 @@ def export_sparse(network, filepath, target, verbose=False):
     Args:
         network: The network, a `keras.Model` with one sparse input.
         filepath: The new folder.
-        target: The `Target`: of classes, "class" is served beside "prediction".
+        task: The `Task` with the model's threshold: of classes, "class" is served beside
+            "prediction".
         verbose: Whether Keras prints the endpoint.
     """
     width = network.input.shape[-1]
@@ -33,7 +34,7 @@ def export_sparse(network, filepath, target, verbose=False):
             arrays["values"],
             tf.stack([count, tf.constant(width, tf.int64)]),
         )
-        return served_outputs(target, network(x, training=False), "prediction", "class")
+        return served_outputs(task, network(x, training=False), "prediction", "class")
 
     signature = {
         "row_splits": tf.TensorSpec([None], tf.int64, name="row_splits"),

@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from sparse_keras.data.tabular.columns import (
     as_frame,
-    category_key,
     for_each_category,
 )
 from sparse_keras.data.tabular.encoded_columns import (
@@ -28,19 +27,23 @@ from sparse_keras.data.tabular.encoded_columns import (
     UNSEEN_CODE,
 )
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, numbers_of
+from sparse_keras.data.tabular.tensorflow_dates_and_texts import (
+    TextEncoder,
+    date_parts,
+    stripped,
+)
+from sparse_keras.tasks import Binary, Multiclass, MultiTask
 
-# What Python's `str.strip` removes; `tf.strings.strip` knows ASCII only.
-_BLANKS = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
 
-
-def export_raw(core, features, filepath, verbose=False):
+def export_raw(core, features, filepath, task, verbose=False):
     """Writes a SavedModel whose inputs are raw columns.
 
     What `tf.saved_model.load(filepath)` returns has a function `serve`, which lives as long as it
     does. It takes a dict with a tensor `[N]` for each column: float64 for a numeric one (NaN:
-    missing), string for a categorical one ("" or another of `data.missing.ALWAYS_MISSING`:
-    missing). The signature "serving_default" takes the same by tensor names, which are the columns'
-    own where TensorFlow allows them; `assets.extra/columns.json` lists them.
+    missing) and for one of dates (seconds since 1970-01-01 in UTC), string for one of categories or
+    of text ("" or another of `data.missing.ALWAYS_MISSING`: missing). The signature
+    "serving_default" takes the same by tensor names, which are the columns' own where TensorFlow
+    allows them; `assets.extra/columns.json` lists them.
 
     Both return a dict: "prediction", float32 `[N, outputs]`, as `model.predict` returns it; and for
     a target of classes "class", string `[N]`. For several targets, each has its own: `<target>` and
@@ -53,6 +56,7 @@ def export_raw(core, features, filepath, verbose=False):
         core: The network, a `keras.Model` of encoded rows.
         features: The `data.Features` that encode raw rows.
         filepath: The new folder.
+        task: The `Task` with the model's threshold.
         verbose: Whether Keras prints the endpoint.
     """
     encode = Encoder(features)
@@ -60,12 +64,12 @@ def export_raw(core, features, filepath, verbose=False):
 
     def serve(columns):
         predictions = core(encode(columns), training=False)
-        if features.target.task != "multitask":
-            return served_outputs(features.target, predictions, "prediction", "class")
+        if not isinstance(task, MultiTask):
+            return served_outputs(task, predictions, "prediction", "class")
         outputs = {}
-        for target in features.target.targets:
-            name = target.name
-            outputs |= served_outputs(target, predictions[name], name, f"{name}_class")
+        for member in task.tasks:
+            name = member.name
+            outputs |= served_outputs(member, predictions[name], name, f"{name}_class")
         return outputs
 
     signature = {
@@ -77,7 +81,7 @@ def export_raw(core, features, filepath, verbose=False):
         archive.track(table)
     archive.add_endpoint("serve", serve, input_signature=[signature])
     archive.write_out(filepath, verbose=verbose)
-    _write_columns(Path(filepath), features, signature)
+    _write_columns(Path(filepath), features, task, signature)
 
 
 class Encoder:
@@ -90,30 +94,39 @@ class Encoder:
         columns: Dict from each column to its tensor `[N]`, float64 or string.
 
     Returns:
-        What the network takes: a dict of "numeric", float32 `[N, numeric_dim]`, and "categorical",
-        int32 `[N, C]`; or the bare tensor where there is only one of them.
+        What the network takes: a dict of "numeric", float32 `[N, numeric_dim]`, "categorical",
+        int32 `[N, C]`, and "sparse", a `tf.SparseTensor` `[N, sparse_dim]`; or the bare tensor
+        where there is only one of them.
     """
 
     def __init__(self, features):
         self.features = features
-        self.tables = [_table(column) for column in features.categorical]
+        self.codes = [_table(column) for column in features.categorical]
+        self.texts = [TextEncoder(column) for column in features.texts]
+        self.tables = [*self.codes, *(text.table for text in self.texts)]
 
     def __call__(self, columns):
-        encoded = {}
-        if self.features.numeric:
-            names = [column.name for column in self.features.numeric]
-            encoded["numeric"] = self._numeric(tf.stack([columns[name] for name in names], axis=1))
-        if self.features.categorical:
+        encoded, features = {}, self.features
+        values = [columns[column.name] for column in features.numeric]
+        for date in features.dates:
+            parts = date_parts(columns[date.name], date.newest)
+            values += [parts[part.name] for part in date.parts]
+        if values:
+            encoded["numeric"] = self._numeric(tf.stack(values, axis=1))
+        if features.categorical:
             codes = [
-                table.lookup(_keys(columns[column.name]))
-                for table, column in zip(self.tables, self.features.categorical, strict=True)
+                table.lookup(_keys(columns[column.name], column.ignore_case))
+                for table, column in zip(self.codes, features.categorical, strict=True)
             ]
             encoded["categorical"] = tf.stack(codes, axis=1)
+        if features.texts:
+            blocks = [text(columns[text.column.name]) for text in self.texts]
+            encoded["sparse"] = tf.sparse.concat(1, blocks) if len(blocks) > 1 else blocks[0]
         return encoded if len(encoded) > 1 else next(iter(encoded.values()))
 
     def _numeric(self, values):
         """float64 `[N, n]`, NaN where missing -> float32 `[N, numeric_dim]`."""
-        columns = self.features.numeric
+        columns = [column for _, column in self.features.numbers]
         mean = np.array([column.mean for column in columns])
         std = np.array([column.std for column in columns])
         missing = tf.math.is_nan(values)
@@ -180,6 +193,9 @@ def raw_tensors(features, table):
     """
     frame = as_frame(table, features.columns)
     tensors = {column.name: column.values(frame[column.name]) for column in features.numeric}
+    tensors |= {column.name: column.seconds(frame[column.name]) for column in features.dates}
+    for column in features.texts:
+        tensors[column.name] = np.array(column.texts(frame[column.name]), dtype=object)
     for column in features.categorical:
         tensors[column.name] = for_each_category(
             frame[column.name], functools.partial(_tensor_value, column), object
@@ -193,12 +209,14 @@ def _tensor_value(column, value):
         return value
     code = column.code(value)
     known = code > UNSEEN_CODE
-    return column.vocabulary[code - UNSEEN_CODE - 1] if known else category_key(value) or ""
+    return column.vocabulary[code - UNSEEN_CODE - 1] if known else column.key(value) or ""
 
 
 def _dtypes(features):
-    dtypes = dict.fromkeys((column.name for column in features.numeric), tf.float64)
-    return dtypes | dict.fromkeys((column.name for column in features.categorical), tf.string)
+    numbers = (*features.numeric, *features.dates)
+    dtypes = dict.fromkeys((column.name for column in numbers), tf.float64)
+    texts = (*features.categorical, *features.texts)
+    return dtypes | dict.fromkeys((column.name for column in texts), tf.string)
 
 
 def _table(column):
@@ -213,48 +231,53 @@ def _table(column):
     return tf.lookup.StaticHashTable(initializer, default_value=UNSEEN_CODE)
 
 
-def _keys(text):
-    """What `data.columns.category_keys` makes of text, string `[N]`."""
-    text = tf.strings.regex_replace(text, f"^{_BLANKS}+", "")
-    text = tf.strings.regex_replace(text, f"{_BLANKS}+$", "")
-    text = tf.strings.regex_replace(text, r"^([-+]?[0-9]+)\.0+$", r"\1")
+def _keys(text, ignore_case):
+    """What `CategoricalColumn.key` makes of text, string `[N]`."""
+    text = tf.strings.regex_replace(stripped(text), r"^([-+]?[0-9]+)\.0+$", r"\1")
+    if ignore_case:
+        return tf.strings.lower(text, encoding="utf-8")
     is_bool = tf.strings.regex_full_match(text, "(?i)true|false")
     return tf.where(is_bool, tf.strings.lower(text), text)
 
 
-def served_outputs(target, prediction, name, class_name):
+def served_outputs(task, prediction, name, class_name):
     """What is served of one target."""
     outputs = {name: prediction}
-    if target.task in ("binary", "multiclass"):
-        outputs[class_name] = _decode(prediction, target)
+    if isinstance(task, (Binary, Multiclass)):
+        outputs[class_name] = _decode(prediction, task)
     return outputs
 
 
-def _decode(prediction, target):
-    """The class of each row, as `data.Target.decode` finds it."""
-    classes = tf.constant([str(one) for one in target.classes])
-    if target.task == "binary":
-        return tf.gather(classes, tf.cast(prediction[:, 0] >= 0.5, "int32"))
+def _decode(prediction, task):
+    """The class of each row, as the task's `decode` returns it."""
+    classes = tf.constant([str(one) for one in task.classes])
+    if isinstance(task, Binary):
+        # Of float32 both, as in `tasks.thresholds.is_positive`.
+        is_positive = tf.cast(prediction[:, 0], "float32") >= tf.constant(task.threshold, "float32")
+        return tf.gather(classes, tf.cast(is_positive, "int32"))
     return tf.gather(classes, tf.argmax(prediction, axis=1))
 
 
-def _described(target):
-    classes = [str(one) for one in target.classes]
-    return {"target": target.name, "task": target.task, "classes": classes}
+def _described(task):
+    classes = getattr(task, "classes", getattr(task, "labels", ()))
+    described = {"target": task.name, "task": task.kind, "classes": [str(one) for one in classes]}
+    return described if task.threshold is None else described | {"threshold": task.threshold}
 
 
-def _write_columns(folder, features, signature):
+def _write_columns(folder, features, task, signature):
     """Says beside the model what its tensors are, for whoever writes a client."""
+    kinds = {column.name: column.kind for column in (*features.dates, *features.texts)}
     content = {
         "inputs": {
             column: {"tensor": spec.name, "dtype": spec.dtype.name}
+            | ({"unit": "seconds since 1970-01-01 UTC"} if kinds.get(column) == "date" else {})
             for column, spec in signature.items()
         }
     }
-    if features.target.task == "multitask":
-        content["targets"] = [_described(target) for target in features.target.targets]
+    if isinstance(task, MultiTask):
+        content["targets"] = [_described(member) for member in task.tasks]
     else:
-        content |= _described(features.target)
+        content |= _described(task)
     extra = folder / "assets.extra"
     extra.mkdir()
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+EXCEL = (".xlsx", ".xlsm")
 _PANDAS_READERS = {
-    ".xlsx": "read_excel",
     ".xls": "read_excel",
-    ".xlsm": "read_excel",
     ".ods": "read_excel",
     ".json": "read_json",
     ".feather": "read_feather",
@@ -37,6 +36,8 @@ def conversion_advice(path):
     suffix = path.suffix.lower()
     if suffix in _ARCHIVES:
         return f" Unpack it first: {_ARCHIVES[suffix]} {path.name}."
+    if suffix in EXCEL:
+        return " Read it with data.type: excel."
     if suffix == ".npy":
         return " Write named arrays: numpy.savez(path, x=..., y=...)."
     if suffix not in _PANDAS_READERS:
@@ -48,5 +49,5 @@ def conversion_advice(path):
     if suffix == ".json":
         return f" If it holds an object in each line, name it .jsonl. Else convert it: {convert}."
     if _PANDAS_READERS[suffix] == "read_excel":
-        return f" Save it as CSV (UTF-8) in the spreadsheet program, or convert it: {convert}."
+        return f" Save it as .xlsx in the spreadsheet program, or convert it: {convert}."
     return f" Convert it: {convert}."

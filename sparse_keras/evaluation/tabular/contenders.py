@@ -69,7 +69,7 @@ def _why_no_table(config, data):
 
 def _why_no_boosting(config, data):
     if data is not None and _why_no_table(config, data) is None:
-        if data.features.sparse is not None:
+        if data.features.only_sparse:
             return (
                 "HistGradientBoosting takes only dense rows, which would be "
                 f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."
@@ -94,11 +94,13 @@ def _single_tasks(config, data, recall):
 def _sklearn_baseline(name, tune):
     def make(config, data, recall):
         from sparse_keras.evaluation.tabular import sklearn_baselines, tuning
+        from sparse_keras.training.class_weights import class_weights
 
         baseline = getattr(sklearn_baselines, TUNABLE[name])
+        weights = class_weights(config.training.class_weight, data.task, data.train)
 
         def with_settings(settings):
-            return baseline(data.features, config.training.seed, settings)
+            return baseline(data.features, config.training.seed, settings, weights)
 
         if not tune:
             return with_settings({})

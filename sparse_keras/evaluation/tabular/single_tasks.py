@@ -9,6 +9,8 @@ from sparse_keras.data import ArrayBatches, TabularData
 from sparse_keras.evaluation.dense_baselines import dense_twin
 from sparse_keras.evaluation.measure import measure_network
 from sparse_keras.schema import Config
+from sparse_keras.tasks import Binary, Multiclass
+from sparse_keras.tasks.thresholds import DEFAULT
 
 
 class SingleTasks:
@@ -63,6 +65,12 @@ def single_task_configs(config: Config, data: TabularData) -> dict[str, Config]:
         loss = training["loss"]
         if loss is not None and "type" not in loss:  # A loss for each target.
             training["loss"] = loss.get(target.name)
+        weights = training["class_weight"]
+        if isinstance(weights, dict):
+            weights = weights.get(target.name)
+        has_classes = isinstance(target, (Binary, Multiclass))
+        training["class_weight"] = weights if has_classes else None
+        training["threshold"] = DEFAULT  # Comparisons are at this one.
         stopping = training["early_stopping"]
         if stopping is not None and stopping["monitor"] not in ("loss", "val_loss"):
             validated = stopping["monitor"].startswith("val_")

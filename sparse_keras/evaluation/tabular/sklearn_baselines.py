@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -29,39 +30,62 @@ from sklearn.preprocessing import (
 )
 
 from sparse_keras.data import Features, SparseTable, TabularData
-from sparse_keras.data.tabular.columns import category_keys, numeric_values
+from sparse_keras.data.tabular.columns import category_keys
 from sparse_keras.evaluation.measure import latency_ms, score_predictions
 
 MAX_TREES = 500
 BINS = 32
 # The most categories per column that HistGradientBoosting takes; the rarest ones share a code.
 _MOST_CATEGORIES = 254
+# Gradient boosting takes dense rows: a text becomes so many numbers.
+_TEXT_WIDTH = 32
 _LARGEST = float(np.finfo("float32").max)
 
 
 class RawColumns:
     """Converts raw columns to what scikit-learn takes.
 
-    Numbers become float64, NaN where missing; categories become text, "missing" where missing.
-    Missing values and equal categories are recognised as in the network's encoding.
+    Numbers become float64, NaN where missing, and so do the parts of dates; categories become text,
+    "missing" where missing; texts stay text. Missing values and equal categories are recognised as
+    in the network's encoding.
 
     Args:
         features: The `data.Features`.
     """
 
     def __init__(self, features: Features):
-        self.numeric = [column.name for column in features.numeric]
+        self.features = features
+        self.numeric = [name for name, _ in features.numbers]
         self.categorical = [column.name for column in features.categorical]
-        self.with_gaps = [column.name for column in features.numeric if column.has_missing]
+        self.with_gaps = [name for name, column in features.numbers if column.has_missing]
 
     def __call__(self, frame):
+        values = self.features.values(frame)
         columns = {
-            name: np.clip(numeric_values(frame[name]), -_LARGEST, _LARGEST) for name in self.numeric
+            name: np.clip(column, -_LARGEST, _LARGEST)
+            for name, column in zip(self.numeric, values, strict=True)
         }
         for name in self.categorical:
             keys = category_keys(frame[name])
             columns[name] = np.where(np.equal(keys, None), "missing", keys).astype(object)
+        for column in self.features.texts:
+            columns[column.name] = column.texts(frame[column.name])
         return pd.DataFrame(columns)
+
+    def texts(self, reduced_to: int | None = None) -> list[tuple]:
+        """Returns the steps of a column transformer that encode texts, as the network does.
+
+        Args:
+            reduced_to: Width to which the encoding of each is reduced, by latent semantic analysis;
+                None for CSR.
+        """
+        steps = []
+        for column in self.features.texts:
+            encode = FunctionTransformer(column.encode)
+            if reduced_to is not None and column.width > reduced_to:
+                encode = make_pipeline(encode, TruncatedSVD(reduced_to, random_state=0))
+            steps.append((encode, column.name))
+        return steps
 
 
 class RawSparse:
@@ -85,18 +109,28 @@ class SklearnBaseline:
         features: The `data.Features` of the training rows.
         seed: Random seed.
         settings: Dict of settings that differ from the fixed ones, as `draw_settings` returns it.
+        class_weights: The weight of each class that multiplies those of the rows to fit; for
+            several targets a dict by name; as `training.class_weights.class_weights` returns it.
     """
 
-    def __init__(self, features: Features, seed: int = 0, settings: dict | None = None):
+    def __init__(
+        self,
+        features: Features,
+        seed: int = 0,
+        settings: dict | None = None,
+        class_weights: list | dict | None = None,
+    ):
         self.features = features
         self.settings = settings or {}
-        self.columns = RawColumns(features) if features.sparse is None else RawSparse(features)
+        self.class_weights = class_weights
+        self.columns = RawSparse(features) if features.only_sparse else RawColumns(features)
         self.seed = seed
 
     @property
     def identity(self) -> tuple[str, ...]:
         """Strings that distinguish it from other baselines, for the cache."""
-        return (f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}",)
+        identity = f"{type(self).__name__}, seed {self.seed}, {sorted(self.settings.items())}"
+        return (identity if self.class_weights is None else f"{identity}, {self.class_weights}",)
 
     def measure(self, data: TabularData) -> dict[str, Any]:
         """Fits the training and validation rows; returns metrics and costs.
@@ -139,19 +173,28 @@ class SklearnBaseline:
             if self.features.target.task == "multitask":
                 self.models = {
                     target.name: self._fit_target(
-                        x, y[target.name], target.task, weight[target.name]
+                        x,
+                        y[target.name],
+                        target.task,
+                        weight[target.name],
+                        (self.class_weights or {}).get(target.name),
                     )
                     for target in self.features.target.targets
                 }
             else:
-                self.models = self._fit_target(x, y, self.features.target.task, weight)
+                self.models = self._fit_target(
+                    x, y, self.features.target.task, weight, self.class_weights
+                )
         return self
 
-    def _fit_target(self, x, y, task, weight):
+    def _fit_target(self, x, y, task, weight, class_weights):
         """Fits a target; returns a list with one model, or one for each label of "multilabel"."""
         if weight is not None:  # A row of weight 0 may have no label.
             labelled = weight > 0
             x, y, weight = x[labelled], y[labelled], weight[labelled]
+        if class_weights is not None:
+            of_class = np.asarray(class_weights)[y.astype(int)]
+            weight = of_class if weight is None else of_class * weight
         if task == "multilabel":
             return [self._fit(x, label, "binary", weight) for label in y.T]
         return [self._fit(x, y, task, weight)]
@@ -198,7 +241,10 @@ class Boosting(SklearnBaseline):
             max_categories=_MOST_CATEGORIES,
         )
         return make_column_transformer(
-            ("passthrough", self.columns.numeric), (codes, self.columns.categorical)
+            ("passthrough", self.columns.numeric),
+            (codes, self.columns.categorical),
+            *self.columns.texts(reduced_to=_TEXT_WIDTH),
+            sparse_threshold=0.0,
         )
 
     def _options(self, early_stopping=True):
@@ -238,7 +284,7 @@ class Linear(SklearnBaseline):
     """
 
     def make_encoding(self):
-        if self.features.sparse is not None:
+        if self.features.only_sparse:
             return FunctionTransformer()
         bins = KBinsDiscretizer(BINS, encode="onehot", subsample=None, quantile_method="linear")
         return make_column_transformer(
@@ -248,6 +294,7 @@ class Linear(SklearnBaseline):
             ),
             (MissingIndicator(features="all"), self.columns.with_gaps),
             (OneHotEncoder(handle_unknown="ignore"), self.columns.categorical),
+            *self.columns.texts(),
             sparse_threshold=1.0,
         )
 
@@ -264,7 +311,7 @@ class Linear(SklearnBaseline):
     @property
     def _c(self):
         # Rows of many small numbers, such as TF-IDF, need larger coefficients than one-hot rows.
-        return self.settings.get("C", 1.0 if self.features.sparse is None else 10.0)
+        return self.settings.get("C", 10.0 if self.features.only_sparse else 1.0)
 
 
 class _SingleClass:

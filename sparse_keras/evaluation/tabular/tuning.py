@@ -52,7 +52,7 @@ def _score(baseline, data):
     predictions = baseline.fit(data.frames["train"]).predict(data.frames["validation"])
     values = scores(task, validation.y, predictions, validation.sample_weight)
     firsts = {}
-    for name, metric in metrics_of_task(task).items():
-        sign = 1 if metric["higher_is_better"] else -1
+    for name, info in metrics_of_task(task).items():
+        sign = 1 if info.best == "max" else -1
         firsts.setdefault(name.rpartition(".")[0], sign * (values[name] or 0.0))
     return sum(firsts.values())

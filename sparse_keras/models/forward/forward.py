@@ -37,7 +37,7 @@ class Forward:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self._compiled_for = self._function = self._rows_are_independent = None
+        self._compiled_for = self._function = None
 
     def applies_to(self, x: Any) -> bool:
         """Returns whether `x` holds arrays of numbers, and the model runs on one device."""
@@ -59,9 +59,7 @@ class Forward:
             Arrays `[N, ...]` in the structure of the outputs.
         """
         self._compile(x)
-        size = batch_size
-        if size is None:
-            size = _BATCH_SIZE if self._rows_are_independent else _KERAS_BATCH_SIZE
+        size = self.default_batch_size if batch_size is None else batch_size
         size = positive_int("batch_size", size)
         rows = keras.tree.flatten(x)[0].shape[0]
         bar = None
@@ -77,15 +75,21 @@ class Forward:
             return parts[0]
         return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
+    @property
+    def default_batch_size(self) -> int:
+        """Rows in a batch: 8192, or 32 if a router looks at other rows of the batch."""
+        return _BATCH_SIZE if self._rows_are_independent else _KERAS_BATCH_SIZE
+
+    @property
+    def _rows_are_independent(self):
+        return all(layer.predicts_alone for layer in gated_layers(self.model))
+
     def _compile(self, x):
         """Compiles the model, again if it has other variables by now, such as those of LoRA, or if
         the arrays are of other shapes or types."""
         now = [id(variable) for variable in self.model.variables]
         now += [(array.shape[1:], array.dtype) for array in keras.tree.flatten(x)]
         if now != self._compiled_for:
-            self._rows_are_independent = all(
-                layer.predicts_alone for layer in gated_layers(self.model)
-            )
             self._function = compiled(self.model, x, pad=self._rows_are_independent)
             self._compiled_for = now
 

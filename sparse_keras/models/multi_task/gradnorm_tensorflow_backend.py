@@ -25,7 +25,8 @@ def gradnorm_step(model, weights, data):
     scale = model.optimizer.scale_loss(tf.constant(1.0))  # Above 1 for float16 only.
     with tf.GradientTape(persistent=True) as tape:
         y_pred = model(x, training=True)
-        losses, counts = keras_private.compile_loss(model)(y, y_pred, sample_weight)
+        weight = model.class_weighted(y, sample_weight)
+        losses, counts = keras_private.compile_loss(model)(y, y_pred, weight)
         total = model.total_loss(losses, training=True)
         scaled = model.optimizer.scale_loss(total)
         scaled_losses = {task: model.optimizer.scale_loss(one) for task, one in losses.items()}

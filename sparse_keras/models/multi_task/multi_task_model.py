@@ -55,10 +55,19 @@ class MultiTaskTraining:
     `loss` is their weighted sum.
     Where a `TaskWeights` layer has the weights instead, that is so in training; outside of it, the
     weights all count 1, so that `val_loss` means the same in every epoch.
+
+    With `compile(class_weights=[weight of each class])`, or a dict of such lists by target name,
+    the weight of an example in the loss of training is multiplied by that of its class. Metrics,
+    and losses of validation, do not depend on it.
     """
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, **kwargs):
+    class_weights = None
+
+    def compile(
+        self, optimizer="rmsprop", loss=None, loss_weights=None, class_weights=None, **kwargs
+    ):
         super().compile(optimizer, loss=loss, loss_weights=loss_weights, **kwargs)
+        self.class_weights = class_weights
         losses = loss.values() if isinstance(loss, dict) else [None]
         if all(isinstance(one, keras.losses.Loss) for one in losses):
             keras_private.set_compile_loss(self, TaskLosses(loss, loss_weights))
@@ -74,6 +83,31 @@ class MultiTaskTraining:
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config and self.class_weights is not None:
+            config["class_weights"] = keras.tree.map_structure(float, self.class_weights)
+        return config
+
+    def class_weighted(self, y, sample_weight):
+        """Multiplies the weights of examples by those of their classes.
+
+        Args:
+            y: The encoded targets: numbers of classes, `[N]`; for several targets a dict.
+            sample_weight: Weights of the same structure, or `None`.
+        """
+        weights = self.class_weights
+        if weights is None:
+            return sample_weight
+        if not isinstance(weights, dict):
+            return _class_weighted(weights, y, sample_weight)
+        if not isinstance(sample_weight, dict):
+            sample_weight = dict.fromkeys(y, sample_weight)
+        return sample_weight | {
+            name: _class_weighted(of_target, y[name], sample_weight[name])
+            for name, of_target in weights.items()
+        }
+
     @property
     def task_weights_layer(self):
         """The `TaskWeights` of the model; None where the weights are fixed."""
@@ -82,6 +116,8 @@ class MultiTaskTraining:
         return next(found, None)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if training:
+            sample_weight = self.class_weighted(y, sample_weight)
         task_losses = keras_private.compile_loss(self)
         if not isinstance(task_losses, TaskLosses):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -114,12 +150,21 @@ class MultiTaskTraining:
         return gradnorm_step(self, layer, *args)
 
 
+def _class_weighted(weights, y, sample_weight):
+    number = ops.cast(ops.reshape(y, (-1,)), "int32")
+    of_class = ops.take(ops.convert_to_tensor(weights, "float32"), number)
+    if sample_weight is None:
+        return of_class
+    return of_class * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
+
+
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class MultiTaskModel(MultiTaskTraining, keras.Model):
-    """A functional model of several targets, whose outputs are a dict `{target name: tensor}`.
+    """A functional model of several targets, whose outputs are a dict `{target name: tensor}`; or
+    of one target, whose classes have weights.
 
     Args:
         inputs: As for `keras.Model`.
-        outputs: Dict from target name to a tensor.
+        outputs: Dict from target name to a tensor; for one target a tensor.
         name: Name of the model.
     """

@@ -60,8 +60,9 @@ def tag(section: type[Section]) -> str:
 
 
 def sections_of(field: FieldInfo) -> list[type[Section]]:
-    """The section classes that a field accepts: several if it is a choice."""
-    return list(_sections_in(field.annotation, field.metadata))
+    """The section classes that a field, or a value of its mapping, accepts: several if it is a
+    choice."""
+    return list(dict.fromkeys(_sections_in(field.annotation, field.metadata)))
 
 
 def _sections_in(annotation, metadata=()):
@@ -72,6 +73,8 @@ def _sections_in(annotation, metadata=()):
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         yield from _sections_in(inner, metadata)
+    elif get_origin(annotation) is dict:
+        yield from _sections_in(get_args(annotation)[1])
     elif get_origin(annotation) in (Union, UnionType):
         for member in get_args(annotation):
             yield from _sections_in(member)

@@ -82,8 +82,8 @@ class Section(BaseModel):
     of what it describes. Sections are immutable.
 
     Attributes:
-        FILES: The keys that name files, each a `Path`. The folder of such a file does not count in
-            the identity of a config.
+        FILES: The keys that name files, each a `Path` or None. The folder of such a file does not
+            count in the identity of a config.
         ADDED: The keys that were added after runs and results had been published. At their default
             they do not count in the identity of a config, so that the older ones stay valid.
     """
@@ -166,14 +166,15 @@ class Section(BaseModel):
         context = info.context or {}
         if "folder" in context:
             for key in self.FILES:
-                if key in values:
+                if values.get(key) is not None:
                     values[key] = _relative(values[key], context["folder"])
         if context.get("identity"):
             for key in self.FILES:
-                if key in values:
+                if values.get(key) is not None:
                     values[key] = os.path.basename(values[key])
             for key in self.ADDED:
-                if getattr(self, key) == type(self).model_fields[key].get_default():
+                default = type(self).model_fields[key].get_default(call_default_factory=True)
+                if getattr(self, key) == default:
                     values.pop(key, None)
         # `type` first, as in a YAML file; pydantic puts the fields of base classes before it.
         keys = sorted(values, key=lambda key: key != "type")

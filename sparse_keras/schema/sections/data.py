@@ -19,7 +19,7 @@ from sparse_keras.schema.sections.tabular.datasets import (
     Vehicle,
     Yeast,
 )
-from sparse_keras.schema.sections.tabular.files import CSV, NPZ, Parquet
+from sparse_keras.schema.sections.tabular.files import CSV, NPZ, Excel, Parquet
 
 DATASETS = Choice(
     "data set",
@@ -38,6 +38,7 @@ DATASETS = Choice(
     GeneratedMultilabel,
     CSV,
     Parquet,
+    Excel,
     NPZ,
     SVMLight,
     SparseNPZ,

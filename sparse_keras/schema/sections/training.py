@@ -1,4 +1,4 @@
-"""`training`: its length, batch size, precision, seed, losses and logs."""
+"""`training`: its length, batch size, precision, seed, losses, threshold and logs."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +13,11 @@ from sparse_keras.schema.core.section import (
     Section,
     Seed,
     Text,
+)
+from sparse_keras.schema.sections.imbalance import (
+    ClassWeightConfig,
+    ThresholdConfig,
+    is_tuned,
 )
 from sparse_keras.schema.sections.losses import LossesConfig
 from sparse_keras.schema.sections.task_weights import TaskWeightsConfig
@@ -90,7 +95,7 @@ class CheckpointEvery(Section):
 class TrainingConfig(Section):
     """How to train the model."""
 
-    ADDED = ("steps", "checkpoint_every")
+    ADDED = ("steps", "checkpoint_every", "class_weight", "threshold")
 
     epochs: Count | None = Field(
         10,
@@ -119,6 +124,21 @@ class TrainingConfig(Section):
     task_weights: TaskWeightsConfig | None = Field(
         None, description="How much each of several targets counts. Null: all the same."
     )
+    class_weight: ClassWeightConfig | None = Field(
+        None,
+        description="How much the rows of each class count in the loss of training: balanced, "
+        "inversely to how frequent the class is in the training rows, or a mapping from each class "
+        "to its weight; for several targets a mapping from target to these. Multiplies the weights "
+        "of data.weight. Losses and metrics of validation and test rows do not depend on it. Null: "
+        "all classes count the same.",
+    )
+    threshold: ThresholdConfig = Field(
+        0.5,
+        description="From which probability on a row is predicted to be of the positive class, or "
+        "to have a label: a number, or what it is tuned for on the validation rows after training, "
+        "f1 or balanced_accuracy; for several targets also a mapping from target to these. It is "
+        "saved with the model.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None, description="When to stop early. Null: never."
     )
@@ -137,6 +157,14 @@ class TrainingConfig(Section):
         yield from super().rules()
         if self.epochs is None and self.steps is None:
             yield "epochs", "null, and so is steps: give one of them"
+
+    def rules_with(self, config: "Config") -> BrokenRules:
+        reason = config.data.why_no_validation if config.data is not None else None
+        if reason is not None and is_tuned(self.threshold):
+            yield (
+                "training.threshold",
+                f"is tuned on validation rows, but {reason}; give a number, or hold rows out",
+            )
 
     def unused(self) -> dict[str, str]:
         if self.steps is None or self.epochs is None:

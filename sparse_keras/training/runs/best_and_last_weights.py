@@ -1,5 +1,7 @@
 """The best and the last epoch's weights, for files beside the model that training ends with."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -39,7 +41,9 @@ class BestAndLastWeights(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.last_weights = self.model.get_weights()
 
-    def save_others(self, model: keras.Model, folder: RunFolder) -> None:
+    def save_others(
+        self, model: keras.Model, folder: RunFolder, tune: Callable[[], None] = lambda: None
+    ) -> None:
         """Saves the weights that deserve a file beside the model's.
 
         These are the last epoch's, in `last.keras`, if the model ended with others; else the best
@@ -48,7 +52,9 @@ class BestAndLastWeights(keras.callbacks.Callback):
         Args:
             model: The trained model, which is left as it is.
             folder: The folder of the run.
+            tune: Tunes the threshold of the model for its weights.
         """
+        threshold = getattr(model, "threshold", None)
         final = model.get_weights()
         if not all(map(np.array_equal, self.last_weights, final)):
             name, weights = "last.keras", self.last_weights
@@ -57,5 +63,8 @@ class BestAndLastWeights(keras.callbacks.Callback):
         else:
             return
         model.set_weights(weights)
+        tune()
         folder.save_model(model, name)
         model.set_weights(final)
+        if threshold is not None:
+            model.threshold = threshold

@@ -36,7 +36,7 @@ _MODEL = "model.keras"
 CONFIG = "resolved.yaml"
 ENVIRONMENT = "environment.json"
 _REQUIRED_KEYS = {"config", "config_hash", "data_digest", "backend", "command"}  # at least
-_METRICS = "metrics.json"  # Written last: the mark of a finished run.
+METRICS = "metrics.json"  # Written last: the mark of a finished run.
 
 
 class RunFolder:
@@ -64,7 +64,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the training came to its end."""
-        return (self.path / _METRICS).is_file()
+        return (self.path / METRICS).is_file()
 
     @property
     def number(self) -> int:
@@ -226,6 +226,21 @@ class RunFolder:
             if self.is_finished:
                 self._remove_checkpoints()
 
+    def read_metrics(self) -> dict[str, Any]:
+        """Reads the test metrics and the seconds of training of a finished run.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        file = self.path / METRICS
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            raise ValueError(f"{file} is damaged: it does not hold what `train` writes there.")
+        return content
+
     def write_history(self, rows: Sequence[dict[str, float]]) -> None:
         """Writes `history.csv`: a line for the logs of each epoch."""
         columns = dict.fromkeys(name for row in rows for name in row)
@@ -242,7 +257,7 @@ class RunFolder:
 
     def finish(self, metrics: dict[str, float | None]) -> None:
         """Writes the test metrics, which marks the run as finished."""
-        write_text(self.path / _METRICS, json_text(metrics))
+        write_text(self.path / METRICS, json_text(metrics))
 
     def _load_config(self):
         """Loads the config. A data file that is not where the config says, seen from the folder,
@@ -269,13 +284,13 @@ class RunFolder:
         if not self.model_file.is_file():
             raise ValueError(f"{self._without_its_model()} {self._again()}")
         raise ValueError(
-            f"The run {str(self.path)!r} is finished: it has its {_METRICS}, and nothing is "
+            f"The run {str(self.path)!r} is finished: it has its {METRICS}, and nothing is "
             "left to resume."
         )
 
     def _without_its_model(self):
         return (
-            f"The run {str(self.path)!r} is finished, since it has its {_METRICS}, but its "
+            f"The run {str(self.path)!r} is finished, since it has its {METRICS}, but its "
             f"{_MODEL} has been removed."
         )
 

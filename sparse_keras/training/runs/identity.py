@@ -31,6 +31,8 @@ def identity_of(config: Config, data: Dataset) -> dict[str, Any]:
         "data_digest": data.digest(),
         "row_digests": _row_digests(data),
         "files": config.files(),
+        # Of a table: by which rule its rows were split, and what is known of each part.
+        **({"split": data.describe_split()} if hasattr(data, "describe_split") else {}),
     }
 
 

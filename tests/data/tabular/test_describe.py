@@ -30,20 +30,38 @@ def test_what_is_ignored_and_why():
     }
     described = describe_table(table(**columns), "y")
     assert described.target.task == "binary"
-    assert described.ignore == {
+    assert {one.name: one.why for one in described.columns if one.kind == "ignore"} == {
         "customer_id": "a different number in each row (an identifier)",
         "row": "a different number in each row (an identifier)",
-        "name": "identifiers or free text: 60 distinct values in 60 rows, such as 'name 0'. "
-        "Nothing can be learned from it.",
+        "name": "identifiers: 60 distinct values in 60 rows, such as 'name 0'",
         "empty": "no value",
         "nearly": "values in 2 of 60 rows only",
-        "since": "dates, such as '2024-01-31'. "
-        "Write numbers into the file, such as the year or the days since.",
-        "percent": "numbers with a currency or percent sign, such as '0 %'. "
-        "Write plain numbers into the file.",
         "ratio": "inf in row 5",
         "huge": "1e+200 in row 6",
     }
+    # The target comes first, then what is left out, then what is declared.
+    kinds = [one.kind for one in described.columns]
+    assert kinds == ["target", *["ignore"] * 7, "date", "numeric", *["numeric"] * (len(kinds) - 10)]
+    assert {name: one for name, one in described.settings.items() if one != "ignore"} == {
+        "since": {"type": "date", "format": "%Y-%m-%d"},
+        "percent": {"type": "numeric", "unit": "%"},
+    }
+
+
+def test_what_a_column_holds_is_counted():
+    columns = {
+        "income": [f"${1000 * i:,.2f}" for i in range(ROWS - 2)] + [None, "unknown"],
+        "notes": [f"the {i}th customer called {w}" for i in range(3) for w in range(20)],
+        "day": [f"{i % 9 + 1:02d}/{i % 7 + 1:02d}/2024" for i in range(ROWS)],
+    }
+    described = {one.name: one for one in describe_table(table(**columns), "y").columns}
+    income, notes, day = (described[name] for name in columns)
+    assert (income.kind, income.distinct, income.missing, income.words) == (
+        "numeric", 58, 2, ("unknown",),
+    )  # fmt: skip
+    assert income.setting == {"type": "numeric", "unit": "$", "thousands": ","}
+    assert (income.example, notes.kind, notes.setting) == ("$0.00", "text", "text")
+    assert day.setting["format"] == "%m/%d/%Y" and "cannot be told apart" in day.why
 
 
 def test_targets():
@@ -92,7 +110,7 @@ def test_words_are_noted_where_they_are_values_and_declared_among_numbers():
         "visits": ["unknown" if i % 30 == 0 else str(i % 9) for i in range(ROWS)],
     }
     described = describe_table(table(**columns), "y")
-    assert described.missing == {"visits": ("unknown",)} and not described.ignore
+    assert described.missing == {"visits": ("unknown",)} and not described.settings
     assert described.notes == {
         "color": "taken for a category: 'None' (20 rows); list it in data.missing if it means "
         "missing",
@@ -140,6 +158,5 @@ def test_identifiers_with_exceptions(change):
         values = np.random.default_rng(0).permutation(values)
         values[:5] = 3
     frame = pd.DataFrame({"user_id" if change == "named" else "n": values, "y": ["a", "b"] * 1500})
-    assert list(describe_table(frame, "y").ignore.values()) == [
-        "a different number in each row (an identifier)"
-    ]
+    (column,) = describe_table(frame, "y").columns[1:]
+    assert (column.kind, column.why) == ("ignore", "a different number in each row (an identifier)")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data import CategoricalColumn, Features, NumericColumn, Target
+from sparse_keras.data import CategoricalColumn, Features, NumericColumn, Target, fit_features
 from sparse_keras.data.tabular.numeric_encoding import NumericEncoding
 
 FEATURES = Features(
@@ -232,3 +232,13 @@ def test_a_category_that_pandas_reads_as_missing_warns():
 def test_codes_of_a_fixed_width_are_known_without_their_zeros():
     zips = CategoricalColumn("zip", ("00501", "10001", "unknown"))
     assert zips.encode(pd.Series(["501", "10001", "00501", "1"])).tolist() == [2, 3, 2, 1]
+
+
+def test_categories_that_differ_in_case_only():
+    frame = pd.DataFrame({"plan": ["Pro", "pro ", "BASIC", "basic", "n/a", None], "y": [0, 1] * 3})
+    columns = {"plan": {"type": "categorical", "ignore_case": True}}
+    features = fit_features(frame, Target("y", "binary", (0, 1)), columns=columns)
+    assert features.categorical[0].vocabulary == ("basic", "n/a", "pro")
+    codes = features.encode({"plan": ["PRO", "Basic", "N/A", "new", None]})["categorical"]
+    assert codes[:, 0].tolist() == [4, 2, 3, 1, 0]
+    assert Features.from_dict(features.to_dict()) == features

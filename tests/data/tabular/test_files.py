@@ -14,7 +14,11 @@ def test_parquet(tmp_path, file_options):
     assert raw.name == "churn" and (len(raw.train), len(raw.test)) == (30, 10)
     frame["since"] = pd.Timestamp("2024-05-01")
     frame.to_parquet(tmp_path / "churn.parquet")
-    with pytest.raises(ValueError, match=r"'since' holds dates or times, such as '2024-05-01"):
+    raw = READERS["parquet"](file_options(tmp_path / "churn.parquet"))
+    assert raw.kinds.date_formats("since") == () and raw.train["since"].dtype.kind == "M"
+    frame["since"] = pd.Timedelta(days=1)
+    frame.to_parquet(tmp_path / "churn.parquet")
+    with pytest.raises(ValueError, match=r"'since' holds durations, such as '1 days"):
         READERS["parquet"](file_options(tmp_path / "churn.parquet"))
 
 

@@ -19,7 +19,7 @@ COLUMNS = Features(
     weight="weight",
     selection=Selection("auto", ("age", "job"), {"age": 0.5, "job": float("nan")}, ({"count": 2},)),
 )
-WORDS = Features(TARGET, sparse=TextColumn("text", ("a", "b"), (1.0, 2.0)))
+WORDS = Features(TARGET, texts=(TextColumn("text", ("a", "b"), (1.0, 2.0)),))
 MATRIX = Features(TARGET, sparse=SparseColumns(3, ("a", "b", "c"), 0.1))
 SEVERAL = Features(
     MultiTarget("both", (TARGET, Target("pay", "regression", (), 3.0, 2.0))),
@@ -51,9 +51,9 @@ def test_what_was_saved_is_read(features):
         (COLUMNS, "target.classes", ["no", "no"], "'no' is listed twice"),
         (COLUMNS, "selection.chosen", None, "selection.chosen"),
         (SEVERAL, "target.targets.1.std", -2.0, "target.targets.1.std"),
-        (WORDS, "sparse.idf", [1.0], "1 weights of 2 words"),
-        (WORDS, "sparse.ngram_max", -1, "ngram_max"),
-        (WORDS, "sparse.type", "image", "'matrix', 'text'"),
+        (WORDS, "texts.0.idf", [1.0], "1 weights of 2 words"),
+        (WORDS, "texts.0.ngram_max", -1, "ngram_max"),
+        (MATRIX, "sparse.type", "image", "'matrix', 'text'"),
         (MATRIX, "sparse.width", -3, "sparse.matrix.width: .*greater than or equal to 1"),
         (MATRIX, "sparse.names", ["a"], "1 names of 3 columns"),
     ],

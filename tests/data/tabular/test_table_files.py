@@ -159,7 +159,7 @@ def test_text_may_be_compressed(tmp_path, name, suffix, opener):
 @pytest.mark.parametrize(
     "name, advice",
     [
-        ("x.xlsx", r"Save it as CSV .*pandas.read_excel\('x.xlsx'\).to_csv\('x.csv'"),
+        ("x.xls", r"Save it as .xlsx .*pandas.read_excel\('x.xls'\).to_csv\('x.csv'"),
         ("x.json", r"object in each line, name it .jsonl.*read_json"),
         ("x.csv.zip", r"Unpack it first: unzip x.csv.zip"),
         ("x.csv.zst", r"Unpack it first: zstd -d x.csv.zst"),
@@ -186,7 +186,8 @@ def test_a_path_that_is_no_file(tmp_path):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("x.xlsx", b"", r"expected a table that ends in one of '.csv'"),
+        ("x.xls", b"", r"expected a table that ends in one of '.csv'"),
+        ("x.xlsx", b"", r"x.xlsx cannot be read as an Excel file"),
         ("x.csv", b"", r"x.csv is empty"),
         ("x.csv", b"a,b\n", r"x.csv has no rows"),
         ("x.jsonl", b"", r"x.jsonl has no rows"),

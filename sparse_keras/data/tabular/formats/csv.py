@@ -13,11 +13,16 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
+from sparse_keras._internal.csv_characters import (
+    why_no_decimal,
+    why_no_encoding,
+    why_no_separator,
+)
+from sparse_keras.data.tabular.encodings import UTF8, encoding_of, undecodable
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
-from sparse_keras.data.tabular.reading import compression, errors_naming, not_utf8, open_bytes
-from sparse_keras.data.tabular.sniffing import sniff_csv
+from sparse_keras.data.tabular.reading import compression, errors_naming, open_bytes
+from sparse_keras.data.tabular.sniffing import declared_separator, sniff_csv
 from sparse_keras.data.tabular.unsupported import conversion_advice
 
 # Of a file that is searched, and of a number in it that two blocks may share; in bytes.
@@ -30,15 +35,21 @@ class CSVFile(TableFile):
 
     Args:
         path: The file, which may be compressed by gzip, bzip2 or xz (`.csv.gz`).
-        separator: The character between cells.
+        separator: The character between cells, unless the first line of the file declares it
+            (`sep=;`).
         decimal: The decimal point of its numbers.
         text: Columns to keep as text whatever they hold.
         missing: The `MissingValues` of its columns.
+        encoding: The encoding, unless the file starts with a byte order mark.
     """
 
-    def __init__(self, path, separator=",", decimal=".", text=(), missing=None):
+    def __init__(self, path, separator=",", decimal=".", text=(), missing=None, encoding=UTF8):
         super().__init__(path, missing)
-        self.separator = separator
+        if wrong := why_no_encoding(encoding):
+            raise ValueError(f"{path}: {wrong}")
+        self.encoding = encoding_of(path, encoding)
+        self._declared = declared_separator(path, self.encoding)
+        self.separator = separator = self._declared or separator
         self.decimal = decimal
         self.text = tuple(text)
         if advice := conversion_advice(path):
@@ -51,7 +62,7 @@ class CSVFile(TableFile):
     def read(self):
         header = self._header()
         with self._errors_name_the_file():
-            frame = self._parse(self.path, header, compression=self._compression())
+            frame = self._parse(self.path, header, **self._of_file())
             codes = self._codes(frame)
         return self._completed(self._named(frame, header), codes)
 
@@ -87,7 +98,7 @@ class CSVFile(TableFile):
         return self._separator_hint()
 
     def _separator_hint(self):
-        separator, _ = sniff_csv(self.path)
+        separator, _ = sniff_csv(self.path, self.encoding)
         if separator == self.separator:
             return ""
         return (
@@ -102,7 +113,7 @@ class CSVFile(TableFile):
                 self.path,
                 index_col=False,
                 chunksize=num_rows,
-                compression=self._compression(),
+                **self._of_file(),
                 **self._layout(),
                 **types,
             )
@@ -120,15 +131,18 @@ class CSVFile(TableFile):
             source, index_col=False, **self._layout(), **self._types(header), **options
         )
 
-    def _compression(self):
-        return _PANDAS_COMPRESSION[compression(self.path)]
+    def _of_file(self):
+        return {
+            "compression": _PANDAS_COMPRESSION[compression(self.path)],
+            "encoding": self.encoding,
+            "skiprows": 1 if self._declared else 0,
+        }
 
     def _layout(self):
         return {
             "sep": self.separator,
             "skipinitialspace": True,
             "keep_default_na": False,
-            "encoding": "utf-8-sig",  # spreadsheets start a file with a byte order mark
             "low_memory": False,
         }
 
@@ -170,7 +184,7 @@ class CSVFile(TableFile):
             index_col=False,
             dtype=str,
             na_values=[""],
-            compression=self._compression(),
+            **self._of_file(),
             **self._layout(),
         )
         text = self.named(text).loc[:, columns]
@@ -178,6 +192,8 @@ class CSVFile(TableFile):
 
     def _may_have_codes(self):
         """Whether a cell anywhere is a number with a leading zero: much faster than to parse it."""
+        if "0".encode(self.encoding) != b"0":
+            return True
         end = re.escape(self.separator.encode())
         cell = re.compile(rb"(?:[\r\n\" ]|%s)0[0-9]+(?:[\r\n\" ]|%s|\Z)" % (end, end))
         with open_bytes(self.path) as file:
@@ -196,7 +212,7 @@ class CSVFile(TableFile):
                 nrows=1,
                 dtype=str,
                 na_values="",
-                compression=self._compression(),
+                **self._of_file(),
                 **self._layout(),
             ).iloc[0]
         if header.isna().any():
@@ -221,8 +237,8 @@ class CSVFile(TableFile):
                 yield
         except pd.errors.EmptyDataError:
             raise ValueError(f"{self.path} is empty. Expected a header line and rows.") from None
-        except UnicodeDecodeError:
-            raise ValueError(not_utf8(self.path)) from None
+        except UnicodeError:
+            raise ValueError(undecodable(self.path, self.encoding)) from None
         except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
             raise ValueError(f"{self._ragged(error)}{self._separator_hint()}") from error
         except Exception as error:
@@ -231,9 +247,13 @@ class CSVFile(TableFile):
 
     def _ragged(self, error):
         """Which line does not fit the header; in the words of pandas, if none is found."""
-        first, start, width = 1, 1, None
+        skipped = 1 if self._declared else 0
+        first = start = 1 + skipped
+        width = None
         with errors_naming(self.path, "is damaged"), open_bytes(self.path) as file:
-            text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+            text = io.TextIOWrapper(file, encoding=self.encoding, errors="replace", newline="")
+            for _ in range(skipped):
+                next(text, None)
             rows = csv.reader(text, delimiter=self.separator, skipinitialspace=True)
             with contextlib.suppress(csv.Error):  # Such as cells that are too long for it.
                 for row in rows:
@@ -245,7 +265,7 @@ class CSVFile(TableFile):
                             f"{self.path}, line {start}: expected {width} cells, as in the header. "
                             f"Received: {len(row)}."
                         )
-                    first, start = start, rows.line_num + 1
+                    first, start = start, rows.line_num + 1 + skipped
         words = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         if words.startswith("EOF inside string"):
             return f"{self.path}, line {first}: a quote opens here, and none closes it."

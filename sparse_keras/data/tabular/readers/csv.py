@@ -8,9 +8,17 @@ def read(options):
     """Returns a CSV file as a `RawTable`: see `read_file`.
 
     Args:
-        options: What `read_file` takes, and `path`, `separator` and `decimal`.
+        options: What `read_file` takes, and `separator`, `decimal` and `encoding`.
     """
-    # "007" is a category of its own only as long as it is text.
-    text = [name for name, kind in options.columns.items() if kind == "categorical"]
-    file = CSVFile(options.path, options.separator, options.decimal, text, missing_of(options))
-    return read_file(file, options)
+
+    def open_file(path, text):
+        return CSVFile(
+            path,
+            options.separator,
+            options.decimal,
+            text,
+            missing_of(options),
+            options.encoding,
+        )
+
+    return read_file(open_file, options)

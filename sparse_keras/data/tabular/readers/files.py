@@ -4,6 +4,7 @@ What could be misread silently is refused: the message says where it is and whic
 config settles it.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,19 +12,26 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras._internal.yaml_text import yaml_scalar
+from sparse_keras._internal.yaml_text import yaml_flow
+from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import (
     category_keys,
     is_categorical,
     numeric_values,
     row_number,
 )
+from sparse_keras.data.tabular.fitting import all_errors
 from sparse_keras.data.tabular.formats import NPZFile
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading
+from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.readers.file_splits import (
+    named_paths,
+    split_frame,
+    splitting_column,
+    without_splitting_column,
+)
 from sparse_keras.data.tabular.readers.raw import RawTable
-from sparse_keras.data.tabular.splits import hold_out
 from sparse_keras.data.tabular.table_files import (
     read_rows,
     refuse_absent,
@@ -32,6 +40,7 @@ from sparse_keras.data.tabular.table_files import (
 )
 from sparse_keras.data.tabular.target_inference import infer_labels, infer_target
 from sparse_keras.data.tabular.weights import row_weights
+from sparse_keras.schema.sections.tabular.columns import DateKind, NumericKind, TextKind, kind_of
 
 
 def missing_of(options):
@@ -39,44 +48,120 @@ def missing_of(options):
     return MissingValues.of(getattr(options, "missing", None))
 
 
-def read_file(file, options):
-    """Returns a table file as a `RawTable`, with a part of its rows held out for testing.
+def read_file(open_file, options):
+    """Returns table files as a `RawTable`, split as the options say.
 
     Args:
-        file: A `TableFile`.
+        open_file: Function of (path, text) that returns a `TableFile`: `text` are the columns to
+            keep as text whatever they hold.
         options: The validated `data` section, a `schema.sections.tabular.files.FileSection`.
 
     Raises:
-        ValueError: If the file cannot be read as a table, has no usable target or weights, or a
-            column would be misread.
+        ValueError: If a file cannot be read as a table, has no usable target or weights, a column
+            would be misread, or the rows cannot be split.
     """
-    if options.max_rows is None:
-        refuse_beyond_memory(file)
-        frame = read_rows(file)
-    else:
-        frame = sample_rows(file, options.max_rows, options.split_seed)
-    try:
+    # "007" is a category of its own only as long as it is text.
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    text = [name for name, kind in declared.items() if not isinstance(kind, NumericKind)]
+    file = open_file(options.path, text)
+    frame, sampled = _rows(file, options)
+    with _naming(file):
         labels = _labels(file, frame, options.target)
         missing = missing_of(options)
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
-        frame = _with_kinds(frame, options.columns, missing)
+        by = splitting_column(file, frame, options.split)
         frame, dropped = _with_target(frame, labels, options)
         target = _target(frame, options, labels, missing)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
+        frame = without_splitting_column(frame, options)
         inputs = frame.columns.drop([*target.columns, *filter(None, [options.weight])])
-        _refuse_misread(frame, inputs)
-        frame = _with_categories(frame, inputs)
-        train, test = hold_out(
-            frame, target, options.test_fraction, options.split_seed, name="data.test_fraction"
-        )
+        frame, kinds = _typed_inputs(frame, inputs, options, missing)
+    others = {}
+    for part, path in named_paths(options).items():
+        text = [*text, *(name for name in frame if is_categorical(frame[name]))]
+        other = open_file(path, text)
+        *others[part], without = _read_like(other, frame, target, inputs, kinds, options)
+        dropped += without
+    with _naming(file):
+        frames, split = split_frame(frame, by, target, options, others)
+    if sampled:
+        split = replace(split, drawn=(*split.drawn, "sample"))
+    return RawTable(
+        file.path.stem,
+        frames["train"],
+        frames["test"],
+        target,
+        options.weight,
+        missing=missing,
+        dropped=dropped,
+        validation=frames.get("validation"),
+        split=split,
+        kinds=kinds,
+    )
+
+
+def _rows(file, options):
+    """The rows of a file, and whether they are a random sample."""
+    if options.max_rows is None:
+        refuse_beyond_memory(file)
+        return read_rows(file), False
+    frame = sample_rows(file, options.max_rows, options.split_seed)
+    return frame, len(frame) == options.max_rows
+
+
+@contextlib.contextmanager
+def _naming(file):
+    """Errors about a table name its file."""
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"{file.path}: {error}") from error
-    return RawTable(
-        file.path.stem, train, test, target, options.weight, missing=missing, dropped=dropped
-    )
+
+
+def _read_like(file, train, target, inputs, kinds, options):
+    """Reads the validation or test rows of a file of their own.
+
+    Args:
+        file: A `TableFile`.
+        train: DataFrame of the rows of the training file, with its target, weights and inputs.
+        target: The `Target` or `MultiTarget` of these.
+        inputs: The names of the inputs.
+        kinds: The `ColumnKinds` of the training file.
+        options: The validated `data` section.
+
+    Returns:
+        `(rows, values of the column of data.split or None, number of rows left out)`.
+    """
+    frame, _ = _rows(file, options)
+    with _naming(file):
+        if lacking := [name for name in train.columns if name not in frame]:
+            raise ValueError(
+                f"lacks {len(lacking)} column{'s' * (len(lacking) > 1)} of {options.path}: "
+                f"{listing(lacking)}.{did_you_mean(lacking[0], frame.columns)}{file.hint(frame)} "
+                f"Columns of the file: {listing(frame.columns)}."
+            )
+        by = frame.get(getattr(options.split, "column", None))
+        frame = frame[list(train.columns)]
+        frame, dropped = _with_target(frame, target.columns, options)
+        target.encode(frame)  # Raises if there are other classes.
+        if options.weight is not None:
+            row_weights(frame, options.weight)
+        inputs = inputs.intersection(train.columns, sort=False)
+        missing = missing_of(options)
+        frame, _, errors = apply_kinds(frame, kinds, missing, inputs)
+        for name in inputs:
+            if pd.api.types.is_numeric_dtype(train[name].dtype) and not errors:
+                values = numeric_values(frame[name], missing.declared(name))
+                frame[name] = pd.Series(values, index=frame.index)
+                errors += filter(None, [_infinite(frame[name])])
+        if errors:
+            raise ValueError(all_errors(errors))
+        frame = _with_categories(frame, inputs, kinds)
+    by = None if by is None else by.loc[frame.index]
+    return frame.reset_index(drop=True), by, dropped
 
 
 def _labels(file, frame, target):
@@ -134,7 +219,8 @@ def _present(values):
 def _inferred_target(values, task, options, missing):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"target {values.name!r} holds {found.what}. {found.advice(values.name)}")
+        advice = found.advice(values.name) if found.kind == "stray words" else target_advice(found)
+        raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
     target = infer_target(values, task, options.ignore_case)
     return replace(target, missing_values=missing.declared(values.name))
 
@@ -149,55 +235,82 @@ def _refuse_unknown(key, names, frame):
             )
 
 
-def _with_kinds(frame, kinds, missing):
-    """The table in which the type of a column says its kind, as `fit_features` reads it."""
-    frame = frame.drop(columns=[name for name, kind in kinds.items() if kind == "ignore"])
-    for name, kind in kinds.items():
-        if kind == "numeric":
-            values = numeric_values(frame[name], missing.declared(name))
-            frame[name] = pd.Series(values, index=frame.index)
-        elif kind == "categorical":
-            keys = category_keys(frame[name])
-            frame[name] = pd.Series(pd.Categorical(keys), index=frame.index)
-    return frame
+def _typed_inputs(frame, inputs, options, missing):
+    """The table whose inputs have the types of their kinds, and the `ColumnKinds`.
+
+    Raises:
+        ValueError: If columns would be misread. It lists all of them.
+    """
+    declared = {name: kind_of(setting) for name, setting in options.columns.items()}
+    kinds = ColumnKinds(declared, getattr(options, "decimal", "."))
+    frame, kinds, errors = apply_kinds(frame, kinds, missing, inputs)
+    proposal = {"missing": {}, "columns": {}}
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
+        if found := _misread(frame[name]):
+            error, keys = found
+            errors.append(error)
+            for key, entry in keys.items():
+                proposal[key] |= {name: entry}
+    if errors:
+        raise ValueError(all_errors(errors) + _proposed(proposal, len(errors)))
+    return _with_categories(frame, inputs, kinds), kinds
 
 
-def _with_categories(frame, inputs):
+def _with_categories(frame, inputs, kinds):
     """The table in which the inputs of categories are of that dtype: they were checked."""
-    for name in inputs:
+    for name in inputs.intersection(frame.columns, sort=False):
+        if isinstance(kinds.kinds.get(name), TextKind | DateKind):
+            continue
         if is_categorical(frame[name]) and not isinstance(frame[name].dtype, pd.CategoricalDtype):
             frame[name] = pd.Series(pd.Categorical(category_keys(frame[name])), index=frame.index)
     return frame
 
 
-def _refuse_misread(frame, inputs):
-    empty = [name for name in inputs if frame[name].isna().all()]
-    if empty:
-        raise ValueError(
-            f"columns without a single value teach nothing. Remove {listing(empty)} from the file, "
-            f"or set data.columns: {_ignoring(empty)}."
+def _misread(series):
+    """Why an input would be misread, and what to set: `{key of data: its entry for the column}`.
+
+    None if it would not.
+    """
+    name = series.name
+    if series.isna().all():
+        return (
+            f"column {name!r} has no value, so that nothing can be learned from it. Remove it from "
+            f"the file, or set data.columns: {yaml_flow({name: 'ignore'})}.",
+            {"columns": "ignore"},
         )
-    for name in inputs:
-        if is_categorical(frame[name]):
-            found = misreading(frame[name])
-            if found:
-                raise ValueError(
-                    f"column {name!r} holds {found.what}. {found.advice(name)} Set data.columns: "
-                    f"{_ignoring([name])} to leave it out ('categorical' to take each value for a "
-                    "category of its own)."
-                )
-        else:
-            infinite = np.isinf(numeric_values(frame[name]))
-            if infinite.any():
-                raise ValueError(
-                    f"column {name!r} must hold finite numbers. Received: "
-                    f"{frame[name].iloc[infinite.argmax()]} in row "
-                    f"{row_number(frame[name], infinite.argmax())} (the first row of data is 1), "
-                    f"and {infinite.sum() - 1} more. Leave those cells empty for missing, or set "
-                    f"data.columns: {_ignoring([name])}."
-                )
+    if is_categorical(series):
+        found = misreading(series)
+        if found is None:
+            return None
+        error = f"column {name!r} holds {found.what}. {found.advice(name)}"
+        keys = {"missing": list(found.words), "columns": found.setting}
+        return error, {key: entry for key, entry in keys.items() if entry}
+    infinite = _infinite(series)
+    return None if infinite is None else (infinite, {"columns": "ignore"})
 
 
-def _ignoring(names):
-    """As one writes it in YAML."""
-    return "{" + ", ".join(f"{yaml_scalar(name)}: ignore" for name in names) + "}"
+def _infinite(series):
+    """What is wrong with a column of numbers that are not finite, or None."""
+    infinite = np.isinf(numeric_values(series))
+    if not infinite.any():
+        return None
+    return (
+        f"column {series.name!r} must hold finite numbers. Received: "
+        f"{series.iloc[infinite.argmax()]} in row {row_number(series, infinite.argmax())} (the "
+        f"first row of data is 1), and {infinite.sum() - 1} more. Leave those cells empty for "
+        f"missing, or set data.columns: {yaml_flow({series.name: 'ignore'})}."
+    )
+
+
+def _proposed(keys, errors):
+    """The keys that settle all errors, as one writes them, and what else a column can be."""
+    lines = [
+        "In data.columns, 'ignore' leaves a column out, and 'categorical' takes each value "
+        "for a category."
+    ]
+    if errors > 1:
+        lines.append("Keys of data that settle this:")
+        lines += [f"  {key}: {yaml_flow(entries)}" for key, entries in keys.items() if entries]
+    return "".join(f"\n{line}" for line in lines)

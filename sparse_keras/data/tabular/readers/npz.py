@@ -9,4 +9,4 @@ def read(options):
 
     A target that names an array of rank 2 is its columns, as labels.
     """
-    return read_file(NPZFile(options.path, missing_of(options)), options)
+    return read_file(lambda path, text: NPZFile(path, missing_of(options)), options)

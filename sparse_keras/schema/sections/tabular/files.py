@@ -2,11 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from sparse_keras._internal.csv_characters import why_no_decimal, why_no_separator
+from sparse_keras._internal.csv_characters import (
+    why_no_decimal,
+    why_no_encoding,
+    why_no_separator,
+)
 from sparse_keras.schema.core.section import BrokenRules, Count, Path, Text
+from sparse_keras.schema.sections.tabular.columns import Columns, OneCharacter, kind_of
+from sparse_keras.schema.sections.tabular.splits import RandomSplit, SplitConfig
 from sparse_keras.schema.sections.tabular.table import IGNORE_CASE, TestSplit
 
 
@@ -45,18 +51,32 @@ MissingSetting = Annotated[
     Words | dict[Text, Words] | None,
     BeforeValidator(lambda value: None if value is None else _as_tuples(value)),
 ]
-OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)]
-ColumnKind = Literal["numeric", "categorical", "ignore"]
 TaskName = Literal["auto", "binary", "multiclass", "regression"]
 
 
 class FileSection(TestSplit):
     """A file of your own."""
 
-    FILES = ("path",)
+    FILES = ("path", "test_path", "validation_path")
+    ADDED = ("split", "test_path", "validation_path")
 
     path: Path = Field(
         description="Path of the file, relative to the folder of the YAML file that gives it."
+    )
+    test_path: Path | None = Field(
+        None,
+        description="Path of a file with the test rows, in the format of `path` and with its "
+        "columns. Null: test rows are taken from `path`.",
+    )
+    validation_path: Path | None = Field(
+        None,
+        description="Path of a file with the validation rows, in the format of `path` and with its "
+        "columns. Null: validation rows are taken from `path`.",
+    )
+    split: SplitConfig = Field(
+        default_factory=RandomSplit,
+        description="Which rows of `path` are for training, validation and testing: drawn at "
+        "random, by a column, by group or by time.",
     )
     target: Annotated[
         Text | tuple[Text, ...] | dict[Text, TaskName], BeforeValidator(_column_or_several)
@@ -71,10 +91,11 @@ class FileSection(TestSplit):
         description="A column of non-negative weights: how much each row counts in the "
         "loss and the metrics. It is not an input. Null: all rows count the same.",
     )
-    columns: dict[Text, ColumnKind] = Field(
+    columns: Columns = Field(
         default_factory=dict,
         description="The kind of each column whose values suggest another one: numeric, "
-        "categorical or ignore.",
+        "categorical, date, text or ignore; or a mapping with the kind as its type, such as {type: "
+        "date, format: '%d.%m.%Y'}.",
     )
     missing: MissingSetting = Field(
         None,
@@ -91,21 +112,57 @@ class FileSection(TestSplit):
     ignore_case: bool | None = IGNORE_CASE
     max_rows: Count | None = Field(
         None,
-        description="Maximum number of rows, drawn at random with split_seed, for a file "
-        "larger than memory. Null: all.",
+        description="Maximum number of rows of each file, drawn at random with split_seed, for "
+        "files larger than memory. Null: all.",
     )
 
     @property
     def has_weights(self) -> bool:
         return self.weight is not None
 
+    @property
+    def why_no_validation(self) -> str | None:
+        if self._validation_rows_are_named:
+            return None
+        return super().why_no_validation
+
+    @property
+    def _validation_rows_are_named(self) -> str | None:
+        """What names the validation rows, if they are not a fraction of the rows; else None."""
+        if self.split.type == "column" and self.split.validation:
+            return "data.split.validation names the validation rows"
+        if self.validation_path is not None:
+            return "data.validation_path names the validation rows"
+        return None
+
     def unused(self) -> dict[str, str]:
-        if isinstance(self.target, str):
-            return {}
-        kind = "mapping of columns to tasks" if isinstance(self.target, dict) else "list of labels"
-        return {"task": f"target is a {kind}"}
+        unused = super().unused()
+        if not isinstance(self.target, str):
+            several = isinstance(self.target, dict)
+            kind = "mapping of columns to tasks" if several else "list of labels"
+            unused["task"] = f"target is a {kind}"
+        by_column = self.split.type == "column"
+        if by_column:
+            reason = "data.split.test names the test rows"
+            unused |= {"test_fraction": reason, "test_path": reason}
+        elif self.test_path is not None:
+            unused["test_fraction"] = "data.test_path names the test rows"
+        if named := self._validation_rows_are_named:
+            unused["validation_fraction"] = named
+            if by_column and self.split.validation:
+                unused["validation_path"] = named
+        draws_validation = not named and self.validation_fraction > 0
+        draws_test = self.test_path is None
+        if not by_column and not draws_test and not draws_validation:
+            unused["split"] = "no rows of data.path are for validation or testing"
+        random = draws_validation if by_column else draws_validation or draws_test
+        if not random or self.split.type == "time":
+            if self.max_rows is None and self.features is None:
+                unused["split_seed"] = "no rows are drawn at random"
+        return unused
 
     def rules(self) -> BrokenRules:
+        yield from super().rules()
         if self.weight is not None and self.weight in self.columns:
             yield f"columns.{self.weight}", "is the column of weights, which is not an input"
         targets = (self.target,) if isinstance(self.target, str) else self.target
@@ -116,14 +173,42 @@ class FileSection(TestSplit):
                 yield f"columns.{name}", "is the target; its kind is set by task"
             if name == self.weight:
                 yield "weight", f"{name!r} is the target"
+        yield from self._rules_of_split(targets)
+
+    def _rules_of_split(self, targets) -> BrokenRules:
+        column = getattr(self.split, "column", None)
+        if column is None:
+            return
+        if column in targets:
+            yield "split.column", f"{column!r} is the target"
+        if column == self.weight:
+            yield "split.column", f"{column!r} is the column of weights"
+        kind = kind_of(self.columns[column]).type if column in self.columns else None
+        is_input = self.split.type == "time" or getattr(self.split, "input", False)
+        if not is_input and kind not in (None, "ignore"):
+            hint = "; set split.input: true to use it as one" if self.split.type == "group" else ""
+            yield f"columns.{column}", f"is the column of the split, which is not an input{hint}"
+        if self.split.type == "group" and self.split.input and kind == "ignore":
+            yield "split.input", f"is true, and columns.{column} is ignore"
 
 
 class CSV(FileSection):
     """A CSV file of your own, with a header line."""
 
+    ADDED = (*FileSection.ADDED, "encoding")
+
     type: Literal["csv"] = Field("csv", description="A CSV file of your own.")
-    separator: OneCharacter = Field(",", description="The character that separates columns.")
+    separator: OneCharacter = Field(
+        ",",
+        description="The character that separates columns. A file that declares its own in its "
+        "first line, such as sep=;, is read with that.",
+    )
     decimal: OneCharacter = Field(".", description="The decimal separator of numbers.")
+    encoding: Text = Field(
+        "utf-8",
+        description="The encoding of the text, such as cp1252. A file that starts with a byte "
+        "order mark is read as that says.",
+    )
 
     def rules(self) -> BrokenRules:
         yield from super().rules()
@@ -131,12 +216,26 @@ class CSV(FileSection):
             yield "separator", wrong
         if wrong := why_no_decimal(self.decimal, self.separator):
             yield "decimal", wrong
+        if wrong := why_no_encoding(self.encoding):
+            yield "encoding", wrong
 
 
 class Parquet(FileSection):
     """A Parquet file of your own."""
 
     type: Literal["parquet"] = Field("parquet", description="A Parquet file of your own.")
+
+
+class Excel(FileSection):
+    """A sheet of an Excel workbook (.xlsx) of your own, with a row that names the columns."""
+
+    type: Literal["excel"] = Field("excel", description="An Excel workbook of your own.")
+    sheet: Text | None = Field(
+        None, description="The name of the sheet. Null: the only one that holds anything."
+    )
+    header_row: Count = Field(
+        1, description="The row of the sheet that names the columns; rows above it are left out."
+    )
 
 
 class NPZ(FileSection):

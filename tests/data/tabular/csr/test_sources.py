@@ -158,25 +158,34 @@ def test_texts_are_encoded_as_by_scikit_learn():
     for one in (column, again):
         expected = vectorizer.transform(new).toarray()
         np.testing.assert_allclose(one.encode(new).toarray(), expected, atol=1e-6)
-    for table in (pd.DataFrame({"text": new, "other": 1}), {"text": new}, pd.Series(new)):
-        np.testing.assert_array_equal(column.encode(table).toarray(), column.encode(new).toarray())
-    assert column.encode({"text": new[0]}).shape == (1, column.width)
+    features = Features(Target("y", "binary", (0, 1)), texts=(column,))
     encoded = column.encode(new)
-    np.testing.assert_array_equal(column.encode(encoded).toarray(), encoded.toarray())
+    tables = [pd.DataFrame({"text": new, "other": 1}), {"text": new}, pd.Series(new), new, encoded]
+    for table in tables:
+        found = features.encode(table)["sparse"]
+        np.testing.assert_array_equal(found.toarray(), encoded.toarray())
+    assert features.encode({"text": new[0]})["sparse"].shape == (1, column.width)
+
+
+def test_characters_and_rows_without_a_text():
+    texts = pd.Series([*TEXTS, None, " ? "], name="text")
+    options = {"analyzer": "char_wb", "ngram_min": 3, "ngram_max": 5}
+    column = TextColumn.fit(texts, **options)
+    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)).fit([*TEXTS, "", ""])
+    expected = vectorizer.transform(TEXTS).toarray()
+    np.testing.assert_allclose(column.encode(TEXTS).toarray(), expected, atol=1e-6)
+    assert column.missing(texts).tolist() == [False] * len(TEXTS) + [True, True]
+    assert not column.encode(texts)[-2:].nnz
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
-    [
-        (pd.DataFrame({"words": TEXTS}), "'text'"),
-        (pd.DataFrame({"text": ["a cat", None]}), "'text'.*row 2"),
-        ("one text", r"Pass \[text\]"),
-    ],
+    [(pd.DataFrame({"words": TEXTS}), "'text'"), ("one text", r"Pass \[text\]")],
 )
-def test_what_is_no_text_is_told(table, message):
+def test_what_is_no_text_raises(table, message):
     column = TextColumn.fit(pd.Series(TEXTS, name="text"))
     with pytest.raises(ValueError, match=message):
-        column.encode(table)
+        Features(Target("y", "binary", (0, 1)), texts=(column,)).encode(table)
 
 
 def test_texts_without_words_are_told():
@@ -197,8 +206,14 @@ def test_a_model_of_texts_is_saved_with_its_words(tmp_path):
     expected = model.predict(features.encode(frame)["sparse"], verbose=0)
     for texts in (TEXTS, frame, {"text": TEXTS}):
         np.testing.assert_allclose(loaded.predict(texts, verbose=0), expected, atol=1e-6)
-    with pytest.raises(ValueError, match="texts"):
-        loaded.export(tmp_path / "saved")
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    loaded.export(tmp_path / "saved")
+    exported = tf.saved_model.load(tmp_path / "saved")
+    served = exported.serve({"text": tf.constant(TEXTS)})
+    np.testing.assert_allclose(served["prediction"], expected, atol=1e-6)
 
 
 @pytest.fixture
@@ -227,7 +242,7 @@ def test_words_are_those_of_the_training_rows(newsgroups, tmp_path):
     config = config_of(tmp_path, "{type: newsgroups, min_df: 1, validation_fraction: 0.9}")
     data = sparse_keras.load_data(config)
     seen = " ".join(data.frames["train"]["text"]).lower().split()
-    assert set(data.features.sparse.vocabulary) <= set(seen)
+    assert set(data.features.texts[0].vocabulary) <= set(seen)
     assert data.features.sparse_dim < len({w for t in TEXTS for w in t.lower().split()})
     assert data.features.target.classes == ("rec", "sci")
 

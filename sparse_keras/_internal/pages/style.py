@@ -1,4 +1,4 @@
-"""The style sheet of the page: light or dark like the reader's system, for phones and larger."""
+"""The style sheet of pages: light or dark like the reader's system, for phones and larger."""
 # ruff: noqa: E501
 
 STYLE = """
@@ -29,6 +29,7 @@ p { margin: .25rem 0; }
   padding: 1rem; margin: 1rem 0 0; min-width: 0;
 }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; }
+.cards.two { grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .cards .card { margin: 0; }
 .cards { margin-top: 1rem; }
 .wide { grid-column: 1 / -1; }
@@ -80,8 +81,74 @@ table.heat td.named { outline: 2px solid var(--less); outline-offset: -1px; font
 table.heat.many { --heat: 100%; }
 table.heat.many td { min-width: 1rem; padding: .2rem 0; color: transparent; }
 table.heat.many th:not(:first-child) { min-width: 1rem; padding: .2rem 0; font-size: .65rem; }
+.plot { display: grid; grid-template-columns: auto 1fr; column-gap: .4rem; margin-top: .5rem; padding-right: .6rem; }
+.plot svg { display: block; width: 100%; height: 12rem; overflow: visible; }
+.plot.square { max-width: 24rem; }
+.plot.square svg { height: auto; aspect-ratio: 1; }
+.plot .name { grid-column: 1 / -1; font-size: .72rem; color: var(--muted); margin-bottom: .45rem; }
+.plot .name.end { text-align: right; margin: .1rem 0 0; }
+.plot .left, .plot .below { position: relative; font-size: .72rem; color: var(--muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
+.plot .left b { visibility: hidden; font-weight: 400; }
+.plot .left span { position: absolute; right: 0; transform: translateY(-50%); }
+.plot .below { grid-column: 2; height: 1.2rem; }
+.plot .below span { position: absolute; top: .15rem; transform: translateX(-50%); }
+.plot path { fill: none; vector-effect: non-scaling-stroke; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
+.plot path.other { stroke: var(--less); stroke-dasharray: 7 3; }
+.plot path.reference { stroke: var(--muted); stroke-width: 1.25; stroke-dasharray: 2 3; }
+.plot path.dots { stroke-width: 5; stroke-linecap: round; stroke-opacity: .55; }
+.plot path.solid { stroke-width: 7; stroke-linecap: round; }
+.plot path.spot { stroke: var(--less); stroke-width: 10; stroke-linecap: round; }
+.plot path.whiskers { stroke-width: 1.25; }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; font-size: .8rem; margin-top: .5rem; }
+.legend .line { display: inline-block; width: 1.4rem; border-top: 2px solid var(--accent); vertical-align: middle; margin-right: .35rem; }
+.legend .other { border-top: 2px dashed var(--less); }
+.legend .reference { border-top: 2px dotted var(--muted); }
+.legend .dots, .legend .spot, .legend .solid { width: .55rem; height: .55rem; border: 0; border-radius: 50%; background: var(--accent); forced-color-adjust: none; print-color-adjust: exact; }
+.legend .dots { opacity: .7; }
+.legend .spot { background: var(--less); }
+.legend .whiskers { width: 0; height: .9rem; border: 0; border-left: 2px solid var(--accent); }
+table.facts th { text-align: left; vertical-align: top; width: 30%; }
+table.facts td.text, table.wrap td.text, table.wrap th.text { min-width: 4rem; }
+table.facts th[scope=row], table.wrap th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 5.2rem; }
+table.wrap thead th { white-space: normal; vertical-align: bottom; }
+table tr.own td, table tr.own th { font-weight: 700; color: var(--text); }
+td small { color: var(--muted); }
+.track { display: block; position: relative; height: .8rem; min-width: 3rem; }
+.track i { position: absolute; top: .1rem; bottom: .1rem; background: var(--accent); border-radius: 2px; forced-color-adjust: none; print-color-adjust: exact; }
+.track b { position: absolute; top: .32rem; height: .16rem; background: var(--less); forced-color-adjust: none; print-color-adjust: exact; }
+td.track-cell { width: 50%; }
+pre { background: var(--bg); border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; margin: .5rem 0; font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+nav { font-size: .875rem; margin-top: .5rem; display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
+table.confusion td { min-width: 3.2rem; line-height: 1.25; font-size: .8rem; }
+table.confusion.many-classes td { min-width: 1.7rem; padding: .15rem 0; font-size: .72rem; }
+table.confusion.many-classes th { min-width: 1.2rem; padding: .15rem 0; font-size: .72rem; }
+table.confusion.many-classes th span { max-width: 4rem; }
+table.confusion td.right { outline: 1px solid var(--muted); outline-offset: -1px; }
+table.confusion th span { margin: 0 auto; max-width: min(6rem, 20vw); }
+table.confusion th:first-child span { max-width: min(9rem, 28vw); }
+td.kind { white-space: nowrap !important; min-width: 0 !important; }
+code { white-space: nowrap; }
+pre code { white-space: pre-wrap; }
+@media (max-width: 30rem) {
+  table { font-size: .8rem; }
+  th, td { padding-left: .25rem; padding-right: .25rem; }
+  table.wrap th[scope=row] { min-width: 4.5rem; }
+}
 details { margin-top: .75rem; }
 summary { cursor: pointer; color: var(--muted); font-size: .875rem; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .875rem; }
 footer p { max-width: 46rem; }
+@media print {
+  :root {
+    color-scheme: light;
+    --bg: #ffffff; --card: #ffffff; --text: #1f2429; --muted: #535c64; --line: #d5d3cc;
+    --accent: #22688f; --heat: 70%; --less: #b4602b; --good: #2c7a4b; --bad: #b3362b;
+  }
+  main { max-width: none; padding: 0; }
+  nav { display: none; }
+  .card, figure, tr { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  .scroll { overflow: visible; }
+  .bar, .cell, table.heat td { print-color-adjust: exact; }
+}
 """

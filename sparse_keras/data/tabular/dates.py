@@ -1,0 +1,211 @@
+"""Dates and times of a column: which formats they are written in, and what they mean.
+
+A date is a float64 of seconds since 1970-01-01 in UTC, NaN where missing. Times with an offset,
+such as +02:00, are converted to UTC; those without one are taken as they are.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.api import guess_datetime_format
+
+from sparse_keras._internal.suggest import listing
+from sparse_keras.data.tabular.columns import row_number
+from sparse_keras.data.tabular.missing import missing_words
+
+# Dates that mean the same whoever wrote them, so that they need not be declared.
+ISO = "ISO8601"
+# Formats that pandas does not guess: years of two digits, and the clock of twelve hours.
+_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d")
+_SHORT_FORMATS = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%d %b %y")
+_TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_OTHERS = tuple(
+    date + time
+    for date, time in itertools.product((*_SHORT_FORMATS, *_DATE_FORMATS), _TIME_FORMATS)
+    if date in _SHORT_FORMATS or "%p" in time
+)
+_LOOKED_AT, _GUESSED_FROM = 10_000, 50
+_MOST_FORMATS = 4
+# So many of the distinct values must be dates for a column to be one of dates.
+_NEARLY_ALL = 0.95
+# What a date looks like, before it is parsed: two numbers or more, or the name of a month.
+_LIKE_DATE = re.compile(
+    r"\s*\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ,].*)?\s*"
+    r"|.*\b[A-Za-z]{3,9}\b.*\d.*|.*\d.*[A-Za-z]{3,9}.*"
+)
+
+
+def seconds_of(series, formats=(), missing=()):
+    """Returns a column of dates as seconds since 1970-01-01.
+
+    Args:
+        series: The column: of datetimes, of text, or of objects such as `datetime.date`.
+        formats: The formats of text, as of `datetime.strptime`, tried in this order. Text in ISO
+            8601 is understood as well.
+        missing: Words that mean "missing" beside the usual words.
+
+    Returns:
+        float64 `[N]`, NaN where missing.
+
+    Raises:
+        ValueError: If a value is no date, or not in one of these formats.
+    """
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return _seconds(series)
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return _seconds(series.dt.to_timestamp())
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
+    text = _stripped_text(series)
+    text = text.mask(text.isin(missing_words(missing)))
+    seconds = np.full(len(series), np.nan)
+    left = text.notna().to_numpy(copy=True)
+    for format in (*formats, ISO):
+        if not left.any():
+            return seconds
+        seconds[left] = _parsed(text[left], format)
+        left &= np.isnan(seconds)
+    if left.any():
+        first, more = int(left.argmax()), int(left.sum()) - 1
+        raise ValueError(
+            f"Column {series.name!r} must hold dates {described(formats)}. Received: "
+            f"{series.iloc[first]!r} in row {row_number(series, first)}"
+            f"{f', and {more:,} more' if more else ''}."
+        )
+    return seconds
+
+
+def described(formats):
+    """Returns formats in words, after "dates"."""
+    if not formats:
+        return "in ISO 8601, such as '2024-01-31'"
+    return f"in the format{'s' * (len(formats) > 1)} {listing(formats, limit=len(formats))}"
+
+
+def is_date_dtype(series):
+    """Whether a column holds datetimes or dates instead of text."""
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return True
+    return isinstance(series.dtype, pd.PeriodDtype) or (
+        series.dtype == object
+        and pd.api.types.infer_dtype(series, skipna=True) in ("date", "datetime", "datetime64")
+    )
+
+
+@dataclass(frozen=True)
+class DateFormats:
+    """The formats of a column of text, as `guess_formats` found them.
+
+    Args:
+        formats: Tuple of formats, the most frequent first.
+        others: Tuple of the distinct values that are not in these formats.
+        ambiguous: The other format that each date of `formats[0]` could have, "" for none: where
+            no day is above 12, day and month may be exchanged.
+    """
+
+    formats: tuple
+    others: tuple = ()
+    ambiguous: str = ""
+
+
+def guess_formats(series):
+    """Finds the formats of a column of text.
+
+    Where no day is above 12, days and months cannot be told apart. The day is then taken to be
+    first, or the month where a "/" separates them, and the result says so.
+
+    Args:
+        series: The column; values that mean "missing" are left out.
+
+    Returns:
+        A `DateFormats`, or None if fewer than 95 % of its distinct values are dates.
+    """
+    values = _stripped_text(series.dropna())
+    distinct = pd.Series(values[~values.isin(missing_words(()))].unique()[:_LOOKED_AT])
+    if distinct.empty or distinct.str.fullmatch(_LIKE_DATE).mean() < _NEARLY_ALL:
+        return None
+    left, formats, ambiguous = distinct, [], ""
+    while len(left) and len(formats) < _MOST_FORMATS:
+        counts = {}
+        for format in _candidates(left):
+            parsed = ~np.isnan(_parsed(left, format))
+            counts[format] = (int(parsed.sum()), parsed)
+        best = max((count for count, _ in counts.values()), default=0)
+        if best == 0:
+            break
+        equal = [format for format, (count, _) in counts.items() if count == best]
+        first = _preferred(equal, left.iloc[0])
+        swapped = _day_and_month_exchanged(first)
+        if not formats and swapped in equal and swapped != first:
+            ambiguous = swapped
+        formats.append(first)
+        left = left[~counts[first][1]]
+    if not formats or len(left) > (1 - _NEARLY_ALL) * len(distinct):
+        return None
+    return DateFormats(tuple(formats), tuple(left), ambiguous)
+
+
+def _candidates(values):
+    """The formats that some values could have."""
+    candidates = dict.fromkeys(_OTHERS)
+    step = max(len(values) // _GUESSED_FROM, 1)
+    with warnings.catch_warnings(action="ignore"):  # About day and month; both are tried.
+        for value in values.iloc[::step]:
+            for day_first in (False, True):
+                format = guess_datetime_format(value, dayfirst=day_first)
+                # A year alone is a number.
+                if format is not None and len(re.findall("%[A-Za-z]", format)) > 1:
+                    candidates |= dict.fromkeys((format, _day_and_month_exchanged(format)))
+    sample = values.iloc[::step]
+    return [format for format in candidates if not np.isnan(_parsed(sample, format)).all()]
+
+
+def _preferred(formats, example):
+    """Of formats that fit equally well: without a "/" the one with the day before the month."""
+    month_first = "/" in example
+    return min(formats, key=lambda format: (format.find("%m") > format.find("%d")) == month_first)
+
+
+def _day_and_month_exchanged(format):
+    if "%Y-%m" in format or "%Y/%m" in format:  # A year is followed by the month.
+        return format
+    return format.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
+def _parsed(text, format):
+    """Seconds, NaN for text that does not have the format."""
+    try:
+        return _seconds(pd.to_datetime(text, format=format, errors="coerce", utc=True))
+    except (ValueError, OverflowError):  # No format, or a date beyond what pandas can hold.
+        return np.full(len(text), np.nan)
+
+
+def _seconds(series):
+    if series.dt.tz is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    microseconds = series.astype("datetime64[us]").to_numpy().astype("int64")
+    return np.where(series.isna(), np.nan, microseconds / 1e6)
+
+
+def _stripped_text(series):
+    if not isinstance(series.dtype, pd.StringDtype):
+        series = series.map(_text)
+    return series.astype("str").str.strip()
+
+
+def _text(value):
+    """A value as text that `pandas.to_datetime` reads: dates as ISO 8601, 20240131.0 as whole."""
+    if value is None or value is pd.NaT:
+        return ""
+    if isinstance(value, (datetime.date, np.datetime64)):
+        return pd.Timestamp(value).isoformat()
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else str(value)

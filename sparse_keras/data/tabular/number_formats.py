@@ -1,0 +1,147 @@
+"""Numbers that are written with a currency, a percent sign, a unit or separators of thousands."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+_CURRENCY_CODES = "USD EUR GBP CHF JPY CNY INR CAD AUD NZD SEK NOK DKK PLN CZK HUF BRL MXN ZAR KRW"
+_CURRENCY_CODES = (*_CURRENCY_CODES.split(), "US$", "A$", "C$", "R$")
+_MINUS = "-\u2212"
+_SIGN = r"[+\-\u2212]"
+# Separators of thousands and decimal separators, in the order in which they are tried: "1,234" is
+# taken for a thousand, and "1.234" for a little more than one.
+_LAYOUTS = [
+    ("", "."), (",", "."), (".", ","), ("'", "."), ("’", "."),
+    (" ", "."), (" ", ","), ("\u00a0", ","), ("\u202f", ","), ("", ","),
+]  # fmt: skip
+# A number between what may be a currency and what may be a unit, such as "km/h", "°C" or "m²".
+_PARTS = re.compile(
+    rf"\(?{_SIGN}?\s*(?P<before>[^\d\s.,'()+\-\u2212]{{0,3}})\s*{_SIGN}?"
+    r"(?P<number>[\d.,'’ \u00a0\u202f]*\d)\s*"
+    r"(?P<after>[%‰°]?(?:[^\W\d_]+[²³23]?(?:/[^\W\d_]+[²³23]?)?)?|[^\W\d\s]|[$€£¥₹])\s*\)?"
+)
+# So many of the distinct values must be such numbers.
+_NEARLY_ALL, _FEWEST = 0.95, 3
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of a column are written.
+
+    Args:
+        units: What may stand before or after a number and is no part of it, such as `("$",)`,
+            `("%",)` or `("km", "KM")`. Numbers without a unit are read, too.
+        thousands: The separator of thousands, "" for none.
+        decimal: The decimal separator.
+
+    Example:
+
+    >>> sparse_keras.data.NumberFormat(units=("$",), thousands=",").number("-$1,250.50")
+    -1250.5
+    """
+
+    units: tuple = ()
+    thousands: str = ""
+    decimal: str = "."
+
+    @cached_property
+    def _pattern(self):
+        unit = "|".join(re.escape(unit) for unit in sorted(self.units, key=len, reverse=True))
+        unit = rf"(?:{unit})?" if unit else ""
+        return re.compile(
+            rf"(?P<open>\()?\s*(?P<sign>{_SIGN}?)\s*{unit}\s*(?P<inner>{_SIGN}?)"
+            rf"(?P<number>{_number_pattern(self.thousands, self.decimal)})\s*{unit}\s*(?(open)\))"
+        )
+
+    def number(self, text: str) -> float:
+        """Returns a number as a float. Parentheses, as in accounting, make it negative.
+
+        Raises:
+            ValueError: If the text is no number of this format.
+        """
+        match = self._pattern.fullmatch(text.strip())
+        if match is None or (match["sign"] and match["inner"]):
+            raise ValueError(f"Expected a number such as {self}. Received: {text!r}.")
+        number = match["number"]
+        if self.thousands:
+            number = number.replace(self.thousands, "")
+        value = float(number.replace(self.decimal, "."))
+        negative = (match["sign"] or match["inner"] or "+") in _MINUS
+        return -value if negative != bool(match["open"]) else value
+
+    def __str__(self):
+        number = f"1{self.thousands}234{self.decimal}5"
+        if not self.units:
+            return number
+        unit = self.units[0]
+        return f"{unit}{number}" if _is_currency(unit) else f"{number}{_blank(unit)}{unit}"
+
+
+def guess_number_format(texts):
+    """Finds how numbers are written.
+
+    Args:
+        texts: The distinct values of a column, without those that mean "missing".
+
+    Returns:
+        `(NumberFormat, others)`: the format of at least 95 % of the values, and a tuple of the
+        others. None if there is no such format, or plain numbers are all there are.
+    """
+    parts = {text: match for text in texts if (match := _PARTS.fullmatch(text.strip()))}
+    if len(parts) < max(_NEARLY_ALL * len(texts), _FEWEST):
+        return None
+    units = Counter(unit for match in parts.values() for unit in _units_of(match))
+    # Several units would be several scales; several spellings of one are not.
+    if None in units or len({unit.casefold() for unit in units}) > 1:
+        return None
+    numbers = [match["number"] for match in parts.values()]
+    for thousands, decimal in _LAYOUTS:
+        pattern = re.compile(_number_pattern(thousands, decimal))
+        if all(pattern.fullmatch(number) for number in numbers):
+            break
+    else:
+        return None
+    if not any(thousands in number for number in numbers if thousands):
+        thousands = ""
+    format = NumberFormat(tuple(unit for unit, _ in units.most_common()), thousands, decimal)
+    if format == NumberFormat() and all(text.isascii() for text in parts):
+        return None
+    return format, tuple(text for text in texts if text not in parts)
+
+
+def currencies_of(texts):
+    """Returns the currencies of numbers, sorted; none unless nearly all texts are numbers."""
+    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
+    if len(matches) < _NEARLY_ALL * len(texts):
+        return []
+    units = {unit for match in matches for unit in (match["before"], match["after"].strip())}
+    return sorted(unit for unit in units if _is_currency(unit))
+
+
+def _units_of(match):
+    """The units of a number; None among them if it is no unit but a code such as "A12"."""
+    before, after = match["before"], match["after"].strip()
+    if before:
+        yield before if _is_currency(before) else None
+    if after:
+        yield after
+
+
+def _is_currency(text):
+    return text in _CURRENCY_CODES or (len(text) == 1 and unicodedata.category(text) == "Sc")
+
+
+def _blank(unit):
+    return "" if unit in "%‰°" else " "
+
+
+def _number_pattern(thousands, decimal):
+    point = re.escape(decimal)
+    plain = rf"\d+(?:{point}\d*)?|{point}\d+"
+    if not thousands:
+        return rf"(?:{plain})(?:[eE][-+]?\d+)?"
+    return rf"(?:\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+(?:{point}\d*)?|{plain})"

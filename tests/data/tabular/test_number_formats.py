@@ -1,0 +1,60 @@
+"""Numbers with currencies, units and separators of thousands."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparse_keras.data.tabular.columns import numeric_values
+from sparse_keras.data.tabular.number_formats import NumberFormat, guess_number_format
+
+
+@pytest.mark.parametrize(
+    ("units", "thousands", "decimal", "texts", "numbers"),
+    [
+        (("$",), ",", ".", ["$473.43", "$1,200.10", "-$5", "($3.00)"], [473.43, 1200.1, -5, -3]),
+        (("%",), "", ".", ["10%", "5 %", "2.5%"], [10, 5, 2.5]),
+        (("km", "KM"), "", ".", ["12.5 km", "3km", "7 KM"], [12.5, 3, 7]),
+        (("€",), ".", ",", ["1.234,5 €", "2,5 €", "7"], [1234.5, 2.5, 7]),
+        (("CHF",), "'", ".", ["CHF 1'200", "CHF 300", "CHF 5"], [1200, 300, 5]),
+        (("°C",), "", ".", ["-5 °C", "3 °C", "+7 °C"], [-5, 3, 7]),
+        (("km/h",), "", ".", ["80 km/h", "90 km/h", "7.5 km/h"], [80, 90, 7.5]),
+        ((), ",", ".", ["1,234", "2,345,678", "999"], [1234, 2345678, 999]),
+        ((), "", ",", ["1,5", "2,25", "3"], [1.5, 2.25, 3]),
+        ((), " ", ",", ["1 234,5", "2 000", "3"], [1234.5, 2000, 3]),
+        ((), "", ".", ["−5", "3.5", "7"], [-5, 3.5, 7]),
+    ],
+)
+def test_formats_are_found_and_read(units, thousands, decimal, texts, numbers):
+    format, others = guess_number_format(texts)
+    assert (format, others) == (NumberFormat(units, thousands, decimal), ())
+    series = pd.Series([*texts, None, "NA", 8.5], dtype=object, name="x")
+    values = numeric_values(series, (), format)
+    np.testing.assert_array_equal(values, [*numbers, np.nan, np.nan, 8.5])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["C-10482", "C-10483", "C-10484"], ["A12", "A13", "A14"], ["5 kg", "3 lb", "4 kg"],
+        ["1", "2.5", "3"], ["1st", "2nd", "3rd"], ["555-1234", "555-1235", "555-9999"],
+        ["00501", "00502", "10001"], ["5'10", "6'1", "5'2"], ["$1", "$2"], [],
+    ],
+)  # fmt: skip
+def test_what_has_no_such_format(texts):
+    assert guess_number_format(texts) is None
+
+
+def test_a_few_odd_cells_are_named():
+    prices = [f"${number}" for number in range(20)]
+    assert guess_number_format([*prices, "free"])[1] == ("free",)
+    assert guess_number_format([*prices, "free", "?!"]) is None
+
+
+def test_what_is_not_in_the_format_raises():
+    format = NumberFormat(("$",), ",")
+    series = pd.Series(["$1", "1,2", "--$1", "$ 5 $"], name="x")
+    with pytest.raises(ValueError, match=r"'x'.*\$1,234\.5.*'1,2' in row 2, and 1 more"):
+        numeric_values(series, (), format)
+    for text in ("", "$", "1,2345", "1.2.3", "5 €", "(5"):
+        with pytest.raises(ValueError, match="Expected a number"):
+            format.number(text)
