@@ -16,6 +16,7 @@ def blocks(language):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_examples_run(tmp_path, monkeypatch, eager_functions):
     monkeypatch.chdir(tmp_path)

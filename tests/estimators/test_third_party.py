@@ -45,17 +45,6 @@ def test_shap(table, model):
     assert importance.argmin() == 1  # the noise
 
 
-def test_shap_of_numbers(table):
-    shap = pytest.importorskip("shap")
-    frame, y = table
-    numbers = frame[["x", "noise"]]
-    model = SparseExpertClassifier(**SMALL).fit(numbers, y)
-    explainer = shap.Explainer(model.predict_proba, numbers[:20])
-    values = explainer(numbers[:5]).values
-    assert values.shape == (5, 2, 2)
-    assert np.abs(values[:, 0]).mean() > np.abs(values[:, 1]).mean()
-
-
 def test_lime(table):
     lime_tabular = pytest.importorskip("lime.lime_tabular")
     frame, y = table

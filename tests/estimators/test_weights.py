@@ -123,20 +123,22 @@ def test_callbacks_come_after_early_stopping(table, eager_functions):
         model.fit(frame, y, callbacks=[3])
 
 
-def test_class_weights_count_in_training_alone(table, seen, eager_functions):
+def test_class_weights_multiply_those_of_rows(table, seen, eager_functions):
+    """Of the rows held out, too, as in `HistGradientBoostingClassifier`; an `eval_set` counts as it
+    is."""
     frame, _ = table
     y = np.array(["rare"] * 6 + ["common"] * 54)
     weight = np.linspace(1.0, 2.0, 60)
-    SparseExpertClassifier(**SMALL, class_weight="balanced", validation_fraction=0.5).fit(
-        frame, y, sample_weight=weight
-    )
-    train, validation = seen[0]
-    codes = train.y.astype(int)
-    assert sorted(np.bincount(codes)) == [3, 27]
-    balanced = compute_sample_weight("balanced", codes)
-    by_row = train.sample_weight / balanced
-    assert by_row.max() / by_row.min() <= 2.0 + 1e-5  # What is left is that of the row.
-    assert validation.sample_weight.max() / validation.sample_weight.min() <= 2.0
+    model = SparseExpertClassifier(**SMALL, class_weight="balanced", validation_fraction=0.5)
+    model.fit(frame, y, sample_weight=weight)
+    for batches in seen.pop():
+        codes = batches.y.astype(int)
+        assert sorted(np.bincount(codes)) == [3, 27]
+        by_row = batches.sample_weight / compute_sample_weight("balanced", codes)
+        assert by_row.max() / by_row.min() <= 2.0 + 1e-5  # What is left is that of the row.
+    model.fit(frame, y, eval_set=(frame, y))
+    train, validation = seen.pop()
+    assert len(set(train.sample_weight)) == 2 and validation.sample_weight is None
 
 
 def test_class_weights_are_those_of_scikit_learn():

@@ -52,7 +52,7 @@ def a_layer() -> keras.layers.Layer:
 def an_estimator(x: pd.DataFrame, y: pd.Series) -> None:
     classifier = sparse_keras.SparseExpertClassifier(num_experts=16, k=2)
     classifier.fit(x, y)
-    assert_type(classifier.predict_proba(x), np.ndarray)
+    assert_type(classifier.predict_proba(x), np.ndarray | list[np.ndarray])
     AutoSelector(methods=["univariate", "l1"], seconds=10).fit(x, y)
 
 

@@ -134,13 +134,15 @@ class SparseExpertEstimator(BaseEstimator):
                 f"n_samples={len(rows)}."
             )
         seed, config, options = self._config(rows, target)
+        # Also of the rows held out: otherwise training would stop, and go back, at the epoch that
+        # is best without these weights.
+        rows = rows.times(self._class_weights(rows, target))
         if eval_set is None:
             train, validation = rows.split(target, options.validation_fraction, seed)
         else:
             X, y, weight = unpack_eval_set(eval_set)
             table = as_table(self, X, reset=False)
             train, validation = rows, Rows.of(table, self._target_columns(y, target), weight)
-        train = train.times(self._class_weights(train, target))
         training = config.training
         # Without validation rows, there is no loss to stop early by.
         if validation is not None:

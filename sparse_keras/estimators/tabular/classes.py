@@ -33,14 +33,16 @@ def check_classes(y: Any, estimator_name: str) -> list[np.ndarray]:
         raise ValueError(f"{estimator_name} requires y to be passed, but the target y is None")
     if is_matrix(y):
         check_array(y)  # Its error says that y must be dense.
+    if not isinstance(y, (pd.DataFrame, pd.Series)):
+        y = np.asarray(y)
     missing = np.atleast_1d(pd.isna(np.asarray(y, dtype=object)))
     gone = missing.any(axis=tuple(range(1, missing.ndim))).sum()
     if gone:
         raise ValueError(f"Input y contains NaN: {gone} of {len(missing)} rows have no class.")
     if isinstance(y, pd.DataFrame):
         columns = [y.iloc[:, number].to_numpy() for number in range(y.shape[1])]
-    elif np.ndim(y) == 2 and np.shape(y)[1] > 1:
-        columns = list(np.asarray(y).T)
+    elif y.ndim == 2 and y.shape[1] > 1:
+        columns = list(y.T)
     else:
         check_classification_targets(y)
         return [column_or_1d(y, warn=True)]

@@ -30,7 +30,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
     For two or more classes; for several labels of a row (`y` of shape `[N, L]`, 0 or 1); and for
     several targets of two or more classes each (`y` of shape `[N, T]`), which a multi-gate mixture
     of experts (`models.mmoe`) learns together.
-    {ARGUMENTS}        class_weight: What training rows count by their class, in addition to
+    {ARGUMENTS}        class_weight: What rows to `fit` count by their class, in addition to
             `sample_weight`: `"balanced"`, or a dict from classes to weights; for several targets or
             labels a list of such dicts, whose weights are multiplied. Each as in scikit-learn's
             `compute_sample_weight`.
