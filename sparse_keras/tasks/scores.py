@@ -192,8 +192,8 @@ def remarks(task: Task, values: dict[str, float | None], separator: str = ".") -
     if None not in (rate, mean) and not rate / 2 <= mean <= 2 * rate:
         sentences.append(
             f"The mean probability of {task.classes[1]!r} is {mean:.4f}, and {rate:.4f} of the "
-            "rows are: take the probabilities for an order, not for frequencies. This is so with "
-            "training.class_weight, and where rows are of another kind than in training."
+            "rows are: use the probabilities to rank rows, not as frequencies. Causes are "
+            "training.class_weight, or rows that differ from those of training."
         )
     rmse, baseline = values.get("rmse"), values.get("baseline_rmse")
     if None not in (rmse, baseline) and rmse >= baseline:

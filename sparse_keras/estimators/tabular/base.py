@@ -83,7 +83,7 @@ class SparseExpertEstimator(BaseEstimator):
         epochs: int = 100,
         batch_size: int | str = "auto",
         validation_fraction: float = 0.1,
-        patience: int | None = 5,
+        patience: int = 5,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -224,6 +224,12 @@ class SparseExpertEstimator(BaseEstimator):
                 options.max_bins,
                 missing=missing,
                 columns=self.columns,
+            )
+        if features.texts and target.task == "multitask":
+            raise ValueError(
+                f"{type(self).__name__} learns several targets from numbers, dates and categories "
+                f"only. Received the text {features.texts[0].name!r}. Train one estimator for each "
+                "target, or leave the column out: columns={...: 'ignore'}."
             )
         train = rows.batches(features, config.training, shuffle=True)
         data = _TrainingData("table", features, train, None, None, {})

@@ -136,12 +136,16 @@ def class_weights(
         codes: The number of each row's class, `[N, T]`. Not all classes need occur.
 
     Raises:
-        ValueError: If scikit-learn refuses the weights, or there are not as many dicts as targets.
+        ValueError: If scikit-learn refuses the weights, one is negative, or there are not as many
+            dicts as targets.
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, dict):
         class_weight = [class_weight]
+    for given in class_weight if isinstance(class_weight, list) else ():
+        if isinstance(given, dict) and any(not weight >= 0 for weight in given.values()):
+            raise ValueError(f"class_weight must not be negative. Received: {given!r}.")
     if not isinstance(class_weight, list):
         return compute_sample_weight(class_weight, codes if len(classes) > 1 else codes[:, 0])
     if len(class_weight) != len(classes):

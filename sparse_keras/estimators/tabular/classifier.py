@@ -74,7 +74,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         epochs: int = 100,
         batch_size: int | str = "auto",
         validation_fraction: float = 0.1,
-        patience: int | None = 5,
+        patience: int = 5,
         warm_start: bool = False,
         class_weight: Any = None,
         random_state: Any = None,

@@ -37,7 +37,7 @@ class Forward:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self._compiled_for = self._function = None
+        self._compiled_for = self._function = self._default_batch_size = None
 
     def applies_to(self, x: Any) -> bool:
         """Returns whether `x` holds arrays of numbers, and the model runs on one device."""
@@ -78,11 +78,10 @@ class Forward:
     @property
     def default_batch_size(self) -> int:
         """Rows in a batch: 8192, or 32 if a router looks at other rows of the batch."""
-        return _BATCH_SIZE if self._rows_are_independent else _KERAS_BATCH_SIZE
-
-    @property
-    def _rows_are_independent(self):
-        return all(layer.predicts_alone for layer in gated_layers(self.model))
+        if self._default_batch_size is None:
+            alone = all(layer.predicts_alone for layer in gated_layers(self.model))
+            self._default_batch_size = _BATCH_SIZE if alone else _KERAS_BATCH_SIZE
+        return self._default_batch_size
 
     def _compile(self, x):
         """Compiles the model, again if it has other variables by now, such as those of LoRA, or if
@@ -90,7 +89,9 @@ class Forward:
         now = [id(variable) for variable in self.model.variables]
         now += [(array.shape[1:], array.dtype) for array in keras.tree.flatten(x)]
         if now != self._compiled_for:
-            self._function = compiled(self.model, x, pad=self._rows_are_independent)
+            self._default_batch_size = None
+            pad = self.default_batch_size == _BATCH_SIZE
+            self._function = compiled(self.model, x, pad=pad)
             self._compiled_for = now
 
 

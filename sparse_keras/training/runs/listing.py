@@ -49,9 +49,9 @@ class RunListing:
 
     @property
     def main_metric(self) -> tuple[str, float | None] | None:
-        """The name and the value of the metric that stands for the run; `None` without metrics.
+        """The name and the value of one metric to show; `None` without metrics.
 
-        With several targets it is that of the first.
+        It is the first AUC, otherwise the first accuracy or RMSE, of the targets in their order.
         """
         names = [name for name in self.metrics if not f"_{name}".endswith("_loss")]
         for main in _MAIN:

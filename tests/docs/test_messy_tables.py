@@ -1,0 +1,33 @@
+"""docs/messy_tables.md: the table is that of the results."""
+
+import json
+import pathlib
+import re
+
+from benchmarks.messy_tables.__main__ import NAMES, RESULT
+from benchmarks.messy_tables.table import table
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "messy_tables.md"
+
+
+def result():
+    return json.loads(RESULT.read_text(encoding="utf-8"))
+
+
+def written():
+    block = f"<!-- tables -->\n{table(result())}<!-- end of tables -->"
+    text = PAGE.read_text(encoding="utf-8")
+    return re.sub(r"<!-- tables -->.*?<!-- end of tables -->", lambda _: block, text, flags=re.S)
+
+
+def test_the_table_is_that_of_the_results():
+    """Otherwise run `python -m tests.docs.test_messy_tables`."""
+    assert written() == PAGE.read_text(encoding="utf-8")
+
+
+def test_every_table_was_measured():
+    assert tuple(result()["tables"]) == NAMES
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(), encoding="utf-8")
