@@ -100,7 +100,7 @@ def customers(rows, seed):
             "discount": [f"{percent}%" for percent in rng.integers(0, 30, rows)],
             "plan": plan,
             "tickets": tickets,
-            "notes": [" ".join(words) for words in zip(names, notes, days)],
+            "notes": [" ".join(words) for words in zip(names, notes, days, strict=True)],
         }
     )
     frame.loc[rng.random(rows) < 0.01, "age"] = "unknown"
