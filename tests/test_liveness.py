@@ -211,6 +211,7 @@ CASES = {
     "NumericKind.unit": ((), "EUR"),
     "NumericKind.thousands": ((), "' '"),
     "NumericKind.decimal": ((), "','"),
+    "CategoricalKind.min_count": ((), "100"),
     "DateKind.format": ((), "'%m/%d/%Y'"),
     "TextKind.ngram_max": ((), "1"),
     "TextKind.char_ngram_max": ((), "4"),

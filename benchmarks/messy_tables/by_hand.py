@@ -2,12 +2,12 @@
 
     python -m benchmarks.messy_tables.by_hand    writes results/messy_tables/by_hand.json
 
-For each of five data seeds, which no setting was chosen by, 5,000 customers are there to learn from, and 10,000 others of the same
-process to test. `sparse-keras init` and `train` get the file as it is. The others get a copy that
-was cleaned by somebody who knows the columns: numbers without signs, days since each date, month,
-weekday and hour, plans in lower case, the first digit of the zip code, notes as TF-IDF (for
-boosting, reduced to 30 numbers). The strength of the logistic regression is chosen by
-cross-validation.
+For each of five data seeds, by which no setting was chosen, 5,000 customers are there to learn
+from, and 10,000 others of the same process to test. `sparse-keras init` and `train` get the file as
+it is. The others get a copy that was cleaned by somebody who knows the columns: numbers without
+signs, days since each date, month, weekday and hour, plans in lower case, the first digit of the
+zip code, notes as TF-IDF (for boosting, reduced to 30 numbers). The strength of the logistic
+regression is chosen by cross-validation.
 """
 
 import contextlib

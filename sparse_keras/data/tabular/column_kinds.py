@@ -58,6 +58,10 @@ class ColumnKinds:
         """Whether categories of a column that differ in case only are one."""
         return getattr(self.kinds.get(name), "ignore_case", False)
 
+    def min_count(self, name: str) -> int:
+        """Minimum number of training rows of a category of a column."""
+        return getattr(self.kinds.get(name), "min_count", 1)
+
     def text_columns(self, name: str) -> list[dict[str, Any]]:
         """The arguments of each `TextColumn.fit` that a column of text needs; none for others."""
         kind = self.kinds.get(name)

@@ -39,6 +39,7 @@ _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
 }  # fmt: skip
 _SENTINELS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999)
 _MANY_CATEGORIES = 100
+_ROWS_OF_CATEGORY = 20  # With fewer on average, most embeddings are noise.
 # More words among numbers, in more rows, are hardly ways to write "missing".
 _MOST_WORDS, _FEW_IN_ROWS = 5, 0.05
 # A column is one of free text if its values have so many words and are mostly different.
@@ -254,11 +255,17 @@ def _described_input(series):
         if _is_free_text(series):
             why = "free text: most values are several words, and different"
             return _described(series, "text", why, _text_setting(len(series)))
-        if why := _note_on_case(series):
-            setting = {"type": "categorical", "ignore_case": True}
-            return _described(series, "categorical", why, setting)
-        why = _note_on_words(series, "category") or _note_on_categories(series)
-        return _described(series, "categorical", why)
+        setting = {}
+        if spellings := _note_on_case(series):
+            setting["ignore_case"] = True
+        if rare := _note_on_categories(series):
+            setting["min_count"] = _ROWS_OF_CATEGORY
+        same = "the same value in all rows" if series.nunique() == 1 else ""
+        notes = [_note_on_words(series, "category"), spellings, rare, same]
+        why = "; ".join(filter(None, notes))
+        return _described(
+            series, "categorical", why, {"type": "categorical", **setting} if setting else None
+        )
     return _described(series, "numeric", _note_on_sentinel(series))
 
 
@@ -358,10 +365,12 @@ def _note_on_categories(series):
     """A note on very many categories, or ""."""
     keys = pd.Series(category_keys(series)).dropna()
     count = keys.nunique()
-    if count == 1:
-        return "the same value in all rows"
-    if count > _MANY_CATEGORIES and count > len(keys) / 3:
-        return f"{count:,} categories in {_rows(len(keys))}; most have too few rows to learn from"
+    if count > _MANY_CATEGORIES and count * _ROWS_OF_CATEGORY > len(keys):
+        rare = int((keys.value_counts() < _ROWS_OF_CATEGORY).sum())
+        return (
+            f"{count:,} categories in {_rows(len(keys))}; {rare:,} of them in fewer than "
+            f"{_ROWS_OF_CATEGORY} rows, too few to learn from, share one"
+        )
     return ""
 
 

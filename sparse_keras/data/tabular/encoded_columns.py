@@ -101,12 +101,15 @@ class CategoricalColumn:
         missing_values: Words and numbers that mean "missing" beside the usual words. "NA" and the
             like are missing, too, unless the training rows have a category of that name.
         ignore_case: Whether categories that differ in case only are one, in lower case.
+        min_count: Minimum number of training rows of a category. Rarer ones are not in the
+            vocabulary, and count as unseen.
     """
 
     name: str
     vocabulary: tuple
     missing_values: tuple = ()
     ignore_case: bool = False
+    min_count: int = 1
 
     kind = "categorical"
 
@@ -119,7 +122,10 @@ class CategoricalColumn:
     def detail(self):
         """Describes the column in a few words."""
         count = f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
-        return f"{count}, in any case" if self.ignore_case else count
+        rare = (
+            f"; those in fewer than {self.min_count} rows share one" if self.min_count > 1 else ""
+        )
+        return f"{count}{', in any case' if self.ignore_case else ''}{rare}"
 
     def key(self, value):
         """Returns the key of a raw value; see `columns.category_keys`."""
@@ -192,7 +198,8 @@ class CategoricalColumn:
         codes = for_each_category(series, self.code, "int32")
         present = codes != MISSING_CODE
         self._warn_of_words(codes)
-        if present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
+        expected = self.min_count == 1  # Otherwise all categories may be rare ones.
+        if expected and present.sum() > 1 and (codes[present] == UNSEEN_CODE).all():
             warnings.warn(
                 f"Column {self.name!r}: none of the values occurred in training. Received: "
                 f"{str(series[present].iloc[0])!r} and so on; in training: "

@@ -22,6 +22,8 @@ def column_to_dict(column):
     for name in ("missing_values", "number_format", "ignore_case"):
         if not content.get(name):
             content.pop(name, None)
+    if content.get("min_count") == 1:
+        del content["min_count"]
     if "number_format" in content:
         content["number_format"]["units"] = list(content["number_format"]["units"])
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -169,7 +170,8 @@ def _fitted(series, kinds, missing_values, fit_numeric):
         _refuse_empty(name, series.notna().any())
         yield fit_dates(series, formats, fit_numeric, missing_values)
     elif is_categorical(series):
-        yield _fit_categorical(series, missing_values, kinds.ignores_case(name))
+        ignore_case, min_count = kinds.ignores_case(name), kinds.min_count(name)
+        yield _fit_categorical(series, missing_values, ignore_case, min_count)
     else:
         number_format = kinds.number_format(name)
         column = fit_numeric(series)
@@ -224,17 +226,18 @@ def _leaf_size(num_rows):
     return int(np.clip(num_rows // 100, 1, 16))
 
 
-def _fit_categorical(series, missing_values, ignore_case=False):
-    keys = {key for key in category_keys(series) if key is not None}
-    vocabulary = sorted({key.lower() for key in keys} if ignore_case else keys)
-    _refuse_empty(series.name, vocabulary)
+def _fit_categorical(series, missing_values, ignore_case, min_count):
+    keys = [key for key in category_keys(series) if key is not None]
+    counts = Counter(key.lower() for key in keys) if ignore_case else Counter(keys)
+    _refuse_empty(series.name, counts)
+    vocabulary = sorted(key for key, count in counts.items() if count >= min_count)
     if wrong := misreading(series):
         raise ValueError(
             f"Column {series.name!r} must hold numbers or categories. Received {wrong.what}. "
             f"{wrong.remedy(series.name)} Otherwise leave the column out, or give it the dtype "
             "'category' if each value is a category."
         )
-    return CategoricalColumn(series.name, tuple(vocabulary), missing_values, ignore_case)
+    return CategoricalColumn(series.name, tuple(vocabulary), missing_values, ignore_case, min_count)
 
 
 def _refuse_empty(name, anything):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras._internal.yaml_text import yaml_flow
-from sparse_keras.data.tabular.dates import guess_formats, is_date_dtype
+from sparse_keras.data.tabular.dates import described, guess_formats, is_date_dtype
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.number_formats import (
     NumberFormat,
@@ -154,7 +154,7 @@ def _dates(values, counts):
         f"dates, such as {example!r}{doubt}{others}",
         {"type": "date", "format": formats},
         found.others,
-        f"dates{doubt}{others}",
+        f"dates {described(found.formats)}{doubt}{others}",
     )
 
 

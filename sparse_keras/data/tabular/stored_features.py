@@ -78,6 +78,7 @@ class _Categorical(_Stored):
     vocabulary: Annotated[list[str], AfterValidator(_distinct)]
     missing_values: list[str | float] = []
     ignore_case: bool = False
+    min_count: Annotated[int, Field(ge=1)] = 1
 
 
 class _Target(_Stored):

@@ -139,7 +139,8 @@ def test_what_may_mean_missing_and_many_categories_are_noted():
         "missing",
         "grade": "taken for a category: 'unknown' (150 rows); list it in data.missing if it means "
         "missing",
-        "time": "240 categories in 600 rows; most have too few rows to learn from",
+        "time": "240 categories in 600 rows; 240 of them in fewer than 20 rows, too few to learn "
+        "from, share one",
     }
 
 

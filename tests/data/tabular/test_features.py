@@ -242,3 +242,14 @@ def test_categories_that_differ_in_case_only():
     codes = features.encode({"plan": ["PRO", "Basic", "N/A", "new", None]})["categorical"]
     assert codes[:, 0].tolist() == [4, 2, 3, 1, 0]
     assert Features.from_dict(features.to_dict()) == features
+
+
+def test_rare_categories_share_one():
+    frame = pd.DataFrame({"zip": list("aaabbcd"), "y": [0, 1] * 3 + [0]})
+    columns = {"zip": {"type": "categorical", "min_count": 2}}
+    features = fit_features(frame, Target("y", "binary", (0, 1)), columns=columns)
+    assert features.encode(frame)["categorical"][:, 0].tolist() == [2, 2, 2, 3, 3, 1, 1]
+    assert Features.from_dict(features.to_dict()) == features
+    columns["zip"]["min_count"] = 9  # All are rare.
+    features = fit_features(frame, Target("y", "binary", (0, 1)), columns=columns)
+    assert features.encode(frame)["categorical"][:, 0].tolist() == [1] * 7

@@ -71,6 +71,11 @@ class CategoricalKind(ColumnKind):
     ignore_case: bool = Field(
         False, description="Whether categories that differ in case only, such as S and s, are one."
     )
+    min_count: Count = Field(
+        1,
+        description="Minimum number of training rows of a category. Rarer ones share one category, "
+        "that of values which do not occur in training.",
+    )
 
 
 class DateKind(ColumnKind):
