@@ -255,11 +255,14 @@ def test_cross_validation_and_search_of_a_sparse_matrix(texts):
     assert GridSearchCV(pipeline, grid, cv=2).fit(rows, y).best_score_ > 0
 
 
-HOSTILE = {
+DATES = {
     "dates": pd.date_range("2024-01-01", periods=60),
-    "times": pd.to_timedelta(np.arange(60), unit="h"),
     "objects of dates": [datetime.date(2024, 1, 1 + day % 28) for day in range(60)],
     "periods": pd.period_range("2020-01", periods=60, freq="M"),
+}
+HOSTILE = {
+    "times": pd.to_timedelta(np.arange(60), unit="h"),
+    "dates of text": [f"2024-01-{1 + day % 28:02d}" for day in range(60)],
     "free text": [f"text {number}" for number in range(60)],
     "thousands": [f"{number},234.50" for number in range(1, 61)],
     "lists": [[1, 2]] * 60,
@@ -279,10 +282,17 @@ def test_classes_that_are_missing_are_counted():
         SparseExpertClassifier(epochs=1).fit(np.zeros((60, 2)), ["a", "b", None] * 20)
 
 
-def test_arrays_of_dates_are_refused():
-    for kind in ("datetime64[D]", "timedelta64[D]"):
-        with pytest.raises(ValueError, match="'x0' must hold numbers or categories"):
-            SparseExpertRegressor(epochs=1).fit(np.arange(60).astype(kind)[:, None], range(60))
+def test_columns_of_dates_become_numbers(eager_functions):
+    frame = pd.DataFrame(DATES)
+    model = SparseExpertClassifier(**SMALL | {"epochs": 1}).fit(frame, [0, 1] * 30)
+    assert [column.name for column in model.model_.preprocessor.features.dates] == list(DATES)
+    assert np.isfinite(model.predict_proba(frame[::-1])).all()
+
+
+def test_arrays_of_durations_are_refused():
+    x = np.arange(60).astype("timedelta64[D]")[:, None]
+    with pytest.raises(ValueError, match="'x0' must hold numbers or categories"):
+        SparseExpertRegressor(epochs=1).fit(x, range(60))
 
 
 def test_tables_of_other_libraries():

@@ -210,11 +210,11 @@ def test_predictions_that_are_no_numbers_have_no_scores():
 
 def test_remarks_say_what_accuracy_hides():
     task = Binary("y", ("no", "yes"), threshold=0.3)
-    y, p = np.array([0.0] * 19 + [1.0]), np.full((20, 1), 0.1)
+    y, p = np.array([0.0] * 19 + [1.0]), np.full((20, 1), 0.09)
     at, hidden = remarks(task, scores(task, y, p))
     assert "'yes' from a probability of 0.3 on" in at
     assert "not better than that of always predicting 'no' (0.9500)" in hidden
-    shifted = remarks(task, scores(task, y, p + 0.1))[-1]
+    shifted = remarks(task, scores(task, y, p + 0.11))[-1]
     assert shifted.startswith("The mean probability of 'yes' is 0.2000, and 0.0500 of the rows are")
     p[:-1], p[-1] = 0.02, 0.9
     assert len(remarks(task, scores(task, y, p))) == 1
