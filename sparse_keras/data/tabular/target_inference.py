@@ -170,12 +170,14 @@ def with_positive(target: Target, positive: Any) -> Target:
             f"data.positive names the positive one of two classes. The target {target.name!r} is "
             f"{target.task}. Leave it out."
         )
-    keys = [category_key(one) for one in target.classes]
-    if category_key(positive) not in keys:
+    keys, key = [category_key(one) for one in target.classes], category_key(positive)
+    if key not in keys and key is not None:  # In another case it is that class, as elsewhere.
+        key = next((one for one in keys if one.casefold() == key.casefold()), key)
+    if key not in keys:
         raise ValueError(
             f"data.positive must be one of the classes {listing(target.classes)}. Received: "
             f"{positive!r}.{did_you_mean(positive, keys)}"
         )
-    if category_key(positive) == keys[1]:
+    if key == keys[1]:
         return target
     return replace(target, classes=target.classes[::-1])

@@ -335,6 +335,7 @@ def test_a_file_in_another_format(read, tmp_path, name):
 def test_the_positive_class(read):
     assert read(GOOD).target.classes == ("no", "yes")
     assert read(GOOD, positive="no").target.classes == ("yes", "no")
+    assert read(GOOD, positive="NO").target.classes == ("yes", "no")
     numbers = GOOD.replace("yes", "1").replace("no", "0")
     assert read(numbers, positive=0).target.classes == (1, 0)
     with pytest.raises(ValueError, match=r"positive must be one of .*'yse'.*Did you mean 'yes'"):
