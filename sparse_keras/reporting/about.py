@@ -110,7 +110,7 @@ def columns_of(data: Dataset) -> list[tuple[str, str, str]]:
     if not isinstance(data, TabularData):
         return []
     columns = [tuple(map(str, each)) for each in data.features.kinds(data.frames["train"])]
-    ignored = [(str(name), "left out", "by data.columns: ignore") for name in data.ignored]
+    ignored = [(str(name), "ignored", "data.columns in the config") for name in data.ignored]
     return columns + ignored
 
 

@@ -16,6 +16,9 @@ _MOST_POINTS = 200  # of a curve
 BINS = 10
 _Z = 1.96
 MOST_PAIRS = 500
+_DRAWS = 2_000
+# Parts of the rows for which thresholds are listed.
+_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ class Calibration:
         rows: `[B]`, number of rows.
         error: The mean of `|predicted - observed|` over rows, the expected calibration error.
         noise: What it would be on average if the probabilities were right, by chance alone.
+        chance: What it would exceed in 5 % of tables then.
     """
 
     predicted: np.ndarray
@@ -52,6 +56,7 @@ class Calibration:
     rows: np.ndarray
     error: float
     noise: float
+    chance: float
 
 
 def roc(y: np.ndarray, probability: np.ndarray, weight: Any, threshold: float | None) -> Curve:
@@ -140,7 +145,43 @@ def calibration(came_true: np.ndarray, probability: np.ndarray, weight: Any) -> 
         rows,
         float((share * np.abs(predicted - observed)).sum()),
         float((share * deviation).sum() * np.sqrt(2 / np.pi)),
+        _chance(share, deviation),
     )
+
+
+def _chance(share, deviation):
+    """What the error of calibrated probabilities exceeds in 5 % of tables, by simulation."""
+    drawn = np.random.default_rng(0).normal(size=(_DRAWS, len(share)))
+    return float(np.quantile(np.abs(drawn * deviation) @ share, 0.95))
+
+
+def at_thresholds(y: np.ndarray, probability: np.ndarray, current: float) -> list[dict[str, Any]]:
+    """What other thresholds would do: those above which a round share of the rows lies.
+
+    Args:
+        y: `[N]`, 1 for positive rows.
+        probability: `[N]`.
+        current: The threshold of the model, which is among them.
+
+    Returns:
+        A list of dicts, the highest threshold first: `threshold`, `rows` predicted to be positive,
+        `right` of them, and `is_current`.
+    """
+    highest = np.sort(probability)[::-1]
+    counts = {max(round(share * len(y)), 1) for share in _SHARES}
+    chosen = {float(highest[count - 1]) for count in counts} | {float(current)}
+    listed = []
+    for threshold in sorted(chosen, reverse=True):
+        predicted = is_positive(probability, threshold)
+        listed.append(
+            {
+                "threshold": threshold,
+                "rows": int(predicted.sum()),
+                "right": int((predicted & (y == 1)).sum()),
+                "is_current": threshold == float(current),
+            }
+        )
+    return listed
 
 
 def by_class(

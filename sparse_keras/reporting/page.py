@@ -368,9 +368,19 @@ def _again(report):
     if report.columns:
         body += html.paragraph("Predicting the rows of a file:", "muted")
         body += html.command(_command("predict", str(report.path), "new.csv"))
+    body += html.paragraph("Evaluating it on other rows with their target:", "muted")
+    body += html.command(_command("evaluate", str(report.path), "--data", "other.csv"))
+    body += html.paragraph("What each expert does, in detail:", "muted")
+    body += html.command(_command("inspect", str(report.path)))
+    body += html.paragraph(
+        "Comparing the config with dense models, gradient boosting and a linear model, over "
+        "several seeds; also whether experts matter:",
+        "muted",
+    )
+    body += html.command(_command("compare", str(report.path / "config.yaml"), "--seeds", "5"))
     body += html.paragraph("This page again:", "muted")
     body += html.command(_command("report", str(report.path), "--overwrite"))
-    return html.section("To repeat", body, "again")
+    return html.section("What next", body, "again")
 
 
 def _command(*words):
@@ -381,8 +391,8 @@ def _footer(report):
     compared = ""
     if any({*target.scores} - {MODEL} for target in report.targets):
         compared = (
-            f"<p><b>Significant</b>: the 95&nbsp;% interval of the difference does not hold 0. It "
-            f"is approximate, from {RESAMPLES} draws of {html.text(report.part)} rows with "
+            "<p><b>Significant</b>: the 95&nbsp;% interval of the difference does not contain 0. "
+            f"It is approximate, from {RESAMPLES} draws of {html.text(report.part)} rows with "
             "replacement (bootstrap). It says how far the numbers depend on which rows were held "
             "out, and not how they change with the seed of the training: "
             "<code>sparse-keras compare</code> measures that.</p>"
@@ -396,6 +406,6 @@ def _footer(report):
         '<footer id="reading"><h2>How to read this page</h2>'
         f"<p>All metrics are those of the {html.text(report.part)} rows, which the model was not "
         f"trained on, unless said otherwise.{chosen} A dashed or dotted line in a chart is "
-        "something to compare with; what it is stands above the chart.</p>"
+        "something to compare with; the legend above the chart names it.</p>"
         f"{compared}<p>Written by sparse_keras {sparse_keras.__version__}.</p></footer>"
     )

@@ -305,7 +305,10 @@ def _shown(task, y, weight, values, best) -> dict[str, Any]:
             at = threshold if name == MODEL else None
             for kind, curve in (("roc", curves.roc), ("precision_recall", curves.precision_recall)):
                 shown.setdefault(kind, {})[name] = curve(y, values[name][:, 0], weight, at)
-        return shown | {"calibration": curves.calibration(y, prediction[:, 0], weight)}
+        return shown | {
+            "calibration": curves.calibration(y, prediction[:, 0], weight),
+            "thresholds": curves.at_thresholds(y, prediction[:, 0], threshold),
+        }
     if task.kind == "multiclass":
         predicted, y = prediction.argmax(axis=1), y.astype(int)
         top = prediction.max(axis=1) / prediction.sum(axis=1)

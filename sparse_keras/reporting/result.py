@@ -61,6 +61,7 @@ class TargetReport:
             labels, AUC.
         roc, precision_recall: Dicts from "model" and a baseline to a `Curve`.
         calibration: A `Calibration`, or `None`.
+        thresholds: Of two classes, what other thresholds would do; see `curves.at_thresholds`.
         residuals: For regression, `[N]`, the true value minus the predicted one.
         pairs: For regression, `[n, 2]`, true and predicted values of rows drawn at random.
     """
@@ -80,6 +81,7 @@ class TargetReport:
     roc: dict[str, Curve] = field(default_factory=dict)
     precision_recall: dict[str, Curve] = field(default_factory=dict)
     calibration: Calibration | None = None
+    thresholds: list[dict[str, Any]] = field(default_factory=list)
     residuals: np.ndarray | None = None
     pairs: np.ndarray | None = None
 

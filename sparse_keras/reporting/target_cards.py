@@ -41,6 +41,7 @@ def target_section(target: TargetReport, report: Report, number: int | None) -> 
     title = "How good it is" if number is None else f"How good it is: {target.name}"
     cards = [
         _confusion(target),
+        _thresholds(target),
         _roc(target),
         _precision_recall(target),
         _calibration(target),
@@ -179,6 +180,27 @@ def _confusion(target):
         heads, rows, "Confusion matrix", f"heat confusion{'' if numbers else ' many-classes'}"
     )
     return html.card("Confusion matrix", html.prose(caption), table, wide=len(counts) > 4)
+
+
+def _thresholds(target):
+    if not target.thresholds:
+        return ""
+    positives = int(target.confusion[1].sum())
+    positive = target.classes[1]
+    caption = (
+        f"How many rows are predicted to be {positive!r}, how many of them rightly, and the "
+        f"recall: how many of the {positives:,} rows that are. The arrow is the model's threshold. "
+        "To use another one: `sparse-keras predict RUN FILE --threshold X`, or for good "
+        "`training.threshold` in the config."
+    )
+    rows = ""
+    for one in target.thresholds:
+        mark = " ←" if one["is_current"] else ""
+        cells = [f"{one['rows']:,}{mark}", f"{one['right']:,}", f"{one['rows'] - one['right']:,}"]
+        rows += html.row(f"{one['threshold']:.4g}", [*cells, f"{one['right'] / positives:.0%}"])
+    heads = html.heads("threshold", "predicted", "right", "false alarms", "recall")
+    table = html.table(heads, rows, "Thresholds")
+    return html.card("Other thresholds", html.prose(caption), table)
 
 
 def _cell_title(target, n, m):

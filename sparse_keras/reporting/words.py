@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNBALANCED = 0.8
 # Probabilities are called off if they are by this much on average, and this many times what chance
 # alone would do.
-OFF, OFF_RATIO = 0.03, 2.0
+OFF, OFF_OF_RATE = 0.03, 0.25
 # Fewer rows than this make rough numbers.
 FEW_ROWS = 200
 # The validation loss has risen if it ends this much above its lowest value, as a ratio.
@@ -163,16 +163,22 @@ def _calibration(target):
     if measured is None:
         return
     points = f"{100 * measured.error:.1f} points on average"
-    if measured.error >= OFF and measured.error >= OFF_RATIO * measured.noise:
-        yield Verdict(
-            "bad",
-            f"Its probabilities are off by {points}: use them to rank rows, and not as chances.",
-        )
-    elif measured.error <= OFF_RATIO * measured.noise:
-        text = f"Its probabilities are off by {points}, not more than chance would explain."
+    if measured.error <= measured.chance:
+        text = f"Its probabilities are off by {points}, which may be chance."
         yield Verdict("so", text)
+        return
+    # Of a rare class, few points are much.
+    rate = target.shares[target.classes[1]][3] if target.kind == "binary" else 1.0
+    worst = int(np.argmax(np.abs(measured.predicted - measured.observed)))
+    text = (
+        f"Its probabilities are off by {points} (by chance at most "
+        f"{100 * measured.chance:.1f}): where it predicts {measured.predicted[worst]:.0%}, "
+        f"{measured.observed[worst]:.0%} came true."
+    )
+    if measured.error >= min(OFF, OFF_OF_RATE * rate):
+        yield Verdict("bad", f"{text} Use them to rank rows, not as chances.")
     else:
-        yield Verdict("so", f"Its probabilities are off by {points}.")
+        yield Verdict("so", text)
 
 
 def of_history(history: History) -> list[Verdict]:

@@ -22,7 +22,7 @@ COUNTS = {10: "ten"}
         f"more than {words.MATTERS:g} standard errors",
         f"in {COUNTS[curves.BINS]} groups",
         f"by {100 * words.OFF:g} points or more",
-        "more than twice what chance" if words.OFF_RATIO == 2 else "?",
+        "a quarter of the base rate" if words.OFF_OF_RATE == 0.25 else "?",
         f"up to {about.MOST_INSPECTED:,} rows",
     ],
 )

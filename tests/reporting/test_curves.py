@@ -30,9 +30,13 @@ def test_calibration_is_that_of_scikit_learn():
         )
         assert (low, high) == pytest.approx(tuple(interval), abs=1e-3)
     # What is right is off by about what chance does; what is not, by far more.
-    assert measured.error < 2 * measured.noise
+    assert measured.noise < measured.chance < 2 * measured.noise
+    draws = [
+        curves.calibration(RNG.random(3000) < probability, probability, None) for _ in "x" * 60
+    ]
+    assert np.mean([one.error > one.chance for one in draws]) < 0.15
     wrong = curves.calibration(y, np.sqrt(probability), None)
-    assert wrong.error > 5 * wrong.noise
+    assert wrong.error > 2 * wrong.chance
     assert curves.calibration(y, np.full(3000, 0.3), None) is None
 
 
@@ -137,3 +141,12 @@ def test_numbers_far_from_one():
     assert constant.difference == pytest.approx(
         target.scores["model"].values["rmse"] - constant.values["rmse"]
     )
+
+
+def test_other_thresholds():
+    y, probability = np.array([0, 1, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    listed = curves.at_thresholds(y, probability, 0.25)
+    assert [one["threshold"] for one in listed] == [0.5, 0.4, 0.25]
+    assert [(one["rows"], one["right"], one["is_current"]) for one in listed] == [
+        (1, 1, False), (2, 2, False), (3, 2, True),
+    ]  # fmt: skip

@@ -174,7 +174,7 @@ def test_what_was_trained(run, data, result, page):
         str(run.path),
     ):
         assert expected in text, expected
-    left_out = {name for name, kind, _ in result.columns if kind == "left out"}
+    left_out = {name for name, kind, _ in result.columns if kind == "ignored"}
     assert left_out == {"note", "size", "plan"}
     assert result.inspection.examples == 120
     assert set(result.history.logs) >= {"loss", "val_loss", "auc", "val_auc"}

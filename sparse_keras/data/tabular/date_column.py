@@ -45,8 +45,8 @@ class DateColumn:
                 None,
                 [
                     ", ".join(self.formats),
-                    " ".join(part.name for part in self.parts),
-                    f"newest {shown}",
+                    ", ".join(part.name for part in self.parts),
+                    f"ages are days before {shown}",
                 ],
             )
         )

@@ -121,11 +121,15 @@ class CategoricalColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        count = f"{len(self.vocabulary)} categories" if len(self.vocabulary) > 1 else "constant"
+        count = len(self.vocabulary)
+        if self.min_count > 1 and not count:
+            return f"without effect: each category is in fewer than {self.min_count} training rows"
+        what = f"{count} categories" if count > 1 or self.min_count > 1 else "constant"
+        case = ", upper and lower case alike" if self.ignore_case else ""
         rare = (
             f"; those in fewer than {self.min_count} rows share one" if self.min_count > 1 else ""
         )
-        return f"{count}{', in any case' if self.ignore_case else ''}{rare}"
+        return f"{what}{case}{rare}"
 
     def key(self, value):
         """Returns the key of a raw value; see `columns.category_keys`."""
