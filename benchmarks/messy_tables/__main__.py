@@ -64,6 +64,7 @@ def main(argv=None):
             "machine": machine.describe(),
             "versions": machine.versions(),
             "tune": args.tune,
+            "all": args.tables or NAMES,
             "tables": {name: tables[name] for name in NAMES if name in tables},
         }
         print(table(result | {"tables": {name: tables[name]}}))

@@ -23,6 +23,8 @@ def table(result):
         f"{result['tune']} by the validation rows. All verbs together took {seconds / 60:.0f} "
         f"minutes on {about['cores']} cores of an {about['cpu']}.\n"
     )
+    if missing := [name for name in result["all"] if name not in result["tables"]]:
+        note += f"\nNot measured yet: {', '.join(missing)}.\n"
     return "\n".join(lines) + "\n" + note
 
 

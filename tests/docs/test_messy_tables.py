@@ -29,8 +29,11 @@ def test_the_table_is_that_of_the_results():
     assert written() == PAGE.read_text(encoding="utf-8")
 
 
-def test_every_table_was_measured():
-    assert tuple(result()["tables"]) == NAMES
+def test_nothing_is_lost_in_a_table_that_was_measured():
+    tables = result()["tables"]
+    assert tables and set(tables) <= set(NAMES)
+    for name, one in tables.items():
+        assert not one["problems"], name
 
 
 if __name__ == "__main__":
