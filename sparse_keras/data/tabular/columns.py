@@ -178,7 +178,7 @@ def number_of(value, words, number_format=None):
             return np.nan
         if number_format is not None:
             return number_format.number(value)
-        value = _BOOLS.get(value.lower(), value)
+        value = _BOOLS.get(value.lower(), value.replace("\u2212", "-"))  # A minus sign.
         if isinstance(value, str) and "_" in value:  # In Python's numbers, not in those of tables.
             raise ValueError(f"Expected a number. Received: {value!r}.")
     elif _is_scalar(value) and pd.isna(value):

@@ -24,8 +24,14 @@ from sparse_keras.data.tabular.missing import missing_words
 ISO = "ISO8601"
 # Formats that pandas does not guess: years of two digits, and the clock of twelve hours.
 _DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d")
-_SHORT_FORMATS = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%d %b %y")
-_TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_SHORT_FORMATS = (
+    *(date.replace("/", separator) for separator in "/.-" for date in ("%d/%m/%y", "%m/%d/%y")),
+    *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d", "%d-%b-%y", "%d %b %y"),
+)
+_TIME_FORMATS = (
+    *("", " %H:%M", " %H:%M:%S"),
+    *(" %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
+)
 _OTHERS = tuple(
     date + time
     for date, time in itertools.product((*_SHORT_FORMATS, *_DATE_FORMATS), _TIME_FORMATS)
@@ -33,6 +39,7 @@ _OTHERS = tuple(
 )
 _LOOKED_AT, _GUESSED_FROM = 10_000, 50
 _MOST_FORMATS, _LONGEST = 4, 40
+_DAY_IN_THE_MIDDLE = re.compile("%[Yy].%d.%m")
 # So many of the distinct values must be dates for a column to be one of dates.
 _NEARLY_ALL = 0.95
 # What a date looks like, before it is parsed: two numbers or more, or the name of a month.
@@ -106,8 +113,8 @@ class DateFormats:
     Args:
         formats: Tuple of formats, the most frequent first.
         others: Tuple of the distinct values that are not in these formats.
-        ambiguous: The other format that each date of `formats[0]` could have, "" for none: where
-            no day is above 12, day and month may be exchanged.
+        ambiguous: Another format that dates of `formats` could have, "" for none: where no day is
+            above 12, day and month may be exchanged.
     """
 
     formats: tuple
@@ -145,10 +152,16 @@ def guess_formats(series):
         if best == 0:
             break
         equal = [format for format, (count, _) in counts.items() if count == best]
+        # Nobody writes the day between year and month, if the month fits there.
+        equal = [one for one in equal if not _DAY_IN_THE_MIDDLE.match(one)] or equal
         first = _preferred(equal, left.iloc[0])
-        swapped = _day_and_month_exchanged(first)
-        if not formats and swapped in equal and swapped != first:
-            ambiguous = swapped
+        same = counts[first][1]
+        others = [one for one in equal if one != first and (counts[one][1] == same).all()]
+        if _day_and_month_exchanged(first) in formats:  # A mixture: any date may be of either.
+            ambiguous = first
+        elif others and not formats:
+            exchanged = _day_and_month_exchanged(first)
+            ambiguous = exchanged if exchanged in others else others[0]
         formats.append(first)
         left = left[~counts[first][1]]
     if not formats or len(left) > (1 - _NEARLY_ALL) * len(distinct):
@@ -164,11 +177,17 @@ def _candidates(values):
         for value in values.iloc[::step]:
             for day_first in (False, True):
                 format = guess_datetime_format(value, dayfirst=day_first)
-                # A year alone is a number.
-                if format is not None and len(re.findall("%[A-Za-z]", format)) > 1:
+                if format is not None and _is_format(format):
                     candidates |= dict.fromkeys((format, _day_and_month_exchanged(format)))
     sample = values.iloc[::step]
     return [format for format in candidates if not np.isnan(_parsed(sample, format)).all()]
+
+
+def _is_format(format):
+    """Whether a guess of pandas is a format: a year alone is a number, and it takes words such as
+    "pm" and "Monday" for letters that are the same in all dates."""
+    letters = re.sub("%[A-Za-z]", "", format)
+    return len(re.findall("%[A-Za-z]", format)) > 1 and not re.search("[A-SU-Ya-z]", letters)
 
 
 def _preferred(formats, example):
@@ -178,7 +197,7 @@ def _preferred(formats, example):
 
 
 def _day_and_month_exchanged(format):
-    if "%Y-%m" in format or "%Y/%m" in format:  # A year is followed by the month.
+    if format[:2].lower() == "%y":  # A year is followed by the month.
         return format
     return format.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
 

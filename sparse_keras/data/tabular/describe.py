@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.tabular.column_kinds import ColumnKinds
 from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
-from sparse_keras.data.tabular.csr import SparseTable
+from sparse_keras.data.tabular.csr import SparseTable, TextColumn
 from sparse_keras.data.tabular.dates import is_date_dtype
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.target_inference import MAX_INTEGER_CLASSES, infer_target
 from sparse_keras.data.tabular.targets import Target
+from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 if TYPE_CHECKING:
     from sparse_keras.data.tabular.table import TabularData
@@ -143,6 +145,8 @@ def describe_table(frame, target):
             f"The table has no column {target!r}.{did_you_mean(target, frame.columns)} "
             f"Columns: {listing(frame.columns)}."
         )
+    if len(frame.columns) == 1:
+        raise ValueError(f"The table has no column beside the target {target!r} to learn from.")
     words = ()
     strays = misreading(frame[target]) if is_categorical(frame[target]) else None
     if strays and strays.kind == "stray words" and len(strays.words) <= _MOST_WORDS:
@@ -246,7 +250,9 @@ def _described_input(series):
     if reason := _useless(series, found):
         return _described(series, "ignore", reason, "ignore")
     if found:
-        setting = _text_setting(len(series)) if found.setting == "text" else found.setting
+        if found.setting == "text":
+            return _described_text(series, found.reason)
+        setting = found.setting
         kind = setting if isinstance(setting, str) else setting["type"]
         if is_date_dtype(series):
             return _described(series, "date")
@@ -254,7 +260,7 @@ def _described_input(series):
     if is_categorical(series):
         if _is_free_text(series):
             why = "free text: most values are several words, and different"
-            return _described(series, "text", why, _text_setting(len(series)))
+            return _described_text(series, why)
         setting = {}
         if spellings := _note_on_case(series):
             setting["ignore_case"] = True
@@ -267,6 +273,20 @@ def _described_input(series):
             series, "categorical", why, {"type": "categorical", **setting} if setting else None
         )
     return _described(series, "numeric", _note_on_sentinel(series))
+
+
+def _described_text(series, why):
+    """A column of free text: by its words, otherwise by its characters."""
+    characters = {"type": "text", "ngram_max": 0, "char_ngram_max": 4}
+    for setting in (_text_setting(len(series)), characters):
+        kinds = ColumnKinds({series.name: column_kinds({"text": setting})["text"]})
+        try:
+            for options in kinds.text_columns(series.name):
+                TextColumn.fit(series, **options)
+        except ValueError:
+            continue
+        return _described(series, "text", why, setting)
+    return _described(series, "ignore", f"{why}, but too few words occur in several rows", "ignore")
 
 
 def _text_setting(rows):

@@ -164,8 +164,7 @@ def _fitted(series, kinds, missing_values, fit_numeric):
     """Yields what is learned of a column: one column of a model, or two of a text."""
     name = series.name
     if texts := kinds.text_columns(name):
-        for options in texts:
-            yield TextColumn.fit(series, missing_values=missing_values, **options)
+        yield from _fit_texts(series, missing_values, texts)
     elif (formats := kinds.date_formats(name)) is not None:
         _refuse_empty(name, series.notna().any())
         yield fit_dates(series, formats, fit_numeric, missing_values)
@@ -176,6 +175,19 @@ def _fitted(series, kinds, missing_values, fit_numeric):
         number_format = kinds.number_format(name)
         column = fit_numeric(series)
         yield replace(column, missing_values=missing_values, number_format=number_format)
+
+
+def _fit_texts(series, missing_values, texts):
+    """The words and the characters of a text, of which one may be missing."""
+    columns, errors = [], []
+    for options in texts:
+        try:
+            columns.append(TextColumn.fit(series, missing_values=missing_values, **options))
+        except ValueError as error:
+            errors.append(error)
+    if not columns:
+        raise errors[0]
+    return columns
 
 
 def _fit_numeric(series, y, task, bins, max_bins):

@@ -70,8 +70,16 @@ class NumberFormat:
         if self.thousands:
             number = number.replace(self.thousands, "")
         value = float(number.replace(self.decimal, "."))
-        negative = (match["sign"] or match["inner"] or "+") in _MINUS
-        return -value if negative != bool(match["open"]) else value
+        negative = (match["sign"] or match["inner"] or "+") in _MINUS or match["open"]
+        return -value if negative else value
+
+    def reads(self, text: str) -> bool:
+        """Returns whether a text is a number of this format."""
+        try:
+            self.number(text)
+        except ValueError:
+            return False
+        return True
 
     def __str__(self):
         number = f"1{self.thousands}234{self.decimal}5"
@@ -117,7 +125,8 @@ def guess_number_format(texts):
     format = NumberFormat(tuple(unit for unit, _ in units.most_common()), thousands, decimal)
     if format == NumberFormat() and all(text.isascii() for text in parts):
         return None
-    return format, tuple(text for text in texts if text not in parts)
+    others = tuple(text for text in texts if not format.reads(text))
+    return (format, others) if len(others) <= (1 - _NEARLY_ALL) * len(texts) else None
 
 
 def currencies_of(texts):

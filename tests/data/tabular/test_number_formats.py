@@ -57,6 +57,8 @@ def test_what_is_not_in_the_format_raises():
     series = pd.Series(["$1", "1,2", "--$1", "$ 5 $"], name="x")
     with pytest.raises(ValueError, match=r"'x'.*\$1,234\.5.*'1,2' in row 2, and 1 more"):
         numeric_values(series, (), format)
+    assert format.number("(-$5)") == -5
+    assert guess_number_format([*(f"${n}" for n in range(30)), "($5.00"])[1] == ("($5.00",)
     for text in ("", "$", "1,2345", "1.2.3", "5 €", "(5"):
         with pytest.raises(ValueError, match="Expected a number"):
             format.number(text)

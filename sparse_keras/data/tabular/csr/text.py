@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 
 from sparse_keras.data.csr import as_csr
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, words_of
@@ -59,8 +60,11 @@ class TextColumn:
         try:
             vectorizer.fit(unfitted.texts(texts))
         except ValueError as error:  # Such as: no terms remain.
+            what = "n-grams of characters" if unfitted.analyzer == "char_wb" else "words"
             raise ValueError(
-                f"Column {texts.name!r} has no words to learn from: {error}"
+                f"Column {texts.name!r} has no {what} to learn from: none of two letters or more "
+                f"is in at least {min_df} rows (min_df). For codes and text without blanks, set "
+                "data.columns: {...: {type: text, ngram_max: 0, char_ngram_max: 4}}."
             ) from error
         words = vectorizer.get_feature_names_out().tolist()
         idf = vectorizer.idf_.astype("float32").tolist()
@@ -99,7 +103,10 @@ class TextColumn:
 
     def encode(self, series):
         """Returns a column of texts as float32 CSR `[N, width]`."""
-        return as_csr(self._fitted.transform(self.texts(series)))
+        texts = self.texts(series)
+        if not texts:
+            return scipy.sparse.csr_matrix((0, self.width), dtype="float32")
+        return as_csr(self._fitted.transform(texts))
 
     def texts(self, series):
         """Returns a column as a list of texts, "" where missing. Numbers, as a file may hold them
