@@ -134,7 +134,7 @@ def write_tables(folder):
         "money": [f"${value:.2f}" for value in x],
         "day": [f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2024" for n in range(240)],
         "words": [f"the {n % 9} word sat here here and {n % 5}th sat" for n in range(240)],
-        "plan": rng.choice(["Pro", "pro", "basic"], 240),
+        "plan": np.random.default_rng(1).choice(["Pro", "pro", "basic"], 240),
         "y": frame["y"],
     }
     pd.DataFrame(kinds).to_csv(folder / "kinds.csv", index=False)

@@ -372,12 +372,11 @@ def _again(report):
     body += html.command(_command("evaluate", str(report.path), "--data", "other.csv"))
     body += html.paragraph("What each expert does, in detail:", "muted")
     body += html.command(_command("inspect", str(report.path)))
-    body += html.paragraph(
-        "Comparing the config with dense models, gradient boosting and a linear model, over "
-        "several seeds; also whether experts matter:",
-        "muted",
-    )
-    body += html.command(_command("compare", str(report.path / "config.yaml"), "--seeds", "5"))
+    if report.command is not None:
+        config = shlex.split(report.command)[2]  # sparse-keras train CONFIG
+        what = "Comparing the config with other models, over several seeds; whether experts matter:"
+        body += html.paragraph(what, "muted")
+        body += html.command(_command("compare", config, "--seeds", "5"))
     body += html.paragraph("This page again:", "muted")
     body += html.command(_command("report", str(report.path), "--overwrite"))
     return html.section("What next", body, "again")
