@@ -219,7 +219,7 @@ def _target_report(task, usual, test, train, predictions):
             difference = own - other
         results[name] = Scores(each.label, by_name[name], difference, errors[name], each.seconds)
     names = getattr(task, "labels", getattr(task, "classes", ()))
-    measured = TargetReport(
+    return TargetReport(
         name=task.name,
         kind=task.kind,
         classes=tuple(map(str, names)),
@@ -232,7 +232,6 @@ def _target_report(task, usual, test, train, predictions):
         scores=results,
         **_shown(task, y, weight, values, _best(results, metrics[main].best, main)),
     )
-    return measured
 
 
 def _labelled(y, weight, predictions):

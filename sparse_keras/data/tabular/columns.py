@@ -150,15 +150,24 @@ def _numbers_in_format(series, number_format, words):
             return np.inf  # Which no text of such a format means.
 
     values = for_each_category(series, number, "float64")
-    wrong = np.isinf(values)
+    refuse_values(series, np.isinf(values), f"numbers such as {number_format}")
+    return values
+
+
+def refuse_values(series, wrong, expected):
+    """Raises a ValueError that names the first wrong value of a column and counts the others.
+
+    Args:
+        series: The column.
+        wrong: bool `[N]`. Nothing is raised if all are False.
+        expected: What the column must hold, in words.
+    """
     if wrong.any():
         first, more = int(wrong.argmax()), int(wrong.sum()) - 1
         raise ValueError(
-            f"Column {series.name!r} must hold numbers such as {number_format}. Received: "
-            f"{series.iloc[first]!r} in row {row_number(series, first)}"
-            f"{f', and {more:,} more' if more else ''}."
+            f"Column {series.name!r} must hold {expected}. Received: {series.iloc[first]!r} in row "
+            f"{row_number(series, first)}{f', and {more:,} more' if more else ''}."
         )
-    return values
 
 
 def number_of(value, words, number_format=None):

@@ -17,7 +17,7 @@ import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import row_number
+from sparse_keras.data.tabular.columns import refuse_values
 from sparse_keras.data.tabular.missing import missing_words
 
 # Dates that mean the same whoever wrote them, so that they need not be declared.
@@ -79,13 +79,7 @@ def seconds_of(series, formats=(), missing=()):
             return seconds
         seconds[left] = _parsed(text[left], format)
         left &= np.isnan(seconds)
-    if left.any():
-        first, more = int(left.argmax()), int(left.sum()) - 1
-        raise ValueError(
-            f"Column {series.name!r} must hold dates {described(formats)}. Received: "
-            f"{series.iloc[first]!r} in row {row_number(series, first)}"
-            f"{f', and {more:,} more' if more else ''}."
-        )
+    refuse_values(series, left, f"dates {described(formats)}")
     return seconds
 
 

@@ -153,25 +153,24 @@ class TablePreprocessor(Preprocessor):
     @property
     def _inputs(self):
         """The names of the network's inputs."""
+        return list(self._widths)
+
+    @property
+    def _widths(self):
+        """The width of each of the network's inputs, by name."""
         features = self.features
         widths = {
             "numeric": features.numeric_dim,
             "categorical": len(features.categorical),
             "sparse": features.sparse_dim,
         }
-        return [name for name, width in widths.items() if width]
+        return {name: width for name, width in widths.items() if width}
 
     def check_network(self, core: keras.Model) -> None:
         if not getattr(core, "inputs", None):  # A subclassed model does not know its inputs.
             return
         features = self.features
-        expected = {
-            "numeric": features.numeric_dim,
-            "categorical": len(features.categorical),
-            "sparse": features.sparse_dim,
-        }
-        expected = {name: width for name, width in expected.items() if width}
-        _check_widths("inputs", expected, core.input)
+        _check_widths("inputs", self._widths, core.input)
         targets = getattr(features.target, "targets", [features.target])
         _check_widths("outputs", {target.name: target.outputs for target in targets}, core.output)
         embeddings = {layer.name: layer for layer in core.layers}
