@@ -1,6 +1,7 @@
 """Values as one writes them in YAML."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,8 @@ def yaml_scalar(value: Any) -> str:
     """Returns a value as YAML, with quotes around text that could be read as something else."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
 
 

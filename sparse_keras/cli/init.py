@@ -174,11 +174,7 @@ def _text(data, notes, rows, description, output):
         share = description.shares[1]
         lines.append(f"  positive: {yaml_scalar(description.positive)}  # {share:.1%} of the rows")
     if description.missing:
-        words = ", ".join(
-            f"{yaml_scalar(name)}: [{', '.join(map(yaml_scalar, words))}]"
-            for name, words in description.missing.items()
-        )
-        lines.append(f"  missing: {{{words}}}  # words that mean a missing value")
+        lines.append(f"  missing: {yaml_flow(description.missing)}  # values that mean missing")
     if description.settings:
         lines.append("  columns:  # or numeric, categorical, date, text, ignore")
         lines += [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparse_keras.data.tabular.dates import seconds_of
+from sparse_keras.data.tabular.dates import are_times, seconds_of
 from sparse_keras.data.tabular.encoded_columns import NumericColumn
 
 _DAY = 86_400.0
@@ -38,18 +38,14 @@ class DateColumn:
     @property
     def detail(self):
         """Describes the column in a few words."""
-        newest = pd.Timestamp(self.newest, unit="s")
-        shown = newest.date() if newest == newest.normalize() else newest.strftime("%Y-%m-%d %H:%M")
-        return "; ".join(
-            filter(
-                None,
-                [
-                    ", ".join(self.formats),
-                    ", ".join(part.name for part in self.parts),
-                    f"ages are days before {shown}",
-                ],
-            )
-        )
+        names = [part.name for part in self.parts]
+        details = [", ".join(self.formats), ", ".join(names)]
+        if "age" in names:
+            newest = pd.Timestamp(self.newest, unit="s")
+            is_day = newest == newest.normalize()
+            shown = newest.date() if is_day else newest.strftime("%Y-%m-%d %H:%M")
+            details.append(f"ages are days before {shown}")
+        return "; ".join(filter(None, details))
 
     def seconds(self, series):
         """Returns raw dates as seconds since 1970-01-01 UTC, float64 `[N]`, NaN where missing.
@@ -111,7 +107,10 @@ def fit_dates(series, formats, fit_part, missing_values=()):
     seconds = seconds_of(series, formats, missing_values)
     newest = float(np.nanmax(seconds))
     columns = []
-    for name, values in date_parts(seconds, newest).items():
+    parts = date_parts(seconds, newest)
+    if are_times(seconds):
+        parts = {"hour": parts["hour"]}
+    for name, values in parts.items():
         column = fit_part(pd.Series(values, name=name))
         # One indicator of missing values is enough for all parts.
         if column.std or not columns:

@@ -1,7 +1,8 @@
 """Dates and times of a column: which formats they are written in, and what they mean.
 
 A date is a float64 of seconds since 1970-01-01 in UTC, NaN where missing. Times with an offset,
-such as +02:00, are converted to UTC; those without one are taken as they are.
+such as +02:00, are converted to UTC; those without one are taken as they are. A time without a date
+is one of 1900-01-01, as in `datetime.strptime`.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ _TIME_FORMATS = (
     *("", " %H:%M", " %H:%M:%S"),
     *(" %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
 )
-_OTHERS = tuple(
-    date + time
-    for date, time in itertools.product((*_SHORT_FORMATS, *_DATE_FORMATS), _TIME_FORMATS)
-    if date in _SHORT_FORMATS or "%p" in time
+_OTHERS = (
+    *(time.strip() for time in _TIME_FORMATS if time),
+    *(
+        date + time
+        for date, time in itertools.product((*_SHORT_FORMATS, *_DATE_FORMATS), _TIME_FORMATS)
+        if date in _SHORT_FORMATS or "%p" in time
+    ),
 )
 _LOOKED_AT, _GUESSED_FROM = 10_000, 50
 _MOST_FORMATS, _LONGEST = 4, 40
+_DAY_OF_TIMES = -2_208_988_800.0  # 1900-01-01
 _DAY_IN_THE_MIDDLE = re.compile("%[Yy].%d.%m")
 # So many of the distinct values must be dates for a column to be one of dates.
 _NEARLY_ALL = 0.95
@@ -46,6 +51,7 @@ _NEARLY_ALL = 0.95
 _LIKE_DATE = re.compile(
     r"\s*\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ,].*)?\s*"
     r"|.*\b[A-Za-z]{3,9}\b.*\d.*|.*\d.*[A-Za-z]{3,9}.*"
+    r"|\s*\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?\s*"
 )
 
 
@@ -96,8 +102,19 @@ def is_date_dtype(series):
         return True
     return isinstance(series.dtype, pd.PeriodDtype) or (
         series.dtype == object
-        and pd.api.types.infer_dtype(series, skipna=True) in ("date", "datetime", "datetime64")
+        and pd.api.types.infer_dtype(series, skipna=True)
+        in ("date", "datetime", "datetime64", "time")
     )
+
+
+def are_times(seconds):
+    """Whether dates are times of the day only.
+
+    Args:
+        seconds: float64 `[N]`, NaN where missing.
+    """
+    days = np.floor(seconds[~np.isnan(seconds)] / 86_400) * 86_400
+    return bool(np.all(days == _DAY_OF_TIMES))
 
 
 @dataclass(frozen=True)
@@ -221,6 +238,8 @@ def _text(value):
     """A value as text that `pandas.to_datetime` reads: dates as ISO 8601, 20240131.0 as whole."""
     if value is None or value is pd.NaT:
         return ""
+    if isinstance(value, datetime.time):
+        return f"1900-01-01T{value.isoformat()}"
     if isinstance(value, (datetime.date, np.datetime64)):
         return pd.Timestamp(value).isoformat()
     if isinstance(value, (float, np.floating)) and float(value).is_integer():

@@ -19,7 +19,13 @@ from sparse_keras.data.tabular.columns import category_keys, is_categorical, num
 from sparse_keras.data.tabular.csr import SparseTable, TextColumn
 from sparse_keras.data.tabular.dates import is_date_dtype
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
+from sparse_keras.data.tabular.misreadings import (
+    MISREAD_TARGETS,
+    is_unspaced,
+    misreading,
+    target_advice,
+    words_per_text,
+)
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 from sparse_keras.data.tabular.target_inference import MAX_INTEGER_CLASSES, infer_target
 from sparse_keras.data.tabular.targets import Target
@@ -247,6 +253,12 @@ def _described_input(series):
     if found and found.kind == "stray words" and _are_few(found.words, series):
         why = f"{found.what}; data.missing makes them missing values"
         return _described(series, "numeric", why, words=found.words)
+    if not is_categorical(series) and (infinite := _infinite(series)):
+        shown = " and ".join(map(str, infinite))
+        rows = _rows(int(series.isin(infinite).sum()))
+        described = _described_input(series.mask(series.isin(infinite)))
+        why = f"{shown} in {rows}; data.missing makes them missing values"
+        return replace(described, why="; ".join(filter(None, [why, described.why])), words=infinite)
     if reason := _useless(series, found):
         return _described(series, "ignore", reason, "ignore")
     if found:
@@ -275,10 +287,22 @@ def _described_input(series):
     return _described(series, "numeric", _note_on_sentinel(series))
 
 
+def _infinite(series):
+    """The infinite numbers of a column, if there are few; a tuple of floats."""
+    values = numeric_values(series)
+    infinite = np.isinf(values)
+    if not 0 < infinite.sum() <= _FEW_IN_ROWS * len(values):
+        return ()
+    return tuple(np.unique(values[infinite]).tolist())
+
+
 def _described_text(series, why):
     """A column of free text: by its words, otherwise by its characters."""
     characters = {"type": "text", "ngram_max": 0, "char_ngram_max": 4}
-    for setting in (_text_setting(len(series)), characters):
+    settings = [characters]
+    if not is_unspaced(series.dropna().astype(str)):
+        settings.insert(0, _text_setting(len(series)))
+    for setting in settings:
         kinds = ColumnKinds({series.name: column_kinds({"text": setting})["text"]})
         try:
             for options in kinds.text_columns(series.name):
@@ -307,7 +331,7 @@ def _is_free_text(series):
     values = pd.Series(series.dropna().unique()).astype(str)
     if len(values) <= max(_MANY_CATEGORIES, _TEXT_DISTINCT * len(series)):
         return False
-    return values.str.count(r"\S+").mean() >= _TEXT_WORDS
+    return words_per_text(values) >= _TEXT_WORDS
 
 
 def _target(values):

@@ -6,6 +6,7 @@ has.
 """
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras._internal.yaml_text import yaml_flow
-from sparse_keras.data.tabular.dates import described, guess_formats, is_date_dtype
+from sparse_keras.data.tabular.dates import described, guess_formats, is_date_dtype, seconds_of
 from sparse_keras.data.tabular.missing import MISSING_STRINGS
 from sparse_keras.data.tabular.number_formats import (
     NumberFormat,
@@ -32,6 +33,11 @@ _FEW = 0.05
 _SEVERAL = 5
 # Words in a text; shorter ones are names or codes.
 _FREE_TEXT_WORDS = 3
+
+# Chinese, Japanese and Thai are written without blanks between words.
+_UNSPACED_RANGES = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+_UNSPACED = f"[{_UNSPACED_RANGES}]"
+_WORD = rf"{_UNSPACED}|[^\s{_UNSPACED_RANGES}]+"
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
@@ -145,9 +151,9 @@ def _dates(values, counts):
         return None
     example = next(value for value in values if value not in found.others)
     others = _others(found.others, counts)
-    doubt = ""
+    doubt = _future(values, found)
     if found.ambiguous:
-        doubt = f", in which day and month cannot be told apart ({found.ambiguous} fits as well)"
+        doubt += f", in which day and month cannot be told apart ({found.ambiguous} fits as well)"
     formats = found.formats if len(found.formats) > 1 else found.formats[0]
     return Misreading(
         "dates",
@@ -155,6 +161,20 @@ def _dates(values, counts):
         {"type": "date", "format": formats},
         found.others,
         f"dates {described(found.formats)}{doubt}{others}",
+    )
+
+
+def _future(values, found):
+    """What is odd about dates with years of two digits that are in the future; "" for nothing."""
+    if not any("%y" in format for format in found.formats):
+        return ""
+    dates = pd.Series([value for value in values if value not in found.others])
+    future = dates[seconds_of(dates, found.formats) > pd.Timestamp.now().timestamp()]
+    if future.empty:
+        return ""
+    return (
+        f", of which {len(future):,} are in the future, such as {future.iloc[0]!r} (years from 00 "
+        "to 68 are taken for 2000 to 2068; write four digits if they are not)"
     )
 
 
@@ -175,9 +195,9 @@ def _written_numbers(values, counts):
             "numeric",
             reason="numbers stored as text",
         )
-    format, others = found
+    format, others = found.format, found.others
     example = next(value for value in values if value not in others and not _PLAIN.fullmatch(value))
-    shown = _others(others, counts)
+    shown = _doubts(found, counts) + _others(others, counts)
     return Misreading(
         "numbers",
         f"numbers such as {example!r}{shown}",
@@ -185,6 +205,19 @@ def _written_numbers(values, counts):
         others,
         f"numbers in the format {format}{shown}",
     )
+
+
+def _doubts(found, counts):
+    """Why numbers may be others than they seem, in words; "" if there is no doubt."""
+    doubts = ""
+    if found.ambiguous:
+        doubts = f" ({found.ambiguous} fits as well, with other numbers)"
+    if found.format.units:
+        plain = replace(found.format, units=())
+        bare = sum(rows for text, rows in counts.items() if plain.reads(text))
+        if bare:
+            doubts += f", and numbers without {found.format.units[0]} {_in_rows(bare)}"
+    return doubts
 
 
 def number_setting(format: NumberFormat) -> dict:
@@ -235,10 +268,20 @@ def _distinct_text(counts):
     if rows <= _MANY_ROWS or len(counts) <= _MOSTLY_DISTINCT * rows:
         return None
     shown = f"{len(counts):,} distinct values in {rows:,} rows, such as {counts.index[0][:40]!r}"
-    if counts.index.str.count(r"\S+").to_numpy().mean() >= _FREE_TEXT_WORDS:
+    if words_per_text(counts.index) >= _FREE_TEXT_WORDS:
         reason = "free text: nearly all values are different, and several words"
         return Misreading("free text", f"free text: {shown}", "text", reason=reason)
     return Misreading("identifiers", f"identifiers: {shown}", "ignore")
+
+
+def words_per_text(texts: pd.Index | pd.Series) -> float:
+    """Returns the mean number of words of texts. In scripts without blanks, a character is one."""
+    return float(texts.str.count(_WORD).to_numpy().mean())
+
+
+def is_unspaced(texts: pd.Series) -> bool:
+    """Whether most characters of texts are of a script that writes no blanks between words."""
+    return texts.str.count(_UNSPACED).sum() > 0.5 * texts.str.count(r"\w").sum()
 
 
 def _is_number(text):

@@ -89,6 +89,23 @@ class NumberFormat:
         return f"{unit}{number}" if _is_currency(unit) else f"{number}{_blank(unit)}{unit}"
 
 
+@dataclass(frozen=True)
+class NumberGuess:
+    """How the numbers of a column are written, as `guess_number_format` found it.
+
+    Args:
+        format: The `NumberFormat` of at least 95 % of the distinct values.
+        others: Tuple of the distinct values that are not in this format.
+        ambiguous: Another format in which all the numbers could be written, with which some are
+            other numbers: "1,234" may be above a thousand, or a little more than one. None if there
+            is no doubt.
+    """
+
+    format: NumberFormat
+    others: tuple[str, ...] = ()
+    ambiguous: NumberFormat | None = None
+
+
 def guess_number_format(texts):
     """Finds how numbers are written.
 
@@ -96,15 +113,13 @@ def guess_number_format(texts):
         texts: The distinct values of a column, without those that mean "missing".
 
     Returns:
-        `(NumberFormat, others)`: the format of at least 95 % of the values, and a tuple of the
-        others. None if there is no such format, or plain numbers are all there are.
+        A `NumberGuess`. None if there is no such format, or plain numbers are all there are.
     """
     parts = {text: match for text in texts if (match := _PARTS.fullmatch(text.strip()))}
     if len(parts) < max(_NEARLY_ALL * len(texts), _FEWEST):
         return None
     units = Counter(unit for match in parts.values() for unit in _units_of(match))
-    # Several units would be several scales; several spellings of one are not.
-    if None in units or len({unit.casefold() for unit in units}) > 1:
+    if None in units or not _are_one_unit(units):
         return None
     numbers = [match["number"] for match in parts.values()]
     if any(len(unit) == 1 and unit.isalpha() for unit in units) and not any(
@@ -114,19 +129,41 @@ def guess_number_format(texts):
     groups = {len(re.findall(r"\d+", number)) for number in numbers}
     if not units and len({len(number) for number in numbers}) == 1 and min(groups) > 2:
         return None  # Phone numbers and addresses.
-    for thousands, decimal in _LAYOUTS:
-        pattern = re.compile(_number_pattern(thousands, decimal))
-        if all(pattern.fullmatch(number) for number in numbers):
-            break
-    else:
+    spellings = tuple(unit for unit, _ in units.most_common())
+    formats = [NumberFormat(spellings, *layout) for layout in _layouts_of(numbers)]
+    if not formats:
         return None
-    if not any(thousands in number for number in numbers if thousands):
-        thousands = ""
-    format = NumberFormat(tuple(unit for unit, _ in units.most_common()), thousands, decimal)
+    format = formats[0]
     if format == NumberFormat() and all(text.isascii() for text in parts):
         return None
     others = tuple(text for text in texts if not format.reads(text))
-    return (format, others) if len(others) <= (1 - _NEARLY_ALL) * len(texts) else None
+    if len(others) > (1 - _NEARLY_ALL) * len(texts):
+        return None
+    read = [text for text in parts if text not in others]
+    differ = [one for one in formats[1:] if any(one.number(t) != format.number(t) for t in read)]
+    return NumberGuess(format, others, differ[0] if differ else None)
+
+
+def _layouts_of(numbers):
+    """The separators of thousands and decimals with which all of some numbers can be written."""
+    layouts = []
+    for thousands, decimal in _LAYOUTS:
+        pattern = re.compile(_number_pattern(thousands, decimal))
+        if all(pattern.fullmatch(number) for number in numbers):
+            occurs = thousands and any(thousands in number for number in numbers)
+            layouts.append((thousands if occurs else "", decimal))
+    return layouts
+
+
+def _are_one_unit(units):
+    """Whether units are spellings of one: "km", "Km" and "KM". Several would be several scales, as
+    "mW" and "MW" are."""
+    if len(units) < 2:
+        return True
+    spellings = [(unit.lower(), unit.upper(), unit.capitalize()) for unit in units]
+    return len({lower for lower, *_ in spellings}) == 1 and all(
+        map(tuple.__contains__, spellings, units)
+    )
 
 
 def currencies_of(texts):

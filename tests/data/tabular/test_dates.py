@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_keras.data.tabular.date_column import PARTS, date_parts
-from sparse_keras.data.tabular.dates import guess_formats, seconds_of
+from sparse_keras.data.tabular.date_column import PARTS, date_parts, fit_dates
+from sparse_keras.data.tabular.dates import are_times, guess_formats, seconds_of
+from sparse_keras.data.tabular.encoded_columns import NumericColumn
 
 
 def series(*values):
@@ -31,6 +32,8 @@ def series(*values):
         (("%d-%m-%y",), "%y-%m-%d", ["20-12-11", "21-01-15"]),
         (("%d/%m/%Y %I:%M:%S%p",), "", ["17/04/2023 10:05:36pm", "18/04/2023 12:32:58am"]),
         (("%d/%m/%Y", "%m/%d/%Y"), "%m/%d/%Y", ["17/04/2023", "18/04/2023", "04/19/2023"]),
+        (("%H:%M",), "", ["13:45", "7:05"]),
+        (("%I:%M %p",), "", ["1:45 PM", "07:05 am"]),
         (("%Y-%m-%dT%H:%M:%S%z",), "", ["2023-04-17T13:45:10Z", "2023-04-17T13:45:10+02:00"]),
     ],
 )
@@ -57,7 +60,8 @@ def _parse(value, format):
     "values",
     [
         ["a", "b"], ["2019", "2020"], ["1.5", "2.5"], ["18-24", "25-34"], ["1.2.3", "14.0.1"],
-        ["10.0.0.1", "192.168.0.1"], ["A12", "B13"], ["5 stars", "4 stars"], ["13:45"], [], [None],
+        ["10.0.0.1", "192.168.0.1"], ["A12", "B13"], ["5 stars", "4 stars"], ["16:9", "4:3"],
+        ["75:30"], [], [None],
     ],
 )  # fmt: skip
 def test_what_is_no_date(values):
@@ -100,3 +104,16 @@ def test_parts_are_those_of_the_calendar():
         expected = [day.year, day.month, day.weekday(), day.hour + day.minute / 60]
         assert [parts[name][row] for name in PARTS[1:]] == expected
         assert parts["age"][row] == (1e9 - seconds[row]) / 86400
+
+
+def test_times_of_the_day_are_hours():
+    times = series("13:45", "07:30", datetime.time(7, 30), None)
+    seconds = seconds_of(times, ("%H:%M",))
+    assert are_times(seconds) and not are_times(np.append(seconds, 0.0))
+
+    def fit_part(part):
+        return NumericColumn(part.name, part.mean(), part.std(), ())
+
+    column = fit_dates(times, ("%H:%M",), fit_part)
+    assert column.detail == "%H:%M; hour"
+    np.testing.assert_array_equal(column.values(times), [[13.75, 7.5, 7.5, np.nan]])

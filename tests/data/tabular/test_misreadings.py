@@ -26,6 +26,8 @@ from sparse_keras.data.tabular.misreadings import misreading
         ("stray words", [*map(str, range(60)), "n.k."]),
         ("identifiers", [f"name {i}" for i in range(51)]),
         ("free text", [f"the name is {i}" for i in range(51)]),
+        ("free text", [f"这家餐厅很好{i}" for i in range(51)]),
+        ("dates", ["13:45", "7:05", "23:59"]),
         (None, [f"name {i}" for i in range(50)]),
         (None, [f"name {i % 40}" for i in range(60)]),
         (None, ["01234", "04107", "99999"]),  # zip codes
@@ -50,3 +52,15 @@ def test_a_few_odd_cells_hide_nothing():
     days = [f"2024-01-{day:02d}" for day in range(1, 20)]
     assert misreading(pd.Series([*days, "unknown"])).kind == "dates"
     assert misreading(pd.Series([*days, "unknown", "never"])) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["1/2/45", "31/12/44", "1/2/99"], "2 are in the future, such as '1/2/45'"),
+        (["45%", ".45", "30%"], "numbers without % in 1 row"),
+        (["1,234", "5,678", "1,200"], "(1234,5 fits as well, with other numbers)"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_said(values, shown):
+    assert shown in misreading(pd.Series(values, name="x")).reason

@@ -51,7 +51,8 @@ def _as_tuples(value):
     return tuple(value)
 
 
-Words = tuple[str | float, ...]
+# Infinite numbers may mean missing, too.
+Words = tuple[str | Annotated[float, Field(allow_inf_nan=True)], ...]
 MissingSetting = Annotated[
     Words | dict[Text, Words] | None,
     BeforeValidator(lambda value: None if value is None else _as_tuples(value)),
