@@ -153,11 +153,16 @@ def describe_table(frame, target):
         )
     if len(frame.columns) == 1:
         raise ValueError(f"The table has no column beside the target {target!r} to learn from.")
-    words = ()
-    strays = misreading(frame[target]) if is_categorical(frame[target]) else None
-    if strays and strays.kind == "stray words" and len(strays.words) <= _MOST_WORDS:
-        words = strays.words
-        numbers = numeric_values(frame[target], words)
+    words, setting, note = (), None, ""
+    found = misreading(frame[target]) if is_categorical(frame[target]) else None
+    if found and found.kind in ("stray words", "numbers") and len(found.words) <= _MOST_WORDS:
+        words, setting, note = found.words, found.setting, found.reason or found.what
+        if words:
+            note += "; data.missing makes them missing values"
+        number_format = None
+        if setting:
+            number_format = ColumnKinds(column_kinds({target: setting})).number_format(target)
+        numbers = numeric_values(frame[target], words, number_format)
         frame = frame.assign(**{target: pd.Series(numbers, frame.index)})
     has_target = np.not_equal(category_keys(frame[target]), None)
     if not has_target.any():
@@ -171,15 +176,13 @@ def describe_table(frame, target):
         inferred = replace(inferred, classes=inferred.classes[::-1])
         shares = shares[::-1]
     notes = [
-        f"{strays.what}; data.missing makes them missing values" if words else "",
+        note,
         _note_on_shares(inferred, shares),
         _note_on_words(frame[target], "class"),
         _rare_classes(frame[target], inferred),
     ]
     described = [
-        _described(
-            frame[target], "target", "; ".join(filter(None, notes)), words=words, missing=without
-        )
+        _described(frame[target], "target", "; ".join(filter(None, notes)), setting, words, without)
     ]
     inputs = [_described_input(frame[name]) for name in frame.columns.drop(target)]
     inputs.sort(key=lambda column: column.rank)
@@ -338,7 +341,9 @@ def _target(values):
     """The `Target`, and whether it has classes that differ in case only."""
     found = misreading(values) if is_categorical(values) else None
     if found and found.kind in MISREAD_TARGETS:
-        raise ValueError(f"Target {values.name!r} holds {found.what}. {target_advice(found)}")
+        raise ValueError(
+            f"Target {values.name!r} holds {found.what}. {target_advice(found, values.name)}"
+        )
     if _is_identifier(values):
         raise ValueError(
             f"Target {values.name!r} holds a different number in each row, as identifiers and "

@@ -196,7 +196,8 @@ class Features:
             shown += self.selection.kinds()
         for target in getattr(self.target, "targets", [self.target]):
             classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
-            shown.append((target.name, "target", f"{target.task}{classes}"))
+            written = "" if target.number_format is None else f"; written as {target.number_format}"
+            shown.append((target.name, "target", f"{target.task}{classes}{written}"))
         return shown if self.weight is None else [*shown, (self.weight, "weight", "")]
 
     def encode(self, table):

@@ -31,10 +31,7 @@ def column_to_dict(column):
 
 def numeric_from_dict(content):
     """Returns a `NumericColumn`."""
-    content = _with_tuples(content)
-    if "number_format" in content:
-        content["number_format"] = NumberFormat(**_with_tuples(content["number_format"]))
-    return NumericColumn(**content)
+    return NumericColumn(**_with_number_format(content))
 
 
 def categorical_from_dict(content):
@@ -54,6 +51,13 @@ def date_from_dict(content):
     return DateColumn(**_with_tuples(content) | {"parts": parts})
 
 
+def _with_number_format(content):
+    content = _with_tuples(content)
+    if "number_format" in content:
+        content["number_format"] = NumberFormat(**_with_tuples(content["number_format"]))
+    return content
+
+
 def _with_tuples(content):
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
@@ -71,4 +75,4 @@ def target_from_dict(content):
     """Returns a `Target` or `MultiTarget`."""
     if "targets" in content:
         return MultiTarget(content["name"], tuple(map(target_from_dict, content["targets"])))
-    return Target(**_with_tuples(content))
+    return Target(**_with_number_format(content))

@@ -94,17 +94,12 @@ class Misreading(NamedTuple):
         return _OTHER_ADVICE[self.kind]
 
 
-def target_advice(found: Misreading) -> str:
-    """What to do about a target that is neither numbers nor classes, in a sentence."""
-    if found.words:
-        return "Remove or correct these cells."
-    if isinstance(found.setting, dict) and found.setting.get("decimal") == ",":
-        return "Set data.decimal: ',' (CSV, with another separator), or write points."
-    return _TARGET_ADVICE.get(found.kind, _TARGET_ADVICE["numbers"])
+def target_advice(found: Misreading, name: str) -> str:
+    """What to do about a target that is neither numbers nor classes, in sentences."""
+    return _TARGET_ADVICE.get(found.kind) or found.advice(name)
 
 
 _TARGET_ADVICE = {
-    "numbers": "Write plain numbers into the file.",
     "dates": "Write numbers into the file, such as the days since.",
     "durations": "Write numbers into the file, such as days.",
     "objects": "Write one value in each cell.",

@@ -88,6 +88,7 @@ class _Target(_Stored):
     mean: Number | None = None
     std: Deviation | None = None
     missing_values: list[str | float] = []
+    number_format: _NumberFormat | None = None
 
     @model_validator(mode="after")
     def _check_classes(self):

@@ -24,6 +24,7 @@ from sparse_keras.data.tabular.columns import (
     row_number,
 )
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
+from sparse_keras.data.tabular.number_formats import NumberFormat
 from sparse_keras.tasks import TASKS, Binary, Multiclass, Multilabel, Regression, Task
 
 # What a value is instead of the number of a class.
@@ -45,6 +46,8 @@ class Target:
             a head may start from these.
         std: Standard deviation over the training rows ("regression" only).
         missing_values: Words and numbers that mean "missing" beside the usual words.
+        number_format: The `NumberFormat` of numbers that are written with a currency, a unit or
+            separators of thousands; None for that of Python.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Target:
     mean: float | None = None
     std: float | None = None
     missing_values: tuple = ()
+    number_format: NumberFormat | None = None
 
     def __post_init__(self):
         if self.task not in TASKS:
@@ -106,6 +110,7 @@ class Target:
             values = values[self.name]
         elif not isinstance(values, pd.Series):
             values = pd.Series(values, name=self.name)
+        values = self._as_numbers(values)
         if self.task == "regression":
             with np.errstate(over="ignore"):
                 numbers = numeric_values(values, self.missing_values).astype("float32")
@@ -123,6 +128,13 @@ class Target:
                 f"{did_you_mean(first, self.classes)}"
             )
         return encoded.astype("float32") if self.task == "binary" else encoded
+
+    def _as_numbers(self, values):
+        """The values, as numbers if they are written in a format."""
+        if self.number_format is None or not is_categorical(values):
+            return values
+        numbers = numeric_values(values, self.missing_values, self.number_format)
+        return pd.Series(numbers, values.index, name=values.name)
 
     def _read_as_missing(self):
         """What may have made a class missing, a sentence or ""."""
@@ -163,6 +175,7 @@ class Target:
         return reduce([self._missing_in(frame[name]) for name in self.columns], axis=0)
 
     def _missing_in(self, series):
+        series = self._as_numbers(series)
         if self.task in ("binary", "multiclass"):
             return for_each_category(series, self._code, "int32") == _MISSING
         if self.task == "regression" and not is_categorical(series):

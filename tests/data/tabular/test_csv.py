@@ -139,7 +139,7 @@ SPELLINGS = {
         ("days", r"dates, such as '1/2/24'\..*\{x: \{type: date, format: \"%d/%m/%y\"\}\}"),
         ("percent", r"numbers such as '0 %'\..*\{x: \{type: numeric, unit: \"%\"\}\}"),
         ("money", r"numbers such as '\$0.50'\..*\{x: \{type: numeric, unit: \"\$\"\}\}"),
-        ("thousands", r"numbers such as '1,100'\..*\{x: \{type: numeric, thousands: \",\"\}\}"),
+        ("thousands", r"numbers such as '1,100' \(.*\{x: \{type: numeric, thousands: \",\"\}\}"),
         ("comma", r"numbers such as '0,5'\..*\{x: \{type: numeric, decimal: \",\"\}\}"),
     ],
 )

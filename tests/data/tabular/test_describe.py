@@ -39,7 +39,7 @@ def test_what_is_ignored_and_why():
     }
     # The target comes first, then what is left out, then what is declared.
     kinds = [one.kind for one in described.columns]
-    assert kinds == ["target", *["ignore"] * 7, "date", "numeric", *["numeric"] * (len(kinds) - 10)]
+    assert kinds == ["target", *["ignore"] * 6, "date", "numeric", *["numeric"] * (len(kinds) - 9)]
     assert {name: one for name, one in described.settings.items() if one != "ignore"} == {
         "since": {"type": "date", "format": "%Y-%m-%d"},
         "percent": {"type": "numeric", "unit": "%"},

@@ -1,10 +1,14 @@
 """The readers of the user's own files, beside what `test_csv.py` says of all of them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from sparse_keras.data import READERS, load_data
+from sparse_keras.data.tabular.describe import describe_table
+from sparse_keras.data.tabular.features_as_json import target_from_dict, target_to_dict
 
 
 def test_parquet(tmp_path, file_options):
@@ -61,3 +65,26 @@ def test_categories_that_look_like_spoiled_numbers_are_taken_when_meant(tmp_path
     kinds = {"code": "categorical"}
     data = load_data(make_config("parquet", **options, test_fraction=0.2, columns=kinds))
     assert data.features.cardinalities == (63,)
+
+
+def test_a_target_of_money(tmp_path, file_options):
+    price = np.exp(np.linspace(1, 9, 40)).round(2)
+    frame = pd.DataFrame({"age": range(40), "price": [f"${one:,}" for one in price]})
+    frame.loc[3, "price"] = "n/a"
+    path = tmp_path / "houses.csv"
+    frame.to_csv(path, index=False)
+    setting = describe_table(frame, "price").settings["price"]
+    assert setting == {"type": "numeric", "unit": "$", "thousands": ","}
+    options = {"target": "price", "task": "auto", "missing_target": "drop"}
+    with pytest.raises(ValueError, match=r"Set data.columns: \{price: \{type: numeric, unit:"):
+        READERS["csv"](file_options(path, **options))
+    raw = READERS["csv"](
+        file_options(path, **options, columns={"price": setting}, test_path=str(path))
+    )
+    assert (raw.target.task, raw.dropped) == ("regression", 2)
+    np.testing.assert_array_equal(raw.target.encode(raw.test), np.delete(price, 3).astype("f4"))
+    # As rows to evaluate hold it, and after it was stored.
+    stored = target_from_dict(json.loads(json.dumps(target_to_dict(raw.target))))
+    assert stored == raw.target
+    assert stored.encode(["$1,200", 7]).tolist() == [1200, 7]
+    assert stored.missing(frame).nonzero()[0].tolist() == [3]

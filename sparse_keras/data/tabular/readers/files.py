@@ -25,6 +25,7 @@ from sparse_keras.data.tabular.formats import NPZFile
 from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
+from sparse_keras.data.tabular.number_formats import NumberFormat
 from sparse_keras.data.tabular.readers.file_splits import (
     named_paths,
     split_frame,
@@ -79,8 +80,10 @@ def read_file(open_file, options):
         _refuse_unknown("columns", options.columns, frame)
         _refuse_unknown("missing", missing.by_column, frame)
         by = splitting_column(file, frame, options.split)
+        formats = _formats_of_targets(labels, options)
+        frame = _with_numbers(frame, formats, missing)
         frame, dropped = _with_target(frame, labels, options)
-        target = _target(frame, options, labels, missing)
+        target = _target(frame, options, labels, missing, formats)
         if options.weight is not None:
             refuse_absent(file, frame, [options.weight], "a column of weights")
             row_weights(frame, options.weight)
@@ -155,6 +158,8 @@ def _read_like(file, train, target, inputs, kinds, options):
             )
         by = frame.get(getattr(options.split, "column", None))
         frame = frame[list(train.columns)]
+        formats = {one.name: one.number_format for one in getattr(target, "targets", [target])}
+        frame = _with_numbers(frame, formats, missing_of(options))
         frame, dropped = _with_target(frame, target.columns, options)
         target.encode(frame)  # Raises if there are other classes.
         if options.weight is not None:
@@ -211,17 +216,37 @@ def _with_target(frame, labels, options):
     return frame[~missing], count
 
 
-def _target(frame, options, labels, missing):
+def _formats_of_targets(labels, options):
+    """The `NumberFormat`s of targets that `data.columns` declares to be numbers, by name."""
+    declared = {
+        name: kind_of(setting) for name, setting in options.columns.items() if name in labels
+    }
+    kinds = ColumnKinds(declared, getattr(options, "decimal", "."))
+    return {name: kinds.number_format(name) or NumberFormat() for name in declared}
+
+
+def _with_numbers(frame, formats, missing):
+    """The table with the numbers of targets that are written in a `NumberFormat`."""
+    numbers = {
+        name: pd.Series(numeric_values(frame[name], missing.declared(name), format), frame.index)
+        for name, format in formats.items()
+        if format is not None and is_categorical(frame[name])
+    }
+    return frame.assign(**numbers)
+
+
+def _target(frame, options, labels, missing, formats):
     if isinstance(options.target, Mapping):
         targets = [
-            _inferred_target(_present(frame[name]), task, options, missing)
+            _inferred_target(_present(frame[name]), task, options, missing, formats.get(name))
             for name, task in options.target.items()
         ]
         return MultiTarget("targets", tuple(targets))
     if len(labels) > 1:
         name = options.target if isinstance(options.target, str) else "labels"
         return infer_labels(frame, labels, name)
-    return _inferred_target(frame[labels[0]], options.task, options, missing)
+    (name,) = labels
+    return _inferred_target(frame[name], options.task, options, missing, formats.get(name))
 
 
 def _present(values):
@@ -232,15 +257,16 @@ def _present(values):
     return values[present]
 
 
-def _inferred_target(values, task, options, missing):
+def _inferred_target(values, task, options, missing, number_format):
     found = misreading(values)
     if found and found.kind in MISREAD_TARGETS:
-        advice = found.advice(values.name) if found.kind == "stray words" else target_advice(found)
+        advice = target_advice(found, values.name)
         raise ValueError(f"target {values.name!r} holds {found.what}. {advice}")
     target = infer_target(values, task, options.ignore_case)
     if getattr(options, "positive", None) is not None:
         target = with_positive(target, options.positive)
-    return replace(target, missing_values=missing.declared(values.name))
+    declared = missing.declared(values.name)
+    return replace(target, missing_values=declared, number_format=number_format)
 
 
 def _refuse_unknown(key, names, frame):

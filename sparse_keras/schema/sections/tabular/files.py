@@ -185,9 +185,16 @@ class FileSection(TestSplit):
         targets = (self.target,) if isinstance(self.target, str) else self.target
         if len(set(targets)) < len(targets):
             yield "target", "a column is listed twice"
+        are_labels = isinstance(self.target, tuple)
         for name in targets:
-            if name in self.columns:
-                yield f"columns.{name}", "is the target; its kind is set by task"
+            if name in self.columns and (
+                are_labels or not isinstance(kind_of(self.columns[name]), NumericKind)
+            ):
+                yield (
+                    f"columns.{name}",
+                    "is the target, of which columns can only say how numbers are written, such "
+                    "as {type: numeric, unit: $}; its kind is set by task",
+                )
             if name == self.weight:
                 yield "weight", f"{name!r} is the target"
         yield from self._rules_of_split(targets)
