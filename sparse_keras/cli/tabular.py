@@ -239,7 +239,7 @@ def encoded_batches(rows: Any, config: Config, model: PreprocessedModel) -> Arra
 def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedModel) -> int:
     """Writes the predictions of a file, part by part. Returns the number of rows."""
     from sparse_keras.data.tabular.columns import as_frame, numeric_values
-    from sparse_keras.data.tabular.table_files import iter_rows, open_table
+    from sparse_keras.data.tabular.table_files import iter_rows, open_table, refuse_absent
     from sparse_keras.data.tabular.writing import TableWriter
 
     features = model.preprocessor.features
@@ -254,6 +254,7 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for chunk in iter_rows(file):
             with _about(file, chunk, needed):
+                refuse_absent(file, chunk, args.keep, "the column of --keep")
                 copied = as_frame(chunk, args.keep)
                 # The type of a column must not depend on the part of the file.
                 copied = copied.assign(**{name: numeric_values(copied[name]) for name in numbers})

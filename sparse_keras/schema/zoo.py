@@ -8,6 +8,7 @@ The name of a config is its path under `configs/` without `.yaml`, such as
 import functools
 import importlib.util
 import os
+import re
 import shlex
 import warnings
 from collections.abc import Mapping
@@ -142,6 +143,8 @@ def _no_config(reference, path):
     for suffix in SUFFIXES:
         if Path(f"{path}{suffix}").is_file():
             return f"unknown config {reference!r} (did you mean the file {reference}{suffix}?)"
+    if re.match(r"[a-z_.]+=", reference) and not path.exists():
+        return f"expected configs, got the setting {reference!r}; write settings into the config"
     if not reference or not path.exists():
         nearest = ", ".join(nearest_names(reference))
         return (

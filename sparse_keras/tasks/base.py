@@ -71,7 +71,7 @@ class Task(abc.ABC):
         """
         raise ValueError(
             f"The target {self.name!r} is {self.kind}: its predictions are decided without a "
-            f"threshold, which only binary targets and labels have. Received: {threshold!r}."
+            "threshold, which only binary targets and labels have. Leave it out."
         )
 
     def tuned(self, criterion: str, y: Any, predictions: Any, weight: Any = None) -> Task:

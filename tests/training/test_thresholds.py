@@ -157,7 +157,7 @@ def test_an_export_decides_as_the_model_does(run, data, tmp_path):
     # Where the served probability is that of the model, to the last bit.
     same = served["prediction"].numpy()[:, 0] == model.predict(table, verbose=0)[:, 0]
     classes = np.array([text.decode() for text in served["class"].numpy()])
-    assert same.mean() > 0.5
+    assert same.sum() > 9
     expected = model.predict_target(table, verbose=0)
     assert classes[same].tolist() == expected[same].tolist() and len(set(classes)) == 2
     written = json.loads((tmp_path / "exported" / "assets.extra" / "columns.json").read_text())

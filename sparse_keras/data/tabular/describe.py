@@ -19,6 +19,7 @@ from sparse_keras.data.tabular.columns import category_keys, is_categorical, num
 from sparse_keras.data.tabular.csr import SparseTable, TextColumn
 from sparse_keras.data.tabular.dates import is_date_dtype
 from sparse_keras.data.tabular.fitting import MAX_MAGNITUDE
+from sparse_keras.data.tabular.formats.base import is_unnamed
 from sparse_keras.data.tabular.misreadings import (
     MISREAD_TARGETS,
     is_unspaced,
@@ -252,6 +253,9 @@ def _described(series, kind, why="", setting=None, words=(), missing=0):
 
 
 def _described_input(series):
+    if is_unnamed(series.name):
+        why = "it has no name in the file, as the numbers or names of rows have none"
+        return _described(series, "ignore", why, "ignore")
     found = misreading(series) if is_categorical(series) else None
     if found and found.kind == "stray words" and _are_few(found.words, series):
         why = f"{found.what}; data.missing makes them missing values"

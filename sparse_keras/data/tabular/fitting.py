@@ -14,7 +14,12 @@ from pydantic import ValidationError
 from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
-from sparse_keras.data.tabular.columns import category_keys, is_categorical, numeric_values
+from sparse_keras.data.tabular.columns import (
+    as_frame,
+    category_keys,
+    is_categorical,
+    numeric_values,
+)
 from sparse_keras.data.tabular.csr import TextColumn
 from sparse_keras.data.tabular.date_column import DateColumn, fit_dates
 from sparse_keras.data.tabular.encoded_columns import CategoricalColumn, NumericColumn
@@ -22,6 +27,7 @@ from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.misreadings import misreading
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix
+from sparse_keras.data.tabular.native import to_pandas
 from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 if TYPE_CHECKING:
@@ -51,8 +57,8 @@ def fit_features(
     an error, unless `columns` says what they are, or the column has the dtype "category".
 
     Args:
-        frame: DataFrame of the training rows; columns other than the target's and the weight are
-            inputs.
+        frame: The training rows, a DataFrame of any library or a dict of columns; columns other
+            than the target's and the weight are inputs.
         target: A `Target`, or a `MultiTarget`: a label may then be missing in some rows.
         bins: Where the bins of numeric columns end: "tree" (where a decision tree on this
             column alone splits to predict the target, or all targets alike), "quantile", or "none"
@@ -89,6 +95,10 @@ def fit_features(
         )
     if max_bins < 2:
         raise ValueError(f"max_bins must be at least 2. Received: {max_bins}.")
+    frame = to_pandas(frame)
+    is_dict = isinstance(frame, Mapping)
+    frame = as_frame(frame, list(frame) if hasattr(frame, "keys") else ())
+    frame = frame.infer_objects() if is_dict else frame
     inputs = [name for name in frame.columns if name not in (*target.columns, weight)]
     if not inputs:
         raise ValueError(

@@ -192,6 +192,21 @@ def fits_memory(file):
     return free is None or 2 * file.nbytes() <= free
 
 
+def refuse_other_format(file):
+    """Refuses a file whose suffix is that of another format than the one it is read as.
+
+    Raises:
+        ValueError: If it is. Other suffixes, such as ".data", are taken.
+    """
+    format = _FORMATS.get(suffix_of(file.path))
+    if format is not None and not isinstance(file, format):
+        names = [suffix for suffix, one in _FORMATS.items() if isinstance(file, one)]
+        raise ValueError(
+            f"{file.path}: data.type reads files that end in {listing(names)}. Convert the file, "
+            "or set the data.type of its format."
+        )
+
+
 def refuse_beyond_memory(file):
     """Refuses a file that clearly leaves no room for the table that it holds.
 

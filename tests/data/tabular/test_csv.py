@@ -91,7 +91,7 @@ def test_missing_cells(read):
         (GOOD, {"decimal": "٫"}, r"decimal point is one ASCII character .* Received: '٫'"),
         (GOOD, {"decimal": ","}, r"decimal point ',' is also the separator"),
         (GOOD.replace("city,", "age,"), {}, r"names must be distinct. Received twice: 'age'"),
-        (GOOD.replace("age,", ",", 1), {}, r"column 1 has no name.*index=False"),
+        (GOOD.replace("age,", ",", 1), {}, r"'unnamed_1' has no name.*\{unnamed_1: ignore\}"),
         ((GOOD + "70,Köln,no\n").encode("latin-1"), {}, r"churn.csv, line 42: .*0xf6 at position"),
         (GOOD + "70,city1,\n71,city1,?\n", {}, r"'churned' is missing in 2 of 42 rows, .* row 41"),
         (GOOD.replace("yes", "no"), {}, r"at least two values. Received 1 distinct value: 'no'"),

@@ -195,3 +195,10 @@ def test_unspaced_text_is_read_by_its_characters():
     frame = pd.DataFrame({"notes": texts, "y": np.arange(60) % 2})
     (_, notes) = describe_table(frame, "y").columns
     assert notes.setting == {"type": "text", "ngram_max": 0, "char_ngram_max": 4}
+
+
+def test_columns_without_a_name_are_left_out():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"unnamed_1": rng.permutation(60), "x": range(60), "y": [0, 1] * 30})
+    described = describe_table(frame.assign(x=rng.normal(size=60)), "y")
+    assert described.settings == {"unnamed_1": "ignore"}

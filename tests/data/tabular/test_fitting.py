@@ -149,3 +149,14 @@ def test_numbered_columns_of_dates():
     assert features.dates[0].name == 0 and features.encode(frame)["numeric"].shape[0] == 4
     with pytest.raises(ValueError, match="must be a dict from columns"):
         fit_features(frame, Target("y", "binary", (0, 1)), columns=["x"])
+
+
+def test_tables_of_any_kind():
+    pyarrow = pytest.importorskip("pyarrow")
+    table = frame(a=[1.0, 3.0, 2.0], b=["x", "v", "w"])
+    expected = fit_features(table, BINARY).to_dict()
+    columns = {name: list(table[name]) for name in table}
+    for other in (columns, pyarrow.Table.from_pandas(table), table.set_index("a", drop=False)):
+        assert fit_features(other, BINARY).to_dict() == expected
+    with pytest.raises(ValueError, match="Expected a DataFrame, a dict .*Received: ndarray"):
+        fit_features(np.zeros((2, 2)), BINARY)

@@ -1,5 +1,6 @@
 """What all formats of table files share."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,23 @@ from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import ROWS_OF_FILE
 from sparse_keras.data.tabular.missing import MissingValues, with_missing
 from sparse_keras.data.tabular.reading import check_exists, check_fits, unpacked_size
+
+# Our name and that of pandas for a column that has none in its file.
+_UNNAMED = re.compile(r"unnamed_\d+|Unnamed: \d+")
+
+
+def unnamed(place):
+    """The name of a column that has none in its file.
+
+    Args:
+        place: Its place among the columns, from 1.
+    """
+    return f"unnamed_{place}"
+
+
+def is_unnamed(name):
+    """Whether a column has no name in its file, as the row numbers that pandas writes."""
+    return isinstance(name, str) and _UNNAMED.fullmatch(name) is not None
 
 
 class TableFile:

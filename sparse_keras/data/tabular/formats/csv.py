@@ -19,7 +19,7 @@ from sparse_keras._internal.csv_characters import (
     why_no_separator,
 )
 from sparse_keras.data.tabular.encodings import UTF8, encoding_of, undecodable
-from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.formats.base import TableFile, unnamed
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
 from sparse_keras.data.tabular.reading import compression, errors_naming, open_bytes
 from sparse_keras.data.tabular.sniffing import declared_separator, sniff_csv
@@ -215,13 +215,7 @@ class CSVFile(TableFile):
                 **self._of_file(),
                 **self._layout(),
             ).iloc[0]
-        if header.isna().any():
-            raise ValueError(
-                f"{self.path}: column {int(header.isna().argmax()) + 1} has no name. Name it, or "
-                "remove it (pandas writes a table without its row numbers with "
-                "to_csv(..., index=False))."
-            )
-        return header
+        return header.mask(header.isna(), [unnamed(place) for place in range(1, len(header) + 1)])
 
     def _named(self, frame, header, start=0):
         frame.columns = header.tolist()  # pandas would have renamed a doubled column

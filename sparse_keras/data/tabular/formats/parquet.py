@@ -74,16 +74,19 @@ class ParquetFile(TableFile):
 
     def _frame(self, table, start):
         types = self._arrow.types
+        if nested := [field for field in table.schema if types.is_nested(field.type)]:
+            shown = ", ".join(f"{field.name!r} ({field.type})" for field in nested[:8])
+            more = f" and {len(nested) - 8} more" if len(nested) > 8 else ""
+            raise ValueError(
+                f"{self.path}: expected numbers, text, booleans or dates in each cell. Received "
+                f"other values in column{'s' * (len(nested) > 1)} {shown}{more}. Write the file "
+                "without them, or with one value in each cell."
+            )
         for position, field in enumerate(table.schema):
             if types.is_decimal(field.type):
                 with self._errors_name_the_file():
                     column = table.column(position).cast(self._arrow.float64())
                     table = table.set_column(position, field.name, column)
-            elif types.is_nested(field.type):
-                raise ValueError(
-                    f"{self.path}: column {field.name!r} holds {field.type} in each cell. Expected "
-                    "numbers, text, booleans or dates."
-                )
         # By position, since names may be doubled, which `named` refuses.
         data = [
             position

@@ -22,7 +22,12 @@ from sparse_keras.data.tabular.columns import (
 )
 from sparse_keras.data.tabular.fitting import all_errors
 from sparse_keras.data.tabular.formats import NPZFile
-from sparse_keras.data.tabular.misreadings import MISREAD_TARGETS, misreading, target_advice
+from sparse_keras.data.tabular.formats.base import is_unnamed
+from sparse_keras.data.tabular.misreadings import (
+    MISREAD_TARGETS,
+    misreading,
+    target_advice,
+)
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget
 from sparse_keras.data.tabular.number_formats import NumberFormat
@@ -37,6 +42,7 @@ from sparse_keras.data.tabular.table_files import (
     read_rows,
     refuse_absent,
     refuse_beyond_memory,
+    refuse_other_format,
     sample_rows,
 )
 from sparse_keras.data.tabular.target_inference import (
@@ -73,6 +79,7 @@ def read_file(open_file, options):
         if not (isinstance(kind, NumericKind) and kind.is_plain)
     ]
     file = open_file(options.path, text)
+    refuse_other_format(file)
     frame, sampled = _rows(file, options)
     with _naming(file):
         labels = _labels(file, frame, options.target)
@@ -94,6 +101,7 @@ def read_file(open_file, options):
     for part, path in named_paths(options).items():
         text = [*text, *(name for name in frame if is_categorical(frame[name]))]
         other = open_file(path, text)
+        refuse_other_format(other)
         *others[part], without, is_sample = _read_like(other, frame, target, inputs, kinds, options)
         dropped += without
         sampled |= is_sample
@@ -290,6 +298,13 @@ def _typed_inputs(frame, inputs, options, missing):
     frame, kinds, errors = apply_kinds(frame, kinds, missing, inputs)
     proposal = {"missing": {}, "columns": {}}
     for name in inputs.intersection(frame.columns, sort=False):
+        if is_unnamed(name) and name not in declared:
+            errors[name] = (
+                f"column {name!r} has no name in the file, as the numbers or names of rows have "
+                f"none. Set data.columns: {yaml_flow({name: 'ignore'})}, or what it holds."
+            )
+            proposal["columns"][name] = "ignore"
+            continue
         if isinstance(kinds.kinds.get(name), TextKind | DateKind):
             continue
         if found := _misread(frame[name]):
