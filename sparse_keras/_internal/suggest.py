@@ -43,3 +43,20 @@ def listing(names: Iterable[object], limit: int = 8) -> str:
     names = list(names)
     shown = ", ".join(repr(str(name)) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def position_of(name: str, names: Iterable[str]) -> int | None:
+    """Returns the position of a name, in another case where only one name can be meant.
+
+    Args:
+        name: The name.
+        names: The names to look in.
+
+    Returns:
+        The position, `None` if the name is not among them.
+    """
+    names = list(names)
+    if name in names:
+        return names.index(name)
+    folded = [one.casefold() for one in names]
+    return folded.index(name.casefold()) if folded.count(name.casefold()) == 1 else None

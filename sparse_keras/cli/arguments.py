@@ -165,11 +165,6 @@ def batches_of_part(data: Dataset, part: str) -> Batches:
     return batches
 
 
-def metric_text(value: float | None) -> str:
-    """Returns a metric as people read it."""
-    return "undefined" if value is None else f"{value:.4f}"
-
-
 def add_page(parser: argparse.ArgumentParser, name: str) -> None:
     """Adds `--output` and `--overwrite`, for a page that is by default in the run's folder.
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.table import Table
 
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras.cli.arguments import (
     add_part,
     add_run,
     add_threshold,
     batches_of_part,
     data_of_run,
-    metric_text,
     set_threshold,
     trained_run,
 )

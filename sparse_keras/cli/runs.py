@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sparse_keras.cli.arguments import metric_text
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras.cli.output import console
 from sparse_keras.training.runs.finding import OUTPUT
 from sparse_keras.training.runs.listing import list_runs

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from sparse_keras.cli.arguments import add_config, add_overrides, config_of, metric_text
+from sparse_keras._internal.metric_text import metric_text
+from sparse_keras.cli.arguments import add_config, add_overrides, config_of
 from sparse_keras.cli.compare import SEEDS
 from sparse_keras.cli.output import console
 from sparse_keras.cli.quiet import start_backend

@@ -75,6 +75,21 @@ def digest_of_batches(batches: Batches | None) -> str | None:
     return digest_of(map(_digestible, keras.tree.flatten(arrays)))
 
 
+def targets_of_batches(batches: Batches) -> tuple[Any, Any]:
+    """Returns all targets and weights of batches, in any order; `None` for no weights."""
+    if isinstance(batches, ArrayBatches):
+        return batches.y, batches.sample_weight
+    parts = [keras.utils.unpack_x_y_sample_weight(batches[n])[1:] for n in range(len(batches))]
+    y, weight = zip(*parts, strict=True)
+    return _joined(y), None if weight[0] is None else _joined(weight)
+
+
+def _joined(parts):
+    return keras.tree.map_structure(
+        lambda *arrays: np.concatenate([np.asarray(array) for array in arrays]), *parts
+    )
+
+
 def _digestible(array):
     if array is None or is_matrix(array):
         return array

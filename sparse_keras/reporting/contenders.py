@@ -6,18 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 import scipy.sparse
 
 from sparse_keras.data import SparseTable, TabularData
-from sparse_keras.data.batches import ArrayBatches
 from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.tasks import MultiTask
 
 if TYPE_CHECKING:
-    from sparse_keras.data import Batches, Dataset
+    from sparse_keras.data import Dataset
     from sparse_keras.schema import Config
     from sparse_keras.tasks import Task
 
@@ -41,21 +39,6 @@ class Prediction:
     label: str
     values: Any
     seconds: float | None = None
-
-
-def training_targets(batches: Batches) -> tuple[Any, Any]:
-    """Returns the targets and the weights of training examples, in any order."""
-    if isinstance(batches, ArrayBatches):
-        return batches.y, batches.sample_weight
-    parts = [keras.utils.unpack_x_y_sample_weight(batches[n])[1:] for n in range(len(batches))]
-    y, weight = zip(*parts, strict=True)
-    return _joined(y), None if weight[0] is None else _joined(weight)
-
-
-def _joined(parts):
-    return keras.tree.map_structure(
-        lambda *arrays: np.concatenate([np.asarray(array) for array in arrays]), *parts
-    )
 
 
 def constant_prediction(task: Task, y: Any, weight: Any, rows: int) -> Prediction:

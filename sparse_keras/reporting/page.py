@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import sparse_keras
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, axis_of, plot
 from sparse_keras.inspection.charts import load_chart
@@ -16,7 +17,7 @@ from sparse_keras.layers.mixtures.routing_warnings import percent
 from sparse_keras.reporting.contenders import MODEL
 from sparse_keras.reporting.target_cards import SHORT, target_section
 from sparse_keras.reporting.uncertainty import RESAMPLES
-from sparse_keras.reporting.words import matters, metric_text
+from sparse_keras.reporting.words import matters
 
 if TYPE_CHECKING:
     from sparse_keras.reporting.result import Report

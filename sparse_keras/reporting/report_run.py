@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sparse_keras.data import load_data
-from sparse_keras.data.batches import arrays_of, num_examples
+from sparse_keras.data.batches import arrays_of, num_examples, targets_of_batches
 from sparse_keras.data.dataset import check_dataset
 from sparse_keras.reporting import about, contenders, curves
 from sparse_keras.reporting.contenders import CONSTANT, MODEL
@@ -161,7 +161,7 @@ def _target_reports(model, data, part, config, baselines):
     """A `TargetReport` for each target."""
     task = task_of(model, data, config)
     x, y, weight = arrays_of(getattr(data, part))
-    y_train, weight_train = contenders.training_targets(data.train)
+    y_train, weight_train = targets_of_batches(data.train)
     count = num_examples(getattr(data, part))
     everything = {
         MODEL: contenders.Prediction("this model", model.predict(x, batch_size=1024, verbose=0)),
@@ -223,7 +223,7 @@ def _target_report(task, usual, test, train, predictions):
         name=task.name,
         kind=task.kind,
         classes=tuple(map(str, names)),
-        threshold=_threshold(task),
+        threshold=task.threshold,
         rows=len(y),
         shares=_shares(task, names, (y_train, weight_train), (y, weight)),
         spread=_spread(task, y_train, y),
@@ -246,12 +246,6 @@ def _labelled(y, weight, predictions):
     weight = np.asarray(weight, "float64")
     there = weight > 0
     return y[there], weight[there], {name: each[there] for name, each in values.items()}
-
-
-def _threshold(task):
-    if task.kind not in ("binary", "multilabel"):
-        return None
-    return task.threshold
 
 
 def _shares(task, names, train, test):
@@ -296,7 +290,7 @@ def _shown(task, y, weight, values, best) -> dict[str, Any]:
     if not len(y) or not np.isfinite(prediction).all():
         return {}
     if task.kind == "binary":
-        threshold, y = _threshold(task), y.astype(int)
+        threshold, y = task.threshold, y.astype(int)
         shown = _of_classes(task, y, is_positive(prediction[:, 0], threshold).astype(int), weight)
         if len(np.unique(y)) < 2:
             return shown
@@ -316,7 +310,7 @@ def _shown(task, y, weight, values, best) -> dict[str, Any]:
             "calibration": curves.calibration((predicted == y).astype(float), top, weight),
         }
     if task.kind == "multilabel":
-        thresholds = np.broadcast_to(_threshold(task), prediction.shape[1])
+        thresholds = np.broadcast_to(task.threshold, prediction.shape[1])
         labels = [str(label) for label in task.labels]
         return {"by_class": curves.by_label(y, prediction, labels, thresholds, weight)}
     if task.kind == "regression":

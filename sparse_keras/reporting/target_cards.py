@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, axis_of, columns, plot
 from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.curves import MOST_PAIRS
-from sparse_keras.reporting.words import interval_text, metric_text
+from sparse_keras.reporting.words import interval_text
 from sparse_keras.tasks.thresholds import DEFAULT
 
 if TYPE_CHECKING:

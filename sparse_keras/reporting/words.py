@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras.inspection.words import Verdict
 from sparse_keras.layers.mixtures.routing_warnings import percent
 from sparse_keras.reporting.contenders import CONSTANT, MODEL
@@ -34,18 +35,6 @@ _NAMES = {
     "linear": "a linear model",
     "hgb": "gradient boosting",
 }
-
-
-def metric_text(value: float | None) -> str:
-    """A metric as people read it: four decimals, or five digits of a large number."""
-    if value is None or not math.isfinite(value):
-        return "undefined"
-    if abs(value) >= 1e5:
-        return f"{value:,.0f}"
-    if abs(value) >= 100:
-        return f"{value:,.1f}"
-    text = f"{value:.4f}"
-    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def interval_text(middle: float, error: float) -> str:

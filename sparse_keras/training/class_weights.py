@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from sklearn.utils import compute_class_weight
 
-from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.data.batches import ArrayBatches
+from sparse_keras._internal.suggest import did_you_mean, listing, position_of
+from sparse_keras.data.batches import targets_of_batches
 from sparse_keras.tasks import Binary, Multiclass, MultiTask
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def class_weights(
                 "training.class_weight names weights for each of several targets. Received one "
                 f"target, {task.name!r}. Expected {_expected(task)}."
             )
-        return _of_task(given, task, lambda: _targets(batches))
+        return _of_task(given, task, lambda: targets_of_batches(batches))
     if given == _BALANCED:
         given = {one.name: given for one in task.tasks if isinstance(one, (Binary, Multiclass))}
     if not given or any(map(_is_number, given.values())):
@@ -57,7 +56,7 @@ def class_weights(
     task.check_names("training.class_weight", given)
 
     def targets_of(name):
-        y, weight = _targets(batches)
+        y, weight = targets_of_batches(batches)
         return y[name], None if weight is None else weight[name]
 
     return {
@@ -77,7 +76,7 @@ def _of_task(given, task: SingleTask, targets):
         return _balanced(task, *targets())
     weights = {}
     for key, weight in given.items():
-        number = _number_of(key, task.classes)
+        number = position_of(_text(key), map(_text, task.classes))
         if number is None:
             raise ValueError(
                 f"training.class_weight: {key!r} is no class of {task.name!r}: "
@@ -109,35 +108,6 @@ def _balanced(task, y, weight):
         _BALANCED, classes=present, y=number, sample_weight=weight
     )
     return weights.tolist()
-
-
-def _targets(batches):
-    """All targets and weights of batches, in any order."""
-    if isinstance(batches, ArrayBatches):
-        return batches.y, batches.sample_weight
-    parts = [
-        keras.utils.unpack_x_y_sample_weight(batches[index])[1:] for index in range(len(batches))
-    ]
-    return tuple(
-        None
-        if values[0] is None
-        else keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *values)
-        for values in zip(*parts, strict=True)
-    )
-
-
-def _number_of(key, classes):
-    """The number of the class that a key of a config means; `None` if there is none.
-
-    The class is written as in the data, whatever type it has there; or in another case, if that can
-    mean one class only.
-    """
-    names = [_text(one) for one in classes]
-    if _text(key) in names:
-        return names.index(_text(key))
-    folded = [name.casefold() for name in names]
-    key = _text(key).casefold()
-    return folded.index(key) if folded.count(key) == 1 else None
 
 
 def _text(value):

@@ -12,10 +12,10 @@ from sklearn import metrics
 from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras.evaluation import measure
 from sparse_keras.models import PreprocessedModel
 from sparse_keras.reporting import report, uncertainty
-from sparse_keras.reporting.words import metric_text
 from sparse_keras.tasks.scores import metrics_of_task, scores
 from sparse_keras.training.building import build_network, compile_model
 from sparse_keras.training.runs.starting import start_run

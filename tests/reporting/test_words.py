@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sparse_keras._internal.metric_text import metric_text
 from sparse_keras.reporting.history import History
 from sparse_keras.reporting.result import Scores, TargetReport
 from sparse_keras.reporting.uncertainty import Z
@@ -11,7 +12,6 @@ from sparse_keras.reporting.words import (
     against,
     interval_text,
     matters,
-    metric_text,
     of_history,
 )
 from sparse_keras.tasks import Binary, Regression

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras._internal.suggest import did_you_mean, listing, position_of
 from sparse_keras._internal.yaml_text import yaml_scalar
 from sparse_keras.data.tabular.columns import category_key, category_keys, is_categorical
 from sparse_keras.data.tabular.targets import Target, label_values, refuse_rows
@@ -160,7 +160,7 @@ def with_positive(target: Target, positive: Any) -> Target:
     Args:
         target: The `Target`.
         positive: The class whose probability a model predicts; equal to one of the target's
-            classes as category keys are, such as 1 and "1".
+            classes as category keys are, such as 1 and "1", if need be in another case.
 
     Raises:
         ValueError: If the target does not have two classes, or no such class.
@@ -170,14 +170,13 @@ def with_positive(target: Target, positive: Any) -> Target:
             f"data.positive names the positive one of two classes. The target {target.name!r} is "
             f"{target.task}. Leave it out."
         )
-    keys, key = [category_key(one) for one in target.classes], category_key(positive)
-    if key not in keys and key is not None:  # In another case it is that class, as elsewhere.
-        key = next((one for one in keys if one.casefold() == key.casefold()), key)
-    if key not in keys:
+    keys = [category_key(one) for one in target.classes]
+    position = position_of(category_key(positive) or "", keys)
+    if position is None:
         raise ValueError(
             f"data.positive must be one of the classes {listing(target.classes)}. Received: "
             f"{positive!r}.{did_you_mean(positive, keys)}"
         )
-    if key == keys[1]:
+    if position == 1:
         return target
     return replace(target, classes=target.classes[::-1])
