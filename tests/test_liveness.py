@@ -426,7 +426,7 @@ def folder(tmp_path_factory):
     write_tables(folder)
     base = (
         f"version: 1\ndescription: Base.\ndata: {DATA['csv']}\nmodel: {MODEL['sparse_mlp']}\n"
-        "optimizer: {type: adam}\ntraining: {epochs: 4, batch_size: 32}\n"
+        "optimizer: {type: adam}\ntraining: {epochs: 2, batch_size: 32}\n"
     )
     (folder / "base.yaml").write_text(base)
     return folder
