@@ -16,7 +16,9 @@ _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
 }  # fmt: skip
 _SENTINELS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999)
 MANY_CATEGORIES = 100
-ROWS_OF_CATEGORY = 20  # With fewer on average, most embeddings are noise.
+# With fewer on average, most embeddings are noise; larger models need less, as was measured on
+# tables of 5,000 and of 28,000 rows.
+_ROWS_OF_CATEGORY, _ROWS_OF_CATEGORY_OF_MANY, _MANY_ROWS = 20, 5, 20_000
 
 
 def note_on_shares(target, shares):
@@ -67,15 +69,20 @@ def note_on_case(series):
     return f"{len(spellings):,} categories, of which {len(several):,} differ in case, as {shown}"
 
 
+def rows_of_category(series):
+    """Least number of rows that a category should have."""
+    return _ROWS_OF_CATEGORY if len(series) <= _MANY_ROWS else _ROWS_OF_CATEGORY_OF_MANY
+
+
 def note_on_categories(series):
     """A note on very many categories, or ""."""
     keys = pd.Series(category_keys(series)).dropna()
-    count = keys.nunique()
-    if count > MANY_CATEGORIES and count * ROWS_OF_CATEGORY > len(keys):
-        rare = int((keys.value_counts() < ROWS_OF_CATEGORY).sum())
+    count, least = keys.nunique(), rows_of_category(series)
+    if count > MANY_CATEGORIES and count * least > len(keys):
+        rare = int((keys.value_counts() < least).sum())
         return (
             f"{count:,} categories in {rows_text(len(keys))}; {rare:,} of them in fewer than "
-            f"{ROWS_OF_CATEGORY} rows, too few to learn from, share one"
+            f"{least} rows, too few to learn from, share one"
         )
     return ""
 

@@ -13,11 +13,11 @@ from sparse_keras.data.tabular.column_kinds import ColumnKinds
 from sparse_keras.data.tabular.column_notes import (
     FEW_VALUES,
     MANY_CATEGORIES,
-    ROWS_OF_CATEGORY,
     note_on_case,
     note_on_categories,
     note_on_sentinel,
     note_on_words,
+    rows_of_category,
     rows_text,
 )
 from sparse_keras.data.tabular.columns import is_categorical, numeric_values
@@ -80,7 +80,7 @@ def describe_input(series):
         if spellings := note_on_case(series):
             setting["ignore_case"] = True
         if rare := note_on_categories(series):
-            setting["min_count"] = ROWS_OF_CATEGORY
+            setting["min_count"] = rows_of_category(series)
         same = "the same value in all rows" if series.nunique() == 1 else ""
         notes = [note_on_words(series, "category"), spellings, rare, same]
         why = "; ".join(filter(None, notes))

@@ -168,12 +168,21 @@ def test_broken_within_an_epoch(data, tmp_path):
     assert [batch for batch, _ in seen.seen] == [0, 1, 2, 3]
 
 
+@pytest.fixture(scope="module")
+def every_step():
+    return load_config(STEPS | {"training.checkpoint_every": "{steps: 1}"})
+
+
+@pytest.fixture(scope="module")
+def whole_of_every_step(every_step, data, tmp_path_factory):
+    return train(every_step, data, output=tmp_path_factory.mktemp("whole"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [1, 2, 7, 21, 22, 24])
-def test_broken_after_any_step(step, data, tmp_path):
+@pytest.mark.parametrize("step", [1, 7, 22, 24])
+def test_broken_after_any_step(step, every_step, data, whole_of_every_step, tmp_path):
     """With a checkpoint after each step: also right before and after the end of an epoch."""
-    config = load_config(STEPS | {"training.checkpoint_every": "{steps: 1}"})
-    expected = train(config, data, output=tmp_path / "whole")
+    config, expected = every_step, whole_of_every_step
     epoch, batch = divmod(step, 7)
     folder = broken(config, data, tmp_path / "half", epoch + 1, batch=batch + 1)
     again = resumed(config, data, folder)
