@@ -9,7 +9,9 @@ importance.py    permutation importance of raw columns
 history.py       the logs of the epochs
 about.py         the model's costs, how rows were split, what became of columns, its experts
 words.py         all of this in sentences
-page.py, target_cards.py   all of this as a page of HTML
+page.py          all of this as a page of HTML, of which parts are in
+                 target_cards.py, class_cards.py, number_cards.py, training_section.py and
+                 importance_section.py
 """
 
 from sparse_keras.reporting.report_run import report

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 import sparse_keras
 from sparse_keras._internal.metric_text import metric_text
 from sparse_keras._internal.pages import html
-from sparse_keras._internal.pages.charts import Axis, Series, axis_of, plot
 from sparse_keras.inspection.charts import load_chart
 from sparse_keras.layers.mixtures.routing_warnings import percent
 from sparse_keras.reporting.contenders import MODEL
+from sparse_keras.reporting.importance_section import importance_section
 from sparse_keras.reporting.target_cards import SHORT, target_section
+from sparse_keras.reporting.training_section import training_section
 from sparse_keras.reporting.uncertainty import RESAMPLES
-from sparse_keras.reporting.words import matters
 
 if TYPE_CHECKING:
     from sparse_keras.reporting.result import Report
 
 MARK = "<!-- written by sparse_keras.report -->"
 _MOST_COLUMNS = 40  # in a table; the others are folded
-_MOST_IMPORTANT = 20
 _MOST_GATES = 4
 
 
@@ -44,8 +40,8 @@ def page_of(report: Report) -> str:
         for n, target in enumerate(report.targets)
     ]
     parts += [
-        _training(report),
-        _importance(report),
+        training_section(report),
+        importance_section(report),
         _experts(report),
         _costs(report),
         _columns(report),
@@ -113,146 +109,6 @@ def _target_fact(target):
 
 def _share(share):
     return f"{100 * share:.1f} %"
-
-
-def _training(report):
-    history, cards = report.history, []
-    if not history.epochs:
-        return html.section(
-            "How it was trained", html.paragraph("The run has no logs of its epochs."), "training"
-        )
-    for name, title in (("loss", "Loss"), (history.main, _main_title(report))):
-        if name is not None and name in history.logs:
-            cards.append(_learning_curve(history, name, title))
-    return html.chapter("How it was trained", html.cards(cards, "two"), "training")
-
-
-def _main_title(report):
-    """What to call the metric of the first target that is logged."""
-    first = report.targets[0]
-    heads = {name: metric.label for name, metric in first.metrics.items()}
-    name = (report.history.main or "").removeprefix(f"{first.name}_")
-    head = heads.get(name, name)
-    return f"{head} of {first.name}" if len(report.targets) > 1 else head
-
-
-def _learning_curve(history, name, title):
-    train, validation = history.logs[name], history.logs.get(f"val_{name}")
-    epochs = list(range(1, history.epochs + 1))
-    series = [Series(epochs, train, "main", "training rows")]
-    if validation is not None:
-        series.append(Series(epochs, validation, "other", "validation rows"))
-    spot = "Lower is better." if "loss" in name else ""
-    if history.best is not None and validation is not None:
-        best = validation[history.best - 1]
-        series.append(Series([history.best], [best], "spot", f"best epoch: {history.best}"))
-    caption = (
-        f"The {title if name != 'loss' else 'loss'} after each epoch, that is each pass over the "
-        "training rows. "
-        f"{spot} "
-    )
-    if validation is not None:
-        caption += (
-            "As long as the line of the validation rows improves, training helps; where only the "
-            "other still does, the network learns its rows by heart. "
-        )
-        caption += f"The model has the weights of {_epoch(history)}."
-        if name == "loss":
-            caption += (
-                " In training, dropout and auxiliary losses add to the loss, so that the line of "
-                "the training rows may lie above the other."
-            )
-    else:
-        caption += "There are no validation rows."
-    values = [v for one in series for v in one.y if math.isfinite(v)]
-    label = f"{title} of {history.epochs} epochs. Training: {metric_text(train[-1])} in the last."
-    if not values:
-        return html.card(title, html.prose(caption), "")
-    chart = plot(
-        series,
-        Axis(1, max(history.epochs, 2), "epoch", whole=True),
-        axis_of(values, title),
-        label,
-    )
-    columns = [train] if validation is None else [train, validation]
-    rows = "".join(
-        html.row(str(epoch), [metric_text(values[epoch - 1]) for values in columns])
-        for epoch in epochs
-    )
-    names = ("epoch", "training", "validation")[: 1 + len(columns)]
-    numbers = html.table(html.heads(*names), rows, f"{title} in numbers", "few")
-    return html.card(title, html.prose(caption), chart + html.folded(numbers))
-
-
-def _epoch(history):
-    if history.kept == history.epochs:
-        return f"the last epoch, {history.epochs}"
-    return f"epoch {history.kept} of {history.epochs}"
-
-
-def _importance(report):
-    importance = report.importance
-    title = "What it relies on"
-    if importance is None:
-        reason = html.paragraph(f"Left out. {report.left_out['importance']}")
-        return html.section(title, reason, "columns-used")
-    sample = (
-        f"{importance.rows:,} {report.part} rows drawn at random of {importance.of:,}"
-        if importance.rows < importance.of
-        else f"all {importance.rows:,} {report.part} rows"
-    )
-    figures = []
-    for target in report.targets:
-        drops = importance.drops[target.name]
-        if not np.isfinite(drops).all():
-            continue
-        head = target.metrics[target.main].label
-        how = "falls" if target.metrics[target.main].best == "max" else "rises"
-        caption = html.text(
-            f"How far the {head} {how} when the values of a column are shuffled among the rows: "
-            "the longer a bar, the more the model relies on the column. The thin line spans the "
-            f"{drops.shape[1]} shuffles. Measured on {sample}. Columns that say the same as others "
-            "look less important than they are together."
-        )
-        name = "Permutation importance"
-        name += f": {target.name}" if len(report.targets) > 1 else ""
-        figures.append(html.card(name, caption, _bars(importance, drops, head), wide=True))
-    if not figures:
-        reason = html.paragraph("Left out. The metric is undefined.")
-        return html.section(title, reason, "columns-used")
-    return html.chapter(title, html.cards(figures), "columns-used")
-
-
-def _bars(importance, drops, head):
-    mean = drops.mean(axis=1)
-    order = np.argsort(-mean, kind="stable")
-    top = max(float(drops.max()), 1e-12)
-    clear = matters(drops)
-
-    def row(n):
-        width = 100 * max(float(mean[n]), 0.0) / top
-        ends = drops[n].min(), drops[n].max()
-        low, high = (100 * min(max(float(end), 0.0), top) / top for end in ends)
-        bar = (
-            f'<span class="track"><i style="left:0;width:{width:.1f}%"></i>'
-            f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></span>'
-        )
-        spread = float(drops[n].std(ddof=1))
-        weak = "" if clear[n] else "<br><small>not measurable</small>"
-        return (
-            f'<tr><th scope="row">{html.breakable(importance.columns[n])}</th>'
-            f'<td class="track-cell">{bar}</td><td>{metric_text(float(mean[n]))} '
-            f"<small>± {metric_text(spread)}</small>{weak}</td></tr>"
-        )
-
-    heads = html.heads("column", "", f"change of {head}")
-    shown = "".join(row(n) for n in order[:_MOST_IMPORTANT])
-    body = html.table(heads, shown, "Importance of columns", "full wrap")
-    if len(order) > _MOST_IMPORTANT:
-        rest = "".join(row(n) for n in order[_MOST_IMPORTANT:])
-        more = html.table(heads, rest, "Importance of the other columns", "full wrap")
-        body += html.folded(more, f"{len(order) - _MOST_IMPORTANT} more columns")
-    return body
 
 
 def _experts(report):

@@ -8,20 +8,21 @@ import numpy as np
 
 from sparse_keras._internal.metric_text import metric_text
 from sparse_keras._internal.pages import html
-from sparse_keras._internal.pages.charts import Axis, Series, axis_of, columns, plot
+from sparse_keras._internal.pages.charts import Axis, Series, plot
+from sparse_keras.reporting.class_cards import (
+    classes_card,
+    confusion_card,
+    threshold_text,
+    thresholds_card,
+)
 from sparse_keras.reporting.contenders import CONSTANT, MODEL
-from sparse_keras.reporting.curves import MOST_PAIRS
+from sparse_keras.reporting.number_cards import residuals_card, true_and_predicted_card
 from sparse_keras.reporting.words import interval_text
 from sparse_keras.tasks.thresholds import DEFAULT
 
 if TYPE_CHECKING:
     from sparse_keras.reporting.result import Report, TargetReport
 
-_MOST_CELLS = 12  # classes in a confusion matrix with numbers of rows
-_MOST_SHARES = 40  # with shares alone
-_MOST_CONFUSIONS = 20
-_MOST_CLASSES = 30  # in a table; the others are folded
-_BINS = 40
 _ZOOM = 0.6  # Calibration charts end at 100 %, unless nothing is above this.
 SHORT = {
     MODEL: "this model",
@@ -41,14 +42,14 @@ def target_section(target: TargetReport, report: Report, number: int | None) -> 
     """
     title = "How good it is" if number is None else f"How good it is: {target.name}"
     cards = [
-        _confusion(target),
-        _thresholds(target),
+        confusion_card(target),
+        thresholds_card(target),
         _roc(target),
         _precision_recall(target),
         _calibration(target),
-        _true_and_predicted(target),
-        _residuals(target),
-        _classes(target),
+        true_and_predicted_card(target),
+        residuals_card(target),
+        classes_card(target),
     ]
     cards = list(filter(None, cards))
     nothing = ""
@@ -95,7 +96,7 @@ def _metrics(target, report):
         caption += f"The others are what `sparse-keras compare` fits: {', '.join(others)}. "
     if _decides_elsewhere(target):
         caption += (
-            f"This model decides at its threshold, {_threshold_text(target)}, the others at "
+            f"This model decides at its threshold, {threshold_text(target)}, the others at "
             f"{DEFAULT}: this moves the metrics of decisions, and neither AUC nor average "
             "precision. "
         )
@@ -128,110 +129,10 @@ def _decides_elsewhere(target):
     return target.threshold is not None and target.threshold != DEFAULT
 
 
-def _threshold_text(target):
-    """The threshold, or the lowest and the highest of several labels."""
-    if not isinstance(target.threshold, tuple):
-        return f"{target.threshold:.4g}"
-    return f"{min(target.threshold):.4g} to {max(target.threshold):.4g}"
-
-
 def _difference_interval(scores):
     if scores.error is None:
         return "not estimated"
     return interval_text(scores.difference, scores.error)
-
-
-def _confusion(target):
-    if target.confusion is None:
-        return ""
-    counts = target.confusion
-    at = "" if target.threshold is None else f" at the threshold {_threshold_text(target)}"
-    caption = (
-        f"Rows by what they are (left) and what is predicted{at} (top). The diagonal is right, all "
-        "else is wrong. Shades and percentages are shares of a true class, so each line sums to "
-        "100 %."
-    )
-    if len(counts) > _MOST_SHARES:
-        return html.card("Most frequent confusions", _confusions_caption(counts), _pairs(target))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    numbers = len(counts) <= _MOST_CELLS
-    if not numbers:
-        caption += " The numbers are percent of the rows of a class; empty cells have no row."
-    heads = "<td></td>" + "".join(
-        f'<th scope="col" title="{html.text(name)}"><span>{html.text(name)}</span></th>'
-        for name in target.classes
-    )
-    rows = "".join(
-        f'<tr><th scope="row" title="{html.text(name)}"><span>{html.text(name)}</span></th>'
-        + "".join(
-            f'<td{" class=right" if n == m else ""} style="--v:{shares[n, m]:.2f}" '
-            f'title="{html.text(_cell_title(target, n, m))}">'
-            + (
-                f"{counts[n, m]:,}<br>{100 * shares[n, m]:.0f} %"
-                if numbers
-                else (f"{100 * shares[n, m]:.0f}" if counts[n, m] else "")
-            )
-            + "</td>"
-            for m in range(len(counts))
-        )
-        + "</tr>"
-        for n, name in enumerate(target.classes)
-    )
-    table = html.table(
-        heads, rows, "Confusion matrix", f"heat confusion{'' if numbers else ' many-classes'}"
-    )
-    return html.card("Confusion matrix", html.prose(caption), table, wide=len(counts) > 4)
-
-
-def _thresholds(target):
-    if not target.thresholds:
-        return ""
-    positives = int(target.confusion[1].sum())
-    positive = target.classes[1]
-    caption = (
-        f"How many rows are predicted to be {positive!r}, how many of them rightly, and the "
-        f"recall: how many of the {positives:,} rows that are. The arrow is the model's threshold. "
-        "To use another one: `sparse-keras predict RUN FILE --threshold X`, or for good "
-        "`training.threshold` in the config."
-    )
-    rows = ""
-    for one in target.thresholds:
-        mark = " ←" if one["is_current"] else ""
-        cells = [f"{one['rows']:,}{mark}", f"{one['right']:,}", f"{one['rows'] - one['right']:,}"]
-        rows += html.row(f"{one['threshold']:.4g}", [*cells, f"{one['right'] / positives:.0%}"])
-    heads = html.heads("threshold", "predicted", "right", "false alarms", "recall")
-    table = html.table(heads, rows, "Thresholds")
-    return html.card("Other thresholds", html.prose(caption), table)
-
-
-def _cell_title(target, n, m):
-    return (
-        f"{target.confusion[n, m]:,} rows are {target.classes[n]} and predicted to be "
-        f"{target.classes[m]}"
-    )
-
-
-def _confusions_caption(counts):
-    return html.text(
-        f"{len(counts)} classes are too many for a matrix: the {_MOST_CONFUSIONS} most frequent "
-        "pairs of what a row is and what else is predicted."
-    )
-
-
-def _pairs(target):
-    wrong = target.confusion * (1 - np.eye(len(target.confusion), dtype=int))
-    rows = ""
-    for index in np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]:
-        n, m = np.unravel_index(index, wrong.shape)
-        if wrong[n, m]:
-            share = wrong[n, m] / target.confusion[n].sum()
-            rows += html.row(
-                html.breakable(target.classes[n]),
-                [target.classes[m], f"{wrong[n, m]:,}", f"{100 * share:.0f} %"],
-            )
-    return html.table(
-        html.heads("is", "predicted", "rows", "of the class"), rows, "Confusions", "full wrap"
-    )
 
 
 def _lines(curves, target):
@@ -246,7 +147,7 @@ def _lines(curves, target):
 def _spot(curve, target):
     if curve.at is None:
         return []
-    name = f"at the threshold {_threshold_text(target)}"
+    name = f"at the threshold {threshold_text(target)}"
     return [Series([curve.at[0]], [curve.at[1]], "spot", name)]
 
 
@@ -335,92 +236,3 @@ def _calibration(target):
     )
     numbers = html.table(html.heads("rows", "predicted", "came true"), rows, "Calibration", "few")
     return html.card("Calibration", html.prose(caption), chart + html.folded(numbers))
-
-
-def _true_and_predicted(target):
-    if target.pairs is None:
-        return ""
-    sample = (
-        f"{len(target.pairs):,} rows drawn at random of {target.rows:,}"
-        if target.rows > MOST_PAIRS
-        else f"All {target.rows:,} rows"
-    )
-    caption = (
-        f"{sample}. A dot on the dotted line is predicted exactly; above it, too high a value was "
-        "predicted, below it, too low a one."
-    )
-    values = target.pairs.reshape(-1)
-    axis = axis_of(values, "true value")
-    chart = plot(
-        [
-            Series([axis.low, axis.high], [axis.low, axis.high], "reference", "exact"),
-            Series(target.pairs[:, 0], target.pairs[:, 1], "dots", "a row"),
-        ],
-        axis,
-        axis_of(values, "predicted value"),
-        f"Predicted by true {target.name}.",
-        square=True,
-    )
-    return html.card("Predicted and true values", html.prose(caption), chart)
-
-
-def _residuals(target):
-    if target.residuals is None:
-        return ""
-    residuals = target.residuals
-    low, high = np.quantile(residuals, [0.005, 0.995])
-    reach = max(abs(low), abs(high)) or 1.0
-    edges = np.linspace(-reach, reach, _BINS + 1)
-    inside = residuals[(residuals >= -reach) & (residuals <= reach)]
-    counts, _ = np.histogram(inside, edges)
-    beyond = len(residuals) - len(inside)
-    half, most = np.quantile(np.abs(residuals), [0.5, 0.9])
-    caption = (
-        f"How far predictions are off: the true value minus the predicted one. The dashed line is "
-        f"0. Half of the rows are off by at most {metric_text(float(half))}, nine of ten by at "
-        f"most {metric_text(float(most))}. A heap to the right of the line means that predictions "
-        "are too low, to the left too high."
-    )
-    if beyond:
-        caption += f" {beyond:,} rows beyond the ends are not shown."
-    titles = [
-        f"{metric_text(float(a))} to {metric_text(float(b))}: {count:,} rows"
-        for a, b, count in zip(edges, edges[1:], counts, strict=False)
-    ]
-    mean = metric_text(float(residuals.mean()))
-    label = f"Distribution of {len(residuals):,} residuals, mean {mean}."
-    chart = (
-        f'<div class="chart">{columns(counts / max(counts.max(), 1), titles, label, ("x", 0.5), 0)}'
-        f'</div><div class="axis ends" aria-hidden="true"><span>{metric_text(-reach)}</span>'
-        f"<span>0</span><span>{metric_text(reach)}</span></div>"
-    )
-    return html.card("Residuals", html.prose(caption), chart)
-
-
-def _classes(target):
-    """Tables by class or by label."""
-    if not target.by_class or target.kind == "binary":
-        return ""
-    labels = target.kind == "multilabel"
-    names = ["rows", "share", "precision", "recall", "F1", *(["AUC"] if labels else [])]
-
-    def row(name):
-        values = target.by_class[name]
-        numbers = [values["precision"], values["recall"], values["f1"]]
-        numbers += [values["auc"]] if labels else []
-        shares = [f"{values['rows']:,}", f"{100 * target.shares[name][3]:.1f} %"]
-        cells = [*shares, *("-" if one is None else f"{one:.3f}" for one in numbers)]
-        return html.row(html.breakable(name), cells)
-
-    order = sorted(target.by_class, key=lambda name: -target.by_class[name]["rows"])
-    what = "label" if labels else "class"
-    caption = (
-        f"Precision: how many rows that are predicted to have this {what} have it. Recall: how "
-        "many that have it are found. F1 is their harmonic mean. A dash: no row to compute it of."
-    )
-    heads = html.heads(what, *names)
-    body = html.table(heads, "".join(map(row, order[:_MOST_CLASSES])), f"By {what}", "full wrap")
-    if more := order[_MOST_CLASSES:]:
-        table = html.table(heads, "".join(map(row, more)), f"By {what}, the others", "full wrap")
-        body += html.folded(table, f"{len(more)} more")
-    return html.card(f"By {what}", html.prose(caption), body, wide=True)
