@@ -151,18 +151,22 @@ def _calibration(target):
     measured = target.calibration
     if measured is None:
         return
-    points = f"{100 * measured.error:.1f} points on average"
     if measured.error <= measured.chance:
-        text = f"Its probabilities are off by {points}, which may be chance."
+        text = (
+            f"Its probabilities are off by {100 * measured.error:.1f} points on average, which may "
+            "be chance."
+        )
         yield Verdict("so", text)
         return
     # Of a rare class, few points are much.
     rate = target.shares[target.classes[1]][3] if target.kind == "binary" else 1.0
     worst = int(np.argmax(np.abs(measured.predicted - measured.observed)))
+    error, chance = 100 * measured.error, 100 * measured.chance
+    digits = 1 if round(error, 1) > round(chance, 1) else 2
     text = (
-        f"Its probabilities are off by {points} (by chance at most "
-        f"{100 * measured.chance:.1f}): where it predicts {measured.predicted[worst]:.0%}, "
-        f"{measured.observed[worst]:.0%} came true."
+        f"Its probabilities are off by {error:.{digits}f} points on average (by chance at most "
+        f"{chance:.{digits}f}): where it predicts {percent(measured.predicted[worst])}, "
+        f"{percent(measured.observed[worst])} came true."
     )
     if measured.error >= min(OFF, OFF_OF_RATE * rate):
         yield Verdict("bad", f"{text} Use them to rank rows, not as chances.")
