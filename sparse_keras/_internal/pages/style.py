@@ -111,6 +111,7 @@ table.facts th { text-align: left; vertical-align: top; width: 30%; }
 table.facts td.text, table.wrap td.text, table.wrap th.text { min-width: 4rem; }
 table.facts th[scope=row], table.wrap th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 5.2rem; }
 table.wrap thead th { white-space: normal; vertical-align: bottom; }
+@media (min-width: 800px) { table.full.wrap th[scope=row] { min-width: 10rem; } }
 table tr.own td, table tr.own th { font-weight: 700; color: var(--text); }
 td small { color: var(--muted); }
 .track { display: block; position: relative; height: .8rem; min-width: 3rem; }
