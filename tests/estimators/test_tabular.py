@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sparse_keras
 from sparse_keras import SparseExpertClassifier, SparseExpertRegressor
+from sparse_keras.estimators.tabular.classes import names_of
 
 SMALL = {"num_experts": 2, "hidden_dim": 8, "stem": 8, "epochs": 4, "random_state": 0}
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.tensorflow]
@@ -129,6 +130,19 @@ def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
     model.model_.save(tmp_path / "model.keras")
     loaded = sparse_keras.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(frame)[:, 0], model.predict_proba(frame)[:, 1])
+    # With the classes of y.
+    assert loaded.predict_target(frame, verbose=0).tolist() == model.predict(frame).tolist()
+    accuracy = loaded.evaluate(frame, y, return_dict=True, verbose=0)["accuracy"]
+    assert accuracy == pytest.approx(model.score(frame, y))
+
+
+def test_what_a_model_calls_classes():
+    assert names_of(np.array(["no", "yes"])) == ("no", "yes")
+    assert names_of(np.array([False, True])) == (False, True)
+    # A table cannot tell them apart, or cannot hold them.
+    assert names_of(np.array([1, "1"], object)) == (0, 1)
+    assert names_of(np.array(["?", "a"])) == (0, 1)
+    assert names_of(np.array([datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)])) == (0, 1)
 
 
 @pytest.mark.slow

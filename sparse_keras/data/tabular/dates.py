@@ -165,7 +165,7 @@ def guess_formats(series):
         equal = [format for format, (count, _) in counts.items() if count == best]
         # Nobody writes the day between year and month, if the month fits there.
         equal = [one for one in equal if not _DAY_IN_THE_MIDDLE.match(one)] or equal
-        first = _preferred(equal, left.iloc[0])
+        first = _preferred(equal, left)
         same = counts[first][1]
         others = [one for one in equal if one != first and (counts[one][1] == same).all()]
         if _day_and_month_exchanged(first) in formats:  # A mixture: any date may be of either.
@@ -201,10 +201,19 @@ def _is_format(format):
     return len(re.findall("%[A-Za-z]", format)) > 1 and not re.search("[A-SU-Ya-z]", letters)
 
 
-def _preferred(formats, example):
-    """Of formats that fit equally well: without a "/" the one with the day before the month."""
-    month_first = "/" in example
-    return min(formats, key=lambda format: (format.find("%m") > format.find("%d")) == month_first)
+def _preferred(formats, values):
+    """Of formats that fit equally well, the one with the fewest dates in the future. Then years of
+    two digits are last, and without a "/" the day is before the month."""
+    month_first = "/" in values.iloc[0]
+
+    def rank(format):
+        future = 0
+        if "%y" in format:
+            future = int((_parsed(values, format) > pd.Timestamp.now().timestamp()).sum())
+        day_first = format.find("%m") > format.find("%d")
+        return future, format.startswith("%y"), day_first == month_first
+
+    return min(formats, key=rank)
 
 
 def _day_and_month_exchanged(format):

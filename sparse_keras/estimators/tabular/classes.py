@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import is_matrix
+from sparse_keras.data.tabular.columns import category_key
 from sparse_keras.estimators.tabular.table import free_name
 
 
@@ -90,6 +91,19 @@ def codes_of(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
             f"({len(unknown)} of {len(values)} rows hold none of them)."
         )
     return codes
+
+
+def names_of(classes: np.ndarray) -> tuple[Any, ...]:
+    """Returns what a model calls classes: themselves, so that a saved model predicts them.
+
+    Where a table could not tell them apart, such as 1 and "1", or cannot hold them, they have
+    numbers.
+    """
+    names = tuple(classes.tolist())
+    keys = {category_key(one) for one in names if isinstance(one, (str, int, float))}
+    if None not in keys and len(keys) == len(names):
+        return names
+    return tuple(range(len(names)))
 
 
 def labels_of(y: Any, names: Sequence[str]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from sparse_keras.estimators.tabular.classes import (
     distinct,
     is_multilabel,
     labels_of,
+    names_of,
     side_by_side,
     target_names,
 )
@@ -205,10 +206,9 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         return Target(name, "multilabel", target_names(y, count, "label", {*taken, name}))
 
     def _classes_target(self, y, classes, taken):
-        # Codes for classes, since scikit-learn's may be such as 1 and "1" together.
         def target(name, classes):
             task = "binary" if len(classes) == 2 else "multiclass"
-            return Target(name, task, tuple(range(len(classes))))
+            return Target(name, task, names_of(classes))
 
         name = free_name("target", taken)
         if len(classes) == 1:
@@ -235,7 +235,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
             )
 
     def _target_columns(self, y, target):
-        """The targets as a DataFrame, with codes for classes."""
+        """The targets as a DataFrame, with the names of classes."""
         columns = check_classes(y, type(self).__name__)
         if target.task == "multilabel":
             return labels_of(y, target.classes)
@@ -245,12 +245,22 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
                 f"y must have the shape [N{f', {len(classes)}' * (len(classes) > 1)}]. Received: "
                 f"shape {np.shape(y)}."
             )
-        return pd.DataFrame(dict(zip(target.columns, map(codes_of, columns, classes), strict=True)))
+        codes = map(codes_of, columns, classes)
+        return pd.DataFrame(
+            {
+                one.name: pd.Series(one.classes, dtype=object).iloc[numbers].to_numpy()
+                for one, numbers in zip(_targets(target), codes, strict=True)
+            }
+        )
 
     def _class_weights(self, rows, target):
         classes = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
-        codes = rows.targets[list(target.columns)].to_numpy().astype(int)
-        return class_weights(self.class_weight, classes, codes)
+        if target.task == "multilabel":
+            codes = target.encode(rows.targets)
+        else:
+            codes = [one.encode(rows.targets[one.name]) for one in _targets(target)]
+            codes = np.stack(codes, axis=1)
+        return class_weights(self.class_weight, classes, codes.astype(int))
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, `[N]`; its labels, `[N, L]`; or the most probable
@@ -292,6 +302,11 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
     def _task(self):
         """What is predicted: "binary", "multiclass", "multilabel" or "multitask"."""
         return self._features.target.task
+
+
+def _targets(target):
+    """The single targets."""
+    return getattr(target, "targets", (target,))
 
 
 def _classes_of(classes):
