@@ -69,7 +69,7 @@ def _why_no_table(config, data):
 
 def _why_no_boosting(config, data):
     if data is not None and _why_no_table(config, data) is None:
-        if data.features.only_sparse:
+        if data.features.sparse is not None:
             return (
                 "HistGradientBoosting takes only dense rows, which would be "
                 f"{len(data.frames['train']):,} x {data.features.sparse_dim:,} numbers."

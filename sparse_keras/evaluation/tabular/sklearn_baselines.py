@@ -123,7 +123,7 @@ class SklearnBaseline:
         self.features = features
         self.settings = settings or {}
         self.class_weights = class_weights
-        self.columns = RawSparse(features) if features.only_sparse else RawColumns(features)
+        self.columns = RawColumns(features) if features.sparse is None else RawSparse(features)
         self.seed = seed
 
     @property
@@ -284,7 +284,7 @@ class Linear(SklearnBaseline):
     """
 
     def make_encoding(self):
-        if self.features.only_sparse:
+        if self.features.sparse is not None:
             return FunctionTransformer()
         bins = KBinsDiscretizer(BINS, encode="onehot", subsample=None, quantile_method="linear")
         return make_column_transformer(

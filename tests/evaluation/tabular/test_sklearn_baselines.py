@@ -49,6 +49,16 @@ class TestBaseline:
         joblib.dump(made, tmp_path / "model")
         np.testing.assert_array_equal(joblib.load(tmp_path / "model").predict(frame), predictions)
 
+    def test_texts_are_all_there_is(self, model):
+        words = RNG.choice([f"word{n}" for n in range(60)], (ROWS, 5))
+        frame = pd.DataFrame({"notes": [" ".join(row) for row in words]})
+        frame["y"] = np.where((words < "word30").sum(axis=1) > 2, "yes", "no")
+        target = Target("y", "binary", ("no", "yes"))
+        features = fit_features(frame, target, columns={"notes": {"type": "text", "ngram_max": 1}})
+        made = model(features, seed=0).fit(frame)
+        predicted = made.predict(frame)[:, 0] > 0.5
+        assert (predicted == (frame["y"] == "yes")).mean() > 0.9
+
     def test_multiclass_without_rows_of_a_class(self, model):
         frame, number = table()
         frame["y"] = np.where(number > 0, "high", "low")
