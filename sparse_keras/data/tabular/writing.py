@@ -4,6 +4,8 @@ import contextlib
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.formats.parquet import pyarrow_for
@@ -70,6 +72,10 @@ class TableWriter:
             frame.to_json(self._file, orient="records", lines=True, force_ascii=False)
         else:
             separator = "\t" if suffix == ".tsv" else ","
+            # Numbers of customers are float64 as soon as one is missing: 102406, not 102406.0.
+            frame = frame.copy(deep=False)
+            for name in frame.select_dtypes("float64"):
+                frame[name] = frame[name].map(_without_zeros)
             frame.to_csv(self._file, sep=separator, index=False, header=self._empty)
 
     def __exit__(self, *error):
@@ -87,6 +93,10 @@ class TableWriter:
             if self._path is None or error.errno is None or error.filename is not None:
                 raise
             raise OSError(error.errno, error.strerror, str(self._path)) from error
+
+
+def _without_zeros(value):
+    return "" if np.isnan(value) else np.format_float_positional(value, trim="-")
 
 
 class _ParquetParts:

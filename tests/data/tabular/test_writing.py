@@ -34,6 +34,12 @@ def test_standard_output(capsys):
     assert capsys.readouterr().out.splitlines()[0] == "id,prediction,p"
 
 
+def test_whole_numbers_stay_whole(capsys):
+    write(None, [pd.DataFrame({"customer": [102406.0, np.nan, 1e15, 0.1, -2.5], "n": 3})])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["102406,3", ",3", "1000000000000000,3", "0.1,3", "-2.5,3"]
+
+
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
 def test_an_error_leaves_what_was_there(name, tmp_path):
     write(tmp_path / name)
