@@ -65,6 +65,11 @@ def test_the_same_table_as_pandas_reads(write):
     pd.testing.assert_frame_equal(read_table(path), pd.read_excel(path, engine="openpyxl"))
 
 
+def test_row_numbers_without_a_name(write):
+    frame = read_table(write(A=[[None, "a", "b"], [0, 1, 2], [1, 3, 4]]))
+    assert frame.to_dict("list") == {"unnamed_1": [0, 1], "a": [1, 3], "b": [2, 4]}
+
+
 def test_sheets_and_headers(write):
     table = [["Customers", None, None], [], [None, "a", "b"], [None, 1, 2], [None, 3, 4]]
     path = write(Notes=[["see the other sheet"]], Data=table)

@@ -12,7 +12,7 @@ import zipfile
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.data.tabular.formats.base import TableFile
+from sparse_keras.data.tabular.formats.base import TableFile, unnamed
 from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.reading import check_fits, errors_naming
 
@@ -110,6 +110,10 @@ class ExcelFile(TableFile):
 
     def _frame(self, numbered, names):
         """A DataFrame of rows and their numbers from 0."""
+        numbered = list(numbered)
+        # pandas writes the numbers of rows into a first column without a name.
+        if not names[0] and all(names[1:]) and any(0 in _places(row) for _, row in numbered):
+            names = [unnamed(1), *names[1:]]
         named = [place for place, name in enumerate(names) if name]
         whole = len(named) == len(names)
         rows = []
