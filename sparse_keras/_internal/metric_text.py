@@ -13,3 +13,9 @@ def metric_text(value: float | None) -> str:
         return f"{value:,.1f}"
     text = f"{value:.4f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def signed_text(value: float) -> str:
+    """A difference of metrics, with its sign."""
+    text = metric_text(value)
+    return text if text.startswith("-") or float(text.replace(",", "")) == 0 else f"+{text}"

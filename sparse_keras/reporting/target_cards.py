@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparse_keras._internal.metric_text import metric_text
+from sparse_keras._internal.metric_text import metric_text, signed_text
 from sparse_keras._internal.pages import html
 from sparse_keras._internal.pages.charts import Axis, Series, plot
 from sparse_keras.reporting.class_cards import (
@@ -109,7 +109,7 @@ def _metrics(target, report):
     differences = "".join(
         html.row(
             html.text(scores.label),
-            [f"{scores.difference:+.4g}", _difference_interval(scores)],
+            [signed_text(scores.difference), _difference_interval(scores)],
         )
         for name, scores in target.scores.items()
         if scores.difference is not None
@@ -215,7 +215,9 @@ def _calibration(target):
         f"group of about {int(np.median(measured.rows)):,} rows with similar probabilities; the "
         "line through it is its 95 % interval. On the dotted diagonal, probabilities are right; "
         "below it they are too high, above it too low. On average they are off by "
-        f"{100 * measured.error:.1f} points, where {100 * measured.noise:.1f} would be chance."
+        f"{100 * measured.error:.1f} points; by chance alone it would be "
+        f"{100 * measured.noise:.1f} points, and at most {100 * measured.chance:.1f} in 95 % of "
+        "the cases."
     )
     highest = max(measured.predicted.max(), measured.high.max())
     end = 1.0 if highest > _ZOOM else float(highest)  # Probabilities of a rare class are small.

@@ -37,9 +37,10 @@ _NAMES = {
 }
 
 
-def interval_text(middle: float, error: float) -> str:
-    """A 95 % interval."""
-    return f"{metric_text(middle - Z * error)} to {metric_text(middle + Z * error)}"
+def interval_text(middle: float, error: float, most: float = math.inf) -> str:
+    """A 95 % interval of what is at most `most`."""
+    high = min(middle + Z * error, most)
+    return f"{metric_text(middle - Z * error)} to {metric_text(high)}"
 
 
 def summary(report: Report) -> list[Verdict]:
@@ -73,7 +74,9 @@ def _of_target(target: TargetReport, part: str):
         return
     interval = ""
     if own.error is not None:
-        interval = f" (95 % interval {interval_text(value, own.error)})"
+        # AUC, accuracy and R² are at most 1.
+        most = 1.0 if main.best == "max" else math.inf
+        interval = f" (95 % interval {interval_text(value, own.error, most)})"
     yield Verdict(
         "so", f"{main.label} {metric_text(value)} on {target.rows:,} {part} rows{interval}."
     )

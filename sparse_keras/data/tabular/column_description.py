@@ -50,6 +50,8 @@ def describe_column(series, kind, why="", setting=None, words=(), missing=0):
     text = present.astype(str).str.strip()
     gone = text.isin(words)
     example = text[~gone].iloc[0] if not gone.all() else ""
+    if kind == "date":  # A time of the day is one of this day, see `dates.py`.
+        example = example.removeprefix("1900-01-01 ")
     return ColumnDescription(
         series.name,
         kind,

@@ -9,6 +9,7 @@ from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 
+_FEW_ROWS = 50
 FEW_VALUES = 5  # With fewer, the training rows may have none.
 # Words, in any case, and numbers that often mean "missing".
 _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
@@ -92,6 +93,8 @@ def note_on_sentinel(series):
     values = series.dropna()
     if values.nunique() == 1:
         return "the same value in all rows"
+    if len(values) > _FEW_ROWS and values.nunique() == len(values) and (values % 1 == 0).all():
+        return "a different whole number in each row; set data.columns to ignore if it identifies"
     for sentinel in _SENTINELS:
         others = values[values != sentinel]
         beyond = others.min() >= 0 if sentinel < 0 else others.max() < sentinel / 4

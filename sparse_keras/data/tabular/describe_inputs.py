@@ -30,9 +30,11 @@ from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 _FEW_ROWS = 50
 _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
-# Least share of distinct values in a column with the name of an identifier, and least share of rows
-# that are one more than the row before in a column that counts rows.
-_DISTINCT, _COUNTED = 0.9, 0.99
+# Least share of distinct values in a column with the name of an identifier. In a column that counts
+# rows, of which some may have been left out, least shares of rows that are more, and that are one
+# more, than the row before.
+_DISTINCT = 0.9
+_RISING, _COUNTED = 0.99, 0.8
 # More words among numbers, in more rows, are hardly ways to write "missing".
 MOST_WORDS, _FEW_IN_ROWS = 5, 0.05
 # A column is one of free text if its values have so many words and are mostly different.
@@ -172,4 +174,5 @@ def is_identifier(series):
         return False
     if _ID_NAME.fullmatch(str(series.name).lower()):
         return series.nunique() >= _DISTINCT * len(series)
-    return bool((np.diff(values) == 1).mean() >= _COUNTED)
+    steps = np.diff(values)
+    return bool((steps > 0).mean() >= _RISING and (steps == 1).mean() >= _COUNTED)

@@ -82,16 +82,20 @@ class Misreading(NamedTuple):
         return " ".join(sentences) or _OTHER_ADVICE[self.kind]
 
     def remedy(self, name):
-        """What to do about it in Python, in a sentence.
+        """What to do about it in Python, in sentences.
 
         Args:
             name: The column.
         """
+        sentences = []
         if self.words:
-            return "Replace these values by NaN for missing, or correct them."
+            sentences.append(
+                "If they mean a missing value, replace them by NaN, or pass "
+                f"missing={ {name: list(self.words)} } to an estimator."
+            )
         if self.setting is not None:
-            return f"Pass columns={ {name: self.setting} }."
-        return _OTHER_ADVICE[self.kind]
+            sentences.append(f"Pass columns={ {name: self.setting} }.")
+        return " ".join(sentences) or _OTHER_ADVICE[self.kind]
 
 
 def target_advice(found: Misreading, name: str) -> str:

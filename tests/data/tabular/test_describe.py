@@ -149,7 +149,7 @@ def test_rare_classes_are_noted():
     )
 
 
-@pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named"])
+@pytest.mark.parametrize("change", ["gap", "repeated", "missing", "named", "left_out"])
 def test_identifiers_with_exceptions(change):
     values = np.arange(3000.0)
     if change == "gap":
@@ -162,6 +162,8 @@ def test_identifiers_with_exceptions(change):
         values = np.random.default_rng(0).permutation(values)
         values[:5] = 3
     frame = pd.DataFrame({"user_id" if change == "named" else "n": values, "y": ["a", "b"] * 1500})
+    if change == "left_out":
+        frame.loc[::20, "y"] = None
     (column,) = describe_table(frame, "y").columns[1:]
     assert (column.kind, column.why) == ("ignore", "a different number in each row (an identifier)")
 
@@ -202,3 +204,10 @@ def test_columns_without_a_name_are_left_out():
     frame = pd.DataFrame({"unnamed_1": rng.permutation(60), "x": range(60), "y": [0, 1] * 30})
     described = describe_table(frame.assign(x=rng.normal(size=60)), "y")
     assert described.settings == {"unnamed_1": "ignore"}
+
+
+def test_whole_numbers_that_all_differ_are_noted():
+    n = np.random.default_rng(0).permutation(3000)
+    described = describe_table(pd.DataFrame({"customer": n, "y": ["a", "b"] * 1500}), "y")
+    assert described.columns[1].kind == "numeric"
+    assert "a different whole number in each row" in described.notes["customer"]

@@ -127,7 +127,7 @@ def test_json_round_trip_encodes_identically():
         (
             {"x": [*map(str, range(60)), "n.k."]},
             {},
-            r"60 distinct numbers, and 'n.k.' in 1 row. Replace",
+            r"60 distinct numbers, and 'n.k.' in 1 row. If they mean",
         ),
         ({"x": [1, 2]}, {"bins": "trees"}, r"bins must be .* Did you mean 'tree'\?"),
         ({"x": [1, 2]}, {"max_bins": 1}, r"max_bins must be at least 2. Received: 1"),
