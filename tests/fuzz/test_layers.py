@@ -497,6 +497,7 @@ ARGUMENTS = {
     "GroupedDense": {"num_groups": 4, "units": WIDTH},
     "EnsembleHead": {"units": 2},
     "FeatureGate": {},
+    "RotaryEmbedding": {},
     "PeriodicEmbedding": {"dim": 3},
     "PiecewiseLinearEmbedding": {
         "dim": 2,

@@ -34,6 +34,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
@@ -198,6 +199,10 @@ SUBJECTS = {
     "SoftMixtureOfExperts": (
         lambda **kwargs: SoftMixtureOfExperts(DENSE(), slots_per_expert=2, **kwargs),
         {"wrap": ThreeTokens},
+    ),
+    "RotaryEmbedding": (
+        partial(RotaryEmbedding, interleaved=True),
+        {"wrap": ThreeTokens, "constant": True, "weightless": True},
     ),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (

@@ -35,6 +35,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
@@ -533,6 +534,30 @@ KNOBS = {
         {"experts": lambda: TiedExperts(3, 4)},
         {"experts": lambda: TiedExperts(3, 5)},
     ),
+    RotaryEmbedding: (
+        {},
+        {"theta": 50.0, "partial_rotary_factor": 0.7, "interleaved": True},
+        {"rope_type": "linear", "factor": 2.0},
+        {"factor": 3.0},
+        {"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 8},
+        {
+            "rope_type": "yarn",
+            "original_max_position_embeddings": 9,
+            "low_freq_factor": 0.5,
+            "high_freq_factor": 8.0,
+        },
+        (yarn := {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 80})
+        | {"theta": 10.0, "mscale_all_dim": 2.0},
+        {
+            "beta_fast": 2.0,
+            "beta_slow": 0.5,
+            "truncate": False,
+            "mscale": 0.5,
+            "attention_factor": 2.0,
+        },
+        yarn | {"mscale": 1.0, "mscale_all_dim": 1.5},
+        {"mscale_all_dim": 2.0},
+    ),
     EnsembleHead: (
         {"units": 3},
         {"units": 4, "activation": "softmax", "kernel_initializer": "he_normal"},
@@ -578,7 +603,10 @@ for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter, SinkhornRout
     REFUSED[_router] = {"balance_loss": 0.1}
 REFUSED[HierarchicalRouter] = {"bias_update_rate": 0.1, "bias_update_every": 2}
 # Tokens of examples, where it matters.
-SHAPES = {cls: (30, 3, 6) for cls in (ExpertChoiceRouter, LayerExperts, SoftMixtureOfExperts)}
+SHAPES = {
+    cls: (30, 3, 6)
+    for cls in (ExpertChoiceRouter, LayerExperts, RotaryEmbedding, SoftMixtureOfExperts)
+}
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
     ExpertEnsemble: MembersSideBySide,
