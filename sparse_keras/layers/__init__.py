@@ -36,6 +36,7 @@ from sparse_keras.layers.tabular.feature_gate import FeatureGate
 from sparse_keras.layers.tabular.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.tabular.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.tabular.sparse_projection import SparseProjection
+from sparse_keras.layers.transformer.grouped_query_attention import GroupedQueryAttention
 from sparse_keras.layers.transformer.rotary_embedding import RotaryEmbedding
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "GLUExperts",
     "GatedSharedExpert",
     "GroupedDense",
+    "GroupedQueryAttention",
     "LayerExperts",
     "LowRankExperts",
     "MLPExperts",

@@ -498,6 +498,7 @@ ARGUMENTS = {
     "EnsembleHead": {"units": 2},
     "FeatureGate": {},
     "RotaryEmbedding": {},
+    "GroupedQueryAttention": {"num_heads": 2},
     "PeriodicEmbedding": {"dim": 3},
     "PiecewiseLinearEmbedding": {
         "dim": 2,

@@ -24,6 +24,7 @@ from sparse_keras.layers import (
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
+    GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
     LayerExperts,
@@ -203,6 +204,14 @@ SUBJECTS = {
     "RotaryEmbedding": (
         partial(RotaryEmbedding, interleaved=True),
         {"wrap": ThreeTokens, "constant": True, "weightless": True},
+    ),
+    "GroupedQueryAttention": (
+        partial(GroupedQueryAttention, 4, 2, 4, RotaryEmbedding(), qk_norm="head", sinks=True),
+        {"wrap": ThreeTokens},
+    ),
+    "GroupedQueryAttention, multi-head": (
+        partial(GroupedQueryAttention, 2, causal=False, qkv_bias=True, output_bias=True),
+        {"wrap": ThreeTokens},
     ),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (

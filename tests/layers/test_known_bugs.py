@@ -25,6 +25,7 @@ from sparse_keras.layers import (
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
+    GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
     LayerExperts,
@@ -534,6 +535,26 @@ KNOBS = {
         {"experts": lambda: TiedExperts(3, 4)},
         {"experts": lambda: TiedExperts(3, 5)},
     ),
+    GroupedQueryAttention: (
+        {"num_heads": 2, "qk_norm": "head"},
+        {
+            "num_heads": 3,
+            "num_kv_heads": 1,
+            "head_dim": 4,
+            "rotary": lambda: RotaryEmbedding(partial_rotary_factor=0.7),
+            "causal": False,
+            "sliding_window": 1,
+            "qkv_bias": True,
+            "output_bias": True,
+            "qk_norm": "all",
+            "norm_epsilon": 0.1,
+            "clip_qkv": 0.1,
+            "sinks": True,
+            "scale": 2.0,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+    ),
     RotaryEmbedding: (
         {},
         {"theta": 50.0, "partial_rotary_factor": 0.7, "interleaved": True},
@@ -605,7 +626,13 @@ REFUSED[HierarchicalRouter] = {"bias_update_rate": 0.1, "bias_update_every": 2}
 # Tokens of examples, where it matters.
 SHAPES = {
     cls: (30, 3, 6)
-    for cls in (ExpertChoiceRouter, LayerExperts, RotaryEmbedding, SoftMixtureOfExperts)
+    for cls in (
+        ExpertChoiceRouter,
+        GroupedQueryAttention,
+        LayerExperts,
+        RotaryEmbedding,
+        SoftMixtureOfExperts,
+    )
 }
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
