@@ -498,7 +498,13 @@ ARGUMENTS = {
     "EnsembleHead": {"units": 2},
     "FeatureGate": {},
     "RotaryEmbedding": {},
+    "RMSNormalization": {},
+    "FeedForward": {"hidden_dim": 5},
     "GroupedQueryAttention": {"num_heads": 2},
+    "TransformerBlock": {
+        "attention": layers.GroupedQueryAttention(2),
+        "feed_forward": layers.FeedForward(5),
+    },
     "PeriodicEmbedding": {"dim": 3},
     "PiecewiseLinearEmbedding": {
         "dim": 2,

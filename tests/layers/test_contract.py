@@ -21,6 +21,7 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    FeedForward,
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
@@ -35,6 +36,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RMSNormalization,
     RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
@@ -42,6 +44,7 @@ from sparse_keras.layers import (
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    TransformerBlock,
     UniformRouter,
 )
 from tests.layers.wrappers import (
@@ -213,6 +216,29 @@ SUBJECTS = {
         partial(GroupedQueryAttention, 2, causal=False, qkv_bias=True, output_bias=True),
         {"wrap": ThreeTokens},
     ),
+    "FeedForward": (partial(FeedForward, 8), MASKED),
+    "FeedForward without a gate": (
+        partial(FeedForward, 8, "gelu", gated=False, use_bias=True, dropout=0.3),
+        MASKED | RANDOM,
+    ),
+    "TransformerBlock": (
+        lambda **kwargs: TransformerBlock(
+            GroupedQueryAttention(2, 1, 4, RotaryEmbedding()), mixture(MLP, TOP_K), **kwargs
+        ),
+        {"wrap": ThreeTokens},
+    ),
+    "TransformerBlock, dense": (
+        lambda **kwargs: TransformerBlock(
+            GroupedQueryAttention(2, causal=False),
+            FeedForward(8),
+            "layer",
+            "post",
+            dropout=0.3,
+            **kwargs,
+        ),
+        {"wrap": ThreeTokens} | RANDOM,
+    ),
+    "RMSNormalization": (RMSNormalization, MASKED | {"constant": True}),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (
         lambda **kwargs: ExpertEnsemble(TIED(), **kwargs),

@@ -22,6 +22,7 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    FeedForward,
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
@@ -43,6 +44,7 @@ from sparse_keras.layers import (
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    TransformerBlock,
     UniformRouter,
 )
 from tests.layers.wrappers import (
@@ -535,6 +537,37 @@ KNOBS = {
         {"experts": lambda: TiedExperts(3, 4)},
         {"experts": lambda: TiedExperts(3, 5)},
     ),
+    FeedForward: (
+        {"hidden_dim": 5, "dropout": 0.3, "seed": 1},
+        {
+            "hidden_dim": 6,
+            "activation": "tanh",
+            "gated": False,
+            "use_bias": True,
+            "dropout": 0.5,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+            "seed": 2,
+        },
+    ),
+    TransformerBlock: (
+        {
+            "attention": lambda: GroupedQueryAttention(2),
+            "feed_forward": lambda: FeedForward(5),
+            "dropout": 0.3,
+            "seed": 1,
+        },
+        {
+            "attention": lambda: GroupedQueryAttention(3),
+            "feed_forward": lambda: MixtureOfExperts(MLPExperts(4, 5)),
+            "norm": "layer",
+            "norm_placement": "post",
+            "norm_epsilon": 0.1,
+            "dropout": 0.5,
+            "residual_multiplier": 0.5,
+            "seed": 2,
+        },
+    ),
     GroupedQueryAttention: (
         {"num_heads": 2, "qk_norm": "head"},
         {
@@ -632,6 +665,7 @@ SHAPES = {
         LayerExperts,
         RotaryEmbedding,
         SoftMixtureOfExperts,
+        TransformerBlock,
     )
 }
 WRAPPERS = {
@@ -724,8 +758,9 @@ def each_does_something(cls, baseline, changes):
 
 def test_every_layer_has_its_knobs_tested():
     public = {getattr(layers, name) for name in layers.__all__}
-    # A SparseProjection is a `keras.layers.Dense`, with no argument of its own.
-    assert set(KNOBS) == public - {layers.Experts, layers.Router, SparseProjection}
+    # Two are layers of Keras, with no argument of their own.
+    inherited = {SparseProjection, layers.RMSNormalization}
+    assert set(KNOBS) == public - {layers.Experts, layers.Router} - inherited
 
 
 def test_expert_load_does_not_count_what_evaluation_routes():
