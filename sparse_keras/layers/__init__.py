@@ -38,6 +38,7 @@ from sparse_keras.layers.tabular.piecewise_linear_embedding import PiecewiseLine
 from sparse_keras.layers.tabular.sparse_projection import SparseProjection
 from sparse_keras.layers.transformer.feed_forward import FeedForward
 from sparse_keras.layers.transformer.grouped_query_attention import GroupedQueryAttention
+from sparse_keras.layers.transformer.latent_attention import LatentAttention
 from sparse_keras.layers.transformer.rms_normalization import RMSNormalization
 from sparse_keras.layers.transformer.rotary_embedding import RotaryEmbedding
 from sparse_keras.layers.transformer.transformer_block import TransformerBlock
@@ -60,6 +61,7 @@ __all__ = [
     "GatedSharedExpert",
     "GroupedDense",
     "GroupedQueryAttention",
+    "LatentAttention",
     "LayerExperts",
     "LowRankExperts",
     "MLPExperts",

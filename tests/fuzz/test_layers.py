@@ -501,6 +501,14 @@ ARGUMENTS = {
     "RMSNormalization": {},
     "FeedForward": {"hidden_dim": 5},
     "GroupedQueryAttention": {"num_heads": 2},
+    "LatentAttention": {
+        "num_heads": 2,
+        "kv_lora_rank": 3,
+        "qk_nope_head_dim": 2,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 5,
+        "rotary": layers.RotaryEmbedding(),
+    },
     "TransformerBlock": {
         "attention": layers.GroupedQueryAttention(2),
         "feed_forward": layers.FeedForward(5),

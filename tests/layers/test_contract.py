@@ -28,6 +28,7 @@ from sparse_keras.layers import (
     GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
+    LatentAttention,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -239,6 +240,10 @@ SUBJECTS = {
         {"wrap": ThreeTokens} | RANDOM,
     ),
     "RMSNormalization": (RMSNormalization, MASKED | {"constant": True}),
+    "LatentAttention": (
+        lambda **kwargs: LatentAttention(2, 3, 2, 4, 5, RotaryEmbedding(), 3, **kwargs),
+        {"wrap": ThreeTokens},
+    ),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (
         lambda **kwargs: ExpertEnsemble(TIED(), **kwargs),

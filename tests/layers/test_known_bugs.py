@@ -29,6 +29,7 @@ from sparse_keras.layers import (
     GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
+    LatentAttention,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -37,6 +38,7 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RMSNormalization,
     RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
@@ -550,6 +552,30 @@ KNOBS = {
             "seed": 2,
         },
     ),
+    LatentAttention: (
+        {
+            "num_heads": 2,
+            "kv_lora_rank": 3,
+            "qk_nope_head_dim": 2,
+            "qk_rope_head_dim": 4,
+            "v_head_dim": 5,
+            "rotary": lambda: RotaryEmbedding(),
+        },
+        {
+            "num_heads": 3,
+            "kv_lora_rank": 4,
+            "qk_nope_head_dim": 3,
+            "qk_rope_head_dim": 2,
+            "v_head_dim": 4,
+            "rotary": lambda: RotaryEmbedding(partial_rotary_factor=0.5),
+            "q_lora_rank": 3,
+            "causal": False,
+            "norm_epsilon": 0.1,
+            "scale": 2.0,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+    ),
     TransformerBlock: (
         {
             "attention": lambda: GroupedQueryAttention(2),
@@ -588,6 +614,7 @@ KNOBS = {
             "kernel_regularizer": "l2",
         },
     ),
+    RMSNormalization: ({}, {"epsilon": 0.1}),
     RotaryEmbedding: (
         {},
         {"theta": 50.0, "partial_rotary_factor": 0.7, "interleaved": True},
@@ -662,6 +689,7 @@ SHAPES = {
     for cls in (
         ExpertChoiceRouter,
         GroupedQueryAttention,
+        LatentAttention,
         LayerExperts,
         RotaryEmbedding,
         SoftMixtureOfExperts,
@@ -680,7 +708,7 @@ WRAPPERS = {
 def arguments_of(cls):
     names = set()
     for parent in cls.__mro__:
-        if parent is keras.layers.Layer:
+        if parent.__module__.startswith("keras."):
             return names - {"self", "kwargs", "args"}
         if "__init__" in vars(parent):
             names |= set(inspect.signature(parent.__init__).parameters)
@@ -758,9 +786,8 @@ def each_does_something(cls, baseline, changes):
 
 def test_every_layer_has_its_knobs_tested():
     public = {getattr(layers, name) for name in layers.__all__}
-    # Two are layers of Keras, with no argument of their own.
-    inherited = {SparseProjection, layers.RMSNormalization}
-    assert set(KNOBS) == public - {layers.Experts, layers.Router} - inherited
+    # A SparseProjection is a `keras.layers.Dense`, with no argument of its own.
+    assert set(KNOBS) == public - {layers.Experts, layers.Router, SparseProjection}
 
 
 def test_expert_load_does_not_count_what_evaluation_routes():

@@ -154,21 +154,16 @@ class GroupedQueryAttention(SelfAttention):
         self.query_norm = self.key_norm = None
         if self.qk_norm is not None:
             by_head = self.qk_norm == "head"
-            self.query_norm = self._norm("query_norm", self._head_dim if by_head else query_width)
-            self.key_norm = self._norm("key_norm", self._head_dim if by_head else key_width)
+            self.query_norm = self.rms_norm(
+                "query_norm", self._head_dim if by_head else query_width
+            )
+            self.key_norm = self.rms_norm("key_norm", self._head_dim if by_head else key_width)
         self.sink_logits = None
         if self.sinks:
             self.sink_logits = self.add_weight(
                 name="sinks", shape=(self.num_heads,), initializer="zeros"
             )
         self.built = True
-
-    def _norm(self, name, width):
-        norm = keras.layers.RMSNormalization(
-            epsilon=self.norm_epsilon, name=name, dtype=self.dtype_policy
-        )
-        norm.build((None, width))
-        return norm
 
     @property
     def rotary_width(self) -> int:

@@ -4,10 +4,12 @@ from typing import Any
 
 import keras
 
+from sparse_keras.layers.validation import number
+
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class RMSNormalization(keras.layers.RMSNormalization):
-    """`keras.layers.RMSNormalization` that passes masks on.
+    """`keras.layers.RMSNormalization` of the last axis that passes masks on.
 
         y = x / sqrt(mean(x ** 2) + epsilon) * scale
 
@@ -15,11 +17,10 @@ class RMSNormalization(keras.layers.RMSNormalization):
     the loss.
 
     Args:
-        axis: The axis, or the axes, over which the mean is taken.
         epsilon: A small number that keeps the division from one by zero.
 
     Call arguments:
-        inputs: Tensor of any rank.
+        inputs: `[..., D]`.
 
     Output shape:
         That of the inputs. A mask is passed on.
@@ -34,6 +35,11 @@ class RMSNormalization(keras.layers.RMSNormalization):
         [Root Mean Square Layer Normalization](https://arxiv.org/abs/1910.07467).
     """
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
-        super().__init__(axis=axis, epsilon=epsilon, **kwargs)
+    def __init__(self, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(axis=-1, epsilon=number("epsilon", epsilon, "(0, inf)"), **kwargs)
         self.supports_masking = True
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("axis")
+        return config

@@ -163,8 +163,12 @@ class RotaryEmbedding(keras.layers.Layer):
             )
         return options
 
-    def rotary_dim(self, head_dim: int) -> int:
+    def rotary_dim(self, head_dim: int, name: str = "head_dim") -> int:
         """Returns how many features of each head are rotated.
+
+        Args:
+            head_dim: Number of features of a head.
+            name: What to call it in the message of an error.
 
         Raises:
             ValueError: If their number is not even, or 0.
@@ -173,7 +177,7 @@ class RotaryEmbedding(keras.layers.Layer):
         if dim < 2 or dim % 2:
             raise ValueError(
                 "Features are rotated in pairs, so that their number must be even. Received: "
-                f"head_dim={head_dim}, partial_rotary_factor={self.partial_rotary_factor}, which "
+                f"{name}={head_dim}, partial_rotary_factor={self.partial_rotary_factor}, which "
                 f"is {dim} features."
             )
         return dim

@@ -23,9 +23,9 @@ from sparse_keras.layers.validation import boolean, optional_number
 class SelfAttention(keras.layers.Layer):
     """Base class of attention of the tokens of a sequence to each other.
 
-    Subclasses set `sliding_window` and `output_dense`, and write:
+    Subclasses set `sliding_window`, `norm_epsilon` and `output_dense`, and write:
 
-    * `rotary_width`: the number of features that `rotary` gets.
+    * `rotary_width`: the number of features that `rotary` gets; `rotary_width_name` names it.
     * `entry_shapes`: dict with the name and the shape of what is stored for each token.
     * `project_query(inputs, tables)`, and `project_entries(inputs, tables)`, a dict as above, with
       the axes `[B, T, ...]`. `tables` are those of the rotary embedding, or `None`.
@@ -41,6 +41,9 @@ class SelfAttention(keras.layers.Layer):
     """
 
     sliding_window: int | None = None
+    rotary_width_name = "head_dim"
+    norm_epsilon: float
+    output_dense: keras.layers.Dense
 
     def __init__(
         self,
@@ -72,6 +75,14 @@ class SelfAttention(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
+    def rms_norm(self, name: str, width: int) -> keras.layers.RMSNormalization:
+        """Makes a built normalization of this layer, of the last axis."""
+        norm = keras.layers.RMSNormalization(
+            epsilon=self.norm_epsilon, name=name, dtype=self.dtype_policy
+        )
+        norm.build((None, width))
+        return norm
+
     def build(self, input_shape: Any) -> None:
         """Checks the shape of the inputs, before the subclass makes weights."""
         if len(input_shape) != 3 or input_shape[-1] is None:
@@ -80,7 +91,7 @@ class SelfAttention(keras.layers.Layer):
                 f"input_shape={tuple(input_shape)}."
             )
         if self.rotary is not None:
-            self.rotary.rotary_dim(self.rotary_width)  # It must be even.
+            self.rotary.rotary_dim(self.rotary_width, self.rotary_width_name)  # It must be even.
             if not self.rotary.built:
                 self.rotary.build((None, None, self.rotary_width))
 

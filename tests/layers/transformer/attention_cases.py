@@ -11,6 +11,14 @@ PADDED_RIGHT = np.array([[True] * 5 + [False] * 2, [False] * 7])
 DOCUMENTS = np.array([[4, 4, 4, 1, 1, 1, 1], [0, 1, 2, 2, 2, 3, 3]])
 # Neighbours are not always one position apart.
 POSITIONS = np.array([[0, 1, 2, 3, 5, 8, 9], [40, 41, 42, 43, 44, 45, 46]])
+ARGUMENTS = {
+    "plain": {},
+    "padded left": {"mask": PADDED_LEFT},
+    "padded right": {"mask": PADDED_RIGHT},
+    "documents": {"segment_ids": DOCUMENTS},
+    "positions": {"positions": POSITIONS},
+    "everything": {"mask": PADDED_LEFT, "segment_ids": DOCUMENTS, "positions": POSITIONS},
+}
 
 
 def draw(*shape, seed=0):

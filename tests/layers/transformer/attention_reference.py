@@ -104,3 +104,50 @@ def grouped_query_attention(
         weights["sinks"] if sinks else None,
     )
     return dense(means.reshape(batch, length, -1), weights, "output")
+
+
+def latent_attention(
+    x,
+    weights,
+    num_heads,
+    kv_lora_rank,
+    qk_nope_head_dim,
+    qk_rope_head_dim,
+    v_head_dim,
+    rotary,
+    q_lora_rank=None,
+    causal=True,
+    norm_epsilon=1e-6,
+    scale=None,
+    positions=None,
+    mask=None,
+    segment_ids=None,
+):
+    """The outputs of a LatentAttention of these options; `rotary` is a dict of options."""
+    x = x if mask is None else np.where(mask[..., None], x, 0.0)
+    batch, length, _ = x.shape
+    positions = np.tile(np.arange(length), (batch, 1)) if positions is None else positions
+    if q_lora_rank is None:
+        query = dense(x, weights, "query")
+    else:
+        query = dense(x, weights, "query_down")
+        query = rms_norm(query, weights["query_norm/scale"], norm_epsilon)
+        query = dense(query, weights, "query_up")
+    query = query.reshape(batch, length, num_heads, -1)
+    latent = dense(x, weights, "latent_down")
+    shared = rotate(latent[:, :, None, kv_lora_rank:], positions, **rotary)
+    latent = rms_norm(latent[..., :kv_lora_rank], weights["latent_norm/scale"], norm_epsilon)
+    both = dense(latent, weights, "key_value_up").reshape(batch, length, num_heads, -1)
+    key, value = both[..., :qk_nope_head_dim], both[..., qk_nope_head_dim:]
+    key = np.concatenate([key, np.repeat(shared, num_heads, axis=2)], axis=-1)
+    query[..., qk_nope_head_dim:] = rotate(query[..., qk_nope_head_dim:], positions, **rotary)
+    if scale is None:
+        scale = (qk_nope_head_dim + qk_rope_head_dim) ** -0.5
+        if "mscale_all_dim" in rotary:
+            scale *= (0.1 * rotary["mscale_all_dim"] * np.log(rotary["factor"]) + 1) ** 2
+
+    def visible(t, s, row):
+        return sees(t, s, row, causal, None, positions, mask, segment_ids)
+
+    means = softmax_means(query, key, value, scale, visible)
+    return dense(means.reshape(batch, length, -1), weights, "output")

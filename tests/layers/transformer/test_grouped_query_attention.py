@@ -7,12 +7,12 @@ from keras import ops
 
 from sparse_keras.layers import GroupedQueryAttention, RotaryEmbedding
 from tests.layers.transformer.attention_cases import (
+    ARGUMENTS,
     BATCH,
     DOCUMENTS,
     LENGTH,
     PADDED_LEFT,
     PADDED_RIGHT,
-    POSITIONS,
     WIDTH,
     check_gradients,
     draw,
@@ -51,14 +51,6 @@ NOT_CAUSAL = {
     "both sides": HEADS | {"causal": False},
     "both sides, window": HEADS | ROTARY | {"causal": False, "sliding_window": 2},
     "both sides, sinks": HEADS | {"causal": False, "sinks": True},
-}
-ARGUMENTS = {
-    "plain": {},
-    "padded left": {"mask": PADDED_LEFT},
-    "padded right": {"mask": PADDED_RIGHT},
-    "documents": {"segment_ids": DOCUMENTS},
-    "positions": {"positions": POSITIONS},
-    "everything": {"mask": PADDED_LEFT, "segment_ids": DOCUMENTS, "positions": POSITIONS},
 }
 
 
