@@ -383,6 +383,10 @@ OTHERS = {
     "SparseProjection",
     "ExpertEnsemble",
     "GatedSharedExpert",
+    "GroupedQueryAttention",
+    "LatentAttention",
+    "TransformerBlock",
+    "TransformerBlock, dense",
 }
 COSTLY = {
     "compiled_training_agrees": MIXTURES | OTHERS,
