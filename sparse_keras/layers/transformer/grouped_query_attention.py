@@ -63,7 +63,7 @@ class GroupedQueryAttention(SelfAttention):
             of this call are stored in it, and attend to all stored tokens that are not later. The
             positions of a row must grow from call to call.
         cache_index: Where the first of them is stored, in all rows: an integer, or a scalar tensor.
-            Rows of different lengths are padded on the left, and have `positions` of their own.
+            Rows of different lengths are padded, on either side, and have `positions` of their own.
 
     Output shape:
         `[B, T, D]`; with a cache, a pair of it and the new cache. A mask is passed on.

@@ -104,7 +104,7 @@ class SelfAttention(keras.layers.Layer):
         cache: Any = None,
         cache_index: Any = None,
     ) -> Any:
-        self._check_call(inputs, segment_ids, cache, cache_index)
+        self._check_call(inputs, positions, segment_ids, cache, cache_index)
         if mask is None:
             mask = keras_private.mask_of(inputs)  # Keras fills it in only if there is one input.
         if mask is not None:
@@ -135,7 +135,12 @@ class SelfAttention(keras.layers.Layer):
         outputs = self.output_dense(outputs)
         return outputs if cache is None else (outputs, cache)
 
-    def _check_call(self, inputs, segment_ids, cache, cache_index):
+    def _check_call(self, inputs, positions, segment_ids, cache, cache_index):
+        for name, value in (("positions", positions), ("segment_ids", segment_ids)):
+            dtype = keras.backend.standardize_dtype(getattr(value, "dtype", "int32"))
+            if keras.backend.is_float_dtype(dtype):
+                # Keras rounds floats to the dtype of the layer: bfloat16 has no 257.
+                raise ValueError(f"`{name}` must be integers. Received: a tensor of {dtype}.")
         check_cache(self, cache, self.entry_shapes, cache_index, inputs.shape[1])
         if cache is None:
             return
@@ -173,7 +178,7 @@ class SelfAttention(keras.layers.Layer):
         cache: Any = None,
         cache_index: Any = None,
     ) -> Any:
-        self._check_call(inputs, segment_ids, cache, cache_index)
+        self._check_call(inputs, positions, segment_ids, cache, cache_index)
         outputs = keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
         if cache is None:
             return outputs

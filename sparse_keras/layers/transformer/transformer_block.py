@@ -201,15 +201,7 @@ class TransformerBlock(ExclusiveOwner):
         return getattr(router, "takes_token_ids", False)
 
     def make_cache(self, batch_size: Any, max_length: int) -> dict[str, Tensor]:
-        """Makes an empty cache for generation: see `GroupedQueryAttention`.
-
-        Args:
-            batch_size: Number of sequences: an integer or a scalar tensor.
-            max_length: Length of the longest sequence that fits.
-
-        Returns:
-            A dict of tensors, the call argument `cache`.
-        """
+        """Makes an empty cache for generation: see `make_cache` of the attention."""
         return self.attention.make_cache(batch_size, max_length)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -227,12 +219,14 @@ class TransformerBlock(ExclusiveOwner):
         training: bool | None = None,
     ) -> Any:
         outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
-        if cache is None:
-            return outputs
-        _, cache = self.attention.compute_output_spec(
-            outputs, segment_ids=segment_ids, cache=cache, cache_index=cache_index
+        given = self.attention.compute_output_spec(
+            outputs,
+            positions=positions,
+            segment_ids=segment_ids,
+            cache=cache,
+            cache_index=cache_index,
         )
-        return outputs, cache
+        return outputs if cache is None else (outputs, given[1])
 
     def flops_per_example(self, input_shape: tuple[int | None, ...]) -> int | None:
         """Counts the multiplications and additions of the matmuls for one example `[B, T, D]`.

@@ -117,6 +117,18 @@ def test_generation_of_ragged_prompts(options):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("options", ["yarn, partial", "sinks, window", "everything"])
+def test_generation_after_padding(options):
+    """Prompts that are padded on the right: new tokens follow the gap, at the next position."""
+    layer, x = make(OPTIONS[options]), draw(BATCH, LENGTH, WIDTH)
+    mask = np.array([[True] * 2 + [False] * 2 + [True] * 3, [True] * LENGTH])
+    positions = np.maximum(np.cumsum(mask, axis=1) - 1, 0)
+    found = generate(layer, x, (4, 1, 1, 1), positions, mask)
+    alone = to_numpy(layer(x[:1, mask[0]]))
+    np.testing.assert_allclose(found[0, mask[0]], alone[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found[1:], to_numpy(layer(x[1:])), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("options", ["window", "sinks", "both sides"])
 def test_padding_changes_nothing(options):
     layer, x = make(all_options[options]), draw(BATCH, LENGTH, WIDTH)
@@ -263,6 +275,11 @@ def test_errors_of_calls():
         ({"cache": cache, "cache_index": 2}, "room for 4 tokens. Received: 3 tokens"),
         ({"cache": {"key": 1}, "cache_index": 0}, "must be what"),
         ({"cache": cache, "cache_index": 0, "segment_ids": DOCUMENTS[:, :3]}, "one document"),
+        (
+            {"positions": np.arange(3.0)[None]},
+            "`positions` must be integers",
+        ),
+        ({"segment_ids": keras.KerasTensor((2, 3), "float32")}, "`segment_ids` must be integers"),
     ]
     for arguments, words in cases:
         with pytest.raises(ValueError, match=words):
