@@ -94,6 +94,23 @@ def test_gradients(options, arguments):
     )
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_multi_head_attention_of_keras(causal):
+    """The same weights in Keras's layer, which has an axis for heads."""
+    heads, dim = 3, 4
+    biases = {"qkv_bias": True, "output_bias": True}
+    layer = make({"num_heads": heads, "head_dim": dim, "causal": causal} | biases)
+    theirs = keras.layers.MultiHeadAttention(heads, dim)
+    x = draw(BATCH, LENGTH, WIDTH)
+    theirs(x, x)
+    weights = weights_of(layer)
+    for variable in theirs.variables:
+        ours = weights["/".join(variable.path.split("/")[-2:]).replace("attention_", "")]
+        variable.assign(ours.reshape(variable.shape))
+    expected = to_numpy(theirs(x, x, use_causal_mask=causal))
+    np.testing.assert_allclose(to_numpy(layer(x)), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("as_tensor", [False, True])
 def test_generation(options, as_tensor):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras._internal import keras_private
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.layers import (
     DenseExperts,
@@ -205,9 +206,10 @@ def sentences():
     return tokens
 
 
-def test_fit_logs_the_load_and_the_losses(eager_functions):
+def test_fit_logs_the_load_and_the_losses():
     model, tokens = language_model(), sentences()
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, run_eagerly=True)
     logs = model.fit(
         *(tokens, tokens), epochs=2, verbose=0, callbacks=[ExpertLoad(per_layer=True)]
     ).history
@@ -230,6 +232,26 @@ def test_saving(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(to_numpy(loaded(tokens)), to_numpy(model(tokens)))
+
+
+def test_several_inputs(tmp_path):
+    """Positions and documents as inputs of a model; the mask of the tokens reaches its end."""
+    inputs = [
+        keras.Input((None,), dtype="int32", name=n) for n in ("ids", "positions", "documents")
+    ]
+    embedded = keras.layers.Embedding(11, WIDTH, mask_zero=True)(inputs[0])
+    layer = TransformerBlock(attention(), sparse())
+    outputs = RMSNormalization()(layer(embedded, positions=inputs[1], segment_ids=inputs[2]))
+    model = keras.Model(inputs, outputs)
+    ids = sentences()[:BATCH]
+    x = [ids, np.tile(np.arange(LENGTH), (BATCH, 1)), DOCUMENTS]
+    found = model(x)
+    np.testing.assert_array_equal(keras_private.mask_of(found), ids != 0)
+    other = to_numpy(model([ids, x[1], np.zeros_like(DOCUMENTS)]))
+    assert np.abs(to_numpy(found) - other)[ids != 0].max() > 1e-3
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(loaded(x)), to_numpy(found))
 
 
 def test_costs():
