@@ -36,6 +36,12 @@ from sparse_keras.layers.tabular.feature_gate import FeatureGate
 from sparse_keras.layers.tabular.periodic_embedding import PeriodicEmbedding
 from sparse_keras.layers.tabular.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from sparse_keras.layers.tabular.sparse_projection import SparseProjection
+from sparse_keras.layers.transformer.feed_forward import FeedForward
+from sparse_keras.layers.transformer.grouped_query_attention import GroupedQueryAttention
+from sparse_keras.layers.transformer.latent_attention import LatentAttention
+from sparse_keras.layers.transformer.rms_normalization import RMSNormalization
+from sparse_keras.layers.transformer.rotary_embedding import RotaryEmbedding
+from sparse_keras.layers.transformer.transformer_block import TransformerBlock
 
 __all__ = [
     "BalancedRouter",
@@ -50,9 +56,12 @@ __all__ = [
     "ExpertEnsemble",
     "Experts",
     "FeatureGate",
+    "FeedForward",
     "GLUExperts",
     "GatedSharedExpert",
     "GroupedDense",
+    "GroupedQueryAttention",
+    "LatentAttention",
     "LayerExperts",
     "LowRankExperts",
     "MLPExperts",
@@ -62,7 +71,9 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "HashRouter",
     "HierarchicalRouter",
+    "RMSNormalization",
     "ReLURouter",
+    "RotaryEmbedding",
     "Router",
     "SinkhornRouter",
     "SoftMixtureOfExperts",
@@ -70,5 +81,6 @@ __all__ = [
     "ThresholdRouter",
     "TiedExperts",
     "TopKRouter",
+    "TransformerBlock",
     "UniformRouter",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 
-def call_with_mask(layer: keras.layers.Layer, inputs: Any, mask: Any) -> Any:
-    """Calls a layer, with the mask if it takes one."""
+def call_with_mask(layer: keras.layers.Layer, inputs: Any, mask: Any, **arguments: Any) -> Any:
+    """Calls a layer with these arguments, and with the mask if it takes one."""
     takes_mask = "mask" in inspect.signature(layer.call).parameters
-    return layer(inputs, **({"mask": mask} if takes_mask else {}))
+    return layer(inputs, **({"mask": mask} if takes_mask else {}), **arguments)

@@ -497,6 +497,22 @@ ARGUMENTS = {
     "GroupedDense": {"num_groups": 4, "units": WIDTH},
     "EnsembleHead": {"units": 2},
     "FeatureGate": {},
+    "RotaryEmbedding": {},
+    "RMSNormalization": {},
+    "FeedForward": {"hidden_dim": 5},
+    "GroupedQueryAttention": {"num_heads": 2},
+    "LatentAttention": {
+        "num_heads": 2,
+        "kv_lora_rank": 3,
+        "qk_nope_head_dim": 2,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 5,
+        "rotary": layers.RotaryEmbedding(),
+    },
+    "TransformerBlock": {
+        "attention": layers.GroupedQueryAttention(2),
+        "feed_forward": layers.FeedForward(5),
+    },
     "PeriodicEmbedding": {"dim": 3},
     "PiecewiseLinearEmbedding": {
         "dim": 2,

@@ -21,11 +21,14 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    FeedForward,
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
+    GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
+    LatentAttention,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -34,12 +37,15 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RMSNormalization,
+    RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    TransformerBlock,
     UniformRouter,
 )
 from tests.layers.wrappers import (
@@ -199,6 +205,45 @@ SUBJECTS = {
         lambda **kwargs: SoftMixtureOfExperts(DENSE(), slots_per_expert=2, **kwargs),
         {"wrap": ThreeTokens},
     ),
+    "RotaryEmbedding": (
+        partial(RotaryEmbedding, interleaved=True),
+        {"wrap": ThreeTokens, "constant": True, "weightless": True},
+    ),
+    "GroupedQueryAttention": (
+        partial(GroupedQueryAttention, 4, 2, 4, RotaryEmbedding(), qk_norm="head", sinks=True),
+        {"wrap": ThreeTokens},
+    ),
+    "GroupedQueryAttention, multi-head": (
+        partial(GroupedQueryAttention, 2, causal=False, qkv_bias=True, output_bias=True),
+        {"wrap": ThreeTokens},
+    ),
+    "FeedForward": (partial(FeedForward, 8), MASKED),
+    "FeedForward without a gate": (
+        partial(FeedForward, 8, "gelu", gated=False, use_bias=True, dropout=0.3),
+        MASKED | RANDOM,
+    ),
+    "TransformerBlock": (
+        lambda **kwargs: TransformerBlock(
+            GroupedQueryAttention(2, 1, 4, RotaryEmbedding()), mixture(MLP, TOP_K), **kwargs
+        ),
+        {"wrap": ThreeTokens},
+    ),
+    "TransformerBlock, dense": (
+        lambda **kwargs: TransformerBlock(
+            GroupedQueryAttention(2, causal=False),
+            FeedForward(8),
+            "layer",
+            "post",
+            dropout=0.3,
+            **kwargs,
+        ),
+        {"wrap": ThreeTokens} | RANDOM,
+    ),
+    "RMSNormalization": (RMSNormalization, MASKED | {"constant": True}),
+    "LatentAttention": (
+        lambda **kwargs: LatentAttention(2, 3, 2, 4, 5, RotaryEmbedding(), 3, **kwargs),
+        {"wrap": ThreeTokens},
+    ),
     "SparseProjection": (partial(SparseProjection, 3, activation="tanh"), MASKED),
     "ExpertEnsemble": (
         lambda **kwargs: ExpertEnsemble(TIED(), **kwargs),
@@ -338,6 +383,10 @@ OTHERS = {
     "SparseProjection",
     "ExpertEnsemble",
     "GatedSharedExpert",
+    "GroupedQueryAttention",
+    "LatentAttention",
+    "TransformerBlock",
+    "TransformerBlock, dense",
 }
 COSTLY = {
     "compiled_training_agrees": MIXTURES | OTHERS,

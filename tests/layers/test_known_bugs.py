@@ -22,11 +22,14 @@ from sparse_keras.layers import (
     ExpertChoiceRouter,
     ExpertEnsemble,
     FeatureGate,
+    FeedForward,
     GatedSharedExpert,
     GLUExperts,
     GroupedDense,
+    GroupedQueryAttention,
     HashRouter,
     HierarchicalRouter,
+    LatentAttention,
     LayerExperts,
     LowRankExperts,
     MixtureOfExperts,
@@ -35,12 +38,15 @@ from sparse_keras.layers import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     ReLURouter,
+    RMSNormalization,
+    RotaryEmbedding,
     SinkhornRouter,
     SoftMixtureOfExperts,
     SparseProjection,
     ThresholdRouter,
     TiedExperts,
     TopKRouter,
+    TransformerBlock,
     UniformRouter,
 )
 from tests.layers.wrappers import (
@@ -533,6 +539,106 @@ KNOBS = {
         {"experts": lambda: TiedExperts(3, 4)},
         {"experts": lambda: TiedExperts(3, 5)},
     ),
+    FeedForward: (
+        {"hidden_dim": 5, "dropout": 0.3, "seed": 1},
+        {
+            "hidden_dim": 6,
+            "activation": "tanh",
+            "gated": False,
+            "use_bias": True,
+            "dropout": 0.5,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+            "seed": 2,
+        },
+    ),
+    LatentAttention: (
+        {
+            "num_heads": 2,
+            "kv_lora_rank": 3,
+            "qk_nope_head_dim": 2,
+            "qk_rope_head_dim": 4,
+            "v_head_dim": 5,
+            "rotary": lambda: RotaryEmbedding(),
+        },
+        {
+            "num_heads": 3,
+            "kv_lora_rank": 4,
+            "qk_nope_head_dim": 3,
+            "qk_rope_head_dim": 2,
+            "v_head_dim": 4,
+            "rotary": lambda: RotaryEmbedding(partial_rotary_factor=0.5),
+            "q_lora_rank": 3,
+            "causal": False,
+            "norm_epsilon": 0.1,
+            "scale": 2.0,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+    ),
+    TransformerBlock: (
+        {
+            "attention": lambda: GroupedQueryAttention(2),
+            "feed_forward": lambda: FeedForward(5),
+            "dropout": 0.3,
+            "seed": 1,
+        },
+        {
+            "attention": lambda: GroupedQueryAttention(3),
+            "feed_forward": lambda: MixtureOfExperts(MLPExperts(4, 5)),
+            "norm": "layer",
+            "norm_placement": "post",
+            "norm_epsilon": 0.1,
+            "dropout": 0.5,
+            "residual_multiplier": 0.5,
+            "seed": 2,
+        },
+    ),
+    GroupedQueryAttention: (
+        {"num_heads": 2, "qk_norm": "head"},
+        {
+            "num_heads": 3,
+            "num_kv_heads": 1,
+            "head_dim": 4,
+            "rotary": lambda: RotaryEmbedding(partial_rotary_factor=0.7),
+            "causal": False,
+            "sliding_window": 1,
+            "qkv_bias": True,
+            "output_bias": True,
+            "qk_norm": "all",
+            "norm_epsilon": 0.1,
+            "clip_qkv": 0.1,
+            "sinks": True,
+            "scale": 2.0,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+    ),
+    RMSNormalization: ({}, {"epsilon": 0.1}),
+    RotaryEmbedding: (
+        {},
+        {"theta": 50.0, "partial_rotary_factor": 0.7, "interleaved": True},
+        {"rope_type": "linear", "factor": 2.0},
+        {"factor": 3.0},
+        {"rope_type": "llama3", "factor": 2.0, "original_max_position_embeddings": 8},
+        {
+            "rope_type": "yarn",
+            "original_max_position_embeddings": 9,
+            "low_freq_factor": 0.5,
+            "high_freq_factor": 8.0,
+        },
+        (yarn := {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 80})
+        | {"theta": 10.0, "mscale_all_dim": 2.0},
+        {
+            "beta_fast": 2.0,
+            "beta_slow": 0.5,
+            "truncate": False,
+            "mscale": 0.5,
+            "attention_factor": 2.0,
+        },
+        yarn | {"mscale": 1.0, "mscale_all_dim": 1.5},
+        {"mscale_all_dim": 2.0},
+    ),
     EnsembleHead: (
         {"units": 3},
         {"units": 4, "activation": "softmax", "kernel_initializer": "he_normal"},
@@ -578,7 +684,18 @@ for _router in (BalancedRouter, DSelectKRouter, ExpertChoiceRouter, SinkhornRout
     REFUSED[_router] = {"balance_loss": 0.1}
 REFUSED[HierarchicalRouter] = {"bias_update_rate": 0.1, "bias_update_every": 2}
 # Tokens of examples, where it matters.
-SHAPES = {cls: (30, 3, 6) for cls in (ExpertChoiceRouter, LayerExperts, SoftMixtureOfExperts)}
+SHAPES = {
+    cls: (30, 3, 6)
+    for cls in (
+        ExpertChoiceRouter,
+        GroupedQueryAttention,
+        LatentAttention,
+        LayerExperts,
+        RotaryEmbedding,
+        SoftMixtureOfExperts,
+        TransformerBlock,
+    )
+}
 WRAPPERS = {
     GroupedDense: ByLargestFeature,
     ExpertEnsemble: MembersSideBySide,
@@ -591,7 +708,7 @@ WRAPPERS = {
 def arguments_of(cls):
     names = set()
     for parent in cls.__mro__:
-        if parent is keras.layers.Layer:
+        if parent.__module__.startswith("keras."):
             return names - {"self", "kwargs", "args"}
         if "__init__" in vars(parent):
             names |= set(inspect.signature(parent.__init__).parameters)

@@ -1,0 +1,1 @@
+"""Layers of Transformers: rotary positions, attention, feed-forwards, and the block around them."""
