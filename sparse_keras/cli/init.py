@@ -25,32 +25,33 @@ _SAMPLE = 1_000_000
 
 # Sizes of models, by the largest number of rows they are for: more rows support more and wider
 # experts. Of few rows, an ensemble makes better models (on the validation rows of several tables),
-# in up to three times the time. The first does well on Breast Cancer Wisconsin, the last two on UCI
+# in up to three times the time, and a large balance loss keeps its experts in use from the start. The first does well on Breast Cancer Wisconsin, the last two on UCI
 # Adult. Of two classes of which one is rare, its rows count: a balanced table has eight times as
 # many per positive row.
 _ROWS_OF_RARE_CLASS = 8
 _FEW_TEXTS = 20_000
 # Part of the rows that validate, by default, and how many of the rare class a threshold needs.
 _VALIDATION, _FEWEST_RARE = 0.08, 15
+_SMALL = {"ensemble": 8, "balance_loss": 0.1}
 _SIZES = [
     (
         2_000,
-        {"stem": 32, "dropout": 0.1, "num_experts": 4, "hidden_dim": 32, "ensemble": 8},
+        {"stem": 32, "dropout": 0.1, "num_experts": 4, "hidden_dim": 32, **_SMALL},
         {"epochs": 50, "batch_size": 32},
     ),
     (
         20_000,
-        {"stem": 128, "dropout": 0.3, "num_experts": 8, "hidden_dim": 64, "ensemble": 8},
+        {"stem": 128, "dropout": 0.3, "num_experts": 8, "hidden_dim": 64, **_SMALL},
         {"epochs": 40, "batch_size": 128},
     ),
     (
         500_000,
-        {"stem": 256, "dropout": 0.4, "num_experts": 16, "hidden_dim": 64},
+        {"stem": 256, "dropout": 0.4, "num_experts": 16, "hidden_dim": 64, "balance_loss": 0.01},
         {"epochs": 30, "batch_size": 256},
     ),
     (
         float("inf"),
-        {"stem": 256, "dropout": 0.2, "num_experts": 16, "hidden_dim": 64},
+        {"stem": 256, "dropout": 0.2, "num_experts": 16, "hidden_dim": 64, "balance_loss": 0.01},
         {"epochs": 10, "batch_size": 1024},
     ),
 ]
@@ -192,7 +193,7 @@ def _text(data, notes, rows, description, output):
         f"  dropout: {sizes['dropout']}  # increase it if val_loss rises while loss falls",
         f"  experts: {{type: mlp, num_experts: {sizes['num_experts']}, "
         f"hidden_dim: {sizes['hidden_dim']}}}",
-        "  router: {type: top_k, k: 2, balance_loss: 0.01}  # two experts for each row",
+        f"  router: {{type: top_k, k: 2, balance_loss: {sizes['balance_loss']}}}  # two of them a row",
         *(
             [f"  ensemble: {sizes['ensemble']}  # models that share most weights"]
             if "ensemble" in sizes
