@@ -25,9 +25,9 @@ _SAMPLE = 1_000_000
 
 # Sizes of models, by the largest number of rows they are for: more rows support more and wider
 # experts. Of few rows, an ensemble makes better models (on the validation rows of several tables),
-# in up to three times the time, and a large balance loss keeps its experts in use from the start. The first does well on Breast Cancer Wisconsin, the last two on UCI
-# Adult. Of two classes of which one is rare, its rows count: a balanced table has eight times as
-# many per positive row.
+# in up to three times the time, and a large balance loss keeps its experts in use from the start.
+# The first does well on Breast Cancer Wisconsin, the last two on UCI Adult. Of two classes of which
+# one is rare, its rows count: a balanced table has eight times as many per positive row.
 _ROWS_OF_RARE_CLASS = 8
 _FEW_TEXTS = 20_000
 # Part of the rows that validate, by default, and how many of the rare class a threshold needs.
@@ -193,7 +193,8 @@ def _text(data, notes, rows, description, output):
         f"  dropout: {sizes['dropout']}  # increase it if val_loss rises while loss falls",
         f"  experts: {{type: mlp, num_experts: {sizes['num_experts']}, "
         f"hidden_dim: {sizes['hidden_dim']}}}",
-        f"  router: {{type: top_k, k: 2, balance_loss: {sizes['balance_loss']}}}  # two of them a row",
+        f"  router: {{type: top_k, k: 2, balance_loss: {sizes['balance_loss']}}}  # two experts for "
+        "each row",
         *(
             [f"  ensemble: {sizes['ensemble']}  # models that share most weights"]
             if "ensemble" in sizes
