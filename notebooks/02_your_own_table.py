@@ -260,8 +260,8 @@ assert max(scores.values()) - scores["sparse experts"] < 3 * error
 # If boosting is better, and by more than that:
 #
 # * Look at the report: columns without importance can be left out (`ignore`, or `data.features`).
-# * Regularise: more `dropout`, fewer and narrower experts, `optimizer.weight_decay`; `ensemble: 4`
-#   averages four models that share most weights.
+# * Regularise: more `dropout`, fewer and narrower experts, `optimizer.weight_decay`; a larger
+#   `ensemble` averages more models that share most weights.
 # * Where rules are sharp thresholds of single columns, trees stay ahead. Take them:
 #   the report and `compare` show what you would lose, and nothing here forces you to use experts.
 #

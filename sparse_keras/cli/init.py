@@ -193,8 +193,8 @@ def _text(data, notes, rows, description, output):
         f"  dropout: {sizes['dropout']}  # increase it if val_loss rises while loss falls",
         f"  experts: {{type: mlp, num_experts: {sizes['num_experts']}, "
         f"hidden_dim: {sizes['hidden_dim']}}}",
-        f"  router: {{type: top_k, k: 2, balance_loss: {sizes['balance_loss']}}}  # two experts for "
-        "each row",
+        f"  router: {{type: top_k, k: 2, balance_loss: {sizes['balance_loss']}}}"
+        "  # two experts for each row",
         *(
             [f"  ensemble: {sizes['ensemble']}  # models that share most weights"]
             if "ensemble" in sizes
