@@ -20,6 +20,7 @@ from sparse_keras.data.tabular.number_formats import (
     NumberFormat,
     currencies_of,
     guess_number_format,
+    scales_of,
 )
 
 # How many of the distinct values of a column are looked at.
@@ -44,7 +45,8 @@ _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # A target of distinct text is recognised by its number of classes, and one of numbers as text may
 # be one of classes.
 MISREAD_TARGETS = (
-    "dates", "durations", "numbers", "several currencies", "stray words", "objects",
+    "dates", "durations", "numbers", "several currencies", "several units", "stray words",
+    "objects",
 )  # fmt: skip
 
 
@@ -53,8 +55,8 @@ class Misreading(NamedTuple):
 
     Args:
         kind: "dates", "durations", "numbers" (written with a unit or separators), "several
-            currencies", "text numbers", "stray words" (among numbers), "free text", "identifiers"
-            or "objects".
+            currencies", "several units", "text numbers", "stray words" (among numbers), "free
+            text", "identifiers" or "objects".
         what: The column's values in words, after "holds".
         setting: The entry in `data.columns` that says so, None if there is none.
         words: Those among dates or numbers that are none.
@@ -111,6 +113,7 @@ _TARGET_ADVICE = {
 _OTHER_ADVICE = {
     "durations": "Convert them to numbers, such as days.",
     "several currencies": "Convert them to one currency.",
+    "several units": "Convert them to one unit, or list the spellings of one as `unit`.",
     "objects": "Write one value in each cell.",
 }
 
@@ -184,6 +187,10 @@ def _written_numbers(values, counts):
         if len(currencies) > 1:
             what = f"numbers with several currencies, {listing(currencies)}"
             return Misreading("several currencies", what)
+        if scales := scales_of(values):
+            shown = [unit or "none" for unit in scales]
+            what = f"numbers with several units, {listing(shown, limit=8)}, such as {values[0]!r}"
+            return Misreading("several units", what)
     if found is None:
         if len(values) < 3 or not all(map(_PLAIN.fullmatch, values)):
             return None
@@ -226,7 +233,8 @@ def number_setting(format: NumberFormat) -> dict:
         setting["unit"] = format.units if len(format.units) > 1 else format.units[0]
     if format.thousands:
         setting["thousands"] = format.thousands
-    if format.decimal != ".":
+    # "." says that numbers are not written as Python does: with parentheses for a minus.
+    if format.decimal != "." or len(setting) == 1:
         setting["decimal"] = format.decimal
     return setting
 

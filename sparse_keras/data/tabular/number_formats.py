@@ -24,6 +24,8 @@ _PARTS = re.compile(
     r"(?P<number>[\d.,'’ \u00a0\u202f]*\d)\s*"
     r"(?P<after>[%‰°]?(?:[^\W\d_]+[²³23]?(?:/[^\W\d_]+[²³23]?)?)?|[^\W\d\s]|[$€£¥₹])\s*\)?"
 )
+_ORDINALS, _MULTIPLES = {"st", "nd", "rd", "th"}, {"k", "K", "m", "M", "B"}
+_MANY = 20  # Fewer distinct values may be categories.
 # So many of the distinct values must be such numbers.
 _NEARLY_ALL, _FEWEST = 0.95, 3
 
@@ -134,8 +136,8 @@ def guess_number_format(texts):
     if not formats:
         return None
     format = formats[0]
-    if format == NumberFormat() and all(text.isascii() for text in parts):
-        return None
+    if format == NumberFormat() and all(text.isascii() and "(" not in text for text in parts):
+        return None  # Plain numbers.
     others = tuple(text for text in texts if not format.reads(text))
     if len(others) > (1 - _NEARLY_ALL) * len(texts):
         return None
@@ -173,6 +175,26 @@ def currencies_of(texts):
         return []
     units = {unit for match in matches for unit in (match["before"], match["after"].strip())}
     return sorted(unit for unit in units if _is_currency(unit))
+
+
+def scales_of(texts):
+    """Returns the units of numbers that have several, sorted, "" for none; () otherwise.
+
+    Numbers with and without a "k" for thousands have several. Ordinals such as "2nd" do not, nor do
+    codes such as "12A".
+    """
+    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
+    if len(texts) < _MANY or len(matches) < _NEARLY_ALL * len(texts):
+        return ()
+    units = {match["after"].strip() for match in matches}
+    named = units - {""}
+    if any(match["before"] for match in matches) or named & _ORDINALS:
+        return ()
+    if named and named <= _MULTIPLES:
+        return tuple(sorted(units)) if len(units) > 1 else ()
+    if len(named) < 2 or any(len(unit) == 1 and unit not in _MULTIPLES for unit in named):
+        return ()
+    return tuple(sorted(units))
 
 
 def _units_of(match):

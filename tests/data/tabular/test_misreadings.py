@@ -35,6 +35,11 @@ from sparse_keras.data.tabular.misreadings import misreading
         (None, ["1.2.3", "1.3.0", "14.0.1"]),  # versions
         (None, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
         (None, ["S", "M", "L"]),
+        ("numbers", ["(488)", "12", "7.5"]),
+        ("several units", [f"{i} MB" for i in range(1, 40)] + ["2 GB", "3.5 GB"]),
+        ("several units", [f"{i}.5k" for i in range(1, 40)] + ["42,700", "1,200"]),
+        (None, [f"{i}th" for i in range(4, 20)] + ["1st", "2nd", "3rd", "21st", "22nd"]),
+        (None, ["1 bedroom", "2 bedrooms", "3 bedrooms"]),
         (None, []),
         (None, [None, None]),
         (None, [1.0, 2.0]),

@@ -43,7 +43,10 @@ class NumericKind(ColumnKind):
         None, description="The separator of thousands, such as the comma of 1,234.50. Null: none."
     )
     decimal: OneCharacter | None = Field(
-        None, description="The decimal separator. Null: that of the file."
+        None,
+        description="The decimal separator. Null: that of the file. Where it is given, "
+        "parentheses make a number negative, as in accounting; so they do beside a unit or "
+        "thousands.",
     )
 
     @property
@@ -54,7 +57,7 @@ class NumericKind(ColumnKind):
     @property
     def is_plain(self) -> bool:
         """Whether numbers are written as Python writes them."""
-        return not self.units and self.thousands is None and self.decimal in (None, ".")
+        return not self.units and self.thousands is None and self.decimal is None
 
     def rules(self) -> BrokenRules:
         yield from super().rules()
