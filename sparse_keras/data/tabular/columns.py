@@ -6,7 +6,7 @@ means the same in training and afterwards, whatever container or type it arrives
 
 import re
 import unicodedata
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -168,6 +168,14 @@ def refuse_values(series, wrong, expected):
             f"Column {series.name!r} must hold {expected}. Received: {series.iloc[first]!r} in row "
             f"{row_number(series, first)}{f', and {more:,} more' if more else ''}."
         )
+
+
+def all_errors(errors: Sequence[str]) -> str:
+    """Returns a message about all columns that cannot be used."""
+    if len(errors) == 1:
+        return errors[0]
+    listed = "".join(f"\n  - {error}" for error in errors)
+    return f"{len(errors)} columns cannot be used as they are:{listed}"
 
 
 def number_of(value, words, number_format=None):

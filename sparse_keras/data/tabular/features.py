@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.columns import as_frame
+from sparse_keras.data.tabular.columns import all_errors, as_frame
 from sparse_keras.data.tabular.csr import (
     SparseColumns,
     SparseTable,
@@ -272,10 +272,20 @@ class Features:
 
         Args:
             frame: A DataFrame with the columns of numbers and dates.
+
+        Raises:
+            ValueError: If columns hold something else, all of which are listed.
         """
-        values = [column.values(frame[column.name]) for column in self.numeric]
-        for date in self.dates:
-            values += date.values(frame[date.name])
+        values, errors = [], []
+        for column in (*self.numeric, *self.dates):
+            try:
+                found = column.values(frame[column.name])
+            except ValueError as error:
+                errors.append(str(error))
+            else:
+                values += found if column.kind == "date" else [found]
+        if errors:
+            raise ValueError(all_errors(errors))
         return values
 
     def _of_row(self, row):

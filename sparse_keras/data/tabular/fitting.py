@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from sparse_keras._internal.autologging import without_autologging
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import (
+    all_errors,
     as_frame,
     category_keys,
     is_categorical,
@@ -160,14 +161,6 @@ def _declared(columns, inputs):
                 f"{listing(inputs)}."
             )
     return ColumnKinds(kinds)
-
-
-def all_errors(errors: Sequence[str]) -> str:
-    """Returns a message about all columns that cannot be used."""
-    if len(errors) == 1:
-        return errors[0]
-    listed = "".join(f"\n  - {error}" for error in errors)
-    return f"{len(errors)} columns cannot be used as they are:{listed}"
 
 
 def _fitted(series, kinds, missing_values, fit_numeric):

@@ -253,3 +253,10 @@ def test_rare_categories_share_one():
     columns["zip"]["min_count"] = 9  # All are rare.
     features = fit_features(frame, Target("y", "binary", (0, 1)), columns=columns)
     assert features.encode(frame)["categorical"][:, 0].tolist() == [1] * 7
+
+
+def test_all_columns_with_wrong_values_are_listed_at_once():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3, 4], "y": ["no", "yes"]})
+    features = fit_features(frame, Target("y", "binary", ("no", "yes")))
+    with pytest.raises(ValueError, match=r"2 columns cannot .*\n.*'a'.*'x' in row 1\.\n.*'b'"):
+        features.encode(pd.DataFrame({"a": ["x", 2.0], "b": ["2pm", 4]}))

@@ -15,12 +15,12 @@ from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras._internal.yaml_text import yaml_flow
 from sparse_keras.data.tabular.column_kinds import ColumnKinds, apply_kinds
 from sparse_keras.data.tabular.columns import (
+    all_errors,
     category_keys,
     is_categorical,
     numeric_values,
     row_number,
 )
-from sparse_keras.data.tabular.fitting import all_errors
 from sparse_keras.data.tabular.formats import NPZFile
 from sparse_keras.data.tabular.formats.base import is_unnamed
 from sparse_keras.data.tabular.misreadings import (
