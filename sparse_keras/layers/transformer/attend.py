@@ -4,10 +4,10 @@ Axes: B examples, T queries, S keys, H heads of queries, K heads of keys and val
 serves G = H / K heads of queries.
 """
 
-import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.transformer.precision import at_least_float32
 
 
 def attend(
@@ -38,7 +38,7 @@ def attend(
     heads, groups = key.shape[2], query.shape[2] // key.shape[2]
     query = ops.reshape(query, (batch, length, heads, groups, query.shape[3]))
     logits = ops.einsum("btkgd,bskd->bkgts", query, key)
-    dtype = keras.backend.result_type(logits.dtype, "float32")
+    dtype = at_least_float32(logits.dtype)
     logits = ops.cast(logits, dtype) * scale
     if sinks is not None:
         sinks = ops.reshape(ops.cast(sinks, dtype), (1, heads, groups, 1, 1))
@@ -64,7 +64,8 @@ def _softmax(logits, visible, sinks):
     if sinks is not None:
         total = total + ops.exp(sinks - largest)
     # At least 1 but for a row without visible keys: the largest logit adds exp(0).
-    return weights / ops.maximum(total, 1e-30)
+    # As a tensor: on PyTorch, Keras takes a number for a float32, and makes the float64 one, too.
+    return weights / ops.maximum(total, ops.convert_to_tensor(1e-30, total.dtype))
 
 
 def attend_fused(

@@ -118,9 +118,13 @@ class SelfAttention(keras.layers.Layer):
 
         tables = None
         if self.rotary is not None:
-            tables = self.rotary.tables(positions, self.rotary_width)
-        query = self.project_query(inputs, tables)
-        entries = self.project_entries(inputs, tables)
+            tables = self.rotary.tables(positions, self.rotary_width, self.compute_dtype)
+        # On PyTorch, Keras's matrices make float32 of float64, which must not meet the cache's.
+        query = ops.cast(self.project_query(inputs, tables), self.compute_dtype)
+        entries = {
+            name: ops.cast(entry, self.compute_dtype)
+            for name, entry in self.project_entries(inputs, tables).items()
+        }
         if cache is None:
             visible = visible_in_sequence(
                 positions, self.causal, self.sliding_window, mask, segment_ids
