@@ -71,19 +71,19 @@ def _softmax(logits, visible, sinks):
 def attend_fused(
     query: Tensor, key: Tensor, value: Tensor, scale: float, visible: Tensor, causal_only: bool
 ) -> Tensor:
-    """The same by `keras.ops.dot_product_attention`, which uses flash attention where it can.
+    """Does what `attend` does, by an operation of Keras that uses flash attention where it can.
 
     Args:
-        query: As above.
-        key: As above.
-        value: As above, `value_dim` equal to `head_dim`.
-        scale: As above.
-        visible: As above.
+        query: As of `attend`.
+        key: As of `attend`.
+        value: As of `attend`, with `value_dim` equal to `head_dim`.
+        scale: As of `attend`.
+        visible: As of `attend`.
         causal_only: Whether `visible` says no more than that tokens do not see later ones. Flash
             attention knows this without a mask.
 
     Returns:
-        As above.
+        As `attend`.
     """
     if visible is None or causal_only:
         return ops.dot_product_attention(query, key, value, scale=scale, is_causal=causal_only)

@@ -29,7 +29,10 @@ class SelfAttention(keras.layers.Layer):
     * `entry_shapes`: dict with the name and the shape of what is stored for each token.
     * `project_query(inputs, tables)`, and `project_entries(inputs, tables)`, a dict as above, with
       the axes `[B, T, ...]`. `tables` are those of the rotary embedding, or `None`.
-    * `attend(query, entries, visible, causal_only, cached)`, which returns `[B, T, width]`.
+    * `attend(query, entries, visible, causal_only, cached)`, which returns `[B, T, width]`. The
+      bool tensor `visible`, `[B or 1, T, S]`, says which entries each query sees; `None` means all.
+      `causal_only`: whether it hides nothing but later tokens; `cached`: whether the entries are
+      those of a cache.
     * `product_flops(length)`: operations of the products of queries, keys and values.
 
     Args:
