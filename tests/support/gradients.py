@@ -1,5 +1,7 @@
 """Gradients on every backend, as NumPy arrays."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -56,6 +58,9 @@ def layer_gradients(layer, inputs, loss, **call_arguments):
         import jax
 
         other = [v.value for v in layer.non_trainable_variables]
+        # Unlike `__call__`, `stateless_call` hands `training` to layers that do not take it, too.
+        if "training" not in inspect.signature(layer.call).parameters:
+            call_arguments.pop("training", None)
 
         def objective(x, values):
             outputs, _, losses = layer.stateless_call(

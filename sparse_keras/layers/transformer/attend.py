@@ -4,10 +4,10 @@ Axes: B examples, T queries, S keys, H heads of queries, K heads of keys and val
 serves G = H / K heads of queries.
 """
 
-import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.transformer.precision import at_least_float32
 
 
 def attend(
@@ -38,7 +38,7 @@ def attend(
     heads, groups = key.shape[2], query.shape[2] // key.shape[2]
     query = ops.reshape(query, (batch, length, heads, groups, query.shape[3]))
     logits = ops.einsum("btkgd,bskd->bkgts", query, key)
-    dtype = keras.backend.result_type(logits.dtype, "float32")
+    dtype = at_least_float32(logits.dtype)
     logits = ops.cast(logits, dtype) * scale
     if sinks is not None:
         sinks = ops.reshape(ops.cast(sinks, dtype), (1, heads, groups, 1, 1))
@@ -64,25 +64,26 @@ def _softmax(logits, visible, sinks):
     if sinks is not None:
         total = total + ops.exp(sinks - largest)
     # At least 1 but for a row without visible keys: the largest logit adds exp(0).
-    return weights / ops.maximum(total, 1e-30)
+    # As a tensor: on PyTorch, Keras takes a number for a float32, and makes the float64 one, too.
+    return weights / ops.maximum(total, ops.convert_to_tensor(1e-30, total.dtype))
 
 
 def attend_fused(
     query: Tensor, key: Tensor, value: Tensor, scale: float, visible: Tensor, causal_only: bool
 ) -> Tensor:
-    """The same by `keras.ops.dot_product_attention`, which uses flash attention where it can.
+    """Does what `attend` does, by an operation of Keras that uses flash attention where it can.
 
     Args:
-        query: As above.
-        key: As above.
-        value: As above, `value_dim` equal to `head_dim`.
-        scale: As above.
-        visible: As above.
+        query: As of `attend`.
+        key: As of `attend`.
+        value: As of `attend`, with `value_dim` equal to `head_dim`.
+        scale: As of `attend`.
+        visible: As of `attend`.
         causal_only: Whether `visible` says no more than that tokens do not see later ones. Flash
             attention knows this without a mask.
 
     Returns:
-        As above.
+        As `attend`.
     """
     if visible is None or causal_only:
         return ops.dot_product_attention(query, key, value, scale=scale, is_causal=causal_only)

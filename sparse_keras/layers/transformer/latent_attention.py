@@ -111,24 +111,24 @@ class LatentAttention(SelfAttention):
         leading = tuple(input_shape[:-1])
         query_width = self.num_heads * (self.qk_nope_head_dim + self.qk_rope_head_dim)
         if self.q_lora_rank is None:
-            self.query = self._built("query", query_width, input_shape)
+            self.query = self._built_dense("query", query_width, input_shape)
         else:
-            self.query_down = self._built("query_down", self.q_lora_rank, input_shape)
+            self.query_down = self._built_dense("query_down", self.q_lora_rank, input_shape)
             self.query_norm = self.rms_norm("query_norm", self.q_lora_rank)
-            self.query_up = self._built("query_up", query_width, (*leading, self.q_lora_rank))
+            self.query_up = self._built_dense("query_up", query_width, (*leading, self.q_lora_rank))
         latent_width = self.kv_lora_rank + self.qk_rope_head_dim
-        self.latent_down = self._built("latent_down", latent_width, input_shape)
+        self.latent_down = self._built_dense("latent_down", latent_width, input_shape)
         self.latent_norm = self.rms_norm("latent_norm", self.kv_lora_rank)
-        self.key_value_up = self._built(
+        self.key_value_up = self._built_dense(
             "key_value_up",
             self.num_heads * (self.qk_nope_head_dim + self.v_head_dim),
             (*leading, self.kv_lora_rank),
         )
         values = (*leading, self.num_heads * self.v_head_dim)
-        self.output_dense = self._built("output", input_shape[-1], values)
+        self.output_dense = self._built_dense("output", input_shape[-1], values)
         self.built = True
 
-    def _built(self, name, units, input_shape):
+    def _built_dense(self, name, units, input_shape):
         layer = self.dense(name, units)
         layer.build(input_shape)
         return layer

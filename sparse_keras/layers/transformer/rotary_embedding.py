@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.transformer.precision import at_least_float32
 from sparse_keras.layers.transformer.rotary_frequencies import (
     OPTIONS,
     inverse_frequencies,
@@ -189,18 +190,19 @@ class RotaryEmbedding(keras.layers.Layer):
             return 1.0
         return yarn_magnitude(self.factor, self.mscale_all_dim) ** 2
 
-    def tables(self, positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    def tables(self, positions: Tensor, head_dim: int, dtype: str) -> tuple[Tensor, Tensor]:
         """Computes the cosines and sines that `rotate` takes, once for queries and keys.
 
         Args:
             positions: Int `[B, T]`.
             head_dim: Number of features of a head.
+            dtype: That of the queries and keys.
 
         Returns:
-            Two tensors `[B, T, rotary_dim / 2]`, float32 under every policy of lower precision: a
+            Two tensors `[B, T, rotary_dim / 2]`, float32 for every dtype of lower precision: a
             half-precision float cannot even count to 3000.
         """
-        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        dtype = at_least_float32(dtype)
         dim = self.rotary_dim(head_dim)
         frequencies = inverse_frequencies(self.rope_type, self.theta, dim, self._options)
         angles = ops.cast(positions, dtype)[..., None] * ops.convert_to_tensor(frequencies, dtype)
@@ -208,7 +210,11 @@ class RotaryEmbedding(keras.layers.Layer):
         return ops.cos(angles) * factor, ops.sin(angles) * factor
 
     def rotate(self, inputs: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        """Rotates queries or keys, `[B, T, head_dim]` or `[B, T, heads, head_dim]`."""
+        """Rotates queries or keys, `[B, T, head_dim]` or `[B, T, heads, head_dim]`.
+
+        The result has the dtype of the inputs: within an attention layer, whose dtype policy may be
+        another one than that of this layer.
+        """
         cos, sin = tables
         if len(inputs.shape) == 4:
             cos, sin = cos[:, :, None], sin[:, :, None]
@@ -223,10 +229,10 @@ class RotaryEmbedding(keras.layers.Layer):
             rotated = ops.reshape(ops.stack(pairs, axis=-1), ops.shape(rotated))
         else:
             rotated = ops.concatenate(pairs, axis=-1)
-        rotated = ops.cast(rotated, self.compute_dtype)
+        rotated = ops.cast(rotated, inputs.dtype)
         if dim == inputs.shape[-1]:
             return rotated
-        return ops.concatenate([rotated, ops.cast(inputs[..., dim:], rotated.dtype)], axis=-1)
+        return ops.concatenate([rotated, inputs[..., dim:]], axis=-1)
 
     def call(self, inputs: Tensor, positions: Tensor = None) -> Tensor:
         if len(inputs.shape) not in (3, 4):
@@ -236,7 +242,7 @@ class RotaryEmbedding(keras.layers.Layer):
             )
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="int32")[None]
-        return self.rotate(inputs, self.tables(positions, inputs.shape[-1]))
+        return self.rotate(inputs, self.tables(positions, inputs.shape[-1], inputs.dtype))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

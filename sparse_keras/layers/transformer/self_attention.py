@@ -29,7 +29,10 @@ class SelfAttention(keras.layers.Layer):
     * `entry_shapes`: dict with the name and the shape of what is stored for each token.
     * `project_query(inputs, tables)`, and `project_entries(inputs, tables)`, a dict as above, with
       the axes `[B, T, ...]`. `tables` are those of the rotary embedding, or `None`.
-    * `attend(query, entries, visible, causal_only, cached)`, which returns `[B, T, width]`.
+    * `attend(query, entries, visible, causal_only, cached)`, which returns `[B, T, width]`. The
+      bool tensor `visible`, `[B or 1, T, S]`, says which entries each query sees; `None` means all.
+      `causal_only`: whether it hides nothing but later tokens; `cached`: whether the entries are
+      those of a cache.
     * `product_flops(length)`: operations of the products of queries, keys and values.
 
     Args:
@@ -118,9 +121,13 @@ class SelfAttention(keras.layers.Layer):
 
         tables = None
         if self.rotary is not None:
-            tables = self.rotary.tables(positions, self.rotary_width)
-        query = self.project_query(inputs, tables)
-        entries = self.project_entries(inputs, tables)
+            tables = self.rotary.tables(positions, self.rotary_width, self.compute_dtype)
+        # On PyTorch, Keras's matrices make float32 of float64, which must not meet the cache's.
+        query = ops.cast(self.project_query(inputs, tables), self.compute_dtype)
+        entries = {
+            name: ops.cast(entry, self.compute_dtype)
+            for name, entry in self.project_entries(inputs, tables).items()
+        }
         if cache is None:
             visible = visible_in_sequence(
                 positions, self.causal, self.sliding_window, mask, segment_ids

@@ -48,10 +48,12 @@ def visible_in_cache(
 ) -> Tensor:
     """Compares new tokens with those in a cache, themselves included.
 
+    A token sees none at a later position.
+
     Args:
         positions: Int `[B or 1, T]`, of the new tokens.
         cached_positions: Int `[B, S]`, -1 where there is no token.
-        window: As above.
+        window: As of `visible_in_sequence`.
 
     Returns:
         Bool `[B, T, S]`.

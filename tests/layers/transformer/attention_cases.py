@@ -25,6 +25,11 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
+def weighted_sum(outputs, upstream):
+    """A scalar function of outputs whose gradient in them is `upstream`."""
+    return ops.sum(outputs * ops.convert_to_tensor(upstream, outputs.dtype))
+
+
 def check_gradients(layer, reference, randomized, **arguments):
     """Compares gradients with finite differences of the reference, along random directions.
 
@@ -35,7 +40,7 @@ def check_gradients(layer, reference, randomized, **arguments):
         **arguments: Call arguments of the layer.
     """
     x, upstream = draw(BATCH, LENGTH, WIDTH).astype("float64"), draw(BATCH, LENGTH, WIDTH, seed=1)
-    dx, found = layer_gradients(layer, x, lambda y: ops.sum(y * upstream), **arguments)
+    dx, found = layer_gradients(layer, x, lambda y: weighted_sum(y, upstream), **arguments)
     assert set(found) == set(randomized)
     rng, step = np.random.default_rng(2), 1e-6
     for name in ["inputs", *found]:

@@ -1,6 +1,7 @@
 """Attention in NumPy, float64, one query of one head at a time."""
 
 import numpy as np
+from keras import ops
 
 from tests.layers.transformer.rotary_reference import rotate
 
@@ -10,7 +11,7 @@ def weights_of(layer):
     found = {}
     for variable in layer.variables:
         path = variable.path.split("/", 1)[-1]
-        found[path] = np.array(variable.value, "float64")
+        found[path] = ops.convert_to_numpy(variable.value).astype("float64")
     return found
 
 

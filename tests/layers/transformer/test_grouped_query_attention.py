@@ -205,6 +205,18 @@ def test_half_precision(policy):
     np.testing.assert_allclose(found, to_numpy(layer(x)), atol=tolerance)
 
 
+@pytest.mark.tensorflow  # On PyTorch, Keras multiplies matrices in float32; JAX has no float64.
+@pytest.mark.parametrize("options", ["everything", "sinks, window"])
+def test_float64(options):
+    """The dtype of the layer rules, not that of its rotary embedding, which is float32 here."""
+    options, x = OPTIONS[options], draw(BATCH, LENGTH, WIDTH).astype("float64")
+    layer = make(options, dtype="float64")
+    assert layer.rotary.compute_dtype == "float32"
+    expected = grouped_query_attention(x, weights_of(layer), **options)
+    found = ops.convert_to_numpy(layer(x))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("rows, length", [(0, 4), (2, 1)])
 def test_small_inputs(rows, length):
     for options in (OPTIONS["everything"], OPTIONS["grouped"]):

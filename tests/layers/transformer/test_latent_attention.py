@@ -112,6 +112,15 @@ def test_the_reference_notices(change):
     assert np.abs(to_numpy(layer(x)) - expected).max() > 1e-3
 
 
+@pytest.mark.parametrize("options", ["plain", "yarn"])
+def test_float64(options):
+    """Generation, too: queries, keys and the cache have one dtype on every backend."""
+    layer, x = make(OPTIONS[options], dtype="float64"), draw(BATCH, LENGTH, WIDTH)
+    found = generate(layer, x, (4, 1, 1, 1))
+    expected = latent_attention(x, weights_of(layer), **OPTIONS[options])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16", "mixed_float16"])
 def test_half_precision(policy):
     options = OPTIONS["yarn"]

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from sparse_keras.layers import RotaryEmbedding
+from tests.layers.transformer.attention_cases import draw, weighted_sum
 from tests.layers.transformer.rotary_reference import rotate
 from tests.support.gradients import gradients, to_numpy
 
@@ -32,10 +33,6 @@ OPTIONS = [
 ]
 
 
-def draw(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_against_the_reference(options):
     x = draw(2, 5, 3, 16)
@@ -52,7 +49,7 @@ def test_gradient(interleaved):
     positions = np.array([[0, 5, 9], [2, 3, 4]])
     options = {"interleaved": interleaved, "partial_rotary_factor": 0.5}
     layer = RotaryEmbedding(**options)
-    (found,) = gradients(lambda x: ops.sum(layer(x, positions=positions) * upstream), x)
+    (found,) = gradients(lambda x: weighted_sum(layer(x, positions=positions), upstream), x)
     np.testing.assert_allclose(found, rotate(upstream, -positions, **options), atol=1e-5)
 
 
