@@ -235,7 +235,16 @@ def _own(identifier, role):
     """What a block gets of a bank or router: a layer of its own, with seeds of its own."""
     if not isinstance(identifier, keras.layers.Layer):
         return with_own_seeds(identifier, role)
-    return type(identifier).from_config(with_own_seeds(identifier.get_config(), role))
+    config = identifier.get_config()
+    seeded = {key: value for key, value in config.items() if _has_seed(key, value)}
+    return type(identifier).from_config({**config, **with_own_seeds(seeded, role)})
+
+
+def _has_seed(key, value):
+    """Whether this is a user's seed, or an initializer with one."""
+    if isinstance(value, dict) and key.endswith("_initializer"):
+        return value["config"].get("seed") is not None
+    return key == "seed" and value is not None
 
 
 def _shared_expert(hidden_dim, activation="silu", gated=False):

@@ -16,6 +16,7 @@ from sparse_keras.layers.validation import (
     optional_positive_int,
     positive_int,
 )
+from sparse_keras.models.text.generation import Generation, generate
 from sparse_keras.models.text.token_inputs import unpacked
 
 _NORMS = {"rms": RMSNormalization, "layer": keras.layers.LayerNormalization}
@@ -130,6 +131,7 @@ class CausalLM(keras.Model):
         self.dropout = number("dropout", dropout, "[0, 1]")
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
+        self._generations: dict[bool, Generation] = {}
 
         same = {"dtype": self.dtype_policy}
         self.token_embedding = keras.layers.ReversibleEmbedding(
@@ -239,6 +241,71 @@ class CausalLM(keras.Model):
         if not self.built:
             self.build()
         return [block.make_cache(batch_size, max_length) for block in self.blocks]
+
+    def generate(
+        self,
+        prompts: Any,
+        max_new_tokens: int = 64,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: Any = None,
+        seed: int | None = None,
+        stream: bool = False,
+        jit_compile: bool = False,
+    ) -> Any:
+        """Goes on with texts.
+
+        Prompts may differ in length: each is continued as it is alone. The first call compiles, and
+        so does one with another number of prompts, or with lengths beyond the next power of two.
+
+        Args:
+            prompts: A list of token ids, or a list of such lists.
+            max_new_tokens: The most tokens that each text gets. A text also ends where the context
+                is full.
+            temperature: 0 for the most likely token. Otherwise tokens are drawn from
+                `softmax(logits / temperature)`.
+            top_k: Optional: only the k most likely tokens are drawn, and those as likely as the
+                last of them.
+            top_p: Optional: of these, only the fewest most likely ones that have a probability of
+                at least this together (nucleus sampling).
+            stop: Optional id, or list of ids, of tokens that end a text. They are not returned.
+            seed: Optional seed. With one, a prompt always gets the same text, whatever prompts are
+                beside it; equal prompts get different ones.
+            stream: Whether to return an iterator that yields new tokens as they are generated.
+            jit_compile: Whether XLA compiles on TensorFlow, too: tokens take less time, and the
+                first call more. JAX always does so, PyTorch never.
+
+        Returns:
+            The new token ids: a list for each prompt, or one list if `prompts` is one. With
+            `stream=True`, an iterator of these, each with the tokens since the one before.
+
+        Raises:
+            ValueError: If there is no prompt, or one is empty, longer than the context, or has ids
+                outside of the vocabulary; if `top_k` or `top_p` are given at temperature 0.
+
+        Example:
+
+        >>> model = sparse_keras.models.causal_lm(
+        ...     vocabulary_size=100, depth=1, width=32, num_heads=4, hidden_dim=64
+        ... )
+        >>> texts = model.generate([[1, 2, 3], [4]], max_new_tokens=5, temperature=0.8, seed=1)
+        >>> [len(text) for text in texts]
+        [5, 5]
+        >>> for new in model.generate([1, 2, 3], max_new_tokens=5, stream=True):
+        ...     assert len(new) == 1
+        """
+        arguments = (max_new_tokens, temperature, top_k, top_p, stop, seed, stream, jit_compile)
+        return generate(self, prompts, *arguments)
+
+    def generation(self, jit_compile: bool = False) -> Generation:
+        """Returns what is compiled to generate by this model, as long as its variables stay."""
+        if not self.built:
+            self.build()
+        found = self._generations.get(jit_compile)
+        if found is None or not found.is_current():
+            found = self._generations[jit_compile] = Generation(self, jit_compile)
+        return found
 
     def _embedded(self, token_ids, positions):
         x = self.token_embedding(token_ids)
