@@ -56,7 +56,7 @@ def sentences(rows=3, length=7, seed=0):
 def reference(model, token_ids, kind, mask=None, positions=None, segment_ids=None):
     """The logits of a model of a kind above, float64 but for mixtures, which compute themselves."""
     weights = {
-        variable.path.split("/", 1)[1]: np.array(variable.value, "float64")
+        variable.path.split("/", 1)[1]: to_numpy(variable.value).astype("float64")
         for variable in model.variables
     }
     options = KINDS[kind]
