@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import RMSNormalization, TransformerBlock
 from sparse_keras.layers.validation import (
@@ -191,7 +192,10 @@ class CausalLM(keras.Model):
                 token_ids=tokens.token_ids,
                 training=training,
             )
-        return self._logits(x)
+        logits = self._logits(x)
+        if tokens.mask is not None:
+            keras_private.set_mask(logits, tokens.mask)
+        return logits
 
     def call_with_caches(
         self,
@@ -341,6 +345,19 @@ class CausalLM(keras.Model):
         shape = (inputs["token_ids"] if isinstance(inputs, dict) else inputs).shape
         self._check_length(shape[1])
         return keras.KerasTensor((*shape, self.vocabulary_size), "float32")
+
+    def flops_per_example(self, input_shape: tuple[int | None, ...]) -> int | None:
+        """Counts the multiplications and additions of the matmuls for one text `[B, T]`.
+
+        Returns `None` if T is `None`, or if those of a feed-forward layer are not known.
+        """
+        length = input_shape[1]
+        if length is None:
+            return None
+        shape = (None, length, self.width)
+        parts = [block.flops_per_example(shape) for block in self.blocks]
+        head = 2 * length * self.width * self.vocabulary_size
+        return None if None in parts else head + sum(parts)
 
     def get_config(self) -> dict[str, Any]:
         names = (

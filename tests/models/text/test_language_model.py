@@ -15,7 +15,7 @@ from sparse_keras.layers import (
     TransformerBlock,
 )
 from sparse_keras.models import CausalLM
-from sparse_keras.models.cost import active_params, total_params
+from sparse_keras.models.cost import active_params, flops_per_example, total_params
 from tests.models.text.language_models import KINDS, VOCABULARY, make, reference, sentences
 from tests.support.gradients import to_numpy
 
@@ -174,6 +174,17 @@ def test_parameters():
     model = make("mixture")
     # Two of four experts are used: GLUs of three matrices of 16 x 5, in two blocks.
     assert total_params(model) - active_params(model) == 2 * 2 * 3 * 16 * 5
+
+
+def test_flops():
+    model = make("mixture")
+    blocks = sum(block.flops_per_example((None, 7, 16)) for block in model.blocks)
+    expected = blocks + 2 * 7 * 16 * VOCABULARY
+    assert model.flops_per_example((None, 7)) == expected
+    inputs = keras.Input((7,), dtype="int32")
+    assert flops_per_example(keras.Model(inputs, model(inputs))) == expected
+    with pytest.raises(ValueError, match="depends on the length of the text"):
+        flops_per_example(model)
 
 
 def block(**options):
