@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.backend import get_keras_mask, get_stateless_scope, in_symbolic_scope
+from keras.src.backend import (
+    get_keras_mask,
+    get_stateless_scope,
+    in_symbolic_scope,
+    set_keras_mask,
+)
 
 # Calls.
 
@@ -24,6 +29,15 @@ def mask_of(tensor: Any) -> Any:
     masks elsewhere.
     """
     return get_keras_mask(tensor)
+
+
+def set_mask(tensor: Any, mask: Any) -> None:
+    """Attaches a mask to a tensor.
+
+    Keras attaches what `compute_mask` returns, but on JAX not to the outputs of a model that trains
+    or is evaluated, of which it runs `call` alone.
+    """
+    set_keras_mask(tensor, mask)
 
 
 def infers_shapes() -> bool:

@@ -24,6 +24,9 @@ from sparse_keras.models.tabular.ple import ple
 from sparse_keras.models.tabular.selected_features import selected_features
 from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
+from sparse_keras.models.text.causal_lm import causal_lm
+from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.perplexity import Perplexity
 
 # The names that configs use.
 MODELS = Builders(
@@ -42,11 +45,14 @@ MODELS = Builders(
 
 __all__ = [
     "MODELS",
+    "CausalLM",
     "GradNormWeights",
     "MultiTaskModel",
+    "Perplexity",
     "PreprocessedModel",
     "UncertaintyWeights",
     "active_params",
+    "causal_lm",
     "cgc",
     "dcn_mix",
     "dense_mlp",

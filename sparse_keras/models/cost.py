@@ -109,6 +109,11 @@ def flops_per_example(model: keras.Model) -> int:
         ValueError: If a layer with weights of rank 2 or more is of a kind not counted, or has axes
             that are not static.
     """
+    if hasattr(model, "flops_per_example"):
+        raise ValueError(
+            f"The cost of a {type(model).__name__} depends on the length of the text. Call "
+            "`model.flops_per_example((None, length))`."
+        )
     costs = layer_costs(model)
     unknown = [f"{cost.name!r}, a {cost.type}" for cost in costs if cost.flops is None]
     if unknown:
@@ -154,7 +159,7 @@ def active_params(model: keras.layers.Layer) -> int:
 
 def _flops(layer, inputs):
     """The cost of one example for a layer that gets `inputs`; None if it is not known."""
-    if isinstance(layer, keras.Model):
+    if isinstance(layer, keras.Model) and not hasattr(layer, "flops_per_example"):
         costs = [cost.flops for cost in layer_costs(layer)]
         return None if None in costs else sum(costs)
     if getattr(inputs, "sparse", False):

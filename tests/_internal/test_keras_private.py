@@ -41,6 +41,13 @@ def test_mask_of():
     assert keras_private.mask_of(ops.ones((1, 2))) is None
 
 
+def test_set_mask():
+    """On JAX, padding would count in the loss of a language model."""
+    tensor, mask = ops.ones((1, 2, 3)), ops.convert_to_tensor([[True, False]])
+    keras_private.set_mask(tensor, mask)
+    assert ops.convert_to_numpy(keras_private.mask_of(tensor)).tolist() == [[True, False]]
+
+
 def test_set_loss_list():
     """With several replicas, the logged loss would count auxiliary losses more than once."""
 

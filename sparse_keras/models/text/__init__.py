@@ -1,0 +1,1 @@
+"""Models of text, on the ids of tokens: the language model, its builder, and generation."""
