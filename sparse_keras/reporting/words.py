@@ -51,6 +51,7 @@ def summary(report: Report) -> list[Verdict]:
             text = verdict.text[0].upper() + verdict.text[1:]
             text = _about(target.name, verdict.text) if several else text
             sentences.append(Verdict(verdict.kind, text))
+    sentences += _on_validation_rows(report)
     sentences += of_history(report.history)
     if report.importance is not None:
         for name, drops in report.importance.drops.items():
@@ -72,6 +73,13 @@ def _of_target(target: TargetReport, part: str):
     if value is None:
         yield Verdict("bad", f"The {main.label} on {target.rows:,} {part} rows is undefined.")
         return
+    others = {
+        name: verdict
+        for name, other in target.scores.items()
+        if name != MODEL and (verdict := against(target, name, other)) is not None
+    }
+    if verdict := opening(others):
+        yield verdict
     interval = ""
     if own.error is not None:
         # AUC, accuracy and R² are at most 1.
@@ -80,9 +88,7 @@ def _of_target(target: TargetReport, part: str):
     yield Verdict(
         "so", f"{main.label} {metric_text(value)} on {target.rows:,} {part} rows{interval}."
     )
-    for name, other in target.scores.items():
-        if name != MODEL and (verdict := against(target, name, other)) is not None:
-            yield verdict
+    yield from others.values()
     if target.rows < FEW_ROWS:
         yield Verdict(
             "so",
@@ -91,6 +97,30 @@ def _of_target(target: TargetReport, part: str):
         )
     yield from _balance(target)
     yield from _calibration(target)
+
+
+def opening(others):
+    """What the comparisons come to, or `None` if one of them says nothing about significance.
+
+    Args:
+        others: Dict from what the model is compared with to the verdict of `against`.
+    """
+    baselines = {name: verdict for name, verdict in others.items() if name != CONSTANT}
+    if CONSTANT not in others or not baselines:
+        return None
+    if any("not tested" in verdict.text for verdict in others.values()):
+        return None
+    if others[CONSTANT].kind != "good":
+        return Verdict("bad", "It has learned nothing that helps on these rows.")
+    better = [_NAMES.get(name, name) for name, one in baselines.items() if one.kind == "bad"]
+    if better:
+        return Verdict("bad", f"It is useful, but {' and '.join(better)} did better.")
+    if all(verdict.kind == "good" for verdict in baselines.values()):
+        return Verdict("good", "It is useful, and better than what it is compared with.")
+    equal = [_NAMES.get(name, name) for name, one in baselines.items() if one.kind == "so"]
+    return Verdict(
+        "so", f"It is useful, and not significantly different from {' and '.join(equal)}."
+    )
 
 
 def against(target: TargetReport, name: str, other: Scores) -> Verdict | None:
@@ -175,6 +205,17 @@ def _calibration(target):
         yield Verdict("bad", f"{text} Use them to rank rows, not as chances.")
     else:
         yield Verdict("so", text)
+
+
+def _on_validation_rows(report):
+    """The main metric of the validation rows, beside that of the test rows; a list."""
+    history, metric = report.history, report.targets[0].metrics[report.targets[0].main]
+    validation = history.logs.get(f"val_{history.main}")
+    if report.part != "test" or len(report.targets) > 1 or not validation or history.best is None:
+        return []
+    value = metric_text(validation[history.best - 1])
+    text = f"{metric.label} {value} on the validation rows, by which the epoch was chosen."
+    return [Verdict("so", text)]
 
 
 def of_history(history: History) -> list[Verdict]:

@@ -13,6 +13,7 @@ from sparse_keras.reporting.words import (
     interval_text,
     matters,
     of_history,
+    opening,
 )
 from sparse_keras.tasks import Binary, Regression
 from sparse_keras.tasks.scores import metrics_of_task
@@ -46,6 +47,27 @@ def test_no_better_than_no_model_is_bad():
     scores = Scores("no model", {"auc": 0.5}, 0.01, 0.1)
     assert against(target(Binary("y"), "auc"), "constant", scores).kind == "bad"
     assert against(target(Binary("y"), "auc"), "constant", Scores("no", {"auc": None})) is None
+
+
+@pytest.mark.parametrize(
+    ("constant", "hgb", "linear", "words"),
+    [
+        (0.3, 0.1, 0.2, "It is useful, and better than what it is compared with."),
+        (0.3, 0.1, 0.0, "It is useful, and not significantly different from a linear model."),
+        (0.3, -0.1, 0.1, "It is useful, but gradient boosting did better."),
+        (0.0, 0.1, 0.1, "It has learned nothing that helps on these rows."),
+    ],
+)
+def test_what_the_comparisons_come_to(constant, hgb, linear, words):
+    gains = {"constant": constant, "hgb": hgb, "linear": linear}
+    others = {
+        name: against(target(Binary("y"), "auc"), name, Scores(name, {"auc": 0.7}, gain, 0.01))
+        for name, gain in gains.items()
+    }
+    assert opening(others).text == words
+    assert opening({"constant": others["constant"]}) is None
+    others["hgb"] = against(target(Binary("y"), "auc"), "hgb", Scores("", {"auc": 0.7}, 0.1, None))
+    assert opening(others) is None
 
 
 def history(val_loss, planned=None, kept=None):
