@@ -18,4 +18,4 @@ def metric_text(value: float | None) -> str:
 def signed_text(value: float) -> str:
     """A difference of metrics, with its sign."""
     text = metric_text(value)
-    return text if text.startswith("-") or float(text.replace(",", "")) == 0 else f"+{text}"
+    return f"+{text}" if 0 < value < math.inf and text.strip("0.") else text

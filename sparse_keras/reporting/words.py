@@ -14,6 +14,8 @@ from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.uncertainty import Z
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sparse_keras.reporting.history import History
     from sparse_keras.reporting.result import Importance, Report, Scores, TargetReport
 
@@ -78,7 +80,7 @@ def _of_target(target: TargetReport, part: str):
         for name, other in target.scores.items()
         if name != MODEL and (verdict := against(target, name, other)) is not None
     }
-    if verdict := opening(others):
+    if verdict := opening(target, others):
         yield verdict
     interval = ""
     if own.error is not None:
@@ -99,16 +101,17 @@ def _of_target(target: TargetReport, part: str):
     yield from _calibration(target)
 
 
-def opening(others):
-    """What the comparisons come to, or `None` if one of them says nothing about significance.
+def opening(target: TargetReport, others: Mapping[str, Verdict]) -> Verdict | None:
+    """What the comparisons come to; `None` if there are too few, or one was not tested.
 
     Args:
+        target: The target.
         others: Dict from what the model is compared with to the verdict of `against`.
     """
     baselines = {name: verdict for name, verdict in others.items() if name != CONSTANT}
     if CONSTANT not in others or not baselines:
         return None
-    if any("not tested" in verdict.text for verdict in others.values()):
+    if any(target.scores[name].error is None for name in others):
         return None
     if others[CONSTANT].kind != "good":
         return Verdict("bad", "It has learned nothing that helps on these rows.")

@@ -1,5 +1,7 @@
 """Sentences of a report say no more than was measured: at the limits, they change."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -60,14 +62,14 @@ def test_no_better_than_no_model_is_bad():
 )
 def test_what_the_comparisons_come_to(constant, hgb, linear, words):
     gains = {"constant": constant, "hgb": hgb, "linear": linear}
-    others = {
-        name: against(target(Binary("y"), "auc"), name, Scores(name, {"auc": 0.7}, gain, 0.01))
-        for name, gain in gains.items()
-    }
-    assert opening(others).text == words
-    assert opening({"constant": others["constant"]}) is None
-    others["hgb"] = against(target(Binary("y"), "auc"), "hgb", Scores("", {"auc": 0.7}, 0.1, None))
-    assert opening(others) is None
+    scores = {name: Scores(name, {"auc": 0.7}, gain, 0.01) for name, gain in gains.items()}
+    compared = dataclasses.replace(target(Binary("y"), "auc"), scores=scores)
+    others = {name: against(compared, name, score) for name, score in scores.items()}
+    assert opening(compared, others).text == words
+    assert opening(compared, {"constant": others["constant"]}) is None
+    scores["hgb"] = Scores("", {"auc": 0.7}, 0.1, None)
+    others["hgb"] = against(compared, "hgb", scores["hgb"])
+    assert opening(compared, others) is None
 
 
 def history(val_loss, planned=None, kept=None):

@@ -9,7 +9,7 @@ from sparse_keras._internal.suggest import listing
 from sparse_keras.data.tabular.columns import category_keys, is_categorical
 from sparse_keras.data.tabular.missing import MISSING_AMONG_NUMBERS
 
-_FEW_ROWS = 50
+FEW_ROWS = 50
 FEW_VALUES = 5  # With fewer, the training rows may have none.
 # Words, in any case, and numbers that often mean "missing".
 _LIKE_MISSING = {word.casefold() for word in MISSING_AMONG_NUMBERS} | {
@@ -88,12 +88,13 @@ def note_on_categories(series):
     return ""
 
 
-def note_on_sentinel(series):
-    """A note on a number that seems to mean "missing", or ""."""
+def note_on_numbers(series):
+    """A note on numbers that say nothing, or identify rows, or on one that seems to mean "missing";
+    or ""."""
     values = series.dropna()
     if values.nunique() == 1:
         return "the same value in all rows"
-    if len(values) > _FEW_ROWS and values.nunique() == len(values) and (values % 1 == 0).all():
+    if len(values) > FEW_ROWS and values.nunique() == len(values) and (values % 1 == 0).all():
         return "a different whole number in each row; set data.columns to ignore if it identifies"
     for sentinel in _SENTINELS:
         others = values[values != sentinel]

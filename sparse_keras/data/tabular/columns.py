@@ -26,13 +26,13 @@ _WHOLE = re.compile(r"([-+]?[0-9]+)\.0+")
 _BOOLS = {"true": 1.0, "false": 0.0}
 
 
-def as_frame(table, names):
+def as_frame(table, names=None):
     """Returns the columns `names` of a raw table as a DataFrame.
 
     Args:
         table: A DataFrame of any library, a dict of equally long columns, or a dict of scalars (one
             row).
-        names: The columns that must be there; other columns are ignored.
+        names: The columns that must be there; other columns are ignored. None for all columns.
 
     Returns:
         A pandas DataFrame with the columns `names`, in that order. Its index counts the rows from
@@ -48,6 +48,7 @@ def as_frame(table, names):
             f"Received: {type(table).__name__}. For a list of rows, pass pandas.DataFrame(rows)."
         )
     received = list(table.keys())
+    names = received if names is None else names
     missing = [name for name in names if name not in table]
     if missing:
         hints = "".join(did_you_mean(name, received) for name in missing[:3])

@@ -204,12 +204,10 @@ def _is_format(format):
 def _preferred(formats, values):
     """Of formats that fit equally well, the one with the fewest dates in the future. Then years of
     two digits are last, and without a "/" the day is before the month."""
-    month_first = "/" in values.iloc[0]
+    month_first, now = "/" in values.iloc[0], pd.Timestamp.now().timestamp()
 
     def rank(format):
-        future = 0
-        if "%y" in format:
-            future = int((_parsed(values, format) > pd.Timestamp.now().timestamp()).sum())
+        future = int((_parsed(values, format) > now).sum()) if "%y" in format else 0
         day_first = format.find("%m") > format.find("%d")
         return future, format.startswith("%y"), day_first == month_first
 

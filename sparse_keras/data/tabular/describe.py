@@ -114,12 +114,13 @@ def describe_table(frame, target):
             number_format = ColumnKinds(column_kinds({target: setting})).number_format(target)
         numbers = numeric_values(frame[target], words, number_format)
         frame = frame.assign(**{target: pd.Series(numbers, frame.index)})
+        found = None
     has_target = np.not_equal(category_keys(frame[target]), None)
     if not has_target.any():
         raise ValueError(f"Target {target!r} is missing in every row.")
     without = int((~has_target).sum())
     frame = frame[has_target]
-    inferred, ignore_case = _target(frame[target])
+    inferred, ignore_case = _target(frame[target], found)
     shares = _shares(frame[target], inferred)
     rare = inferred.task == "binary" and shares[0] < _RARE
     if rare:
@@ -174,9 +175,13 @@ def used_columns(data: TabularData) -> list[ColumnDescription]:
     ]
 
 
-def _target(values):
-    """The `Target`, and whether it has classes that differ in case only."""
-    found = misreading(values) if is_categorical(values) else None
+def _target(values, found):
+    """The `Target`, and whether it has classes that differ in case only.
+
+    Args:
+        values: The column, without rows that have no target.
+        found: Its `Misreading`, or None.
+    """
     if found and found.kind in MISREAD_TARGETS:
         raise ValueError(
             f"Target {values.name!r} holds {found.what}. {target_advice(found, values.name)}"

@@ -11,11 +11,12 @@ import pandas as pd
 from sparse_keras.data.tabular.column_description import describe_column
 from sparse_keras.data.tabular.column_kinds import ColumnKinds
 from sparse_keras.data.tabular.column_notes import (
+    FEW_ROWS,
     FEW_VALUES,
     MANY_CATEGORIES,
     note_on_case,
     note_on_categories,
-    note_on_sentinel,
+    note_on_numbers,
     note_on_words,
     rows_of_category,
     rows_text,
@@ -28,7 +29,6 @@ from sparse_keras.data.tabular.formats.base import is_unnamed
 from sparse_keras.data.tabular.misreadings import is_unspaced, misreading, words_per_text
 from sparse_keras.schema.sections.tabular.columns import column_kinds
 
-_FEW_ROWS = 50
 _ID_NAME = re.compile(r"(?:.*[^a-z])?(?:id|uuid|guid|index|rownum|rowid)", re.A)
 # Least share of distinct values in a column with the name of an identifier. In a column that counts
 # rows, of which some may have been left out, least shares of rows that are more, and that are one
@@ -58,13 +58,13 @@ def describe_input(series):
     if found and found.kind == "stray words" and _are_few(found.words, series):
         why = f"{found.what}; data.missing makes them missing values"
         return describe_column(series, "numeric", why, words=found.words)
-    if not is_categorical(series) and (infinite := infinite_values(series)):
+    if not is_categorical(series) and (infinite := _infinite_values(series)):
         shown = " and ".join(map(str, infinite))
         rows = rows_text(int(series.isin(infinite).sum()))
         described = describe_input(series.mask(series.isin(infinite)))
         why = f"{shown} in {rows}; data.missing makes them missing values"
         return replace(described, why="; ".join(filter(None, [why, described.why])), words=infinite)
-    if reason := useless(series, found):
+    if reason := _useless(series, found):
         return describe_column(series, "ignore", reason, "ignore")
     if found:
         if found.setting == "text":
@@ -89,10 +89,10 @@ def describe_input(series):
         return describe_column(
             series, "categorical", why, {"type": "categorical", **setting} if setting else None
         )
-    return describe_column(series, "numeric", note_on_sentinel(series))
+    return describe_column(series, "numeric", note_on_numbers(series))
 
 
-def infinite_values(series):
+def _infinite_values(series):
     """The infinite numbers of a column, if there are few; a tuple of floats."""
     values = numeric_values(series)
     infinite = np.isinf(values)
@@ -141,7 +141,7 @@ def _is_free_text(series):
     return words_per_text(values) >= _TEXT_WORDS
 
 
-def useless(series, found):
+def _useless(series, found):
     """Why nothing can be learned from an input, in words, or "".
 
     Args:
@@ -167,7 +167,7 @@ def useless(series, found):
 
 def is_identifier(series):
     """Whether whole numbers, nearly all distinct, count rows or are called an identifier."""
-    if is_categorical(series) or len(series) <= _FEW_ROWS:
+    if is_categorical(series) or len(series) <= FEW_ROWS:
         return False
     values = numeric_values(series)
     if not (values % 1 == 0).all():  # Neither infinite.

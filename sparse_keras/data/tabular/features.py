@@ -90,7 +90,7 @@ class Features:
         )
 
     def _described_target(self):
-        targets = getattr(self.target, "targets", (self.target,))
+        targets = self.target.targets
         described = ", ".join(f"{target.name} ({target.task})" for target in targets)
         weight = "" if self.weight is None else f"; weights {self.weight}"
         return f"target{'s' * (len(targets) > 1)} {described}{weight}"
@@ -194,7 +194,7 @@ class Features:
             shown.append(self.sparse.kinds())
         if self.selection is not None:
             shown += self.selection.kinds()
-        for target in getattr(self.target, "targets", [self.target]):
+        for target in self.target.targets:
             classes = f": {listing(target.classes, limit=4)}" if target.classes else ""
             written = "" if target.number_format is None else f"; written as {target.number_format}"
             shown.append((target.name, "target", f"{target.task}{classes}{written}"))

@@ -28,7 +28,6 @@ from sparse_keras.data.tabular.features import Features
 from sparse_keras.data.tabular.misreadings import misreading
 from sparse_keras.data.tabular.missing import MissingValues
 from sparse_keras.data.tabular.multi_target import MultiTarget, as_matrix
-from sparse_keras.data.tabular.native import to_pandas
 from sparse_keras.schema.sections.tabular.columns import column_kinds
 
 if TYPE_CHECKING:
@@ -96,9 +95,8 @@ def fit_features(
         )
     if max_bins < 2:
         raise ValueError(f"max_bins must be at least 2. Received: {max_bins}.")
-    frame = to_pandas(frame)
     is_dict = isinstance(frame, Mapping)
-    frame = as_frame(frame, list(frame) if hasattr(frame, "keys") else ())
+    frame = as_frame(frame)
     frame = frame.infer_objects() if is_dict else frame
     inputs = [name for name in frame.columns if name not in (*target.columns, weight)]
     if not inputs:

@@ -170,11 +170,18 @@ def _are_one_unit(units):
 
 def currencies_of(texts):
     """Returns the currencies of numbers, sorted; none unless nearly all texts are numbers."""
-    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
-    if len(matches) < _NEARLY_ALL * len(texts):
-        return []
-    units = {unit for match in matches for unit in (match["before"], match["after"].strip())}
+    units = {
+        unit
+        for match in _numbers_among(texts)
+        for unit in (match["before"], match["after"].strip())
+    }
     return sorted(unit for unit in units if _is_currency(unit))
+
+
+def _numbers_among(texts):
+    """The matches of the texts that are numbers; none unless nearly all are."""
+    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
+    return matches if len(matches) >= _NEARLY_ALL * len(texts) else []
 
 
 def scales_of(texts):
@@ -183,9 +190,7 @@ def scales_of(texts):
     Numbers with and without a "k" for thousands have several. Ordinals such as "2nd" do not, nor do
     codes such as "12A".
     """
-    matches = [match for text in texts if (match := _PARTS.fullmatch(text.strip()))]
-    if len(texts) < _MANY or len(matches) < _NEARLY_ALL * len(texts):
-        return ()
+    matches = _numbers_among(texts) if len(texts) >= _MANY else []
     units = {match["after"].strip() for match in matches}
     named = units - {""}
     if any(match["before"] for match in matches) or named & _ORDINALS:

@@ -171,8 +171,8 @@ class TablePreprocessor(Preprocessor):
             return
         features = self.features
         _check_widths("inputs", self._widths, core.input)
-        targets = getattr(features.target, "targets", [features.target])
-        _check_widths("outputs", {target.name: target.outputs for target in targets}, core.output)
+        outputs = {target.name: target.outputs for target in features.target.targets}
+        _check_widths("outputs", outputs, core.output)
         embeddings = {layer.name: layer for layer in core.layers}
         for number, column in enumerate(features.categorical):
             # As `models.tabular` names them.

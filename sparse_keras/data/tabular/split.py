@@ -105,7 +105,7 @@ def warn_of_absent_classes(target, frames):
         part: frame.targets if isinstance(frame, SparseTable) else frame
         for part, frame in frames.items()
     }
-    for one in getattr(target, "targets", (target,)):
+    for one in target.targets:
         if one.task == "regression":
             continue
         counts = {part: _class_counts(one, frame) for part, frame in tables.items()}

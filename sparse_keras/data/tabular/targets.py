@@ -78,6 +78,11 @@ class Target:
         return Regression(self.name, self.mean or 0.0, 1.0 if self.std is None else self.std)
 
     @property
+    def targets(self):
+        """Itself, as a tuple: of a `MultiTarget` its members."""
+        return (self,)
+
+    @property
     def outputs(self):
         """Width of the model's output: one unit per class or label, else one."""
         return len(self.classes) if self.task in ("multiclass", "multilabel") else 1

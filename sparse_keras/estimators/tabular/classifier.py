@@ -249,7 +249,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         return pd.DataFrame(
             {
                 one.name: pd.Series(one.classes, dtype=object).iloc[numbers].to_numpy()
-                for one, numbers in zip(_targets(target), codes, strict=True)
+                for one, numbers in zip(target.targets, codes, strict=True)
             }
         )
 
@@ -258,7 +258,7 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
         if target.task == "multilabel":
             codes = target.encode(rows.targets)
         else:
-            codes = [one.encode(rows.targets[one.name]) for one in _targets(target)]
+            codes = [one.encode(rows.targets[one.name]) for one in target.targets]
             codes = np.stack(codes, axis=1)
         return class_weights(self.class_weight, classes, codes.astype(int))
 
@@ -302,11 +302,6 @@ class SparseExpertClassifier(ClassifierMixin, SparseExpertEstimator):
     def _task(self):
         """What is predicted: "binary", "multiclass", "multilabel" or "multitask"."""
         return self._features.target.task
-
-
-def _targets(target):
-    """The single targets."""
-    return getattr(target, "targets", (target,))
 
 
 def _classes_of(classes):

@@ -79,7 +79,6 @@ def read_file(open_file, options):
         if not (isinstance(kind, NumericKind) and kind.is_plain)
     ]
     file = open_file(options.path, text)
-    refuse_other_format(file)
     frame, sampled = _rows(file, options)
     with _naming(file):
         labels = _labels(file, frame, options.target)
@@ -101,7 +100,6 @@ def read_file(open_file, options):
     for part, path in named_paths(options).items():
         text = [*text, *(name for name in frame if is_categorical(frame[name]))]
         other = open_file(path, text)
-        refuse_other_format(other)
         *others[part], without, is_sample = _read_like(other, frame, target, inputs, kinds, options)
         dropped += without
         sampled |= is_sample
@@ -125,6 +123,7 @@ def read_file(open_file, options):
 
 def _rows(file, options):
     """The rows of a file, and whether they are a random sample."""
+    refuse_other_format(file)
     if options.max_rows is None:
         refuse_beyond_memory(file)
         return read_rows(file), False
@@ -166,7 +165,7 @@ def _read_like(file, train, target, inputs, kinds, options):
             )
         by = frame.get(getattr(options.split, "column", None))
         frame = frame[list(train.columns)]
-        formats = {one.name: one.number_format for one in getattr(target, "targets", [target])}
+        formats = {one.name: one.number_format for one in target.targets}
         frame = _with_numbers(frame, formats, missing_of(options))
         frame, dropped = _with_target(frame, target.columns, options)
         target.encode(frame)  # Raises if there are other classes.
