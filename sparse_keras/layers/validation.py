@@ -1,4 +1,4 @@
-"""Checks of constructor arguments that several layers share.
+"""Checks of arguments that several layers share.
 
 Each function returns the value it was given, so that a constructor checks and stores it in one
 line: `self.k = positive_int("k", k)`.
@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -134,6 +135,20 @@ def group_numbers(name: str, value: Any) -> list[int] | None:
             f"{name}={value!r}."
         )
     return [int(entry) for entry in entries]
+
+
+def integer_tensor(name: str, value: Any) -> Any:
+    """Returns a call argument that holds integers, or `None`.
+
+    Keras rounds floats to the dtype of a layer: bfloat16 has no 257.
+
+    Raises:
+        ValueError: If it is a tensor of floats.
+    """
+    dtype = keras.backend.standardize_dtype(getattr(value, "dtype", "int32"))
+    if keras.backend.is_float_dtype(dtype):
+        raise ValueError(f"`{name}` must be integers. Received: a tensor of {dtype}.")
+    return value
 
 
 def one_of(name: str, value: Any, options: Sequence[Any]) -> Any:

@@ -143,13 +143,10 @@ class GroupedQueryAttention(SelfAttention):
 
         query_width = self.num_heads * self._head_dim
         key_width = self._kv_heads * self._head_dim
-        self.query = self.dense("query", query_width, self.qkv_bias)
-        self.key = self.dense("key", key_width, self.qkv_bias)
-        self.value = self.dense("value", key_width, self.qkv_bias)
-        self.output_dense = self.dense("output", width, self.output_bias)
-        for layer in (self.query, self.key, self.value):
-            layer.build(input_shape)
-        self.output_dense.build((*input_shape[:-1], query_width))
+        self.query = self.dense("query", width, query_width, self.qkv_bias)
+        self.key = self.dense("key", width, key_width, self.qkv_bias)
+        self.value = self.dense("value", width, key_width, self.qkv_bias)
+        self.output_dense = self.dense("output", query_width, width, self.output_bias)
 
         self.query_norm = self.key_norm = None
         if self.qk_norm is not None:

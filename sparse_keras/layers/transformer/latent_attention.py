@@ -108,30 +108,24 @@ class LatentAttention(SelfAttention):
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        leading = tuple(input_shape[:-1])
+        width = input_shape[-1]
         query_width = self.num_heads * (self.qk_nope_head_dim + self.qk_rope_head_dim)
         if self.q_lora_rank is None:
-            self.query = self._built_dense("query", query_width, input_shape)
+            self.query = self.dense("query", width, query_width)
         else:
-            self.query_down = self._built_dense("query_down", self.q_lora_rank, input_shape)
+            self.query_down = self.dense("query_down", width, self.q_lora_rank)
             self.query_norm = self.rms_norm("query_norm", self.q_lora_rank)
-            self.query_up = self._built_dense("query_up", query_width, (*leading, self.q_lora_rank))
+            self.query_up = self.dense("query_up", self.q_lora_rank, query_width)
         latent_width = self.kv_lora_rank + self.qk_rope_head_dim
-        self.latent_down = self._built_dense("latent_down", latent_width, input_shape)
+        self.latent_down = self.dense("latent_down", width, latent_width)
         self.latent_norm = self.rms_norm("latent_norm", self.kv_lora_rank)
-        self.key_value_up = self._built_dense(
+        self.key_value_up = self.dense(
             "key_value_up",
+            self.kv_lora_rank,
             self.num_heads * (self.qk_nope_head_dim + self.v_head_dim),
-            (*leading, self.kv_lora_rank),
         )
-        values = (*leading, self.num_heads * self.v_head_dim)
-        self.output_dense = self._built_dense("output", input_shape[-1], values)
+        self.output_dense = self.dense("output", self.num_heads * self.v_head_dim, width)
         self.built = True
-
-    def _built_dense(self, name, units, input_shape):
-        layer = self.dense(name, units)
-        layer.build(input_shape)
-        return layer
 
     @property
     def rotary_width(self) -> int:

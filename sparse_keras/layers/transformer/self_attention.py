@@ -17,7 +17,7 @@ from sparse_keras.layers.transformer.key_value_cache import (
 )
 from sparse_keras.layers.transformer.rotary_embedding import RotaryEmbedding
 from sparse_keras.layers.transformer.visible_keys import visible_in_cache, visible_in_sequence
-from sparse_keras.layers.validation import boolean, optional_number
+from sparse_keras.layers.validation import boolean, integer_tensor, optional_number
 
 
 class SelfAttention(keras.layers.Layer):
@@ -67,9 +67,11 @@ class SelfAttention(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
-    def dense(self, name: str, units: int, use_bias: bool = False) -> keras.layers.Dense:
-        """Makes a matrix of this layer, whose initial values are no other's."""
-        return keras.layers.Dense(
+    def dense(
+        self, name: str, input_dim: int, units: int, use_bias: bool = False
+    ) -> keras.layers.Dense:
+        """Makes a built matrix of this layer, whose initial values are no other's."""
+        layer = keras.layers.Dense(
             units,
             use_bias=use_bias,
             kernel_initializer=for_group(self.kernel_initializer, name, 0),
@@ -77,6 +79,8 @@ class SelfAttention(keras.layers.Layer):
             name=name,
             dtype=self.dtype_policy,
         )
+        layer.build((None, None, input_dim))
+        return layer
 
     def rms_norm(self, name: str, width: int) -> keras.layers.RMSNormalization:
         """Makes a built normalization of this layer, of the last axis."""
@@ -143,11 +147,8 @@ class SelfAttention(keras.layers.Layer):
         return outputs if cache is None else (outputs, cache)
 
     def _check_call(self, inputs, positions, segment_ids, cache, cache_index):
-        for name, value in (("positions", positions), ("segment_ids", segment_ids)):
-            dtype = keras.backend.standardize_dtype(getattr(value, "dtype", "int32"))
-            if keras.backend.is_float_dtype(dtype):
-                # Keras rounds floats to the dtype of the layer: bfloat16 has no 257.
-                raise ValueError(f"`{name}` must be integers. Received: a tensor of {dtype}.")
+        integer_tensor("positions", positions)
+        integer_tensor("segment_ids", segment_ids)
         check_cache(self, cache, self.entry_shapes, cache_index, inputs.shape[1])
         if cache is None:
             return

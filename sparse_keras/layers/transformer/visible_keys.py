@@ -1,10 +1,9 @@
 """Which keys each query may attend to, as a bool tensor `[B or 1, T, S]`."""
 
-from typing import Any
-
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.masks import all_of
 
 
 def visible_in_sequence(
@@ -40,7 +39,7 @@ def visible_in_sequence(
         conditions += [mask[:, None, :]]
     if segment_ids is not None:
         conditions += [segment_ids[:, :, None] == segment_ids[:, None, :]]
-    return _all(conditions)
+    return all_of(conditions)
 
 
 def visible_in_cache(
@@ -63,11 +62,4 @@ def visible_in_cache(
     conditions = [key >= 0, distance >= 0]
     if window is not None:
         conditions += [distance < window]
-    return _all(conditions)
-
-
-def _all(conditions: list[Any]) -> Any:
-    visible = None
-    for condition in conditions:
-        visible = condition if visible is None else ops.logical_and(visible, condition)
-    return visible
+    return all_of(conditions)

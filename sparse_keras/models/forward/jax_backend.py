@@ -4,6 +4,8 @@ import jax
 import keras
 import numpy as np
 
+from sparse_keras._internal.powers import power_of_two
+
 
 def is_distributed(model):
     """Returns whether Keras distributes arrays over devices."""
@@ -28,7 +30,7 @@ def compiled(model, x, pad):
 
     def function(x):
         rows = keras.tree.flatten(x)[0].shape[0]
-        padded = 1 << (rows - 1).bit_length() if pad else rows
+        padded = power_of_two(rows) if pad else rows
         outputs = graph(
             [variable.value for variable in model.trainable_variables],
             [variable.value for variable in model.non_trainable_variables],

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from sparse_keras._internal.powers import power_of_two
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.validation import (
     boolean,
@@ -23,8 +24,9 @@ from sparse_keras.layers.validation import (
     optional_positive_int,
     positive_int,
 )
-from sparse_keras.models.text.prompts import as_lists, check_ids, padded, power_of_two, seeds_of
+from sparse_keras.models.text.prompts import as_lists, check_ids, padded, seeds_of
 from sparse_keras.models.text.sampling import Sampling, next_tokens
+from sparse_keras.models.text.token_inputs import positions_of
 
 if keras.backend.backend() == "tensorflow":
     from sparse_keras.models.text.tensorflow_backend import compiled
@@ -81,7 +83,7 @@ class Generation:
 
     def _prefill_step(self, caches, token_ids, mask, sampling, stop):
         """Reads prompts. Returns the first new tokens `[B, 1]`, and the state of the loop."""
-        positions = ops.maximum(ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1, 0)
+        positions = positions_of(mask)
         logits, caches = self.model.call_with_caches(
             token_ids, caches, 0, positions=positions, mask=mask
         )

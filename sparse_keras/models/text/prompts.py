@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparse_keras._internal.powers import power_of_two
 from sparse_keras._internal.seeds import derived_seed
 
 _SHORTEST = 16
@@ -20,12 +21,10 @@ class Prompts(NamedTuple):
     Args:
         token_ids: Int32 `[B, T]`.
         mask: Bool `[B, T]`, False for padding.
-        lengths: Int32 `[B]`.
     """
 
     token_ids: np.ndarray
     mask: np.ndarray
-    lengths: np.ndarray
 
 
 def as_lists(prompts: Any) -> tuple[list[list[int]], bool]:
@@ -81,12 +80,7 @@ def padded(prompts: list[list[int]]) -> Prompts:
     token_ids = np.zeros((len(prompts), size), "int32")
     for row, prompt in zip(token_ids, prompts, strict=True):
         row[size - len(prompt) :] = prompt
-    return Prompts(token_ids, np.arange(size) >= size - lengths[:, None], lengths)
-
-
-def power_of_two(length: int) -> int:
-    """Returns the least power of two that is not less."""
-    return 1 << (int(length) - 1).bit_length()
+    return Prompts(token_ids, np.arange(size) >= size - lengths[:, None])
 
 
 def seeds_of(prompts: list[list[int]], seed: int) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.masks import all_of
+from sparse_keras.layers.validation import integer_tensor
 
 _KEYS = ("token_ids", "segment_ids", "mask")
 
@@ -33,7 +34,7 @@ class TokenInputs(NamedTuple):
         if self.segment_ids is None:
             if self.mask is None:
                 return None
-            return ops.maximum(ops.cumsum(ops.cast(self.mask, "int32"), axis=1) - 1, 0)
+            return positions_of(self.mask)
         order = ops.arange(ops.shape(self.token_ids)[1], dtype="int32")
         counts = ops.logical_and(
             self.segment_ids[:, :, None] == self.segment_ids[:, None, :],
@@ -69,15 +70,14 @@ def unpacked(inputs: Any, mask: Any, padding_id: int | None) -> TokenInputs:
         if inputs.get("mask") is not None:
             masks += [inputs["mask"]]
         inputs = inputs["token_ids"]
-    for name, value in (("token_ids", inputs), ("segment_ids", segment_ids)):
-        dtype = keras.backend.standardize_dtype(getattr(value, "dtype", "int32"))
-        if keras.backend.is_float_dtype(dtype):
-            raise ValueError(f"`{name}` must be integers. Received: a tensor of {dtype}.")
-    token_ids = ops.cast(inputs, "int32")
+    token_ids = ops.cast(integer_tensor("token_ids", inputs), "int32")
+    integer_tensor("segment_ids", segment_ids)
     if padding_id is not None:
         masks += [token_ids != padding_id]
-    combined = None
-    for one in masks:
-        one = ops.cast(one, "bool")
-        combined = one if combined is None else ops.logical_and(combined, one)
+    combined = all_of(ops.cast(one, "bool") for one in masks)
     return TokenInputs(token_ids, segment_ids, combined)
+
+
+def positions_of(mask: Tensor) -> Tensor:
+    """Returns the number of earlier tokens that are no padding, int `[B, T]`."""
+    return ops.maximum(ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1, 0)

@@ -4,6 +4,8 @@ import jax.experimental.sparse as jax_sparse
 import jax.numpy as jnp
 import numpy as np
 
+from sparse_keras._internal.powers import power_of_two
+
 compiles = True
 _SMALLEST = 64
 
@@ -11,7 +13,7 @@ _SMALLEST = 64
 def to_tensor(matrix):
     """The number of entries is the next power of two; the others lie outside and are 0."""
     count = matrix.nnz
-    room = max(_SMALLEST, 1 << max(count - 1, 0).bit_length())
+    room = max(_SMALLEST, power_of_two(count))
     data = np.zeros(room, matrix.dtype)
     data[:count] = matrix.data
     indices = np.empty((room, 2), "int32")
