@@ -1,0 +1,1 @@
+"""Texts: corpora for language models, and texts with labels."""

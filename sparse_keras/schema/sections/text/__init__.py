@@ -1,0 +1,1 @@
+"""Sections of texts and of models that read them."""
