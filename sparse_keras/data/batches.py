@@ -99,7 +99,33 @@ def _digestible(array):
     return array if array.dtype.kind in "biufc" else np.asarray(array.tolist(), "U").view("uint32")
 
 
-class ArrayBatches(keras.utils.PyDataset):
+class EpochBatches(keras.utils.PyDataset):
+    """Base class of batches that count their epochs, by which they shuffle.
+
+    Attributes:
+        epoch: Number of epochs served so far. May be set, to resume.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epoch = 0
+        self._serving = False
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
+
+    def on_epoch_begin(self) -> None:
+        self._serving = True
+
+    def on_epoch_end(self) -> None:
+        # `fit` also calls this once before its first epoch, which must not count as one.
+        if self._serving:
+            self.epoch += 1
+            self._serving = False
+
+
+class ArrayBatches(EpochBatches):
     """Serves encoded arrays in batches; the last batch may be smaller.
 
     With `shuffle`, the examples of each batch are a pure function of `(seed, epoch)`. `fit` itself
@@ -160,16 +186,13 @@ class ArrayBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.epoch = 0
         self._order = (None, None)
-        self._serving = False
 
     def __len__(self) -> int:
         return -(-self.num_examples // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple:
-        if not 0 <= index < len(self):
-            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
+        self._check_index(index)
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if self.shuffle:
             rows = self._rows_of_epoch()[rows]
@@ -187,15 +210,6 @@ class ArrayBatches(keras.utils.PyDataset):
             order = np.random.default_rng([self.seed, epoch]).permutation(self.num_examples)
             self._order = (epoch, order)
         return order
-
-    def on_epoch_begin(self):
-        self._serving = True
-
-    def on_epoch_end(self):
-        # `fit` also calls this once before its first epoch, which must not count as one.
-        if self._serving:
-            self.epoch += 1
-            self._serving = False
 
 
 def _rows_of(arrays, rows):

@@ -8,8 +8,8 @@ from sparse_keras._internal.builders import resolve
 from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.section import Count, Fraction, Path, Seed
 
-# A byte-level tokenizer has the 256 bytes, and one special token at least.
-VocabularySize = Annotated[int, Field(ge=258, le=2**31 - 1)]
+# The 256 bytes, and the token that separates documents.
+VocabularySize = Annotated[int, Field(ge=257, le=2**31 - 1)]
 
 
 class TextSection(DataSection):
