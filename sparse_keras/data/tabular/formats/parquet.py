@@ -2,9 +2,9 @@
 
 import contextlib
 
+from sparse_keras.data.reading import errors_naming
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import errors_naming
 
 # How pandas stores the labels of rows that have no name: no data.
 _PANDAS_INDEX = "__index_level_"

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from sparse_keras.data.tabular.reading import errors_naming, open_bytes
+from sparse_keras.data.reading import errors_naming, open_bytes
 
 UTF8 = "utf-8"
 # By what a file starts with; longer marks first.
