@@ -80,7 +80,7 @@ class Tokenizer:
     def train(cls, texts: Iterable[str], vocabulary_size: int = 8192) -> Tokenizer:
         """Trains byte-pair encoding on the bytes of texts.
 
-        Of texts of more than 100 MB, a random sample of that size is read.
+        Of more than 5 million characters, a random sample of that size is read.
 
         Args:
             texts: Strings.
