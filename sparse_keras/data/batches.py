@@ -267,6 +267,6 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 
 def num_examples(batches: Batches) -> int:
     """Returns the number of examples in an epoch of batches."""
-    if isinstance(batches, ArrayBatches):
-        return batches.num_examples
+    if (count := getattr(batches, "num_examples", None)) is not None:
+        return count
     return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))

@@ -69,8 +69,8 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        self.vocabulary_size = max(vocabulary.values()) + 1
         self.end_of_text = _end_of_text(end_of_text, vocabulary)
+        self.vocabulary_size = max(vocabulary.values()) + 1
         self.end_id = vocabulary[self.end_of_text]
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.unknown_id = vocabulary.get(unknown) if unknown is not None else None
