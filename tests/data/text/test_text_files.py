@@ -84,6 +84,23 @@ def test_a_folder_is_read_at_any_depth(tmp_path, read):
     assert documents(read("texts/a/*")) == ["a/y.txt", "a/z.md"]
 
 
+def test_links_to_folders_are_followed_once(tmp_path, read):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("linked")
+    (tmp_path / "texts" / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "back").symlink_to(tmp_path / "texts")
+    assert documents(read("texts")) == ["linked"]
+
+
+def test_a_separator_that_the_file_declares(tmp_path, read):
+    (tmp_path / "a.csv").write_text("sep=;\ntext;n\na, b;1\n")
+    assert documents(read("a.csv", column="text")) == ["a, b"]
+    (tmp_path / "a.csv").write_text("sep=;\ntext;n\na;b;1\n")
+    with pytest.raises(ValueError, match="a.csv, line 3: expected 2 cells"):
+        documents(read("a.csv", column="text"))
+
+
 def test_a_file_whose_name_is_a_pattern(tmp_path, read):
     (tmp_path / "a[1].txt").write_text("itself")
     (tmp_path / "a1.txt").write_text("another")
@@ -175,6 +192,12 @@ def test_the_digest_is_that_of_contents_and_options(tmp_path, read):
         read("a.txt", errors="replace"),
     ]
     assert len({digest, *(other.digest for other in others)}) == 6
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.csv").write_text("a")
+    (tmp_path / "texts" / "b.csv").write_text("a")
+    before = read("texts", column="a").digest
+    (tmp_path / "texts" / "b.csv").rename(tmp_path / "texts" / "b.txt")
+    assert read("texts", column="a").digest != before  # It is read in another way.
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     by_column = [read("t.csv", column=column).digest for column in "ab"]
     assert len({*by_column, read("t.csv", column="a", separator=";").digest}) == 3
@@ -211,6 +234,8 @@ def test_the_digest_is_that_of_contents_and_options(tmp_path, read):
             "no column 'text'.*Did you mean 'texts'.*'texts', 'id'",
         ),
         ("e.jsonl", {"column": "text"}, "e.jsonl, line 1: 'text' is no text"),
+        ("f.jsonl", {"column": "text"}, "f.jsonl, line 1 is not JSON: 'text' stands twice"),
+        ("twice.csv", {"column": "text"}, "has 2 columns 'text', which data.column names"),
         ("a.parquet", {"column": "text"}, "data.column is 'text', whose values are double"),
         ("a.parquet", {"column": "txt"}, "Did you mean 'text'"),
         ("b.parquet", {"column": "text"}, "b.parquet cannot be read as Parquet"),
@@ -231,6 +256,8 @@ def test_mistakes(tmp_path, read, path, options, message):
         "c.jsonl": '["a"]\n',
         "d.jsonl": '{"texts": "a"}\n{"id": 1}\n',
         "e.jsonl": '{"text": "\\ud800"}\n',
+        "f.jsonl": '{"text": "a", "text": "b"}\n',
+        "twice.csv": "text,text\na,b\n",
         "b.parquet": "no parquet",
         "a.txt.gz": "no gzip",
     }
