@@ -93,6 +93,12 @@ def test_links_to_folders_are_followed_once(tmp_path, read):
     assert documents(read("texts")) == ["linked"]
 
 
+def test_a_long_cell(tmp_path, read):
+    (tmp_path / "a.csv").write_text(f"text,n\n{'long ' * 100_000},1\n")
+    (text,) = documents(read("a.csv", column="text"))
+    assert len(text) == 500_000  # Python's own limit is 131,072.
+
+
 def test_a_separator_that_the_file_declares(tmp_path, read):
     (tmp_path / "a.csv").write_text("sep=;\ntext;n\na, b;1\n")
     assert documents(read("a.csv", column="text")) == ["a, b"]
