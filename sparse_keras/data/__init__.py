@@ -4,7 +4,9 @@ What is general stands here: `dataset.py` (what training needs of any data set),
 `preprocessor.py` (raw examples to the inputs of a model). `download/` fetches files. `tabular/`
 holds tables: `load_table` goes `readers/` (raw rows; those of a user's file through `formats/`,
 checked in `misreadings.py`) -> `splits.py` (validation rows) -> `select_columns.py` (which columns,
-if not all) -> `fitting.py` (statistics of the training rows) -> `features.py` (encoding).
+if not all) -> `fitting.py` (statistics of the training rows) -> `features.py` (encoding). `text/`
+holds texts: `load_corpus` goes `readers/` (documents) -> `splits.py` -> `token_files.py` (token ids
+on disk) -> `token_batches.py` (rows).
 
 Each name below is imported on first use, so that `sources.py` can be read without Keras.
 """
@@ -44,6 +46,16 @@ if TYPE_CHECKING:
     from sparse_keras.data.tabular.table_files import read_table as read_table
     from sparse_keras.data.tabular.target_inference import infer_target as infer_target
     from sparse_keras.data.tabular.targets import Target as Target
+    from sparse_keras.data.text.corpus import Corpus as Corpus
+    from sparse_keras.data.text.corpus import LabelledTexts as LabelledTexts
+    from sparse_keras.data.text.inputs import TextInputs as TextInputs
+    from sparse_keras.data.text.language import LanguageData as LanguageData
+    from sparse_keras.data.text.language import load_corpus as load_corpus
+    from sparse_keras.data.text.language_preprocessor import (
+        LanguagePreprocessor as LanguagePreprocessor,
+    )
+    from sparse_keras.data.text.token_batches import TokenBatches as TokenBatches
+    from sparse_keras.data.text.tokenizer import Tokenizer as Tokenizer
 
 # Data sets that are not tables, by the names that configs use: functions of (section, batch_size,
 # seed) that return a `Dataset`. Tables are read by `READERS` and go through `load_table`.
@@ -53,9 +65,13 @@ _MODULES = {
     "ArrayBatches": "batches",
     "Batches": "batches",
     "CategoricalColumn": "tabular.encoded_columns",
+    "Corpus": "text.corpus",
     "Dataset": "dataset",
     "DateColumn": "tabular.date_column",
     "Features": "tabular.features",
+    "LabelledTexts": "text.corpus",
+    "LanguageData": "text.language",
+    "LanguagePreprocessor": "text.language_preprocessor",
     "MultiTarget": "tabular.multi_target",
     "NumberFormat": "tabular.number_formats",
     "NumericColumn": "tabular.encoded_columns",
@@ -69,12 +85,16 @@ _MODULES = {
     "TabularData": "tabular.table",
     "Target": "tabular.targets",
     "TextColumn": "tabular.csr",
+    "TextInputs": "text.inputs",
+    "TokenBatches": "text.token_batches",
+    "Tokenizer": "text.tokenizer",
     "digest_of": "dataset",
     "fit_features": "tabular.fitting",
     "fit_sparse": "tabular.csr_fitting",
     "fit_texts": "tabular.csr_fitting",
     "infer_target": "tabular.target_inference",
     "iter_table": "tabular.table_files",
+    "load_corpus": "text.language",
     "load_data": "dataset",
     "load_table": "tabular.table",
     "read_table": "tabular.table_files",

@@ -99,7 +99,33 @@ def _digestible(array):
     return array if array.dtype.kind in "biufc" else np.asarray(array.tolist(), "U").view("uint32")
 
 
-class ArrayBatches(keras.utils.PyDataset):
+class EpochBatches(keras.utils.PyDataset):
+    """Base class of batches that count their epochs, by which they shuffle.
+
+    Attributes:
+        epoch: Number of epochs served so far. May be set, to resume.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epoch = 0
+        self._serving = False
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
+
+    def on_epoch_begin(self) -> None:
+        self._serving = True
+
+    def on_epoch_end(self) -> None:
+        # `fit` also calls this once before its first epoch, which must not count as one.
+        if self._serving:
+            self.epoch += 1
+            self._serving = False
+
+
+class ArrayBatches(EpochBatches):
     """Serves encoded arrays in batches; the last batch may be smaller.
 
     With `shuffle`, the examples of each batch are a pure function of `(seed, epoch)`. `fit` itself
@@ -160,16 +186,13 @@ class ArrayBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.epoch = 0
         self._order = (None, None)
-        self._serving = False
 
     def __len__(self) -> int:
         return -(-self.num_examples // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple:
-        if not 0 <= index < len(self):
-            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}. Received: {index}.")
+        self._check_index(index)
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if self.shuffle:
             rows = self._rows_of_epoch()[rows]
@@ -188,14 +211,36 @@ class ArrayBatches(keras.utils.PyDataset):
             self._order = (epoch, order)
         return order
 
-    def on_epoch_begin(self):
-        self._serving = True
 
-    def on_epoch_end(self):
-        # `fit` also calls this once before its first epoch, which must not count as one.
-        if self._serving:
-            self.epoch += 1
-            self._serving = False
+class PartialPasses(EpochBatches):
+    """The same batches in epochs of another length, each of which goes on where the last ended.
+
+    Args:
+        batches: Batches as training needs them.
+        steps_per_epoch: Number of batches of an epoch.
+    """
+
+    def __init__(self, batches: Any, steps_per_epoch: int) -> None:
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self.batches, self.steps_per_epoch = batches, steps_per_epoch
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __getitem__(self, index: int) -> tuple:
+        self._check_index(index)
+        steps = self.epoch * self.steps_per_epoch + index
+        self.batches.epoch, index = divmod(steps, len(self.batches))
+        return self.batches[index]
+
+
+def epochs_of(batches: Batches, steps_per_epoch: int | None) -> Batches:
+    """Returns batches in epochs of a number of steps; `None`: as they are, a pass each."""
+    return batches if steps_per_epoch is None else PartialPasses(batches, steps_per_epoch)
 
 
 def _rows_of(arrays, rows):
@@ -222,6 +267,6 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 
 def num_examples(batches: Batches) -> int:
     """Returns the number of examples in an epoch of batches."""
-    if isinstance(batches, ArrayBatches):
-        return batches.num_examples
+    if (count := getattr(batches, "num_examples", None)) is not None:
+        return count
     return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))

@@ -26,7 +26,6 @@ from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
 from sparse_keras.models.text.language_model import CausalLM
-from sparse_keras.models.text.perplexity import Perplexity
 
 # The names that configs use.
 MODELS = Builders(
@@ -40,6 +39,7 @@ MODELS = Builders(
         "cgc": cgc,
         "ple": ple,
         "dcn_mix": dcn_mix,
+        "causal_lm": causal_lm,
     },
 )
 
@@ -48,7 +48,6 @@ __all__ = [
     "CausalLM",
     "GradNormWeights",
     "MultiTaskModel",
-    "Perplexity",
     "PreprocessedModel",
     "UncertaintyWeights",
     "active_params",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.tasks.base import Task
 from sparse_keras.tasks.binary import Binary
+from sparse_keras.tasks.bits_per_byte import BitsPerByte
 from sparse_keras.tasks.metric_info import MetricInfo
 from sparse_keras.tasks.multi_task import MultiTask
 from sparse_keras.tasks.multiclass import Multiclass
 from sparse_keras.tasks.multilabel import Multilabel
+from sparse_keras.tasks.next_token import NextToken
+from sparse_keras.tasks.perplexity import Perplexity
 from sparse_keras.tasks.regression import Regression
 from sparse_keras.tasks.single_task import SingleTask
 
@@ -47,10 +50,13 @@ def get(identifier: SingleTask | str, name: str = "target") -> SingleTask:
 __all__ = [
     "TASKS",
     "Binary",
+    "BitsPerByte",
     "MetricInfo",
     "MultiTask",
     "Multiclass",
     "Multilabel",
+    "NextToken",
+    "Perplexity",
     "Regression",
     "SingleTask",
     "Task",

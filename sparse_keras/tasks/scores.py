@@ -48,11 +48,13 @@ def metrics_of_task(task: Task, separator: str = ".") -> dict[str, MetricInfo]:
     if task.kind in _SCORES:
         return dict(task.METRICS)
     # Its own metrics are few, and there is nothing else to compare.
+    directions = task.directions()
+    names = [metric.name for metric in task.metrics()]
+    if task.SCORED_BY_BATCHES:
+        names = ["loss", *names]
     return {
-        metric.name: MetricInfo(
-            task.METRICS[metric.name].label, task.directions()[metric.name], compared=True
-        )
-        for metric in task.metrics()
+        name: MetricInfo(task.METRICS[name].label, directions[name], compared=True)
+        for name in names
     }
 
 

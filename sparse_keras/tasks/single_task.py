@@ -31,6 +31,9 @@ class SingleTask(Task):
     # Metrics that Keras accumulates batch by batch only approximately. `scores` has the exact ones
     # by the same names, and training and evaluation report those.
     APPROXIMATE: ClassVar[tuple[str, ...]] = ()
+    # Whether the metrics that Keras accumulates batch by batch are all there is, since the
+    # predictions for many examples would not fit into memory.
+    SCORED_BY_BATCHES: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

@@ -31,6 +31,8 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
         class.
     """
     logs = model.evaluate(batches, return_dict=True, verbose=0)
+    if getattr(task, "SCORED_BY_BATCHES", False):
+        return {name: None if math.isnan(value) else value for name, value in logs.items()}
     _, y, weight = arrays_of(batches)
     task = getattr(model, "task", task)
     exact = scores(task, y, model.predict(batches, verbose=0), weight, separator="_")

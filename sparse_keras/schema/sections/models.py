@@ -12,8 +12,19 @@ from sparse_keras.schema.sections.tabular.multi_task_models import (
     OMoE,
     SharedBottom,
 )
+from sparse_keras.schema.sections.text.models import CausalLM
 
 MODELS = Choice(
-    "model", SparseMLP, DenseMLP, DCNMix, SharedBottom, OMoE, MMoE, CGC, PLE, base=ModelSection
+    "model",
+    SparseMLP,
+    DenseMLP,
+    DCNMix,
+    SharedBottom,
+    OMoE,
+    MMoE,
+    CGC,
+    PLE,
+    CausalLM,
+    base=ModelSection,
 )
 ModelConfig = Annotated[ModelSection, MODELS]

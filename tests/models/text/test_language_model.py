@@ -73,7 +73,7 @@ def test_causality(kind):
 def compiled(kind="mixture", **options):
     model = make(kind, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(**CROSS_ENTROPY, ignore_class=-100)
-    metric = sparse_keras.models.Perplexity(ignore_class=-100)
+    metric = sparse_keras.tasks.Perplexity(ignore_class=-100)
     model.compile(keras.optimizers.Adam(0.04), loss, weighted_metrics=[metric])
     return model
 

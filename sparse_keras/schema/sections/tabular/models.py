@@ -87,8 +87,14 @@ class TabularModelSection(ModelSection):
             inputs: The `TableInputs` of the data.
 
         Raises:
-            ValueError: If the data have columns that are mostly zeros, and the model accepts none.
+            ValueError: If the data are no table, or have columns that are mostly zeros, and the
+                model accepts none.
         """
+        if hasattr(inputs, "vocabulary_size"):
+            raise ValueError(
+                f"model.type {self.type!r} is a model of tables. Received texts. Choose a model of "
+                "texts, such as causal_lm."
+            )
         if getattr(inputs, "sparse_dim", 0) and not isinstance(self, SparseInput):
             names = ", ".join(map(tag, SparseInput.__subclasses__()))
             raise ValueError(

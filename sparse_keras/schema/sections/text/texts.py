@@ -8,8 +8,8 @@ from sparse_keras._internal.builders import resolve
 from sparse_keras.schema.core.data_section import DataSection
 from sparse_keras.schema.core.section import Count, Fraction, Path, Seed
 
-# A byte-level tokenizer has the 256 bytes, and one special token at least.
-VocabularySize = Annotated[int, Field(ge=258, le=2**31 - 1)]
+# The 256 bytes, and the token that separates documents.
+VocabularySize = Annotated[int, Field(ge=257, le=2**31 - 1)]
 
 
 class TextSection(DataSection):
@@ -46,6 +46,9 @@ class CorpusSection(TextSection):
     The builder that is registered for a corpus's `type` is called with the section, and returns a
     `sparse_keras.data.Corpus`.
     """
+
+    # Its tokens take long to make, and the parts are large.
+    SPLITS_DIFFER = False
 
     context_length: Count = Field(
         256,

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.tasks.token_losses import token_losses
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -26,7 +26,7 @@ class Perplexity(keras.metrics.Mean):
 
     Example:
 
-    >>> metric = sparse_keras.models.Perplexity(ignore_class=-100)
+    >>> metric = sparse_keras.tasks.Perplexity(ignore_class=-100)
     >>> metric.update_state(np.array([[1, 3, -100]]), np.zeros((1, 3, 4), "float32"))
     >>> round(float(metric.result()), 4)
     4.0
@@ -55,23 +55,9 @@ class Perplexity(keras.metrics.Mean):
             y_pred: `[..., V]`.
             sample_weight: Optional weights of the tokens, `[...]`.
         """
-        mask: Tensor = keras_private.mask_of(y_pred)
-        y_true = ops.cast(ops.convert_to_tensor(y_true), "int32")
-        weights = ops.ones(ops.shape(y_true), "float32")
-        if self.ignore_class is not None:
-            counts = y_true != self.ignore_class
-            weights = ops.cast(counts, "float32")
-            y_true = ops.where(counts, y_true, 0)
-        for given in (mask, sample_weight):
-            if given is not None:
-                given = ops.cast(ops.convert_to_tensor(given), "float32")
-                if len(given.shape) < len(weights.shape):  # A weight for each row.
-                    given = ops.reshape(
-                        given, (-1, *(1 for _ in weights.shape[len(given.shape) :]))
-                    )
-                weights = weights * given
-        y_pred = ops.cast(ops.convert_to_tensor(y_pred), "float32")
-        losses = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=self.from_logits)
+        losses, weights, _ = token_losses(
+            y_true, y_pred, sample_weight, self.from_logits, self.ignore_class
+        )
         super().update_state(losses, weights)
 
     def result(self) -> Tensor:

@@ -1,0 +1,219 @@
+"""`model`: the models of texts."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sparse_keras._internal.builders import builder_of
+from sparse_keras.schema.core.choice import Choice
+from sparse_keras.schema.core.model_section import ModelSection
+from sparse_keras.schema.core.section import (
+    BrokenRules,
+    Count,
+    CountOrZero,
+    Fraction,
+    Positive,
+    Section,
+)
+from sparse_keras.schema.sections.experts import (
+    Activation,
+    ExpertsSection,
+    GLUExperts,
+    LowRankExperts,
+    MLPExperts,
+)
+from sparse_keras.schema.sections.mixtures import conflicts_with_experts
+from sparse_keras.schema.sections.routers import RouterConfig, TopKRouter
+from sparse_keras.schema.sections.text.attention import AttentionConfig, GroupedQuery, Rotary
+
+# Banks whose output has the width of their input.
+BlockExpertsConfig = Annotated[
+    ExpertsSection,
+    Choice("experts of a Transformer block", GLUExperts, MLPExperts, LowRankExperts),
+]
+_OF_EXPERTS = (
+    "router",
+    "shared_expert",
+    "dense_layers",
+    "every",
+    "capacity_factor",
+    "eval_capacity_factor",
+    "drop_order",
+)
+
+
+class SharedGLU(Section):
+    """A gated expert that every token passes through, besides those the router chooses."""
+
+    hidden_dim: Count = Field(description="Width of both its projections.")
+    activation: Activation = Field("silu", description="Activation of its gate.")
+    gated: bool = Field(
+        False,
+        description="Whether a learned sigmoid gate scales the output for each token, as in "
+        "Qwen2-MoE.",
+    )
+
+
+class TransformerSection(ModelSection):
+    """A stack of Transformer blocks on token ids."""
+
+    depth: Count = Field(4, description="Number of blocks.")
+    width: Count = Field(128, description="Width of embeddings and blocks.")
+    num_heads: Count = Field(4, description="Number of heads of queries.")
+    hidden_dim: Count | None = Field(
+        None, description="Width of the hidden layer of dense blocks. Null: there are none."
+    )
+    activation: Activation = Field("silu", description="Activation of dense blocks.")
+    gated: bool = Field(
+        True, description="Whether dense blocks have a gate (Llama), or not (GPT-2)."
+    )
+    experts: BlockExpertsConfig | None = Field(
+        None,
+        description="What each expert computes, and the number of experts. Null: all blocks are "
+        "dense.",
+    )
+    router: RouterConfig = Field(
+        default_factory=TopKRouter, description="Which experts each token goes to."
+    )
+    shared_expert: SharedGLU | None = Field(
+        None, description="An expert that every token passes through. Null: none."
+    )
+    dense_layers: CountOrZero = Field(
+        0, description="Number of first blocks that are dense nevertheless (DeepSeek)."
+    )
+    every: Count = Field(
+        1, description="Every so many blocks, one is sparse; the others are dense. 1: all."
+    )
+    capacity_factor: Positive | None = Field(
+        None,
+        description="Maximum number of tokens per expert in training, relative to an even share; "
+        "the rest are dropped. Null: no limit.",
+    )
+    eval_capacity_factor: Positive | None = Field(
+        None, description="The same outside training. Null: no limit."
+    )
+    drop_order: Literal["position", "batch_priority", "score"] = Field(
+        "position",
+        description="Which tokens an expert over its capacity drops: later choices first, then "
+        "later tokens (position) or tokens with a low best score (batch_priority); or the tokens "
+        "with the lowest scores (score).",
+    )
+    dropout: Fraction = Field(
+        0.0,
+        description="Fraction dropped in training, of the embeddings and of each block's two "
+        "outputs.",
+    )
+
+    @property
+    def sparse_blocks(self) -> int:
+        """The number of blocks with experts."""
+        if self.experts is None:
+            return 0
+        return sum((n + 1) % self.every == 0 for n in range(self.dense_layers, self.depth))
+
+    def rules(self) -> BrokenRules:
+        dense = self.depth - self.sparse_blocks
+        if dense and self.hidden_dim is None:
+            yield "hidden_dim", f"is needed: {dense} of {self.depth} blocks are dense"
+        if self.experts is None:
+            return
+        yield from conflicts_with_experts(self.router, self.experts)
+        if not self.sparse_blocks:
+            yield (
+                "experts",
+                f"no block has them: depth is {self.depth}, dense_layers {self.dense_layers} and "
+                f"every {self.every}",
+            )
+
+    def unused(self) -> dict[str, str]:
+        unused = {}
+        if self.experts is None:
+            unused = dict.fromkeys(_OF_EXPERTS, "experts is null")
+        elif self.capacity_factor is None and self.eval_capacity_factor is None:
+            unused["drop_order"] = "no token is dropped without a capacity factor"
+        if self.experts is not None and self.sparse_blocks == self.depth:
+            no_dense = "all blocks have experts"
+            unused |= dict.fromkeys(("hidden_dim", "activation", "gated"), no_dense)
+        return unused
+
+    def build(self, inputs: Any, task: Any) -> Any:
+        self.check_inputs(inputs)
+        return super().build(inputs, task)
+
+    def check_inputs(self, inputs: Any) -> None:
+        """Raises a ValueError if the data are no texts."""
+        if not hasattr(inputs, "vocabulary_size"):
+            raise ValueError(
+                f"model.type {self.type!r} reads texts. Received data of another kind, "
+                f"{type(inputs).__name__}. Choose a data set of texts, or another model."
+            )
+
+    def dense_twin(self, width: int) -> dict[str, Any] | None:
+        if self.experts is None:
+            return None
+        values = self.model_dump(exclude=set(_OF_EXPERTS))
+        return values | {
+            "experts": None,
+            "hidden_dim": width,
+            "activation": self.experts.activation,
+            "gated": self.experts.type == "glu",
+        }
+
+
+class CausalLM(TransformerSection):
+    """A language model: a Transformer that predicts the next token, with experts or without."""
+
+    type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
+    num_kv_heads: Count | None = Field(
+        None, description="Number of heads of keys and values. Null: as many as num_heads."
+    )
+    head_dim: Count | None = Field(
+        None, description="Width of a head. Null: width divided by num_heads."
+    )
+    use_bias: bool = Field(
+        False, description="Whether matrices of attention and dense blocks have biases (GPT-2)."
+    )
+    attention: AttentionConfig = Field(
+        default_factory=GroupedQuery, description="How tokens see earlier ones."
+    )
+    rotary: Rotary | None = Field(
+        default_factory=Rotary, description="Rotary positions. Null: none."
+    )
+    learned_positions: bool = Field(
+        False, description="Whether each position has an embedding of its own (GPT-2)."
+    )
+    norm: Literal["rms", "layer"] = Field("rms", description="Kind of normalization.")
+    norm_placement: Literal["pre", "post"] = Field(
+        "pre", description="Whether each block normalizes its input (pre) or its output (post)."
+    )
+    norm_epsilon: Positive = Field(1e-6, description="Epsilon of all normalizations.")
+    embedding_multiplier: Positive = Field(
+        1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
+    )
+    residual_multiplier: Positive = Field(
+        1.0, description="Factor of the two outputs of each block (Granite)."
+    )
+    logits_scaling: Positive = Field(1.0, description="By which logits are divided (Granite).")
+    tie_embeddings: bool = Field(
+        True, description="Whether embeddings and the matrix of the logits are the same."
+    )
+
+    def rules(self) -> BrokenRules:
+        yield from super().rules()
+        if self.width % self.num_heads and self.head_dim is None:
+            yield "num_heads", f"does not divide width, which is {self.width}; set head_dim"
+        if self.num_kv_heads is not None and self.num_heads % self.num_kv_heads:
+            yield "num_kv_heads", f"does not divide num_heads, which is {self.num_heads}"
+
+    def unused(self) -> dict[str, str]:
+        unused = super().unused()
+        if self.attention.type == "latent":
+            keys = ("num_kv_heads", "head_dim", "use_bias")
+            unused |= dict.fromkeys(keys, "attention is latent")
+        return unused
+
+    def build(self, inputs: Any, task: Any) -> Any:
+        self.check_inputs(inputs)
+        return builder_of("model", self.type)(
+            vocabulary_size=inputs.vocabulary_size, context_length=inputs.length, **self.kwargs()
+        )
