@@ -9,7 +9,8 @@ from sparse_keras.data.text.sources import SOURCES, SeveralPackages
 
 
 def test_every_source_has_a_reader():
-    assert SOURCES.keys() == CORPORA.keys() | LABELLED_TEXTS.keys()
+    # Plug-ins of other tests may be among the readers.
+    assert SOURCES.keys() <= CORPORA.keys() | LABELLED_TEXTS.keys()
     for name, source in SOURCES.items():
         files = getattr(source, "files", None) or [getattr(source, "file", None)]
         assert all(file is None or file.data_set == name for file in files)
