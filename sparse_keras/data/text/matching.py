@@ -26,7 +26,8 @@ def matching_files(path):
     Args:
         path: A file; a folder, of which all files count, at any depth, but those whose name or
             folder begins with a dot; or a pattern, in which * stands for any characters and **
-            for any folders. A file or folder of that very name comes before a pattern.
+            for any folders; as in a shell, neither stands for hidden names. A file or folder of
+            that very name comes before a pattern.
 
     Returns:
         `(files, hidden)`: a list of `Path`s, and a number.
@@ -36,7 +37,7 @@ def matching_files(path):
     """
     hidden = 0
     if os.path.isdir(path):
-        files = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        files = list(_files_below(path))
         shown = [file for file in files if not _is_hidden(file.relative_to(path))]
         hidden = len(files) - len(shown)
         files = shown
@@ -58,6 +59,16 @@ def matching_files(path):
     for file in files:
         _refuse_other_formats(file)
     return sorted(files), hidden
+
+
+def _files_below(path):
+    """Yields the files below a folder. Links to folders are followed, but in no circle."""
+    seen = {os.path.realpath(path)}
+    for folder, subfolders, names in os.walk(path, followlinks=True):
+        targets = {name: os.path.realpath(os.path.join(folder, name)) for name in subfolders}
+        subfolders[:] = sorted(name for name in subfolders if targets[name] not in seen)
+        seen.update(targets.values())
+        yield from (Path(folder, name) for name in names)
 
 
 def _is_hidden(path):

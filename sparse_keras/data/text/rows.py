@@ -5,7 +5,9 @@ for its type. So a file of any size is read once, in little memory.
 """
 
 import csv
+import itertools
 import json
+import re
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.encodings import decoded
@@ -15,6 +17,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TABLE_SUFFIXES = (*_DELIMITERS, ".jsonl", ".parquet")
 _LONGEST_CELL = 2**31 - 1  # characters; Python's default is 131,072
 _BATCH = 1024  # rows
+_DECLARED = re.compile(r'"?sep=([^"\r\n])"?\n', re.IGNORECASE)
 
 
 def is_table(path):
@@ -63,13 +66,18 @@ def iter_lines(path, encoding="utf-8", errors="strict"):
 def _csv_rows(path, columns, encoding, errors, separator):
     csv.field_size_limit(_LONGEST_CELL)
     lines = (f"{line}\n" for line in iter_lines(path, encoding, errors))
+    first, skipped = next(lines, ""), 0
+    if declared := _DECLARED.fullmatch(first):  # As Excel writes it: no row.
+        separator, skipped = declared[1], 1
+    else:
+        lines = itertools.chain([first], lines)
     rows = csv.reader(lines, delimiter=separator, strict=True)
-    start = 1
+    start = 1 + skipped
     try:
         header = [name.strip() for name in next(rows, ())]
         _refuse_unknown(path, columns, header, _hint(header, separator))
         positions = [header.index(column) for column in columns.values()]
-        start = rows.line_num + 1
+        start = rows.line_num + 1 + skipped
         for row in rows:
             if row and len(row) != len(header):
                 raise ValueError(
@@ -77,7 +85,7 @@ def _csv_rows(path, columns, encoding, errors, separator):
                     f"Received: {len(row)}. A text that holds {separator!r} needs quotes around "
                     "it; in quotes, write two for one."
                 )
-            start = rows.line_num + 1
+            start = rows.line_num + 1 + skipped
             if row:  # A blank line is no row.
                 yield [row[position] or None for position in positions]
     except csv.Error as error:
@@ -103,7 +111,7 @@ def _json_rows(path, columns, encoding, errors):
             continue
         where = f"{path}, line {number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_distinct)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{where} is not JSON: {error}.") from None
         if not isinstance(row, dict):
@@ -117,6 +125,15 @@ def _json_rows(path, columns, encoding, errors):
         yield [_text(row.get(column), where, column) for column in columns.values()]
     if lacking:
         _refuse_unknown(path, columns, list(names))
+
+
+def _distinct(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in an object")
+    return row
 
 
 def _text(value, where, column):
@@ -178,4 +195,9 @@ def _refuse_unknown(path, columns, names, hint=""):
             raise ValueError(
                 f"{path} has no column {column!r}, which {key} names.{did_you_mean(column, names)} "
                 f"Its columns: {listing(names) or 'none'}.{hint}"
+            )
+        if names.count(column) > 1:
+            raise ValueError(
+                f"{path} has {names.count(column)} columns {column!r}, which {key} names. Give "
+                "them distinct names."
             )

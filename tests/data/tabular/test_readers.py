@@ -11,7 +11,7 @@ import pytest
 from sparse_keras.data import READERS
 from sparse_keras.data.download.fetch import FetchError
 from sparse_keras.data.download.vendored import read_vendored, vendored_path
-from sparse_keras.data.sources import SOURCES, source_of
+from sparse_keras.data.sources import source_of
 from sparse_keras.data.tabular.columns import is_categorical
 from sparse_keras.data.tabular.readers import census_income, newsgroups
 from sparse_keras.data.tabular.readers.adult import COLUMNS
@@ -19,6 +19,7 @@ from sparse_keras.data.tabular.readers.credit_default import CODES
 from sparse_keras.data.tabular.readers.generated import generate_multilabel
 from sparse_keras.data.tabular.readers.support2 import SHA256 as SUPPORT2_SHA256
 from sparse_keras.data.tabular.readers.vendored import read_vendored_csv
+from sparse_keras.data.tabular.sources import SOURCES
 
 
 def test_adult_facts():

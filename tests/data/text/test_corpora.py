@@ -119,6 +119,7 @@ def test_code_is_as_it_is(code, monkeypatch):
         ("The/at jury/nn said/vbd ,/, it/pps is/bez so/rb ./.", "The jury said, it is so."),
         ("``/`` Why/wrb ''/'' ?/. ?/.\nI/ppss own/vb it/ppo ./.", '"Why"? I own it.'),
         ("war/nn ;/. ;/. peace/nn (/( 1/2/cd )/) --/-- now/rb", "war; peace (1/2) -- now"),
+        ("He/pps had/hvd had/hvn it/ppo ./.", "He had had it."),
         ("'/' Why/wrb '/' and/cc '/' how/wrb '/'", "'Why' and 'how'"),
         ("At/in $40/nns a/at and/or/cc b/nn", "At $40 a and/or b"),
     ],

@@ -188,6 +188,7 @@ def test_folders_of_classes(tmp_path, read):
     "path, options, message",
     [
         ("a.txt", {}, "a.txt: expected a file that ends in .csv, .tsv, .jsonl, .parquet, or a fol"),
+        ("*.csv", {}, "does not exist"),
         ("b.csv", {}, "b.csv does not exist. Did you mean"),
         ("a.csv", {"text": "txt"}, "no column 'txt', which data.text names. Did you mean 'text'"),
         ("a.csv", {"label": "lable"}, "'lable', which data.label names. Did you mean 'label'"),

@@ -51,13 +51,10 @@ def test_what_a_document_is(tmp_path, read, name, unit, expected, notes):
     assert corpus.sources is None and corpus.held_out is None
 
 
-def test_a_last_line_without_an_end_and_other_separators_of_lines(tmp_path, read):
-    (tmp_path / "a.txt").write_bytes("one\u2028still one\x0cstill\rtwo\nthree".encode())
-    assert documents(read("a.txt", documents="line")) == [
-        "one\u2028still one\x0cstill",
-        "two",
-        "three",
-    ]
+def test_only_line_breaks_end_a_line(tmp_path, read):
+    (tmp_path / "a.txt").write_bytes("one\u2028still\x0cone\rtwo\nthree".encode())
+    lines = ["one\u2028still\x0cone", "two", "three"]
+    assert documents(read("a.txt", documents="line")) == lines
 
 
 def test_lines_across_parts_of_a_file(tmp_path, read):
@@ -85,6 +82,29 @@ def test_a_folder_is_read_at_any_depth(tmp_path, read):
     assert corpus.notes() == ("Hidden files, left out: 2.",)
     assert documents(read("texts/**/*.txt")) == ["a/y.txt", "b.txt"]
     assert documents(read("texts/a/*")) == ["a/y.txt", "a/z.md"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path, read):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("linked")
+    (tmp_path / "texts" / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "back").symlink_to(tmp_path / "texts")
+    assert documents(read("texts")) == ["linked"]
+
+
+def test_a_long_cell(tmp_path, read):
+    (tmp_path / "a.csv").write_text(f"text,n\n{'long ' * 100_000},1\n")
+    (text,) = documents(read("a.csv", column="text"))
+    assert len(text) == 500_000  # Python's own limit is 131,072.
+
+
+def test_a_separator_that_the_file_declares(tmp_path, read):
+    (tmp_path / "a.csv").write_text("sep=;\ntext;n\na, b;1\n")
+    assert documents(read("a.csv", column="text")) == ["a, b"]
+    (tmp_path / "a.csv").write_text("sep=;\ntext;n\na;b;1\n")
+    with pytest.raises(ValueError, match="a.csv, line 3: expected 2 cells"):
+        documents(read("a.csv", column="text"))
 
 
 def test_a_file_whose_name_is_a_pattern(tmp_path, read):
@@ -178,6 +198,12 @@ def test_the_digest_is_that_of_contents_and_options(tmp_path, read):
         read("a.txt", errors="replace"),
     ]
     assert len({digest, *(other.digest for other in others)}) == 6
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.csv").write_text("a")
+    (tmp_path / "texts" / "b.csv").write_text("a")
+    before = read("texts", column="a").digest
+    (tmp_path / "texts" / "b.csv").rename(tmp_path / "texts" / "b.txt")
+    assert read("texts", column="a").digest != before  # It is read in another way.
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     by_column = [read("t.csv", column=column).digest for column in "ab"]
     assert len({*by_column, read("t.csv", column="a", separator=";").digest}) == 3
@@ -195,12 +221,12 @@ def test_the_digest_is_that_of_contents_and_options(tmp_path, read):
         (
             "notes.txt",
             {"column": "text"},
-            "data.column is 'text', but no file has columns: .*notes",
+            "is 'text', but no file has columns: .*notes",
         ),
         (
             "a.csv",
             {"column": "txt"},
-            "no column 'txt', which data.column names. Did you mean 'text'",
+            "'txt', which data.column names. Did you mean 'text'",
         ),
         ("b.csv", {"column": "text"}, "separate cells by ';', set data.separator"),
         ("a.csv", {"column": "text"}, "a.csv, line 3: expected 2 cells.*Received: 3"),
@@ -211,9 +237,11 @@ def test_the_digest_is_that_of_contents_and_options(tmp_path, read):
         (
             "d.jsonl",
             {"column": "text"},
-            "has no column 'text'.*Did you mean 'texts'.*'texts', 'id'",
+            "no column 'text'.*Did you mean 'texts'.*'texts', 'id'",
         ),
         ("e.jsonl", {"column": "text"}, "e.jsonl, line 1: 'text' is no text"),
+        ("f.jsonl", {"column": "text"}, "f.jsonl, line 1 is not JSON: 'text' stands twice"),
+        ("twice.csv", {"column": "text"}, "has 2 columns 'text', which data.column names"),
         ("a.parquet", {"column": "text"}, "data.column is 'text', whose values are double"),
         ("a.parquet", {"column": "txt"}, "Did you mean 'text'"),
         ("b.parquet", {"column": "text"}, "b.parquet cannot be read as Parquet"),
@@ -234,6 +262,8 @@ def test_mistakes(tmp_path, read, path, options, message):
         "c.jsonl": '["a"]\n',
         "d.jsonl": '{"texts": "a"}\n{"id": 1}\n',
         "e.jsonl": '{"text": "\\ud800"}\n',
+        "f.jsonl": '{"text": "a", "text": "b"}\n',
+        "twice.csv": "text,text\na,b\n",
         "b.parquet": "no parquet",
         "a.txt.gz": "no gzip",
     }

@@ -35,7 +35,7 @@ def own(path="a.csv", **keys):
         (corpora.ChinesePoetry, {"collections": ["tang", "tang"]}, "none of them twice"),
         (corpora.ChinesePoetry, {"collections": ["tan"]}, "'tang', 'song', 'ci', 'qu' or 'clas"),
         (corpora.Writings, {"megabytes_each": 5.0}, "less than or equal to 4.95"),
-        (labelled.ReutersR8, {"validation_fraction": 0, "split_seed": 1}, "split_seed: has no eff"),
+        (labelled.ReutersR8, {"validation_fraction": 0, "split_seed": 1}, "split_seed: has no"),
         (own, {"label": "text"}, "label: is the column of the texts, 'text', too"),
         (own, {"test_path": "b.csv", "test_fraction": 0.1}, "test_fraction: .*test_path is given"),
         (own, {"validation_path": "b.csv", "validation_fraction": 0.1}, "validation_fraction: has"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.encodings import decoded
+from sparse_keras.data.reading import check_exists
 from sparse_keras.data.text.corpus import LabelledTexts
 from sparse_keras.data.text.labels import classes_of, count_shared
 from sparse_keras.data.text.matching import matching_files
@@ -69,7 +70,7 @@ def _read(path, options, counts, key):
 
 
 def _file(path, options):
-    (path,), _ = matching_files(path)
+    check_exists(path)
     if not is_table(path):
         raise ValueError(
             f"{path}: expected a file that ends in {', '.join(TABLE_SUFFIXES)}, or a folder with a "

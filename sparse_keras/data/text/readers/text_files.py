@@ -4,7 +4,7 @@ import hashlib
 
 from sparse_keras._internal.memory import check_memory
 from sparse_keras.data.encodings import decoded
-from sparse_keras.data.reading import errors_naming
+from sparse_keras.data.reading import errors_naming, suffix_of
 from sparse_keras.data.text.matching import matching_files
 from sparse_keras.data.text.readers.passes import WITHOUT_TEXT, corpus_of, digest_of
 from sparse_keras.data.text.rows import is_table, iter_lines, iter_rows
@@ -28,7 +28,8 @@ def read(options):
     digest = digest_of(
         "text_files",
         VERSION,
-        sha256=[_sha256(file) for file in files],
+        # A file is read by its suffix.
+        files=[(_sha256(file), suffix_of(file)) for file in files],
         documents=options.documents,
         column=options.column,
         separator=options.separator,
