@@ -15,7 +15,7 @@ from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import check_batches
 from sparse_keras.data.dataset import check_dataset
-from sparse_keras.models import PreprocessedModel
+from sparse_keras.models import preprocessed
 from sparse_keras.schema import Config
 from sparse_keras.schema.config import check_config
 from sparse_keras.training.building import build_network, compile_model
@@ -35,8 +35,9 @@ class Run:
     Attributes:
         path: The run's folder, a `pathlib.Path`.
         config: The `Config` it was trained from.
-        model: The trained model. Where the data have a preprocessor, as tables have, it is a
-            `PreprocessedModel`, whose `core` is what `build_model` built.
+        model: The trained model. Where the data have a preprocessor, as tables and texts have, it
+            is a `PreprocessedModel`, whose `core` is what `build_model` built; a language model is
+            a `TextGenerator`.
         history: Dict from each log's name to its values, one for each epoch. With
             `training.steps`, the last epoch may be partial.
         metrics: Dict with the test metrics, computed exactly; `None` where one is undefined.
@@ -148,7 +149,7 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
     if data.preprocessor is not None:
-        model = PreprocessedModel(model, data.preprocessor, task.threshold)
+        model = preprocessed(model, data.preprocessor, task.threshold)
     compile_model(model, config, data)
     own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
