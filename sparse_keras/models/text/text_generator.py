@@ -193,6 +193,13 @@ class TextGenerator(PreprocessedModel):
         """Raises a ValueError: a language model has no target. See `generate`."""
         raise ValueError(_NO_TARGET)
 
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises a ValueError: there is no export of generation."""
+        raise ValueError(
+            "A language model cannot be exported. Serve its .keras file, which `model.save(path)` "
+            "writes: `sparse_keras.load_model(path).generate(prompts)`."
+        )
+
 
 _NO_TARGET = (
     "A language model predicts the next token at each position of a text, which is no value of a "
