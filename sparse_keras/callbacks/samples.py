@@ -66,8 +66,8 @@ class Samples(keras.callbacks.Callback):
         """Raises a ValueError if a model does not take the prompts."""
         if not hasattr(model, "encode_prompts"):
             raise ValueError(
-                "Samples are for a model that goes on with texts, a models.TextGenerator. Received: "
-                f"a {type(model).__name__}, {model.name!r}."
+                "Samples are for a model that goes on with texts, a models.TextGenerator. "
+                f"Received: a {type(model).__name__}, {model.name!r}."
             )
         model.encode_prompts(self.prompts)
 

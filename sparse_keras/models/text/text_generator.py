@@ -180,8 +180,8 @@ class TextGenerator(PreprocessedModel):
             if most is not None and len(row) >= most:
                 raise ValueError(
                     f"The context of the model is {most:,} tokens. Received: a prompt of "
-                    f"{len(row):,} tokens at index {index}, the id at its beginning included, which "
-                    "leaves no room for new ones. Pass its end alone."
+                    f"{len(row):,} tokens at index {index}, the id at its beginning included, "
+                    "which leaves no room for new ones. Pass its end alone."
                 )
         return rows
 
