@@ -137,13 +137,10 @@ def next_steps(finished, args):
         (["predict", path, "FILE", "--output", "predictions.csv"], "predict new rows"),
         (["compare", config, *_settings(args)], "against other models, over several seeds"),
     ]
-    left_out = [] if table else ["predict"]
-    if hasattr(finished.model, "encode_prompts"):
-        left_out += ["report"]
-    else:
-        left_out += ["generate"]
-    if args.report:
-        left_out += ["report"]
+    generates = finished.config.model.GENERATES
+    left_out = ["report"] if generates or args.report else []
+    left_out += [] if table else ["predict"]
+    left_out += [] if generates else ["generate"]
     steps = [
         (shlex.join(["sparse-keras", *words, *import_arguments()]), what)
         for words, what in steps

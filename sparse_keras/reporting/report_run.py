@@ -63,8 +63,9 @@ def report(
         A `Report`: `report(run).to_html("report.html")`.
 
     Raises:
-        ValueError: If `run` is no folder of a finished run, its model is a language model, its data have changed since, it has
-            neither test nor validation examples, or an argument is wrong.
+        ValueError: If `run` is no folder of a finished run, its model is a language model,
+            its data have changed since, it has neither test nor validation examples, or an argument
+            is wrong.
 
     Example:
 
