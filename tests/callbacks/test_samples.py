@@ -39,7 +39,9 @@ def test_texts_of_each_epoch(tmp_path, capsys):
     texts = [row["text"] for row in found]
     options = OPTIONS | {"prompts": OPTIONS["prompts"], "seed": 0}
     assert texts[2:] == model.generate(**options) != texts[:2]
-    assert shown == [(n, list(zip(["", "to be"], texts[2 * n - 2 : 2 * n]))) for n in (1, 2)]
+    assert shown == [
+        (n, list(zip(["", "to be"], texts[2 * n - 2 : 2 * n], strict=True))) for n in (1, 2)
+    ]
     assert capsys.readouterr().out == ""
     for one, other in zip(model.get_weights(), trained([]).get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
