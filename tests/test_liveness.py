@@ -23,6 +23,7 @@ from sparse_keras.schema.core.choice import sections_of
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.files import CSV
 from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
+from sparse_keras.schema.sections.text.corpora import CorpusSection, TextFiles
 from sparse_keras.training.building import build_network, compile_model
 
 DATA = {
@@ -35,6 +36,8 @@ DATA = {
     "npz": "{type: npz, path: table.npz, target: y}",
     "svmlight": "{type: svmlight, path: table.svm}",
     "sparse_npz": "{type: sparse_npz, path: matrix.npz, targets: table.csv, target: y}",
+    "text_files": "{type: text_files, path: texts.txt, documents: line, vocabulary_size: 270, "
+    "context_length: 8}",
 }
 EXPERTS = {
     "dense": "{type: dense, num_experts: 4, units: 8}",
@@ -54,7 +57,22 @@ MODEL = {
     "cgc": f"{{type: cgc, stem: 8, {TWO_BANKS}}}",
     "ple": f"{{type: ple, stem: 8, {TWO_BANKS}}}",
     "dcn_mix": f"{{type: dcn_mix, experts: {EXPERTS['low_rank']}, hidden_dims: [8]}}",
+    "causal_lm": "{type: causal_lm, depth: 2, width: 8, num_heads: 2, experts: {type: glu, "
+    "num_experts: 4, hidden_dim: 8}}",
 }
+ATTENTION = {
+    "latent": "{type: latent, kv_lora_rank: 4, qk_nope_head_dim: 4, qk_rope_head_dim: 2, "
+    "v_head_dim: 4}",
+}
+# Models of texts and their data go together.
+TEXTS = (f"data={DATA['text_files']}", f"model={MODEL['causal_lm']}")
+OTHER_TEXTS = (f"data={DATA['csv']}", "data={type: text_files, path: texts.txt}")
+COLUMNS = (OTHER_TEXTS[0], "data={type: text_files, path: texts.csv, column: a}")
+SOME_DENSE = ("model={type: causal_lm, depth: 4, every: 2, hidden_dim: 8}",)
+SCALED = (
+    "model.rotary={rope_type: llama3, factor: 2.0, original_max_position_embeddings: 4, "
+    "low_freq_factor: 1.0, high_freq_factor: 4.0}",
+)
 TASK_WEIGHTS = {"fixed": "{type: fixed, weights: {y: 0.5}}"}
 SEVERAL = (
     "data={type: parquet, path: table.parquet, target: {y: auto, amount: regression}}",
@@ -148,6 +166,19 @@ def write_tables(folder):
     with open(folder / "other.sparse_npz", "wb") as file:
         scipy.sparse.save_npz(file, matrix[::-1])
     np.savez(folder / "other.npz", **{name: values[::-1] for name, values in columns.items()})
+    write_texts(folder)
+
+
+def write_texts(folder):
+    lines = [f"line {n} says {'to be ' * (n % 3)}é" for n in range(120)]
+    text = "".join(line + "\n" * (1 + n % 2) for n, line in enumerate(lines))
+    (folder / "texts.txt").write_text(text)
+    (folder / "other.text_files").write_text(text[::-1])
+    (folder / "latin.text").write_bytes(text.encode("latin-1"))
+    rows = "".join(f"{line},{line[::-1]}\n" for line in lines)
+    (folder / "texts.csv").write_text("a,b\n" + rows)
+    (folder / "semicolons.csv").write_text("a;b\n" + rows.replace(",", ";"))
+    sparse_keras.data.Tokenizer.train(lines, 260).save(folder / "tokenizer.json")
 
 
 def many_columns(rng):
@@ -173,6 +204,52 @@ CASES = {
     "Config.model": ((), MODEL["dense_mlp"]),
     "Config.optimizer": ((), "{type: sgd}"),
     "Config.training": ((), "{batch_size: 16}"),
+    "TextSection.tokenizer": (OTHER_TEXTS, "tokenizer.json"),
+    "TextSection.vocabulary_size": ((), "265"),
+    "CorpusSection.held_out": ((), "endings"),
+    "TextFiles.path": ((), "other.%s"),
+    "TextFiles.documents": ((), "paragraph"),
+    "TextFiles.column": (COLUMNS, "b"),
+    "TextFiles.separator": ((*COLUMNS, "data.path=semicolons.csv"), ";"),
+    "TextFiles.encoding": (("data.path=latin.text",), "latin-1"),
+    "TextFiles.errors": (("data.path=latin.text",), "replace"),
+    # They are downloaded: tests/data/text/test_corpora.py has packages of its own.
+    "ChinesePoetry.collections": None,
+    "Writings.megabytes_each": None,
+    "TransformerSection.width": ((), "12"),
+    "TransformerSection.num_heads": ((), "4"),
+    "TransformerSection.hidden_dim": (SOME_DENSE, "9"),
+    "TransformerSection.activation": (SOME_DENSE, "relu"),
+    "TransformerSection.gated": (SOME_DENSE, "false"),
+    "TransformerSection.experts": ((), EXPERTS["mlp"]),
+    "TransformerSection.router": ((), "{type: relu}"),
+    "TransformerSection.shared_expert": ((), "{hidden_dim: 4}"),
+    "TransformerSection.dense_layers": (SOME_DENSE, "2"),
+    "TransformerSection.every": (SOME_DENSE, "3"),
+    "TransformerSection.capacity_factor": ((), "0.5"),
+    "TransformerSection.eval_capacity_factor": ((), "0.5"),
+    "TransformerSection.drop_order": (("model.capacity_factor=0.5",), "score"),
+    "SharedGLU.hidden_dim": (("model.shared_expert={hidden_dim: 4}",), "5"),
+    "SharedGLU.gated": (("model.shared_expert={hidden_dim: 4}",), "true"),
+    "SharedGLU.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
+    "CausalLM.num_kv_heads": ((), "1"),
+    "CausalLM.head_dim": ((), "6"),
+    "CausalLM.attention": ((), ATTENTION["latent"]),
+    "CausalLM.rotary": ((), "null"),
+    "GroupedQuery.qk_norm": ((), "head"),
+    "GroupedQuery.sliding_window": ((), "3"),
+    "GroupedQuery.clip_qkv": ((), "0.1"),
+    "GroupedQuery.scale": ((), "0.3"),
+    "Latent.qk_rope_head_dim": ((), "4"),
+    "Latent.q_lora_rank": ((), "3"),
+    "Latent.scale": ((), "0.3"),
+    # Each type needs keys of its own: tests/schema/sections/test_text_models.py.
+    "Rotary.rope_type": None,
+    "Rotary.factor": (SCALED, "3.0"),
+    "Rotary.original_max_position_embeddings": (SCALED, "5"),
+    "Rotary.low_freq_factor": (SCALED, "1.5"),
+    "Rotary.high_freq_factor": (SCALED, "5.0"),
+    "Rotary.partial_rotary_factor": ((), "0.5"),
     "TableSection.bins": ((), "quantile"),
     "TableSection.max_bins": (("data.bins=quantile",), "3"),
     "TableSection.features": ((), "{type: univariate, count: 1}"),
@@ -308,13 +385,24 @@ CASES = {
     "ExpertChoiceRouter.threshold_decay": ((), "0.9"),
     "Optimizer.schedule": ((), "{type: linear}"),
     "Optimizer.clipnorm": ((), "0.01"),
+    "Optimizer.global_clipnorm": ((), "0.01"),
+    "Optimizer.gradient_accumulation_steps": ((), "2"),
     "SGD.nesterov": (("optimizer.momentum=0.9",), "true"),
     "Cosine.warmup_epochs": (("optimizer.schedule={type: cosine}",), "1"),
+    "Cosine.warmup_steps": (("optimizer.schedule={type: cosine}",), "2"),
     "Cosine.final_fraction": (("optimizer.schedule={type: cosine}",), "0.5"),
     "Linear.final_fraction": (("optimizer.schedule={type: linear}",), "0.5"),
     "Exponential.factor": (("optimizer.schedule={type: exponential}",), "0.5"),
     "TrainingConfig.steps": (("training={epochs: null, steps: 9}",), "10"),
+    "TrainingConfig.steps_per_epoch": ((), "3"),
     "TrainingConfig.checkpoint_every": ((), "{steps: 3}"),
+    "TrainingConfig.samples": (TEXTS, "{}"),
+    "Samples.prompts": (TEXTS, "[line]"),
+    "Samples.max_new_tokens": (TEXTS, "1"),  # 100 are more than fit into the context.
+    "Samples.temperature": (TEXTS, "0"),
+    "Samples.top_k": (TEXTS, "1"),
+    "Samples.top_p": (TEXTS, "0.01"),
+    "Samples.seed": (TEXTS, "1"),
     "CheckpointEvery.epochs": ((), "2"),
     "CheckpointEvery.steps": ((), "3"),
     "TrainingConfig.precision": ((), "mixed_bfloat16"),
@@ -375,10 +463,12 @@ def fields(section=Config, path=(), before=()):
             elif len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
-                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS}
+                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS, "attention": ATTENTION}
                 known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)
+                if name in ("text_files", "causal_lm"):
+                    chosen = TEXTS
                 if key == "features":
                     chosen = ("data.path=many.csv", *chosen)
                 yield from fields(inner, (*path, key), (*before, *chosen))
@@ -409,6 +499,9 @@ def collected():
         shared = name.startswith(("TableSection", "HeldOutRows", "TestSplit"))
         if shared and section.__name__ not in ("CSV", "BreastCancer", "SVMLight"):
             continue
+        if issubclass(section, CorpusSection) and key in CorpusSection.model_fields:
+            if section is not TextFiles:
+                continue
         if (section, key) in seen:
             continue
         seen.add((section, key))
@@ -423,6 +516,12 @@ pytestmark = pytest.mark.usefixtures("eager_functions")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("liveness")
+    with pytest.MonkeyPatch.context() as patch:  # Tokens of corpora are cached there.
+        patch.setenv("SPARSE_KERAS_HOME", str(folder / "home"))
+        yield _filled(folder)
+
+
+def _filled(folder):
     write_tables(folder)
     base = (
         f"version: 1\ndescription: Base.\ndata: {DATA['csv']}\nmodel: {MODEL['sparse_mlp']}\n"
@@ -487,6 +586,8 @@ def observe(config, folder):
     yield json.dumps(sorted(map(str, told)))
     yield json.dumps(checkpoints.names)
     yield json.dumps(run.history, default=str)
+    samples = run.path / "samples.jsonl"
+    yield samples.read_text("utf-8") if samples.exists() else "no samples"
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
 
 

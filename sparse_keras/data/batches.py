@@ -212,6 +212,37 @@ class ArrayBatches(EpochBatches):
         return order
 
 
+class PartialPasses(EpochBatches):
+    """The same batches in epochs of another length, each of which goes on where the last ended.
+
+    Args:
+        batches: Batches as training needs them.
+        steps_per_epoch: Number of batches of an epoch.
+    """
+
+    def __init__(self, batches: Any, steps_per_epoch: int) -> None:
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self.batches, self.steps_per_epoch = batches, steps_per_epoch
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __getitem__(self, index: int) -> tuple:
+        self._check_index(index)
+        steps = self.epoch * self.steps_per_epoch + index
+        self.batches.epoch, index = divmod(steps, len(self.batches))
+        return self.batches[index]
+
+
+def epochs_of(batches: Batches, steps_per_epoch: int | None) -> Batches:
+    """Returns batches in epochs of a number of steps; `None`: as they are, a pass each."""
+    return batches if steps_per_epoch is None else PartialPasses(batches, steps_per_epoch)
+
+
 def _rows_of(arrays, rows):
     if isinstance(arrays, dict):
         return {name: _rows_of(array, rows) for name, array in arrays.items()}
@@ -236,6 +267,6 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 
 def num_examples(batches: Batches) -> int:
     """Returns the number of examples in an epoch of batches."""
-    if isinstance(batches, ArrayBatches):
-        return batches.num_examples
+    if (count := getattr(batches, "num_examples", None)) is not None:
+        return count
     return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))

@@ -32,12 +32,12 @@ def compare(
     """Compares a config with its dense twins and strong baselines on the same splits.
 
     For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
-    and the initial weights. Where the test rows are fixed, as by `data.split` in time, they are the
-    same for each seed, and the comparison says so. Networks train on the training examples and stop
-    early by the validation examples as configured; gradient boosting and the linear model train on
-    both. All models are scored on the test examples by the same functions, accuracy at the
-    threshold 0.5, whatever `training.threshold` is: baselines leave no examples to tune one on.
-    Class weights apply to the baselines, too.
+    and the initial weights. Where the test examples are fixed, as by `data.split` in time or in a
+    corpus, they are the same for each seed, and the comparison says so. Networks train on the
+    training examples and stop early by the validation examples as configured; gradient boosting and
+    the linear model train on both. All models are scored on the test examples by the same
+    functions, accuracy at the threshold 0.5, whatever `training.threshold` is: baselines leave no
+    examples to tune one on. Class weights apply to the baselines, too.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
     `dense_twin`s); and for tables `hgb` (HistGradientBoosting) and `linear` (logistic or ridge
@@ -134,7 +134,7 @@ def with_seed(config: Config, seed: int) -> Config:
     values = config.model_dump()
     values["training"]["seed"] = seed
     # A section has no split_seed where it would change nothing.
-    if "split_seed" in values["data"]:
+    if config.data.SPLITS_DIFFER and "split_seed" in values["data"]:
         values["data"]["split_seed"] = seed
     return Config.model_validate(values).renamed(config.name)
 

@@ -25,7 +25,8 @@ from sparse_keras.data.batches import arrays_of, num_examples
 from sparse_keras.evaluation.examples import raw_test_examples, take
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import active_params, flops_per_example, total_params
-from sparse_keras.tasks.scores import scores
+from sparse_keras.tasks.scores import metrics_of_task, scores
+from sparse_keras.training.evaluation import evaluate
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.train import train
 
@@ -48,9 +49,8 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
         size = RunFolder(run.path).model_file.stat().st_size
     model = run.model
     core = getattr(model, "core", model)
-    predictions = model.predict(arrays_of(data.test)[0], batch_size=1024, verbose=0)
     result = {
-        "metrics": score_predictions(data, predictions),
+        "metrics": _metrics(model, data),
         "costs": {
             "fit_seconds": run.seconds,
             "latency_ms": latency_ms(functools.partial(model.predict, verbose=0), data),
@@ -66,6 +66,14 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
     return result
 
 
+def _metrics(model, data):
+    names = metrics_of_task(data.task)
+    if getattr(data.task, "SCORED_BY_BATCHES", False):
+        logs = evaluate(model, data.test, data.task)
+        return {name: logs[name] for name in names}
+    return score_predictions(data, model.predict(arrays_of(data.test)[0], 1024, verbose=0))
+
+
 def score_predictions(data: Dataset, predictions: Any) -> dict[str, float | None]:
     """Scores predictions of the test examples, at the threshold of `data.task`: 0.5."""
     _, y, weight = arrays_of(data.test)
@@ -77,12 +85,17 @@ def latency_ms(predict: Callable, data: Dataset) -> float:
 
     Args:
         predict: Function of raw examples.
-        data: The data set.
+        data: The data set. Of a corpus, whose texts may be longer than a model reads, examples are
+            encoded rows.
 
     Returns:
         The median, in milliseconds.
     """
-    examples, count = raw_test_examples(data), num_examples(data.test)
+    if getattr(data.task, "SCORED_BY_BATCHES", False):
+        examples = data.test[0][0]
+        count = keras.tree.flatten(examples)[0].shape[0]
+    else:
+        examples, count = raw_test_examples(data), num_examples(data.test)
     times = []
     for repeat in range(_WARM_UP + _REPEATS):
         index = repeat % count

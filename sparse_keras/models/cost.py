@@ -99,7 +99,8 @@ def flops_per_example(model: keras.Model) -> int:
     """Multiplications and additions of all matmuls in one forward pass of one example.
 
     Args:
-        model: A built Functional or Sequential model whose axes other than the batch are static.
+        model: A built Functional or Sequential model whose axes other than the batch are static; or
+            a language model with a context length, the length of the example.
 
     Returns:
         An integer, the sum over `layer_costs`. Of each mixture, the router's `experts_per_token`
@@ -110,10 +111,13 @@ def flops_per_example(model: keras.Model) -> int:
             that are not static.
     """
     if hasattr(model, "flops_per_example"):
-        raise ValueError(
-            f"The cost of a {type(model).__name__} depends on the length of the text. Call "
-            "`model.flops_per_example((None, length))`."
-        )
+        length = getattr(model, "context_length", None)
+        if length is None:
+            raise ValueError(
+                f"The cost of a {type(model).__name__} depends on the length of the text. Call "
+                "`model.flops_per_example((None, length))`."
+            )
+        return model.flops_per_example((None, length))
     costs = layer_costs(model)
     unknown = [f"{cost.name!r}, a {cost.type}" for cost in costs if cost.flops is None]
     if unknown:

@@ -52,14 +52,19 @@ def _schedule(
         return schedules.PolynomialDecay(
             learning_rate, total_steps, learning_rate * section.final_fraction, power=1.0
         )
-    if not section.warmup_epochs:
+    if not section.warmup_epochs and section.warmup_steps is None:
         return schedules.CosineDecay(learning_rate, total_steps, alpha=section.final_fraction)
-    warmup = round(section.warmup_epochs * steps_per_epoch)
+    warmup = section.warmup_steps
+    if warmup is None:
+        warmup = round(section.warmup_epochs * steps_per_epoch)
     if warmup >= total_steps:
+        key, received = "warmup_steps", f"{warmup} steps"
+        if section.warmup_steps is None:
+            key = "warmup_epochs"
+            received = f"{section.warmup_epochs:g} epochs of {steps_per_epoch} steps each"
         raise ValueError(
-            f"optimizer.schedule.warmup_epochs must be shorter than the training of {total_steps} "
-            f"steps. Received: {section.warmup_epochs:g} epochs of {steps_per_epoch} steps each. "
-            "Choose a shorter warmup, or more training.steps."
+            f"optimizer.schedule.{key} must be shorter than the training of {total_steps} "
+            f"steps. Received: {received}. Choose a shorter warmup, or more training.steps."
         )
     return schedules.CosineDecay(
         0.0,

@@ -109,7 +109,7 @@ def compile_model(model: keras.Model, config: Config, data: Dataset) -> None:
     _check_compilable(training.jit_compile, getattr(model, "core", model))
     optimizer = optimizer_of(
         config.optimizer,
-        steps_per_epoch=len(data.train),
+        steps_per_epoch=training.steps_in_epoch(len(data.train)),
         total_steps=training.total_steps(len(data.train)),
     )
     if (layer := getattr(model, "task_weights_layer", None)) is not None:

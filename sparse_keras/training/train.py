@@ -13,7 +13,7 @@ import keras
 
 from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import Dataset, load_data
-from sparse_keras.data.batches import check_batches
+from sparse_keras.data.batches import check_batches, epochs_of
 from sparse_keras.data.dataset import check_dataset
 from sparse_keras.models import preprocessed
 from sparse_keras.schema import Config
@@ -153,6 +153,7 @@ def train(
         folder.check_resumable(config, keras.backend.backend())
     data = load_data(config) if data is None else data
     check_batches(data.train)
+    batches = epochs_of(data.train, config.training.steps_per_epoch)
     task = task_of_training(data.task, config.training)
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
@@ -169,11 +170,11 @@ def train(
         with folder.lock():
             if resume is not None:  # Once more: another process may have finished it meanwhile.
                 folder.check_resumable(config, data=data)
-            state = Checkpoints(folder, config, model, data.train, [*own, *callbacks])
-            epochs = config.training.total_epochs(len(data.train))
+            state = Checkpoints(folder, config, model, batches, [*own, *callbacks])
+            epochs = config.training.total_epochs(len(batches))
             fit(
                 model,
-                data.train,
+                batches,
                 data.validation,
                 config.training,
                 [*own, *callbacks, state],

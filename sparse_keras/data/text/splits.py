@@ -32,6 +32,11 @@ class TextSplit:
     test: float
     seed: int
 
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The parts that are the same for each seed of a comparison: all."""
+        return PARTS[1:]
+
     @classmethod
     def of(cls, corpus: Corpus, by: str | None, validation: float, test: float, seed: int):
         """Makes a split; `by` as in a config, where `None` leaves the choice to the corpus."""

@@ -69,8 +69,8 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        self.vocabulary_size = max(vocabulary.values()) + 1
         self.end_of_text = _end_of_text(end_of_text, vocabulary)
+        self.vocabulary_size = max(vocabulary.values()) + 1
         self.end_id = vocabulary[self.end_of_text]
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.unknown_id = vocabulary.get(unknown) if unknown is not None else None
@@ -80,7 +80,7 @@ class Tokenizer:
     def train(cls, texts: Iterable[str], vocabulary_size: int = 8192) -> Tokenizer:
         """Trains byte-pair encoding on the bytes of texts.
 
-        Of texts of more than 100 MB, a random sample of that size is read.
+        Of more than 5 million characters, a random sample of that size is read.
 
         Args:
             texts: Strings.

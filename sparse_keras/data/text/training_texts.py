@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-_LIMIT = 100_000_000  # characters: a tokenizer trained on more is no better
+_LIMIT = 5_000_000  # characters: a tokenizer that is trained on more is hardly better
 
 
 def limited(texts: Iterable[str], limit: int = _LIMIT) -> Iterator[str]:

@@ -1,13 +1,20 @@
 """What the rest of the package asks of the section of a data set."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sparse_keras._internal.builders import builder_of
 from sparse_keras.schema.core.section import Section
 
 
 class DataSection(Section):
-    """A section under `data`. Rules of other sections read its properties."""
+    """A section under `data`. Rules of other sections read its properties.
+
+    Attributes:
+        SPLITS_DIFFER: Whether a comparison over seeds draws another split for each of them, by
+            `split_seed`.
+    """
+
+    SPLITS_DIFFER: ClassVar[bool] = True
 
     def load(self, batch_size: int, seed: int) -> Any:
         """Loads the data set, with the builder that is registered for its `type`.

@@ -1,5 +1,6 @@
 """`optimizer`: a Keras optimizer, with the defaults of Keras."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.section import (
     BetweenZeroAndOne,
     BrokenRules,
+    Count,
     Fraction,
     NotNegative,
     Positive,
@@ -21,14 +23,28 @@ if TYPE_CHECKING:
 class Cosine(Section):
     """Cosine decay of the learning rate, after a linear warmup."""
 
+    ADDED = ("warmup_steps",)
+
     type: Literal["cosine"] = Field("cosine", description="Cosine decay.")
     warmup_epochs: NotNegative = Field(0.0, description="Number of epochs of linear warmup from 0.")
+    warmup_steps: Count | None = Field(
+        None, description="Number of steps of linear warmup from 0. Null: warmup_epochs count."
+    )
     final_fraction: Fraction = Field(
         0.0, description="Final learning rate, as a fraction of the initial one."
     )
 
+    def rules(self) -> BrokenRules:
+        if self.warmup_epochs and self.warmup_steps is not None:
+            yield "warmup_steps", "give one of warmup_epochs and warmup_steps"
+
     def rules_with(self, config: "Config") -> BrokenRules:
         training = config.training
+        if self.warmup_steps is not None and self.warmup_steps >= (training.steps or math.inf):
+            yield (
+                "optimizer.schedule.warmup_steps",
+                f"{self.warmup_steps} leaves nothing of training.steps, which is {training.steps}",
+            )
         # How many epochs some steps are is known once there are data.
         if training.steps is None and self.warmup_epochs >= training.epochs:
             yield (
@@ -61,6 +77,8 @@ ScheduleConfig = Annotated[Section, SCHEDULES]
 
 
 class _Optimizer(Section):
+    ADDED = ("global_clipnorm", "gradient_accumulation_steps")
+
     learning_rate: Positive = Field(0.001, description="Learning rate.")
     schedule: ScheduleConfig | None = Field(
         None,
@@ -72,11 +90,26 @@ class _Optimizer(Section):
         description="Maximum norm of the gradient of each weight; longer gradients are "
         "scaled down. Null: no limit.",
     )
+    global_clipnorm: Positive | None = Field(
+        None,
+        description="Maximum norm of the gradients of all weights together; longer ones are "
+        "scaled down. Null: no limit.",
+    )
+    gradient_accumulation_steps: Annotated[int, Field(ge=2, le=2**31 - 1)] | None = Field(
+        None,
+        description="Number of steps whose gradients are averaged to one update: as with a batch "
+        "so many times larger, in less memory. Steps still count batches. Null: each step updates.",
+    )
     fused: bool = Field(
         False,
         description="Whether to compile the optimizer update with XLA (TensorFlow only): "
         "faster for many experts and long trainings.",
     )
+
+    def rules(self) -> BrokenRules:
+        yield from super().rules()
+        if self.clipnorm is not None and self.global_clipnorm is not None:
+            yield "global_clipnorm", "give one of clipnorm and global_clipnorm"
 
 
 class Adam(_Optimizer):

@@ -96,17 +96,30 @@ class CheckpointEvery(Section):
 class TrainingConfig(Section):
     """How to train the model."""
 
-    ADDED = ("steps", "checkpoint_every", "class_weight", "threshold", "samples")
+    ADDED = (
+        "steps",
+        "steps_per_epoch",
+        "checkpoint_every",
+        "class_weight",
+        "threshold",
+        "samples",
+    )
 
     epochs: Count | None = Field(
         10,
-        description="Maximum number of passes over the training rows. Null: as many as `steps` "
-        "need.",
+        description="Maximum number of epochs: passes over the training rows, or as "
+        "`steps_per_epoch` says. Null: as many as `steps` need.",
     )
     steps: Count | None = Field(
         None,
         description="Maximum number of optimizer steps, instead of epochs. The last epoch may be "
         "partial; like the others it ends with validation. Null: epochs count.",
+    )
+    steps_per_epoch: Count | None = Field(
+        None,
+        description="Number of steps after which an epoch ends, with validation and a row of "
+        "logs; the next one goes on with the batches that follow. For a pass over the training "
+        "rows that takes long. Null: an epoch is a pass.",
     )
     batch_size: Count = Field(256, description="Number of rows in a batch.")
     seed: Seed = Field(0, description="Seed of initial weights, shuffling and dropout.")
@@ -177,10 +190,15 @@ class TrainingConfig(Section):
         reason = f"training.steps is {self.steps}. Leave epochs out, or set it to null"
         return super().unused() | {"epochs": reason}
 
-    def total_steps(self, steps_per_epoch: int) -> int:
-        """Maximum number of optimizer steps of a training."""
-        return self.epochs * steps_per_epoch if self.steps is None else self.steps
+    def steps_in_epoch(self, batches: int) -> int:
+        """Number of steps in an epoch of training on so many batches."""
+        return self.steps_per_epoch or batches
 
-    def total_epochs(self, steps_per_epoch: int) -> int:
-        """Maximum number of epochs of a training. With `steps`, the last one may be partial."""
-        return self.epochs if self.steps is None else -(-self.steps // steps_per_epoch)
+    def total_steps(self, batches: int) -> int:
+        """Maximum number of optimizer steps of a training on so many batches."""
+        return self.epochs * self.steps_in_epoch(batches) if self.steps is None else self.steps
+
+    def total_epochs(self, batches: int) -> int:
+        """Maximum number of epochs of a training on so many batches. With `steps`, the last one may
+        be partial."""
+        return self.epochs if self.steps is None else -(-self.steps // self.steps_in_epoch(batches))

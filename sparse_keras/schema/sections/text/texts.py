@@ -47,6 +47,9 @@ class CorpusSection(TextSection):
     `sparse_keras.data.Corpus`.
     """
 
+    # Its tokens take long to make, and the parts are large.
+    SPLITS_DIFFER = False
+
     context_length: Count = Field(
         256,
         description="Number of tokens of a training example. Documents are packed: an example may "
