@@ -396,6 +396,13 @@ CASES = {
     "TrainingConfig.steps": (("training={epochs: null, steps: 9}",), "10"),
     "TrainingConfig.steps_per_epoch": ((), "3"),
     "TrainingConfig.checkpoint_every": ((), "{steps: 3}"),
+    "TrainingConfig.samples": (TEXTS, "{}"),
+    "Samples.prompts": (TEXTS, "[line]"),
+    "Samples.max_new_tokens": (TEXTS, "1"),  # 100 are more than fit into the context.
+    "Samples.temperature": (TEXTS, "0"),
+    "Samples.top_k": (TEXTS, "1"),
+    "Samples.top_p": (TEXTS, "0.01"),
+    "Samples.seed": (TEXTS, "1"),
     "CheckpointEvery.epochs": ((), "2"),
     "CheckpointEvery.steps": ((), "3"),
     "TrainingConfig.precision": ((), "mixed_bfloat16"),
@@ -579,6 +586,8 @@ def observe(config, folder):
     yield json.dumps(sorted(map(str, told)))
     yield json.dumps(checkpoints.names)
     yield json.dumps(run.history, default=str)
+    samples = run.path / "samples.jsonl"
+    yield samples.read_text("utf-8") if samples.exists() else "no samples"
     yield json.dumps([hashlib.sha256(w.tobytes()).hexdigest() for w in run.model.get_weights()])
 
 

@@ -17,6 +17,8 @@ MODULES = (
     "sparse_keras.callbacks",
     "sparse_keras.data.preprocessor",
     "sparse_keras.data.tabular.preprocessor",
+    "sparse_keras.data.text.language_preprocessor",
+    "sparse_keras.data.text.tokenizer",
     "sparse_keras.models",
     "sparse_keras.tasks",
     "sparse_keras.optimizers",

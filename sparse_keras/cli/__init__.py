@@ -3,7 +3,8 @@
 A verb is a module in this folder with `add_parser(subparsers)`, which returns the verb's parser,
 and `run(args)`, which returns the exit code. A verb imports what is slow (TensorFlow) inside `run`.
 
-Exit codes: 0 success, 1 the run failed, 2 the input was wrong. Errors print a message; `--debug`
+Exit codes: 0 success, 1 the run failed, 2 the input was wrong, 130 Ctrl-C ended a text that was
+being written. Errors print a message; `--debug`
 shows the traceback. Control characters are escaped in all that is printed (`output.py`).
 """
 
@@ -23,6 +24,7 @@ from sparse_keras.cli import (
     doctor,
     evaluate,
     export,
+    generate,
     init,
     inspect,
     predict,
@@ -57,6 +59,7 @@ _VERBS = (
     report,
     inspect,
     predict,
+    generate,
     export,
     data,
     schema,

@@ -60,13 +60,19 @@ def config_of(args: argparse.Namespace) -> Config:
     return load_config(args.config, overrides_of(args))
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Adds the positional RUN."""
+def add_run(parser: argparse.ArgumentParser, file: bool = False) -> None:
+    """Adds the positional RUN.
+
+    Args:
+        parser: The parser of the verb.
+        file: Whether it may also be a `.keras` file.
+    """
     parser.add_argument(
         "run_folder",
         metavar="RUN",
         help="the folder of a run, written by `sparse-keras train`; or `last`: the newest finished "
-        f"run in the folder {OUTPUT!r} (a folder called last is ./last)",
+        f"run in the folder {OUTPUT!r} (a folder called last is ./last)"
+        + ("; or a .keras file" if file else ""),
     )
 
 

@@ -86,13 +86,14 @@ def _built(config):
         import numpy as np
 
         from sparse_keras.data import load_data
-        from sparse_keras.models import total_params
+        from sparse_keras.models import preprocessed, total_params
         from sparse_keras.training.building import build_model
         from sparse_keras.training.callbacks import training_callbacks
 
         data = load_data(config)
         model = build_model(config, data)
-        training_callbacks(config, model, data)
+        whole = model if data.preprocessor is None else preprocessed(model, data.preprocessor)
+        training_callbacks(config, whole, data)
         summary = f"{data!r}; {total_params(model):,} parameters"
         if config.optimizer is None:
             model(data.train[0][0])

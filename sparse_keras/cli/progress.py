@@ -1,5 +1,6 @@
 """Shows the progress of training: a line for each epoch."""
 
+import textwrap
 import time
 
 import keras
@@ -67,6 +68,13 @@ class EpochTable(keras.callbacks.Callback):
         for message in self._warnings:
             self.console.print(f"warning: {message}", markup=False)
         self._warnings = []
+
+    def show_samples(self, epoch, samples):
+        """Shows what a language model wrote, below the line of its epoch."""
+        for prompt, text in samples:
+            self.console.print(f"\n  after {prompt!r}:", markup=False)
+            self.console.print(textwrap.indent(text, "  | ", lambda line: True), markup=False)
+        self.console.print()
 
     # A resumed training prints a new table.
     def state_dict(self):

@@ -45,6 +45,12 @@ def check_tabular(model: keras.Model, what: str) -> None:
         model: The model of a run.
         what: What needs a table, the subject of the message.
     """
+    if hasattr(model, "encode_prompts"):
+        raise ValueError(
+            f"{what} supports models of tables only. This is a language model: `sparse-keras "
+            "generate RUN --prompt TEXT` goes on with texts, and `sparse-keras evaluate RUN` "
+            "computes its metrics."
+        )
     if not is_tabular(model):
         preprocessor = getattr(model, "preprocessor", None)
         received = "none" if preprocessor is None else f"a {type(preprocessor).__name__}"

@@ -66,6 +66,11 @@ def add_parser(subparsers):
 
 def run(args):
     config, folder = _config_and_run(args)
+    if args.report and config.model.GENERATES:
+        raise ValueError(
+            "--report: there is no report of a language model. Leave it out, and see "
+            "`sparse-keras evaluate`, `inspect` and `generate` after the training."
+        )
 
     start_backend()
     import sparse_keras
@@ -126,15 +131,20 @@ def next_steps(finished, args):
     table = is_tabular(finished.model)
     config = args.config or str(Path(path, CONFIG))
     steps = [
+        (["generate", path, "--temperature", "0.8"], "a text; --prompt TEXT to go on with one"),
         (["report", path], "a page: is it any good, what it relies on, where it errs"),
         (["evaluate", path, *(["--data", "FILE"] if table else [])], "its metrics"),
         (["predict", path, "FILE", "--output", "predictions.csv"], "predict new rows"),
         (["compare", config, *_settings(args)], "against other models, over several seeds"),
     ]
+    generates = finished.config.model.GENERATES
+    left_out = ["report"] if generates or args.report else []
+    left_out += [] if table else ["predict"]
+    left_out += [] if generates else ["generate"]
     steps = [
         (shlex.join(["sparse-keras", *words, *import_arguments()]), what)
         for words, what in steps
-        if not (words[0] == "predict" and not table) and not (words[0] == "report" and args.report)
+        if words[0] not in left_out
     ]
     width = max(len(command) for command, _ in steps)
     if width > _WIDEST:  # Each in a line of its own.

@@ -15,6 +15,7 @@ from sparse_keras.models.multi_task.gate_weights import gate_weights
 from sparse_keras.models.multi_task.multi_task_model import MultiTaskModel
 from sparse_keras.models.multi_task.task_weights import GradNormWeights, UncertaintyWeights
 from sparse_keras.models.preprocessed_model import PreprocessedModel
+from sparse_keras.models.preprocessing import preprocessed
 from sparse_keras.models.tabular.cgc import cgc
 from sparse_keras.models.tabular.dcn_mix import dcn_mix
 from sparse_keras.models.tabular.dense_mlp import dense_mlp
@@ -26,6 +27,7 @@ from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
 from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.text_generator import TextGenerator
 
 # The names that configs use.
 MODELS = Builders(
@@ -49,6 +51,7 @@ __all__ = [
     "GradNormWeights",
     "MultiTaskModel",
     "PreprocessedModel",
+    "TextGenerator",
     "UncertaintyWeights",
     "active_params",
     "causal_lm",
@@ -61,6 +64,7 @@ __all__ = [
     "mmoe",
     "omoe",
     "ple",
+    "preprocessed",
     "selected_features",
     "shared_bottom",
     "sparse_mlp",

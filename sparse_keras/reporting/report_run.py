@@ -63,8 +63,9 @@ def report(
         A `Report`: `report(run).to_html("report.html")`.
 
     Raises:
-        ValueError: If `run` is no folder of a finished run, its data have changed since, it has
-            neither test nor validation examples, or an argument is wrong.
+        ValueError: If `run` is no folder of a finished run, its model is a language model,
+            its data have changed since, it has neither test nor validation examples, or an argument
+            is wrong.
 
     Example:
 
@@ -81,6 +82,12 @@ def report(
         )
     folder = RunFolder(getattr(run, "path", run))
     config = folder.config_of_model()
+    if config.model.GENERATES:
+        raise ValueError(
+            f"The model of {str(folder.path)!r} is a language model, of which there is no report. "
+            "`sparse-keras evaluate` computes its metrics, `sparse-keras inspect` shows what its "
+            "experts do, and `sparse-keras generate` goes on with texts."
+        )
     if not folder.is_finished:
         raise ValueError(
             f"The run {str(folder.path)!r} has not finished: there are no test metrics yet. Resume "

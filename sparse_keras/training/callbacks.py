@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import keras
 
 from sparse_keras._internal.suggest import did_you_mean
-from sparse_keras.callbacks import ExpertLoad, TaskWeightLogs
+from sparse_keras.callbacks import ExpertLoad, Samples, TaskWeightLogs
 from sparse_keras.data import Dataset
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.schema import Config
@@ -34,7 +35,8 @@ def training_callbacks(
 
     Raises:
         ValueError: If early stopping monitors a value that is not logged, if the threshold cannot
-            be tuned or kept, or if `training.expert_load` is set for a model without experts.
+            be tuned or kept, if `training.expert_load` is set for a model without experts, or if
+            the model does not take the prompts of `training.samples`.
     """
     task = task_of_training(data.task, config.training)
     check_threshold(config.training.threshold, data)
@@ -64,6 +66,8 @@ def training_callbacks(
     callbacks += [load] if has_experts else []
     if getattr(model, "task_weights_layer", None) is not None:
         callbacks.append(TaskWeightLogs())
+    if config.training.samples is not None:
+        callbacks.append(_samples(config.training.samples, model))
     if has_experts:
         directions = directions | dict.fromkeys(load.to_minimize(model), "min")
     if stopping is None:
@@ -100,6 +104,34 @@ def tensorboard_callbacks(
             callback.log_dir = str(log_dir)
     # Its graph is that of a model that Keras can take apart, which a PreprocessedModel is not.
     return [*callbacks, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+
+
+def write_samples(
+    callbacks: Iterable[keras.callbacks.Callback],
+    file: os.PathLike,
+    shown_by: Iterable[keras.callbacks.Callback],
+) -> None:
+    """Says where `Samples` go.
+
+    Args:
+        callbacks: What `training_callbacks` returned. Its `Samples` are changed.
+        file: The file to write to.
+        shown_by: Callbacks of which one may have a method `show_samples`: it shows the texts.
+    """
+    shows = [other.show_samples for other in shown_by if hasattr(other, "show_samples")]
+    for callback in callbacks:
+        if isinstance(callback, Samples):
+            callback.file = file
+            callback.show = shows[0] if shows else None
+
+
+def _samples(section, model):
+    samples = Samples(**section.kwargs())
+    try:
+        samples.check(model)
+    except ValueError as error:
+        raise ValueError(f"training.samples: {error}") from None
+    return samples
 
 
 def _directions(task, validated):

@@ -32,6 +32,7 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
     """
     logs = model.evaluate(batches, return_dict=True, verbose=0)
     if getattr(task, "SCORED_BY_BATCHES", False):
+        logs |= task.exact_from_logs(logs)
         return {name: None if math.isnan(value) else value for name, value in logs.items()}
     _, y, weight = arrays_of(batches)
     task = getattr(model, "task", task)
@@ -48,7 +49,8 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
 class ExactValidation(keras.callbacks.Callback):
     """Replaces the metrics of validation that Keras approximates by their exact values.
 
-    The validation examples are predicted once more after each epoch for this.
+    The validation examples are predicted once more after each epoch for this, unless the exact
+    values follow from other logs.
 
     Must be the first callback, so that all others, early stopping among them, see these.
 
@@ -64,9 +66,20 @@ class ExactValidation(keras.callbacks.Callback):
 
     def applies(self) -> bool:
         """Whether there is a metric to replace or to add."""
+        if getattr(self.task, "SCORED_BY_BATCHES", False):
+            return True
         return bool(self.also) or any(member.APPROXIMATE for member in self.task.single_tasks())
 
     def on_epoch_end(self, epoch, logs=None):
+        if getattr(self.task, "SCORED_BY_BATCHES", False):
+            validated = {
+                name.removeprefix("val_"): value
+                for name, value in logs.items()
+                if name.startswith("val_")
+            }
+            exact = self.task.exact_from_logs(validated)
+            logs.update({f"val_{name}": value for name, value in exact.items()})
+            return
         _, y, weight = arrays_of(self.batches)
         predictions = self.model.predict(self.batches, verbose=0)
         exact = exact_logs(self.task, y, predictions, weight, self.also)

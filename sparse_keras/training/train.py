@@ -15,11 +15,15 @@ from sparse_keras.callbacks.tensorboard import check_installed
 from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import check_batches, epochs_of
 from sparse_keras.data.dataset import check_dataset
-from sparse_keras.models import PreprocessedModel
+from sparse_keras.models import preprocessed
 from sparse_keras.schema import Config
 from sparse_keras.schema.config import check_config
 from sparse_keras.training.building import build_network, compile_model
-from sparse_keras.training.callbacks import tensorboard_callbacks, training_callbacks
+from sparse_keras.training.callbacks import (
+    tensorboard_callbacks,
+    training_callbacks,
+    write_samples,
+)
 from sparse_keras.training.evaluation import evaluate
 from sparse_keras.training.loop import check_losses, fit
 from sparse_keras.training.runs.folder import RunFolder
@@ -35,8 +39,9 @@ class Run:
     Attributes:
         path: The run's folder, a `pathlib.Path`.
         config: The `Config` it was trained from.
-        model: The trained model. Where the data have a preprocessor, as tables have, it is a
-            `PreprocessedModel`, whose `core` is what `build_model` built.
+        model: The trained model. Where the data have a preprocessor, as tables and texts have, it
+            is a `PreprocessedModel`, whose `core` is what `build_model` built; a language model is
+            a `TextGenerator`.
         history: Dict from each log's name to its values, one for each epoch. With
             `training.steps`, the last epoch may be partial.
         metrics: Dict with the test metrics, computed exactly; `None` where one is undefined.
@@ -83,6 +88,7 @@ def train(
     * `checkpoints`, until the run is finished: the newest two, written after each epoch or as
       `training.checkpoint_every` says;
     * `tensorboard`: logs, if asked for, those of `ExpertLoad(log_dir=...)` among them;
+    * `samples.jsonl`: the texts of `training.samples`;
     * `model.keras`: preprocessing and network, for `sparse_keras.load_model`;
     * `last.keras`, with the last epoch's weights, if early stopping restored those of the best; or
       `best.keras`, with the best epoch's weights, if training ended with worse ones. The best epoch
@@ -103,7 +109,9 @@ def train(
             `resume`, pass the same ones: attributes that training changed are restored if they hold
             numbers, strings, arrays, or lists, tuples and dicts of these. A callback with other
             state has a `state_dict()` and a `load_state_dict(state)`, which is called after
-            `on_train_begin`, and within an epoch again after `on_epoch_begin`.
+            `on_train_begin`, and within an epoch again after `on_epoch_begin`. One with a method
+            `show_samples(epoch, samples)` gets the texts of `training.samples`, to show them
+            instead of `callbacks.Samples`.
         verbose: As in `keras.Model.fit`.
         resume: Folder of an unfinished run of the same config, to go on with it there. `None` to
             start a new run.
@@ -115,7 +123,8 @@ def train(
     Raises:
         ValueError: If the config has no data or no optimizer, stops early by a value that is not
             logged, has a `training.class_weight` or `training.threshold` that does not fit the
-            target, or has `training.expert_load` and a model without experts; if `resume` is no
+            target, has `training.expert_load` and a model without experts, or `training.samples`
+            with prompts that the model does not take; if `resume` is no
             unfinished run of this config; if `data.train` cannot be resumed (see
             `data/batches.py`); if `tensorboard` is not installed. Nothing is written then.
         FloatingPointError: If the loss becomes NaN or infinite.
@@ -149,13 +158,14 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
     if data.preprocessor is not None:
-        model = PreprocessedModel(model, data.preprocessor, task.threshold)
+        model = preprocessed(model, data.preprocessor, task.threshold)
     compile_model(model, config, data)
     own, best_and_last = training_callbacks(config, model, data)
     if folder is None:
         folder = start_run(output, config, keras.backend.backend(), data)
     if tensorboard:
         own = tensorboard_callbacks(own, folder.tensorboard)
+    write_samples(own, folder.samples, shown_by=callbacks)
     try:
         with folder.lock():
             if resume is not None:  # Once more: another process may have finished it meanwhile.

@@ -65,8 +65,13 @@ class Generation:
         sampling: Sampling,
         stop: np.ndarray,
         steps: int,
+        ended: np.ndarray,
     ) -> Iterator[list[list[int]]]:
-        """Yields the new tokens of each text, some at a time, until all have ended."""
+        """Yields the new tokens of each text, some at a time, until all have ended.
+
+        `ended`, bool `[B]`, is read before each run of the loop: a text that the caller has marked
+        there gets no more tokens.
+        """
         batch = padded(prompts)
         index = batch.token_ids.shape[1]
         caches = self.model.make_caches(len(prompts), power_of_two(index + max_new_tokens))
@@ -76,8 +81,10 @@ class Generation:
             tokens = ops.convert_to_numpy(tokens)
             yield [[int(token) for token in row if token != _NONE] for row in tokens]
             count = min(steps, left)
-            if not count or ops.convert_to_numpy(state[-1]).all():
+            done = np.logical_or(ops.convert_to_numpy(state[-1]), ended)
+            if not count or done.all():
                 return
+            state = (*state[:-1], done)
             tokens, state = self._decode(state, _int32(index), _int32(count), sampling, stop)
             index, left = index + count, left - count
 
@@ -140,9 +147,23 @@ def _int32(value):
     return np.array(value, "int32")
 
 
-def generate(
+def generate(model: Any, prompts: Any, *, stream: bool, **options: Any) -> Any:
+    """Generates from token ids, with the arguments of `CausalLM.generate`."""
+    rows, single = as_lists(prompts)
+    pieces = new_tokens(model, rows, stream=stream, **options)
+    if stream:
+        return (piece[0] if single else piece for piece in pieces)
+    texts: list[list[int]] = [[] for _ in rows]
+    for piece in pieces:
+        for text, new in zip(texts, piece, strict=True):
+            text += new
+    return texts[0] if single else texts
+
+
+def new_tokens(
     model: Any,
-    prompts: Any,
+    rows: list[list[int]],
+    *,
     max_new_tokens: int,
     temperature: float,
     top_k: int | None,
@@ -151,9 +172,24 @@ def generate(
     seed: int | None,
     stream: bool,
     jit_compile: bool,
-) -> Any:
-    """Checks the arguments of `CausalLM.generate`, and generates."""
-    rows, single = as_lists(prompts)
+    ended: np.ndarray | None = None,
+) -> Iterator[list[list[int]]]:
+    """Checks arguments, and generates.
+
+    Args:
+        model: A `CausalLM`.
+        rows: The token ids of each prompt.
+        max_new_tokens, temperature, top_k, top_p, stop, seed, stream, jit_compile: As for
+            `CausalLM.generate`.
+        ended: Optional bool `[B]`, which the caller may change between two pieces: a text that is
+            marked there gets no more tokens.
+
+    Returns:
+        An iterator of the new tokens of each text, some at a time: one each with `stream`.
+
+    Raises:
+        ValueError: If an argument is wrong.
+    """
     _check_prompts(model, rows)
     max_new_tokens = positive_int("max_new_tokens", max_new_tokens)
     temperature = number("temperature", temperature, "[0, inf)")
@@ -173,15 +209,9 @@ def generate(
     )
     stop = _stop_ids(stop, model.vocabulary_size)
     steps = 1 if boolean("stream", stream) else _STEPS
+    ended = np.zeros(len(rows), "bool") if ended is None else ended
     generation = model.generation(boolean("jit_compile", jit_compile))
-    pieces = generation(rows, max_new_tokens, sampling, stop, steps)
-    if stream:
-        return (piece[0] if single else piece for piece in pieces)
-    texts: list[list[int]] = [[] for _ in rows]
-    for piece in pieces:
-        for text, new in zip(texts, piece, strict=True):
-            text += new
-    return texts[0] if single else texts
+    return generation(rows, max_new_tokens, sampling, stop, steps, ended)
 
 
 def _check_prompts(model, rows):

@@ -299,8 +299,18 @@ class CausalLM(keras.Model):
         >>> for new in model.generate([1, 2, 3], max_new_tokens=5, stream=True):
         ...     assert len(new) == 1
         """
-        arguments = (max_new_tokens, temperature, top_k, top_p, stop, seed, stream, jit_compile)
-        return generate(self, prompts, *arguments)
+        return generate(
+            self,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            stop=stop,
+            seed=seed,
+            stream=stream,
+            jit_compile=jit_compile,
+        )
 
     def generation(self, jit_compile: bool = False) -> Generation:
         """Returns what is compiled to generate by this model, as long as its variables stay."""

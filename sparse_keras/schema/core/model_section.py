@@ -12,11 +12,13 @@ class ModelSection(Section):
     Attributes:
         HAS_EXPERTS: Whether the model has experts, whose load training can report.
         SEVERAL_TASKS: Whether the model can learn several tasks at once.
+        GENERATES: Whether the model goes on with texts: its `generate` takes strings.
         DENSE_TWIN_LABEL: Name of the dense twin in tables of results.
     """
 
     HAS_EXPERTS: ClassVar[bool] = True
     SEVERAL_TASKS: ClassVar[bool] = False
+    GENERATES: ClassVar[bool] = False
     DENSE_TWIN_LABEL: ClassVar[str] = "dense twin"
 
     def build(self, inputs: Any, task: Any) -> Any:

@@ -20,6 +20,7 @@ from sparse_keras.schema.sections.imbalance import (
     is_tuned,
 )
 from sparse_keras.schema.sections.losses import LossesConfig
+from sparse_keras.schema.sections.samples import Samples
 from sparse_keras.schema.sections.task_weights import TaskWeightsConfig
 
 if TYPE_CHECKING:
@@ -95,7 +96,14 @@ class CheckpointEvery(Section):
 class TrainingConfig(Section):
     """How to train the model."""
 
-    ADDED = ("steps", "steps_per_epoch", "checkpoint_every", "class_weight", "threshold")
+    ADDED = (
+        "steps",
+        "steps_per_epoch",
+        "checkpoint_every",
+        "class_weight",
+        "threshold",
+        "samples",
+    )
 
     epochs: Count | None = Field(
         10,
@@ -157,6 +165,10 @@ class TrainingConfig(Section):
         None,
         description="What training reports about its experts. Null: the defaults of its "
         "keys, if the model has experts.",
+    )
+    samples: Samples | None = Field(
+        None,
+        description="Texts that a language model writes at the end of each epoch. Null: none.",
     )
 
     def rules(self) -> BrokenRules:

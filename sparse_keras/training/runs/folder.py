@@ -50,6 +50,7 @@ class RunFolder:
         path: The folder, a `pathlib.Path`.
         checkpoints: The folder of its checkpoints, removed when the run is finished.
         tensorboard: The folder of its logs for TensorBoard, if there are any.
+        samples: The file of the texts that a language model wrote while it was trained.
         model_file: The file of the trained model.
     """
 
@@ -57,6 +58,7 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
+        self.samples = self.path / "samples.jsonl"
         self.model_file = self.path / _MODEL
 
     def __repr__(self) -> str:

@@ -163,6 +163,8 @@ class TransformerSection(ModelSection):
 class CausalLM(TransformerSection):
     """A language model: a Transformer that predicts the next token, with experts or without."""
 
+    GENERATES = True
+
     type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
     num_kv_heads: Count | None = Field(
         None, description="Number of heads of keys and values. Null: as many as num_heads."
