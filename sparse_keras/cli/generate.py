@@ -21,7 +21,6 @@ _EXAMPLES = """examples:
   sparse-keras generate last --prompt 'ROMEO:' --temperature 0.8
   sparse-keras generate last --temperature 0.8 --top-p 0.95 --seed 1
   sparse-keras generate runs/tales/2026-01-31_12-00-00 --prompt 'Once upon' --stop '\\n'
-  sparse-keras generate last --max-new-tokens 500 < letter.txt
   sparse-keras generate last --prompt-file prompts.txt --json > texts.jsonl
 """
 # Of a program that Ctrl-C ended.
