@@ -125,7 +125,7 @@ def _file_format(args, path, config, features, keep=()):
     Categorical columns, and columns that are only copied to the output, are read as text, whatever
     their values look like in some part of the file.
     """
-    from sparse_keras.data.tabular.reading import suffix_of
+    from sparse_keras.data.reading import suffix_of
     from sparse_keras.data.tabular.table_files import is_csv, is_excel
 
     if not is_csv(path):

@@ -5,8 +5,9 @@ A new kind of data adds its own sources here.
 
 from sparse_keras.data.download.sources import FromPlugin, Source
 from sparse_keras.data.tabular.sources import SOURCES as TABLES
+from sparse_keras.data.text.sources import SOURCES as TEXTS
 
-SOURCES: dict[str, Source] = {**TABLES}
+SOURCES: dict[str, Source] = {**TABLES, **TEXTS}
 
 
 def source_of(name: str) -> Source:

@@ -106,6 +106,31 @@ def _download_checked(url, sha256, part, progress):
         )
 
 
+def iter_members(path, wanted):
+    """Yields the name and the content of files in a zip or tar archive, in its order, in one pass.
+
+    Nothing is unpacked to disk, and one file at a time is in memory.
+
+    Args:
+        path: Path of the archive.
+        wanted: Function of the path of a file in the archive that returns whether it is wanted.
+
+    Raises:
+        ValueError: If `path` is not an archive.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir() and wanted(entry.filename):
+                    yield entry.filename, archive.read(entry)
+        return
+    _refuse_no_archive(path)
+    with tarfile.open(path) as archive:
+        for entry in archive:
+            if entry.isfile() and wanted(entry.name):
+                yield entry.name, archive.extractfile(entry).read()
+
+
 def read_member(path, member):
     """Returns the content of one file in a wheel, or in another zip or tar archive.
 
@@ -125,8 +150,7 @@ def read_member(path, member):
         with zipfile.ZipFile(path) as archive:
             _refuse_unknown(member, archive.namelist(), path)
             return archive.read(member)
-    if not tarfile.is_tarfile(path):
-        raise ValueError(f"{path} is neither a zip nor a tar archive.")
+    _refuse_no_archive(path)
     with tarfile.open(path) as archive:
         _refuse_unknown(member, [entry.name for entry in archive if entry.isfile()], path)
         return archive.extractfile(member).read()
@@ -142,6 +166,11 @@ def checked(content, sha256, what):
     if received != sha256:
         raise ValueError(f"{what} has the SHA-256 {received}. Expected: {sha256}.")
     return content
+
+
+def _refuse_no_archive(path):
+    if not tarfile.is_tarfile(path):
+        raise ValueError(f"{path} is neither a zip nor a tar archive.")
 
 
 def _refuse_unknown(member, names, path):
@@ -182,6 +211,14 @@ def open_url(url, headers):
         secret = base64.b64encode(unquote(user).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {secret}")
     return urllib.request.urlopen(request, timeout=_TIMEOUT)
+
+
+def with_credentials(url, index):
+    """Returns the URL with the user and password of an index, if it is on the host of the index."""
+    there, home = urlsplit(url), urlsplit(index)
+    user, _, host = home.netloc.rpartition("@")
+    same = (there.scheme, there.netloc) == (home.scheme, host)
+    return there._replace(netloc=f"{user}@{host}").geturl() if user and same else url
 
 
 def _shown(url):

@@ -1,6 +1,6 @@
 """How a file of a table is to be read, for `sparse-keras init`: the keys of `data` that say so."""
 
-from sparse_keras.data.tabular.encodings import encoding_of, is_decodable, readings
+from sparse_keras.data.encodings import encoding_of, is_decodable, readings
 from sparse_keras.data.tabular.formats import CSVFile, ExcelFile, NPZFile, ParquetFile
 from sparse_keras.data.tabular.sniffing import declared_separator, sniff_csv
 from sparse_keras.data.tabular.table_files import open_table

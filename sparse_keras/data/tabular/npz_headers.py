@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_keras.data.tabular.reading import check_exists, errors_naming
+from sparse_keras.data.reading import check_exists, errors_naming
 
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -4,8 +4,8 @@ import csv
 import io
 import re
 
-from sparse_keras.data.tabular.encodings import UTF8, encoding_of
-from sparse_keras.data.tabular.reading import errors_naming, open_bytes
+from sparse_keras.data.encodings import UTF8, encoding_of
+from sparse_keras.data.reading import errors_naming, open_bytes
 
 SEPARATORS = (",", ";", "\t", "|")
 _ROWS = 200

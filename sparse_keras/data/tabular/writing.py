@@ -8,7 +8,7 @@ import numpy as np
 
 from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.tabular.formats.parquet import pyarrow_for
+from sparse_keras.data.reading import pyarrow_for
 
 _FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 

@@ -19,7 +19,10 @@ class Corpus:
         held_out: How validation and test texts are set apart by default: `"documents"`, whole ones,
             or `"endings"`, the end of each document. `None`: documents if there are many.
         notes: What was left out or converted while reading, with counts: sentences for people.
-            A function, since it may be known only after the documents were read.
+            A function, since it may be known only after the documents were read: it is about the
+            last pass over them.
+        sources: Function that returns an iterator over where each document is from, such as
+            `"sympy"`, in the order of the documents. `None` if all are from one source.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Corpus:
     digest: str
     held_out: str | None = None
     notes: Callable[[], Sequence[str]] = tuple
+    sources: Callable[[], Iterator[str]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

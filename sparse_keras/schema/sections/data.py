@@ -20,6 +20,22 @@ from sparse_keras.schema.sections.tabular.datasets import (
     Yeast,
 )
 from sparse_keras.schema.sections.tabular.files import CSV, NPZ, Excel, Parquet
+from sparse_keras.schema.sections.text.corpora import (
+    Brown,
+    ChinesePoetry,
+    Shakespeare,
+    SymPy,
+    TextFiles,
+    Writings,
+)
+from sparse_keras.schema.sections.text.labelled import (
+    ChineseReviews,
+    OwnLabelledTexts,
+    ReutersR8,
+    ReutersR52,
+    SpamAssassin,
+    TwentyNewsgroups,
+)
 
 DATASETS = Choice(
     "data set",
@@ -42,6 +58,18 @@ DATASETS = Choice(
     NPZ,
     SVMLight,
     SparseNPZ,
+    Shakespeare,
+    Brown,
+    SymPy,
+    ChinesePoetry,
+    Writings,
+    TextFiles,
+    ReutersR8,
+    ReutersR52,
+    TwentyNewsgroups,
+    SpamAssassin,
+    ChineseReviews,
+    OwnLabelledTexts,
     base=DataSection,
 )
 DataConfig = Annotated[DataSection, DATASETS]

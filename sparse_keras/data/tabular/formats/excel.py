@@ -12,9 +12,9 @@ import zipfile
 import pandas as pd
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.data.reading import check_fits, errors_naming
 from sparse_keras.data.tabular.formats.base import TableFile, unnamed
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import check_fits, errors_naming
 
 MAX_ROWS = 1_048_576  # of a sheet
 _OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0"

@@ -5,9 +5,9 @@ import json
 
 import pandas as pd
 
+from sparse_keras.data.reading import errors_naming, not_utf8, open_bytes
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import errors_naming, not_utf8, open_bytes
 
 
 class JSONLinesFile(TableFile):

@@ -6,10 +6,10 @@ An array of rank 1 is a column. One of rank 2, `[N, D]`, named x is the columns 
 import numpy as np
 import pandas as pd
 
+from sparse_keras.data.reading import check_fits, errors_naming
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
 from sparse_keras.data.tabular.npz_headers import npz_headers
-from sparse_keras.data.tabular.reading import check_fits, errors_naming
 
 _COLUMN = 500  # Bytes that a column takes in memory, beside its values.
 

@@ -2,26 +2,12 @@
 
 import contextlib
 
+from sparse_keras.data.reading import errors_naming, pyarrow_for
 from sparse_keras.data.tabular.formats.base import TableFile
 from sparse_keras.data.tabular.missing import with_missing
-from sparse_keras.data.tabular.reading import errors_naming
 
 # How pandas stores the labels of rows that have no name: no data.
 _PANDAS_INDEX = "__index_level_"
-
-
-def pyarrow_for(path):
-    """The package `pyarrow`, which is heavy and only this format's, for reading or writing a file.
-
-    Raises:
-        ValueError: If it is not installed.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError(f"{path}: Parquet needs another package: pip install pyarrow") from None
-    return pyarrow
 
 
 class ParquetFile(TableFile):

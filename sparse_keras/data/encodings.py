@@ -7,11 +7,12 @@ column of prices in euros for Cyrillic.)
 """
 
 import codecs
+import io
 import re
 import unicodedata
 from typing import NamedTuple
 
-from sparse_keras.data.tabular.reading import errors_naming, open_bytes
+from sparse_keras.data.reading import errors_naming, open_bytes
 
 UTF8 = "utf-8"
 # By what a file starts with; longer marks first.
@@ -75,11 +76,42 @@ def readings(path):
     return found or [Reading("latin-1", _words(path, "latin-1") or ())]
 
 
-def undecodable(path, encoding):
-    """Returns a sentence about the first byte of a file that is not in its encoding, and advice."""
+def decoded(path, encoding=UTF8, errors="strict"):
+    """Yields the text of a file in parts, without its byte order mark; line breaks become "\\n".
+
+    Args:
+        path: The file; it may be compressed.
+        encoding: Its encoding, where it has no byte order mark.
+        errors: What to do with bytes that are not in the encoding: "strict" or "replace".
+
+    Raises:
+        ValueError: If a byte is not in the encoding, and `errors` is "strict".
+    """
+    encoding = encoding_of(path, encoding)
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    try:
+        for part in _decoded(path, encoding, errors):
+            yield newlines.decode(part)
+        yield newlines.decode("", final=True)
+    except _UndecodableError:
+        problem = undecodable(path, encoding, "data.encoding")
+        raise ValueError(
+            f"{problem} Or set data.errors to replace: the character U+FFFD then stands for such "
+            "bytes."
+        ) from None
+
+
+def undecodable(path, encoding, setting="data.encoding (--encoding on the command line)"):
+    """Returns a sentence about the first byte of a file that is not in its encoding, and advice.
+
+    Args:
+        path: The file.
+        encoding: Its encoding, as the config says.
+        setting: Where another encoding is set.
+    """
     what = "UTF-8" if encoding in (UTF8, "utf-8-sig") else encoding
     advice = (
-        "Set data.encoding (--encoding on the command line) to the encoding in which these words "
+        f"Set {setting} to the encoding in which these words "
         f"read right: {'; '.join(map(str, readings(path)))}."
     )
     try:
@@ -99,9 +131,9 @@ class _UndecodableError(Exception):
         self.line, self.position, self.byte = line, position, byte
 
 
-def _decoded(path, encoding):
+def _decoded(path, encoding, errors="strict"):
     """Yields the text of a file in parts."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     line, before = 1, 0
     with errors_naming(path, "is damaged"), open_bytes(path) as file:
         while True:

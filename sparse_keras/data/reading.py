@@ -112,6 +112,20 @@ def unpacked_size(path):
     return size
 
 
+def pyarrow_for(path):
+    """The package `pyarrow`, which is heavy and only this format's, for reading or writing a file.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ValueError(f"{path}: Parquet needs another package: pip install pyarrow") from None
+    return pyarrow
+
+
 def not_utf8(path):
     """Returns the sentence that says where a file of text is not UTF-8."""
     line, position = 0, None

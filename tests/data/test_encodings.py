@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from sparse_keras.data.tabular.encodings import encoding_of, is_decodable, readings, undecodable
+from sparse_keras.data.encodings import encoding_of, is_decodable, readings, undecodable
 from sparse_keras.data.tabular.sniffing import declared_separator, sniff_csv
 from sparse_keras.data.tabular.table_files import iter_table, open_table, read_table, sample_rows
 
