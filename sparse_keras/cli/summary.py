@@ -35,11 +35,12 @@ def run(args: argparse.Namespace) -> int:
     start_backend()
     from sparse_keras.data import load_data
     from sparse_keras.models import layer_costs
+    from sparse_keras.models.cost import length_of
     from sparse_keras.training.building import build_model
 
     data = load_data(config)
     model = build_model(config, data)
-    costs = layer_costs(model)
+    costs = layer_costs(model, length_of(data.inputs))
 
     screen = console(width=200)
     screen.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)

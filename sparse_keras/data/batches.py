@@ -16,8 +16,8 @@ from sparse_keras.ops.csr import to_tensor
 class Batches(Protocol):
     """What training needs of batches: a `keras.utils.PyDataset` with a length and an `epoch`.
 
-    Batches that can be had as one may have `arrays()`, which returns all inputs, targets and weights
-    (or `None`), in the order of the batches unless they are shuffled; and `num_examples`.
+    Batches may have `num_examples`, and `arrays()`, which returns all inputs, targets and weights
+    (or `None`), in the order of the batches unless these are shuffled.
 
     A training can be resumed after any batch of any epoch. It then asks for the batches that are
     left, so that batch `[index]` must depend on `index` and `epoch` alone: not on batches that were
@@ -79,7 +79,10 @@ def digest_of_batches(batches: Batches | None) -> str | None:
 
 
 def targets_of_batches(batches: Batches) -> tuple[Any, Any]:
-    """Returns all targets and weights of batches, in any order; `None` for no weights."""
+    """Returns all targets and weights of batches, in their order if these are not shuffled.
+
+    Weights are `None` if the batches have none.
+    """
     if hasattr(batches, "arrays"):
         return batches.arrays()[1:]
     parts = [keras.utils.unpack_x_y_sample_weight(batches[n])[1:] for n in range(len(batches))]

@@ -26,6 +26,7 @@ from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
 from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.text_classifier import text_classifier
 
 # The names that configs use.
 MODELS = Builders(
@@ -40,6 +41,7 @@ MODELS = Builders(
         "ple": ple,
         "dcn_mix": dcn_mix,
         "causal_lm": causal_lm,
+        "text_classifier": text_classifier,
     },
 )
 
@@ -64,5 +66,6 @@ __all__ = [
     "selected_features",
     "shared_bottom",
     "sparse_mlp",
+    "text_classifier",
     "total_params",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from sparse_keras.data.batches import arrays_of
+from sparse_keras.data.batches import targets_of_batches
 from sparse_keras.tasks.scores import exact_logs, scores
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
     logs = model.evaluate(batches, return_dict=True, verbose=0)
     if getattr(task, "SCORED_BY_BATCHES", False):
         return {name: None if math.isnan(value) else value for name, value in logs.items()}
-    _, y, weight = arrays_of(batches)
+    y, weight = targets_of_batches(batches)
     task = getattr(model, "task", task)
     exact = scores(task, y, model.predict(batches, verbose=0), weight, separator="_")
     # The losses, and what layers log; a metric of Keras's is one of the exact ones.
@@ -67,7 +67,7 @@ class ExactValidation(keras.callbacks.Callback):
         return bool(self.also) or any(member.APPROXIMATE for member in self.task.single_tasks())
 
     def on_epoch_end(self, epoch, logs=None):
-        _, y, weight = arrays_of(self.batches)
+        y, weight = targets_of_batches(self.batches)
         predictions = self.model.predict(self.batches, verbose=0)
         exact = exact_logs(self.task, y, predictions, weight, self.also)
         logs.update({f"val_{name}": value for name, value in exact.items()})

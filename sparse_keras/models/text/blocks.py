@@ -1,4 +1,4 @@
-"""transformer_blocks: what the models of texts share: blocks that are dense, or mixtures of experts."""
+"""transformer_blocks: the blocks that models of texts share, dense or mixtures of experts."""
 
 from __future__ import annotations
 

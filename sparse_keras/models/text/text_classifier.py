@@ -9,7 +9,6 @@ from keras import ops
 
 from sparse_keras import tasks
 from sparse_keras.layers import RMSNormalization
-from sparse_keras.layers.validation import number
 from sparse_keras.models.text.blocks import transformer_blocks
 from sparse_keras.models.text.pooling import pooled
 from sparse_keras.models.text.token_inputs import positions_of
@@ -58,6 +57,57 @@ def text_classifier(
     kernel_initializer: Any = "glorot_uniform",
     name: str = "text_classifier",
 ) -> keras.Model:
+    """Builds a classifier of texts whose blocks are dense, or mixtures of experts.
+
+        token ids --> embedding --> depth x (attention, feed-forward layer) --> norm --> pooling
+        --> head
+
+    Each token attends to all others. Padding is not attended to, reaches no expert and is not
+    pooled: a text gets the same prediction with padding as without.
+
+    Args:
+        inputs: The `TextInputs` of the data.
+        task: What is predicted: a `SingleTask`, or `"binary"`.
+        depth, width, num_heads, num_kv_heads, head_dim, hidden_dim, activation, gated, use_bias: As
+            of `causal_lm`.
+        experts, router, shared_expert, dense_layers, every: As of `causal_lm`.
+        capacity_factor, eval_capacity_factor, drop_order: As of `causal_lm`.
+        attention, rotary, norm, norm_placement, norm_epsilon, residual_multiplier: As of
+            `causal_lm`.
+        learned_positions: Whether each position has an embedding of its own, up to `inputs.length`.
+        dropout: Rate of dropout on the embeddings and on each block's two outputs.
+        word_dropout: Rate of dropout of whole tokens, all features of an embedding together.
+        head_dropout: Rate of dropout on what the head sees.
+        pooling: How the tokens of a text become one vector: `"mean"`; `"max"`, the largest value of
+            each feature; or `"first"`, the vector of the first token.
+        average_embeddings: Whether the head also sees the mean of the embeddings, past the blocks:
+            a bag of words.
+        embeddings_initializer: Initializer of embeddings.
+        kernel_initializer: Initializer of the matrices of attention and dense blocks.
+        name: Name of the model.
+
+    Returns:
+        An uncompiled `keras.Model`. Its inputs are `{"token_ids": int32 [B, T], "mask": bool
+        [B, T]}`, with False for padding; its outputs are those of the task's head.
+
+    Raises:
+        ValueError: If a name is unknown, widths do not fit, or an argument has no effect.
+
+    Example:
+
+    >>> model = sparse_keras.models.text_classifier(
+    ...     inputs=sparse_keras.data.TextInputs(vocabulary_size=1000, length=128),
+    ...     task=sparse_keras.tasks.Multiclass(classes=("earn", "acq", "crude")),
+    ...     depth=1,
+    ...     width=32,
+    ...     num_heads=4,
+    ...     experts={"type": "glu", "num_experts": 8, "hidden_dim": 16},
+    ...     router={"type": "top_k", "k": 2, "balance_loss": 0.01},
+    ... )
+    >>> token_ids = np.array([[3, 1, 4, 0]])
+    >>> model({"token_ids": token_ids, "mask": token_ids > 0}).shape
+    TensorShape([1, 3])
+    """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = keras.Input((None,), dtype="bool", name="mask")
     positions = positions_of(mask)
