@@ -75,8 +75,11 @@ def _number(value):
 
 
 def _shape(shape):
-    """(None, 128) -> "batch x 128"."""
-    return " x ".join("batch" if axis is None else str(axis) for axis in shape)
+    """(None, None, 128) -> "batch x length x 128"."""
+    names = ["batch", *["length"] * len(shape)]
+    return " x ".join(
+        name if axis is None else str(axis) for name, axis in zip(names, shape, strict=False)
+    )
 
 
 def _memory(model):

@@ -1,4 +1,4 @@
-"""compare: a config against its dense twins, gradient boosting and a linear model."""
+"""compare: a config against its dense twins and baselines of scikit-learn."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -34,17 +34,18 @@ def compare(
     For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
     and the initial weights. Where the test rows are fixed, as by `data.split` in time, they are the
     same for each seed, and the comparison says so. Networks train on the training examples and stop
-    early by the validation examples as configured; gradient boosting and the linear model train on
-    both. All models are scored on the test examples by the same functions, accuracy at the
-    threshold 0.5, whatever `training.threshold` is: baselines leave no examples to tune one on.
-    Class weights apply to the baselines, too.
+    early by the validation examples as configured; the baselines of scikit-learn train on both. All
+    models are scored on the test examples by the same functions, accuracy at the threshold 0.5,
+    whatever `training.threshold` is: baselines leave no examples to tune one on. Class weights
+    apply to the baselines, too.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
     `dense_twin`s); and for tables `hgb` (HistGradientBoosting) and `linear` (logistic or ridge
     regression on 32 quantile bins of each number and on each category, or on sparse rows), with
-    several targets also `single_task` (a dense model for each). A model that does not apply, such
-    as the dense twin of a model without one, is left out, and the comparison says why. Results are
-    cached, so that an interrupted comparison continues where it stopped.
+    several targets also `single_task` (a dense model for each); for texts with labels `linear_svc`
+    (a linear SVC on TF-IDF). A model that does not apply, such as the dense twin of a model without
+    one, is left out, and the comparison says why. Results are cached, so that an interrupted
+    comparison continues where it stopped.
 
     Args:
         config: A `Config`, or what `load_config` takes: a name or a path.

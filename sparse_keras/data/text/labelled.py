@@ -82,7 +82,7 @@ class LabelledTextData:
     def __repr__(self):
         parts = ", ".join(f"{len(texts):,} {part}" for part, texts in self.texts.items())
         mean = np.mean([len(row) for row in self.train.rows])
-        notes = "".join(f"; {note}" for note in self.notes)
+        notes = "".join(f"; {note.rstrip('.')}" for note in self.notes)
         return (
             f"{self.name}: {parts} texts; {len(self.task.classes)} classes of {self.task.name!r}; "
             f"{self.tokenizer.vocabulary_size:,} tokens in the vocabulary, on average {mean:.0f} "

@@ -18,17 +18,18 @@ _SHORTEST = 16
 def padded_length(length: int, longest: int) -> int:
     """Returns the number of tokens to which texts of a length are padded.
 
-    It is 16, 24, 32, 48, 64, 96 and so on, so that there are few, with little padding.
+    It is 16, 24, 32, 48, 64, 96 and so on, so that there are few, with little padding; at most the
+    next even number to `longest`.
 
     Args:
         length: Number of tokens of the longest of the texts.
-        longest: Number of tokens of the longest text of all: the largest value.
+        longest: Number of tokens of the longest text of all.
     """
     size = _SHORTEST
     while size < length:
         # To the next power of two, by way of one and a half times this one.
         size = size * 4 // 3 if size % 3 == 0 else size * 3 // 2
-    return min(size, longest)
+    return min(size, longest + longest % 2)
 
 
 class TextBatches(EpochBatches):
@@ -81,7 +82,7 @@ class TextBatches(EpochBatches):
         chosen = self._plan_of_epoch()[index]
         length = padded_length(int(self._lengths[chosen].max()), self.longest)
         # On TensorFlow, Keras takes the axes in which the first two batches agree for the shape of
-        # all batches. So no two batches in a row have the same length.
+        # all batches. So no two batches in a row have the same length: one is even, one odd.
         length += index % 2
         return padded([self.rows[row] for row in chosen], length), self.labels[chosen]
 
