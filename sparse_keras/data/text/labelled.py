@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 
 from sparse_keras.data.dataset import digest_of
-from sparse_keras.data.held_out import held_out_rows
-from sparse_keras.data.text.corpus import LabelledTexts
 from sparse_keras.data.text.inputs import TextInputs
 from sparse_keras.data.text.label_codes import encode_labels, task_of_classes
+from sparse_keras.data.text.labelled_split import LabelledSplit, split_texts
 from sparse_keras.data.text.readers import LABELLED_TEXTS
 from sparse_keras.data.text.text_batches import TextBatches
 from sparse_keras.data.text.text_preprocessor import TextPreprocessor
 from sparse_keras.data.text.tokenizer import Tokenizer
 from sparse_keras.tasks import SingleTask
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,6 +31,7 @@ class LabelledTextData:
         name: Name of the data set.
         texts: Dict from the name of a part to its texts, in the order of the batches.
         labels: Dict from the name of a part to the labels of its texts.
+        split: The `LabelledSplit` by which texts were set apart.
         preprocessor: The `TextPreprocessor`.
         train: `TextBatches` of the training texts.
         validation: The same for the validation texts; `None` if there are none.
@@ -44,6 +42,7 @@ class LabelledTextData:
     name: str
     texts: dict[str, Sequence[str]]
     labels: dict[str, Sequence[str]]
+    split: LabelledSplit
     preprocessor: TextPreprocessor
     train: TextBatches
     validation: TextBatches | None
@@ -84,9 +83,9 @@ class LabelledTextData:
         mean = np.mean([len(row) for row in self.train.rows])
         notes = "".join(f"; {note.rstrip('.')}" for note in self.notes)
         return (
-            f"{self.name}: {parts} texts; {len(self.task.classes)} classes of {self.task.name!r}; "
-            f"{self.tokenizer.vocabulary_size:,} tokens in the vocabulary, on average {mean:.0f} "
-            f"in a text, at most {self.preprocessor.max_length}{notes}"
+            f"{self.name}: {parts} texts; {self.split}; {len(self.task.classes)} classes of "
+            f"{self.task.name!r}; {self.tokenizer.vocabulary_size:,} tokens in the vocabulary, on "
+            f"average {mean:.0f} in a text, at most {self.preprocessor.max_length}{notes}"
         )
 
 
@@ -109,7 +108,12 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
         ValueError: If the texts cannot be read, or too few are left for a part.
     """
     found = LABELLED_TEXTS[options.type](options)
-    parts = _split(found, options)
+    parts, split = split_texts(
+        found,
+        getattr(options, "test_fraction", 0.0),
+        options.validation_fraction,
+        options.split_seed,
+    )
     if options.tokenizer is None:
         tokenizer = Tokenizer.train(parts["train"][0], options.vocabulary_size)
     else:
@@ -137,39 +141,12 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
         found.name,
         {part: texts for part, (texts, _) in parts.items()},
         {part: labels for part, (_, labels) in parts.items()},
+        split,
         preprocessor,
         batches["train"],
         batches.get("validation"),
         batches.get("test"),
         tuple(notes),
-    )
-
-
-def _split(found: LabelledTexts, options: Any) -> dict[str, tuple[list[str], list[str]]]:
-    """The texts and labels of each part."""
-    drawn = {"test": (found.test, getattr(options, "test_fraction", 0.0))}
-    drawn["validation"] = (found.validation, options.validation_fraction)
-    train, parts = found.train, {}
-    for part, (given, fraction) in drawn.items():
-        if given is not None:
-            parts[part] = given
-        elif fraction:
-            train, parts[part] = _hold_out(train, fraction, options.split_seed, part)
-    parts["train"] = train
-    return {part: parts[part] for part in PARTS if part in parts}
-
-
-def _hold_out(examples, fraction, seed, part):
-    texts, labels = examples
-    held = held_out_rows(labels, fraction, seed)
-    if not held.any() or held.all():
-        raise ValueError(
-            f"data.{part}_fraction: {fraction} of {len(texts)} texts leaves {int(held.sum())} for "
-            f"{part} and {int((~held).sum())} for training. Both need at least one."
-        )
-    return (
-        tuple([of[n] for n in np.flatnonzero(chosen)] for of in (texts, labels))
-        for chosen in (~held, held)
     )
 
 

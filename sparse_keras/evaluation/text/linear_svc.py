@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,16 +22,17 @@ from sparse_keras.data import LabelledTextData
 from sparse_keras.data.text.label_codes import encode_labels
 from sparse_keras.evaluation.measure import latency_ms, score_predictions
 
-# Texts whose words are longer on average are in a script without spaces, such as Chinese.
-_LONGEST_WORD = 15
+# Characters of Chinese and Japanese, which have no spaces between words.
+_CHARACTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
 
 class LinearSVCOnTexts:
     """A linear SVC on TF-IDF of words and pairs of words: an `evaluation.contenders.Baseline`.
 
-    In scripts without spaces, such as Chinese, features are characters and pairs of them. Margins
-    become probabilities by a softmax, or a sigmoid for two classes, of a scale that is fitted on
-    the validation texts. Then all is fitted again, on training and validation texts.
+    In Chinese and Japanese, which have no spaces between words, features are characters and pairs
+    of them. Margins become probabilities by a softmax, or a sigmoid for two classes, of a scale
+    that is fitted on the validation texts. Then all is fitted again, on training and validation
+    texts.
 
     Args:
         seed: Random seed.
@@ -140,5 +142,5 @@ def _probabilities(margins, scale):
 
 
 def _without_spaces(texts):
-    some = texts[:1000]
-    return sum(map(len, some)) > _LONGEST_WORD * sum(len(text.split()) for text in some)
+    some = "".join(texts[:1000])
+    return len(_CHARACTERS.findall(some)) > len(some) / 3
