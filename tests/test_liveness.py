@@ -17,12 +17,14 @@ from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
 from sparse_keras.callbacks import RoutingWarning
-from sparse_keras.data import load_data
+from sparse_keras.data import Tokenizer, load_data
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of
 from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.files import CSV
 from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
+from sparse_keras.schema.sections.text.labelled import OwnLabelledTexts
+from sparse_keras.schema.sections.text.texts import LabelledTextSection
 from sparse_keras.training.building import build_network, compile_model
 
 DATA = {
@@ -35,6 +37,8 @@ DATA = {
     "npz": "{type: npz, path: table.npz, target: y}",
     "svmlight": "{type: svmlight, path: table.svm}",
     "sparse_npz": "{type: sparse_npz, path: matrix.npz, targets: table.csv, target: y}",
+    "text_files": "{type: text_files, path: prose.txt, vocabulary_size: 300, context_length: 8}",
+    "labelled_texts": "{type: labelled_texts, path: texts.tsv, max_length: 6}",
 }
 EXPERTS = {
     "dense": "{type: dense, num_experts: 4, units: 8}",
@@ -55,6 +59,21 @@ MODEL = {
     "ple": f"{{type: ple, stem: 8, {TWO_BANKS}}}",
     "dcn_mix": f"{{type: dcn_mix, experts: {EXPERTS['low_rank']}, hidden_dims: [8]}}",
 }
+for _name in ("causal_lm", "text_classifier"):
+    MODEL[_name] = (
+        f"{{type: {_name}, depth: 2, every: 2, width: 16, num_heads: 2, hidden_dim: 8, "
+        f"experts: {EXPERTS['glu']}, router: {{type: top_k}}}}"
+    )
+DATA_OF_MODEL = {"causal_lm": DATA["text_files"], "text_classifier": DATA["labelled_texts"]}
+ATTENTION = {
+    "latent": "{type: latent, kv_lora_rank: 6, qk_nope_head_dim: 4, qk_rope_head_dim: 4, "
+    "v_head_dim: 4}"
+}
+LLAMA3 = (
+    "model.rotary={rope_type: llama3, factor: 2.0, original_max_position_embeddings: 4, "
+    "low_freq_factor: 1.0, high_freq_factor: 4.0}",
+)
+SHARED_GLU = ("model.shared_expert={hidden_dim: 4}",)
 TASK_WEIGHTS = {"fixed": "{type: fixed, weights: {y: 0.5}}"}
 SEVERAL = (
     "data={type: parquet, path: table.parquet, target: {y: auto, amount: regression}}",
@@ -148,6 +167,30 @@ def write_tables(folder):
     with open(folder / "other.sparse_npz", "wb") as file:
         scipy.sparse.save_npz(file, matrix[::-1])
     np.savez(folder / "other.npz", **{name: values[::-1] for name, values in columns.items()})
+
+
+def write_texts(folder):
+    """Texts of which some are longer than others."""
+    rng = np.random.default_rng(0)
+    words = {"day": ["sun", "noon", "light"], "night": ["moon", "dark", "star"]}
+    lines = [
+        f"{' '.join(rng.choice(words[label], 1 + number % 5))}\t{label}"
+        for number in range(40)
+        for label in words
+    ]
+    for name, header, rows in (
+        ("texts.tsv", "text\tlabel", lines),
+        ("other.labelled_texts.tsv", "text\tlabel", lines[::-1]),
+        ("renamed.tsv", "words\ttime", lines),
+    ):
+        (folder / name).write_text("\n".join([header, *rows]) + "\n")
+    (folder / "semicolon.tsv").write_text(
+        "\n".join(line.replace("\t", ";") for line in ["text;label", *lines]) + "\n"
+    )
+    accented = "\n".join(["text\tlabel", *(line.replace("noon", "café") for line in lines)])
+    (folder / "latin.tsv").write_text(accented + "\n", encoding="cp1252")
+    (folder / "prose.txt").write_text("the sun at noon and the moon in the dark " * 40)
+    Tokenizer.train(["sun moon dark light"], 280).save(folder / "tokenizer.json")
 
 
 def many_columns(rng):
@@ -338,6 +381,50 @@ CASES = {
     "ExpertLoad.dropped_above": (WARNED, "0.99"),
     "CrossEntropy.label_smoothing": (("training.loss={type: cross_entropy}",), "0.3"),
     "Focal.gamma": (("training.loss={type: focal}",), "0.5"),
+    "TextSection.tokenizer": ((), "tokenizer.json"),
+    "TextSection.vocabulary_size": ((), "262"),
+    "TextSection.validation_fraction": ((), "0.3"),
+    "OwnLabelledTexts.path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.test_path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.validation_path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.text": (("data.path=renamed.tsv", "data.label=time"), "words"),
+    "OwnLabelledTexts.label": (("data.path=renamed.tsv", "data.text=words"), "time"),
+    "OwnLabelledTexts.separator": (("data.path=semicolon.tsv",), ";"),
+    "OwnLabelledTexts.encoding": (("data.path=latin.tsv",), "cp1252"),
+    "TransformerSection.width": ((), "32"),
+    "TransformerSection.num_heads": ((), "4"),
+    "TransformerSection.num_kv_heads": ((), "1"),
+    "TransformerSection.head_dim": ((), "4"),
+    "TransformerSection.experts": ((), EXPERTS["mlp"]),
+    "TransformerSection.router": ((), "{type: relu}"),
+    "TransformerSection.shared_expert": ((), "{hidden_dim: 4}"),
+    "TransformerSection.dense_layers": (("model.depth=4",), "2"),
+    "TransformerSection.every": (("model.depth=4",), "4"),
+    "TransformerSection.capacity_factor": ((), "0.5"),
+    "TransformerSection.eval_capacity_factor": ((), "0.5"),
+    "TransformerSection.drop_order": (("model.capacity_factor=0.5",), "score"),
+    "TransformerSection.attention": ((), "{type: grouped_query, sinks: true}"),
+    "TransformerSection.rotary": ((), "null"),
+    "SharedGLU.hidden_dim": (SHARED_GLU, "5"),
+    "SharedGLU.activation": (SHARED_GLU, "tanh"),
+    "SharedGLU.gated": (SHARED_GLU, "true"),
+    "GroupedQuery.qk_norm": ((), "head"),
+    "GroupedQuery.sliding_window": ((), "2"),
+    "GroupedQuery.clip_qkv": ((), "0.01"),
+    "GroupedQuery.scale": ((), "0.01"),
+    "Latent.q_lora_rank": ((), "5"),
+    "Latent.scale": ((), "0.01"),
+    "Latent.qk_rope_head_dim": ((), "6"),
+    # Each value needs other keys: tests/layers/transformer/test_rotary_embedding.py.
+    "Rotary.rope_type": None,
+    "Rotary.factor": (("model.rotary={rope_type: linear, factor: 2.0}",), "4.0"),
+    "Rotary.original_max_position_embeddings": (
+        ("model.rotary={rope_type: yarn, factor: 2.0, original_max_position_embeddings: 4}",),
+        "8",
+    ),
+    "Rotary.low_freq_factor": (LLAMA3, "2.0"),
+    "Rotary.high_freq_factor": (LLAMA3, "8.0"),
+    "Rotary.partial_rotary_factor": ((), "0.5"),
     "Huber.delta": ((f"data={NUMBERS}", "training.loss={type: huber}"), "0.1"),
 }
 
@@ -375,10 +462,12 @@ def fields(section=Config, path=(), before=()):
             elif len(sections_of(field)) > 1:
                 name = inner.model_fields["type"].default
                 known = {"data": DATA, "experts": EXPERTS, "model": MODEL, "features": FEATURES}
-                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS}
+                known |= {"task_weights": TASK_WEIGHTS, "split": SPLITS, "attention": ATTENTION}
                 known = known.get(key, {})
                 chosen = known.get(name, f"{{type: {name}}}")
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)
+                if key == "model" and name in DATA_OF_MODEL:
+                    chosen = (f"data={DATA_OF_MODEL[name]}", *chosen)
                 if key == "features":
                     chosen = ("data.path=many.csv", *chosen)
                 yield from fields(inner, (*path, key), (*before, *chosen))
@@ -409,6 +498,9 @@ def collected():
         shared = name.startswith(("TableSection", "HeldOutRows", "TestSplit"))
         if shared and section.__name__ not in ("CSV", "BreastCancer", "SVMLight"):
             continue
+        # The others download their texts, and have no keys that these lack.
+        if issubclass(section, LabelledTextSection) and section is not OwnLabelledTexts:
+            continue
         if (section, key) in seen:
             continue
         seen.add((section, key))
@@ -424,6 +516,7 @@ pytestmark = pytest.mark.usefixtures("eager_functions")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("liveness")
     write_tables(folder)
+    write_texts(folder)
     base = (
         f"version: 1\ndescription: Base.\ndata: {DATA['csv']}\nmodel: {MODEL['sparse_mlp']}\n"
         "optimizer: {type: adam}\ntraining: {epochs: 2, batch_size: 32}\n"
