@@ -78,10 +78,11 @@ def text_classifier(
         dropout: Rate of dropout on the embeddings and on each block's two outputs.
         word_dropout: Rate of dropout of whole tokens, all features of an embedding together.
         head_dropout: Rate of dropout on what the head sees.
-        pooling: How the tokens of a text become one vector: `"mean"`; `"max"`, the largest value of
-            each feature; or `"first"`, the vector of the first token.
+        pooling: How the tokens of a text become one vector: `"mean"`; `"attention"`, a mean
+            weighted by a learned score of each token; `"max"`, the largest value of each feature;
+            or `"first"`, the vector of the first token.
         average_embeddings: Whether the head also sees the mean of the embeddings, past the blocks:
-            a bag of words.
+            a bag of words. With `pooling="attention"`, it is weighted, too.
         embeddings_initializer: Initializer of embeddings.
         kernel_initializer: Initializer of the matrices of attention and dense blocks.
         name: Name of the model.
@@ -163,7 +164,9 @@ def text_classifier(
         x = _NORMS[norm](epsilon=norm_epsilon, name="final_norm")(x)
     x = pooled(x, mask, pooling)
     if average_embeddings:
-        x = ops.concatenate([x, pooled(embeddings, mask, "mean")], axis=-1)
+        kind = "attention" if pooling == "attention" else "mean"
+        bag = pooled(embeddings, mask, kind, name="embedding_pooling")
+        x = ops.concatenate([x, bag], axis=-1)
     x = keras.layers.Dropout(head_dropout, name="head_dropout")(x)
     x = tasks.get(task).head(x)
     return keras.Model({"token_ids": token_ids, "mask": mask}, x, name=name)

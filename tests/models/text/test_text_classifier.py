@@ -38,6 +38,7 @@ def texts(lengths=(4, 7, 1), size=None, seed=0):
 
 KINDS = {
     "mean": {},
+    "attention": {"pooling": "attention", "average_embeddings": True},
     "max": {"pooling": "max"},
     "first": {"pooling": "first"},
     "bag of words": {"average_embeddings": True},
@@ -103,15 +104,29 @@ def test_pooling():
     x = np.array([[[1.0, -4.0], [3.0, -2.0], [9.0, 9.0]]], "float32")
     mask = np.array([[True, True, False]])
     expected = {"mean": [2.0, -3.0], "max": [3.0, -2.0], "first": [1.0, -4.0]}
+    expected["attention"] = expected["mean"]  # All scores are 0 at first.
     for pooling, values in expected.items():
         np.testing.assert_allclose(to_numpy(pooled(x, mask, pooling))[0], values)
     x[0, 2] = np.nan
-    for pooling in ("mean", "max"):
+    for pooling in ("mean", "attention", "max"):
         np.testing.assert_allclose(to_numpy(pooled(x, mask, pooling))[0], expected[pooling])
         nothing = pooled(x, np.zeros((1, 3), bool), pooling)
         np.testing.assert_array_equal(to_numpy(nothing), [[0.0, 0.0]])
     with pytest.raises(ValueError, match="`pooling` must be"):
         pooled(x, mask, "last")
+
+
+def test_attention_pooling_weighs_tokens_by_their_scores():
+    inputs, mask = keras.Input((3, 2)), keras.Input((3,), dtype="bool")
+    model = keras.Model([inputs, mask], pooled(inputs, mask, "attention"))
+    model.get_layer("pooling").set_weights([np.array([[1.0], [0.0]])])
+    x = np.array([[[np.log(3.0), 0.0], [0.0, 8.0], [5.0, 5.0]]], "float32")
+    outputs = to_numpy(model([x, np.array([[True, True, False]])]))
+    # The softmax of the scores log 3 and 0 is 3/4 and 1/4.
+    np.testing.assert_allclose(outputs, [[0.75 * np.log(3.0), 2.0]], rtol=1e-6)
+    high = np.array([[[1e4, 1.0], [0.0, 2.0], [0.0, 0.0]]], "float32")
+    outputs = to_numpy(model([high, np.array([[True, True, False]])]))
+    np.testing.assert_allclose(outputs, [[1e4, 1.0]])
 
 
 def test_heads():
@@ -159,12 +174,14 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_allclose(to_numpy(loaded(texts())), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision(precision):
+@pytest.mark.parametrize(
+    "precision, pooling", [("mixed_float16", "max"), ("mixed_bfloat16", "attention")]
+)
+def test_half_precision(precision, pooling):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        model = make(random=False, pooling="max", average_embeddings=True)
+        model = make(random=False, pooling=pooling, average_embeddings=True)
     finally:
         keras.config.set_dtype_policy(policy)
     outputs = to_numpy(model(texts(size=11)))

@@ -219,14 +219,16 @@ class TextClassifier(TransformerSection):
     type: Literal["text_classifier"] = Field(
         "text_classifier", description="A classifier of texts."
     )
-    pooling: Literal["mean", "max", "first"] = Field(
+    pooling: Literal["mean", "attention", "max", "first"] = Field(
         "mean",
-        description="How the tokens of a text become one vector: their mean, the largest value of "
-        "each feature, or the vector of the id that begins each text.",
+        description="How the tokens of a text become one vector: their mean, a mean weighted by a "
+        "learned score of each token, the largest value of each feature, or the vector of the id "
+        "that begins each text.",
     )
     average_embeddings: bool = Field(
         False,
-        description="Whether the head also sees the mean of the embeddings, as a bag of words.",
+        description="Whether the head also sees the mean of the embeddings, as a bag of words; a "
+        "weighted one with pooling attention.",
     )
     word_dropout: Fraction = Field(
         0.0, description="Fraction of the tokens whose embeddings are dropped in training."
