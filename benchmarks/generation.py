@@ -45,7 +45,6 @@ def keras_generate(num_experts, batch, jit_compile):
     prompts = [[row + 1] * PROMPT for row in range(batch)]
 
     def generate(count):
-        # The caches hold as many tokens, whatever the count: a power of two.
         found = model.generate(prompts, max_new_tokens=count, jit_compile=jit_compile)
         assert all(len(text) == count for text in found)
 

@@ -74,7 +74,7 @@ TEXTS = (f"data={DATA['text_files']}", f"model={MODEL['causal_lm']}")
 LABELLED = (f"data={DATA['labelled_texts']}", f"model={MODEL['text_classifier']}")
 OTHER_TEXTS = (f"data={DATA['csv']}", "data={type: text_files, path: texts.txt}")
 COLUMNS = (OTHER_TEXTS[0], "data={type: text_files, path: texts.csv, column: a}")
-SOME_DENSE = ("model={type: causal_lm, depth: 4, every: 2, hidden_dim: 8}",)
+SOME_DENSE = ("model={depth: 4, every: 2, hidden_dim: 8}",)
 SCALED = (
     "model.rotary={rope_type: llama3, factor: 2.0, original_max_position_embeddings: 4, "
     "low_freq_factor: 1.0, high_freq_factor: 4.0}",
