@@ -66,7 +66,7 @@ class LabelledTextData:
     @property
     def raw_test(self) -> Sequence[str]:
         """The test texts, in the order of the batches."""
-        return self.texts["test"]
+        return self.texts.get("test", ())
 
     def digest(self) -> str:
         """SHA-256 of all token ids and labels, and of how texts are encoded."""

@@ -1,5 +1,6 @@
 """Texts with labels, from a file to a model that predicts texts."""
 
+import dataclasses
 import re
 
 import keras
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 
 import sparse_keras
-from sparse_keras.data import Tokenizer, load_data
+from sparse_keras.data import LabelledTexts, Tokenizer, load_data
+from sparse_keras.data.text.labelled_split import split_texts
 from sparse_keras.tasks import Binary, Multiclass
 from sparse_keras.training.train import Interrupted
 from tests.data.text.few_texts import config_of, texts_of, write
@@ -88,6 +90,18 @@ def test_what_is_cut_or_unknown_is_said(tmp_path, file):
     assert f"{unknown} tokens of the train texts are unknown to the tokenizer" in data.notes
     assert data.inputs.length == 6
     assert max(map(len, data.train.rows)) == 6
+
+
+def test_without_test_texts(file):
+    """As a plug-in may have them, whose section has no `test_fraction`."""
+    config = config_of(file)
+    train = texts_of(count=12)
+    found = LabelledTexts("few", "kind", train, None, ("animals", "colours", "numbers"))
+    parts, split = split_texts(found, 0.0, 0.0, 0)
+    assert list(parts) == ["train"]
+    assert (split.fixed, str(split)) == (("train",), "all texts for training")
+    data = dataclasses.replace(load_data(config), texts={"train": train[0]}, test=None)
+    assert list(data.raw_test) == []
 
 
 def test_a_part_without_texts_is_an_error(tmp_path):

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from sparse_keras.data import TextInputs
+from sparse_keras.data import TableInputs, TextInputs
 from sparse_keras.layers import FeedForward, MixtureOfExperts
 from sparse_keras.models import active_params, flops_per_example, text_classifier, total_params
 from sparse_keras.models.text.pooling import pooled
-from sparse_keras.tasks import Binary, Multiclass
+from sparse_keras.schema.sections.text.models import CausalLM, TextClassifier
+from sparse_keras.tasks import Binary, Multiclass, NextToken
 from tests.layers.transformer.attention_reference import randomize
 from tests.support.gradients import to_numpy
 
@@ -200,3 +201,24 @@ def test_half_precision(precision, pooling):
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_the_section_builds_it_and_refuses_other_data():
+    section = TextClassifier(depth=1, width=16, num_heads=2, **SPARSE)
+    model = section.build(TextInputs(30, 12), Binary("spam"))
+    assert model(texts()).shape == (3, 1)
+    with pytest.raises(ValueError, match="reads texts. Received data of another kind, TableInputs"):
+        section.build(TableInputs(numeric_dim=3), Binary("spam"))
+    with pytest.raises(ValueError, match="Choose model.type causal_lm, or texts with labels"):
+        section.build(TextInputs(30, 12), NextToken(vocabulary_size=30))
+    language_model = CausalLM(depth=1, width=16, num_heads=2, **SPARSE)
+    with pytest.raises(ValueError, match="Choose model.type text_classifier, or a corpus"):
+        language_model.build(TextInputs(30, 12), Binary("spam"))
+
+
+def test_the_dense_twin_differs_in_its_blocks_alone():
+    section = TextClassifier(depth=1, width=16, num_heads=2, pooling="first", **SPARSE)
+    twin = TextClassifier(**section.dense_twin(7))
+    assert (twin.pooling, twin.hidden_dim, twin.experts) == ("first", 7, None)
+    model = twin.build(TextInputs(30, 12), Binary("spam"))
+    assert isinstance(model.get_layer("block_0").feed_forward, FeedForward)

@@ -209,6 +209,11 @@ class CausalLM(TransformerSection):
 
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
+        if getattr(task, "kind", "next_token") != "next_token":
+            raise ValueError(
+                "model.type causal_lm predicts the next token. Received texts with labels, whose "
+                f"task is {task.kind}. Choose model.type text_classifier, or a corpus."
+            )
         return builder_of("model", self.type)(
             vocabulary_size=inputs.vocabulary_size, context_length=inputs.length, **self.kwargs()
         )
