@@ -1,6 +1,6 @@
 """The table and the picture of docs/language_models.md, from what was measured.
 
-    python -m benchmarks.language_models.page
+python -m benchmarks.language_models.page
 """
 
 import json
@@ -59,8 +59,8 @@ def table(content):
     models = runs_of(content)
     count = len(next(iter(models.values())))
     lines = [
-        f"| mean ± standard deviation over {count} seeds | parameters | active parameters | MFLOPs a "
-        "token | validation loss | test bits per byte | CPU seconds |",
+        f"| mean ± standard deviation over {count} seeds | parameters | active | MFLOPs a token | "
+        "validation loss | test bits per byte | CPU seconds |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, runs in models.items():
