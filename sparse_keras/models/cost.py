@@ -48,25 +48,30 @@ def layer_costs(model: keras.Model, length: int | None = None) -> list[LayerCost
     depends on the example.
 
     Args:
-        model: A built Functional or Sequential model.
+        model: A built Functional or Sequential model, or a `CausalLM`.
         length: What the size of axes is taken for that are not static, beside that of the batch:
             for texts, the number of tokens.
 
     Returns:
         A list of `LayerCost`. A model inside the model is one layer.
     """
+    if hasattr(model, "layer_calls"):
+        calls = model.layer_calls(length or model.context_length)
+        return [_layer_cost(*call) for call in calls]
     return [
-        LayerCost(
-            layer.name,
-            type(layer).__name__,
+        _layer_cost(
+            layer,
             tuple(tuple(tensor.shape) for tensor in _outputs(_calls(layer, model))),
-            total_params(layer),
-            active_params(layer),
             _flops_of_calls(layer, _calls(layer, model), length),
         )
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def _layer_cost(layer, output_shapes, flops):
+    params, active = total_params(layer), active_params(layer)
+    return LayerCost(layer.name, type(layer).__name__, output_shapes, params, active, flops)
 
 
 def _calls(layer, model):
