@@ -87,7 +87,7 @@ def report(
         raise ValueError(
             f"The model of {str(folder.path)!r} is a language model, of which there is no report. "
             "`sparse-keras evaluate` computes its metrics, `sparse-keras inspect` shows what its "
-            "experts do, and `sparse-keras generate` goes on with texts."
+            "experts do, and `sparse-keras generate` continues texts."
         )
     if not folder.is_finished:
         raise ValueError(

@@ -259,7 +259,7 @@ class CausalLM(keras.Model):
         stream: bool = False,
         jit_compile: bool = False,
     ) -> Any:
-        """Goes on with texts.
+        """Continues texts.
 
         Prompts may differ in length: each is continued as it is alone. The first call compiles, and
         so does one with another number of prompts, or with lengths beyond the next power of two.
