@@ -12,6 +12,7 @@ from sparse_keras.evaluation.tabular.contenders import TUNABLE, tabular_contende
 from sparse_keras.evaluation.text.contenders import text_contenders
 from sparse_keras.schema import Config
 from sparse_keras.schema.core.errors import ConfigError
+from sparse_keras.schema.sections.text.texts import TextSection
 
 # The name of each dense twin, what is equal, and how tables say it.
 _TWINS = {
@@ -49,8 +50,10 @@ def contenders_of(
         )
         for name, (equal, label) in _TWINS.items()
     ]
-    contenders += tabular_contenders(config, tune)
-    contenders += text_contenders()
+    if isinstance(config.data, TextSection):
+        contenders += text_contenders()
+    else:
+        contenders += tabular_contenders(config, tune)
     contenders = select(contenders, names, "this comparison")
     if names is not None:
         _check_applicable(config, contenders)

@@ -140,7 +140,7 @@ def test_what_to_do_next_are_commands_that_parse(tmp_path, monkeypatch):
         preprocessor = None
 
     path = tmp_path / "my runs" / "1"
-    finished = SimpleNamespace(path=path, model=Preprocessed())
+    finished = SimpleNamespace(path=path, model=Preprocessed(), config=load_config(CONFIG))
     given = ["train", CONFIG, "--set", "training.seed=3", "--set", "training.epochs=2"]
     args = build_parser().parse_args(given)
     lines = next_steps(finished, args).splitlines()

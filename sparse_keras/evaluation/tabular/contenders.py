@@ -39,7 +39,8 @@ def tabular_contenders(config: Config, tune: int = 0) -> list[Contender]:
     """Returns the contenders of a table.
 
     Args:
-        config: The `Config` that is compared. If its data are not a table, each contender says so.
+        config: The `Config` that is compared. If its data are no table, such as those of a plug-in,
+            each contender says so.
         tune: Number of settings to try for each baseline; 0 for fixed settings.
     """
     contenders = []
