@@ -1,9 +1,14 @@
-"""docs/language_models.md: its config is one, and its commands exist."""
+"""docs/language_models.md: its config is one, its commands exist, its numbers are measured."""
 
+import json
 import pathlib
 import re
 
+import pytest
+
 import sparse_keras
+from benchmarks.language_models.__main__ import RESULT
+from benchmarks.language_models.page import PICTURE, steps_to_reach, written
 from sparse_keras.cli import build_parser
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "language_models.md"
@@ -32,3 +37,32 @@ def test_the_commands_are_valid():
         )
         if hasattr(args, "config"):
             sparse_keras.load_config(args.config)
+
+
+def result():
+    return json.loads(RESULT.read_text(encoding="utf-8"))
+
+
+def test_the_tables_are_those_of_the_results():
+    """Otherwise run `python -m benchmarks.language_models.page`."""
+    assert written(result(), TEXT) == TEXT
+    assert PICTURE.is_file()
+
+
+def test_the_results_are_of_the_shipped_config():
+    content = result()
+    config = sparse_keras.load_config(content["config"])
+    assert content["config_hash"] == config.hash
+    assert content["tokens_per_step"] == config.training.batch_size * config.data.context_length
+    for runs in content["runs"].values():
+        assert len(runs) >= 3
+        for run in runs.values():
+            assert run["steps"][-1] == config.training.steps
+
+
+def test_steps_to_a_loss():
+    run = {"steps": [100, 200, 300], "val_loss": [5.0, 4.0, 3.5]}
+    assert steps_to_reach(run, 4.5) == pytest.approx(150)
+    assert steps_to_reach(run, 4.0) == pytest.approx(200)
+    assert steps_to_reach(run, 6.0) == 100
+    assert steps_to_reach(run, 3.0) is None
