@@ -89,10 +89,10 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=RESULT)
     arguments = parser.parse_args()
     config = sparse_keras.load_config(arguments.config, arguments.overrides)
-    content = {"config": config.name, "config_hash": config.hash, "runs": {}}
+    content = {"config": config.name, "hash": config.hash, "runs": {}}
     if arguments.output.is_file():
         before = json.loads(arguments.output.read_text(encoding="utf-8"))
-        if before["config_hash"] == config.hash:
+        if before["hash"] == config.hash:
             content = before
     content["machine"] = machine()
     content["tokens_per_step"] = config.training.batch_size * config.data.context_length

@@ -52,7 +52,7 @@ def test_the_tables_are_those_of_the_results():
 def test_the_results_are_of_the_shipped_config():
     content = result()
     config = sparse_keras.load_config(content["config"])
-    assert content["config_hash"] == config.hash
+    assert content["hash"] == config.hash
     assert content["tokens_per_step"] == config.training.batch_size * config.data.context_length
     for runs in content["runs"].values():
         assert len(runs) >= 3
