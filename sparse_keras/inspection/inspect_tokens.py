@@ -1,4 +1,4 @@
-"""inspect_tokens: runs a model on some rows of tokens, and measures which tokens go to which expert.
+"""inspect_tokens: runs a model on rows of tokens, and measures which of them go to which expert.
 
 Differently from other models, the routing of each token is stored. So all tokens of a document
 count as one draw where sources of documents are compared, in however many batches it was read.

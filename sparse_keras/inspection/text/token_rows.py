@@ -131,7 +131,7 @@ def _of_arrays(x, token_ids, mask, labels, max_tokens, at_once):
     def batches():
         for start in range(0, len(numbers), at_once):
             row = numbers[start : start + at_once]
-            inputs = keras.tree.map_structure(lambda array: np.asarray(array)[row], x)
+            inputs = keras.tree.map_structure(lambda array, row=row: np.asarray(array)[row], x)
             some = None if labels is None else labels[row]
             document = _documents_of(inputs, row, token_ids.shape[1])
             yield TokenRows(inputs, token_ids[row], mask[row], row, document, some)
