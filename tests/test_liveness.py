@@ -24,6 +24,8 @@ from sparse_keras.schema.core.section import Section
 from sparse_keras.schema.sections.tabular.files import CSV
 from sparse_keras.schema.sections.tabular.multi_task_models import MultiTaskModelSection
 from sparse_keras.schema.sections.text.corpora import CorpusSection, TextFiles
+from sparse_keras.schema.sections.text.labelled import OwnLabelledTexts
+from sparse_keras.schema.sections.text.texts import LabelledTextSection
 from sparse_keras.training.building import build_network, compile_model
 
 DATA = {
@@ -38,6 +40,7 @@ DATA = {
     "sparse_npz": "{type: sparse_npz, path: matrix.npz, targets: table.csv, target: y}",
     "text_files": "{type: text_files, path: texts.txt, documents: line, vocabulary_size: 270, "
     "context_length: 8}",
+    "labelled_texts": "{type: labelled_texts, path: texts.tsv, max_length: 6}",
 }
 EXPERTS = {
     "dense": "{type: dense, num_experts: 4, units: 8}",
@@ -59,6 +62,8 @@ MODEL = {
     "dcn_mix": f"{{type: dcn_mix, experts: {EXPERTS['low_rank']}, hidden_dims: [8]}}",
     "causal_lm": "{type: causal_lm, depth: 2, width: 8, num_heads: 2, experts: {type: glu, "
     "num_experts: 4, hidden_dim: 8}}",
+    "text_classifier": "{type: text_classifier, depth: 2, width: 8, num_heads: 2, experts: {type: "
+    "glu, num_experts: 4, hidden_dim: 8}}",
 }
 ATTENTION = {
     "latent": "{type: latent, kv_lora_rank: 4, qk_nope_head_dim: 4, qk_rope_head_dim: 2, "
@@ -66,9 +71,10 @@ ATTENTION = {
 }
 # Models of texts and their data go together.
 TEXTS = (f"data={DATA['text_files']}", f"model={MODEL['causal_lm']}")
+LABELLED = (f"data={DATA['labelled_texts']}", f"model={MODEL['text_classifier']}")
 OTHER_TEXTS = (f"data={DATA['csv']}", "data={type: text_files, path: texts.txt}")
 COLUMNS = (OTHER_TEXTS[0], "data={type: text_files, path: texts.csv, column: a}")
-SOME_DENSE = ("model={type: causal_lm, depth: 4, every: 2, hidden_dim: 8}",)
+SOME_DENSE = ("model={depth: 4, every: 2, hidden_dim: 8}",)
 SCALED = (
     "model.rotary={rope_type: llama3, factor: 2.0, original_max_position_embeddings: 4, "
     "low_freq_factor: 1.0, high_freq_factor: 4.0}",
@@ -179,6 +185,29 @@ def write_texts(folder):
     (folder / "texts.csv").write_text("a,b\n" + rows)
     (folder / "semicolons.csv").write_text("a;b\n" + rows.replace(",", ";"))
     sparse_keras.data.Tokenizer.train(lines, 260).save(folder / "tokenizer.json")
+    write_labelled_texts(folder)
+
+
+def write_labelled_texts(folder):
+    """Texts of which some are longer than others."""
+    rng = np.random.default_rng(0)
+    words = {"day": ["sun", "noon", "light"], "night": ["moon", "dark", "star"]}
+    lines = [
+        f"{' '.join(rng.choice(words[label], 1 + number % 5))}\t{label}"
+        for number in range(40)
+        for label in words
+    ]
+    for name, header, rows in (
+        ("texts.tsv", "text\tlabel", lines),
+        ("other.labelled_texts.tsv", "text\tlabel", lines[::-1]),
+        ("renamed.tsv", "words\ttime", lines),
+    ):
+        (folder / name).write_text("\n".join([header, *rows]) + "\n")
+    (folder / "semicolon.tsv").write_text(
+        "\n".join(line.replace("\t", ";") for line in ["text;label", *lines]) + "\n"
+    )
+    accented = "\n".join(["text\tlabel", *(line.replace("noon", "café") for line in lines)])
+    (folder / "latin.tsv").write_text(accented + "\n", encoding="cp1252")
 
 
 def many_columns(rng):
@@ -207,6 +236,14 @@ CASES = {
     "TextSection.tokenizer": (OTHER_TEXTS, "tokenizer.json"),
     "TextSection.vocabulary_size": ((), "265"),
     "CorpusSection.held_out": ((), "endings"),
+    "TextSection.validation_fraction": ((), "0.3"),
+    "OwnLabelledTexts.path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.test_path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.validation_path": ((), "other.labelled_texts.tsv"),
+    "OwnLabelledTexts.text": (("data.path=renamed.tsv", "data.label=time"), "words"),
+    "OwnLabelledTexts.label": (("data.path=renamed.tsv", "data.text=words"), "time"),
+    "OwnLabelledTexts.separator": (("data.path=semicolon.tsv",), ";"),
+    "OwnLabelledTexts.encoding": (("data.path=latin.tsv",), "cp1252"),
     "TextFiles.path": ((), "other.%s"),
     "TextFiles.documents": ((), "paragraph"),
     "TextFiles.column": (COLUMNS, "b"),
@@ -232,10 +269,10 @@ CASES = {
     "SharedGLU.hidden_dim": (("model.shared_expert={hidden_dim: 4}",), "5"),
     "SharedGLU.gated": (("model.shared_expert={hidden_dim: 4}",), "true"),
     "SharedGLU.activation": (("model.shared_expert={hidden_dim: 4}",), "tanh"),
-    "CausalLM.num_kv_heads": ((), "1"),
-    "CausalLM.head_dim": ((), "6"),
-    "CausalLM.attention": ((), ATTENTION["latent"]),
-    "CausalLM.rotary": ((), "null"),
+    "TransformerSection.num_kv_heads": ((), "1"),
+    "TransformerSection.head_dim": ((), "6"),
+    "TransformerSection.attention": ((), ATTENTION["latent"]),
+    "TransformerSection.rotary": ((), "null"),
     "GroupedQuery.qk_norm": ((), "head"),
     "GroupedQuery.sliding_window": ((), "3"),
     "GroupedQuery.clip_qkv": ((), "0.1"),
@@ -469,6 +506,8 @@ def fields(section=Config, path=(), before=()):
                 chosen = (f"{'.'.join((*path, key))}={chosen}",)
                 if name in ("text_files", "causal_lm"):
                     chosen = TEXTS
+                if name in ("labelled_texts", "text_classifier"):
+                    chosen = LABELLED
                 if key == "features":
                     chosen = ("data.path=many.csv", *chosen)
                 yield from fields(inner, (*path, key), (*before, *chosen))
@@ -499,9 +538,12 @@ def collected():
         shared = name.startswith(("TableSection", "HeldOutRows", "TestSplit"))
         if shared and section.__name__ not in ("CSV", "BreastCancer", "SVMLight"):
             continue
+        # The others download their texts.
         if issubclass(section, CorpusSection) and key in CorpusSection.model_fields:
             if section is not TextFiles:
                 continue
+        if issubclass(section, LabelledTextSection) and section is not OwnLabelledTexts:
+            continue
         if (section, key) in seen:
             continue
         seen.add((section, key))

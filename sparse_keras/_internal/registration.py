@@ -18,6 +18,7 @@ MODULES = (
     "sparse_keras.data.preprocessor",
     "sparse_keras.data.tabular.preprocessor",
     "sparse_keras.data.text.language_preprocessor",
+    "sparse_keras.data.text.text_preprocessor",
     "sparse_keras.data.text.tokenizer",
     "sparse_keras.models",
     "sparse_keras.tasks",

@@ -14,7 +14,7 @@ from sparse_keras._internal.printable import printable
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class Samples(keras.callbacks.Callback):
-    """Has a language model go on with prompts at the end of each epoch, and shows the texts.
+    """Generates from prompts at the end of each epoch, and shows the texts.
 
     They are shown when the next epoch begins, or when training ends, so that they do not break
     into the progress bar of Keras. What is drawn does not touch the random numbers of training: the
@@ -66,7 +66,7 @@ class Samples(keras.callbacks.Callback):
         """Raises a ValueError if a model does not take the prompts."""
         if not hasattr(model, "encode_prompts"):
             raise ValueError(
-                "Samples are for a model that goes on with texts, a models.TextGenerator. "
+                "Samples are for a model that generates texts, a models.TextGenerator. "
                 f"Received: a {type(model).__name__}, {model.name!r}."
             )
         model.encode_prompts(self.prompts)

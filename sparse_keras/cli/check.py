@@ -3,7 +3,6 @@
 import argparse
 import fnmatch
 import glob
-import os
 import sys
 from typing import Any
 
@@ -75,11 +74,8 @@ def _expand(pattern):
 
 
 def _refuse_missing_file(config):
-    for key, path in config.files().items():
-        if not os.path.isfile(path):
-            raise ConfigError(
-                Problem(config.mark(*key.split(".")), key, f"there is no file {path}")
-            )
+    for key, path in config.missing_files().items():
+        raise ConfigError(Problem(config.mark(*key.split(".")), key, f"there is no file {path}"))
 
 
 def _built(config):

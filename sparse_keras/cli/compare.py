@@ -53,7 +53,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--only",
         metavar="MODELS",
         help="the models to compare with, separated by commas: equal_flops, equal_params, "
-        "equal_seconds, single_task (several targets only), hgb, linear (default: all)",
+        "equal_seconds, single_task (several targets only), hgb, linear, linear_svc (texts only) "
+        "(default: all)",
     )
     parser.add_argument(
         "--ablate",

@@ -1,4 +1,4 @@
-"""`sparse-keras generate`: has a trained language model go on with texts."""
+"""`sparse-keras generate`: continues texts by a trained language model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _EXAMPLES = """examples:
   sparse-keras generate last --prompt 'ROMEO:' --temperature 0.8
   sparse-keras generate last --temperature 0.8 --top-p 0.95 --seed 1
   sparse-keras generate runs/tales/2026-01-31_12-00-00 --prompt 'Once upon' --stop '\\n'
-  sparse-keras generate last --max-new-tokens 500 < letter.txt
   sparse-keras generate last --prompt-file prompts.txt --json > texts.jsonl
 """
 # Of a program that Ctrl-C ended.
@@ -31,10 +30,10 @@ _INTERRUPTED = 130
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "generate",
-        help="have a language model go on with texts",
-        description="Go on with texts, by a trained language model. Prints what is new, as it is "
+        help="continue texts by a language model",
+        description="Continue texts by a trained language model. Prints what is new, as it is "
         "written. Without a prompt, the text of standard input is one; at a terminal, the model "
-        "begins a new text. Several prompts are gone on with together, and printed at the end.",
+        "begins a new text. Several prompts are continued together, and printed at the end.",
         epilog=_EXAMPLES,
     )
     add_run(parser, file=True)
@@ -44,7 +43,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         action="append",
         dest="prompts",
         metavar="TEXT",
-        help="a text to go on with; '' for a new one; may be repeated",
+        help="a text to continue; '' for a new one; may be repeated",
     )
     prompts.add_argument(
         "--prompt-file", metavar="FILE", help="a file with a prompt in each line, in UTF-8"
@@ -151,7 +150,7 @@ def _check_run(path: str) -> None:
 
 def _not_a_language_model(path: str) -> str:
     return (
-        f"The model of {path!r} is not a language model, which could go on with texts. `sparse-"
+        f"The model of {path!r} is not a language model, which could continue texts. `sparse-"
         "keras predict` predicts the rows of a table, `sparse-keras evaluate` computes metrics."
     )
 

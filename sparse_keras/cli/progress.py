@@ -72,8 +72,9 @@ class EpochTable(keras.callbacks.Callback):
     def show_samples(self, epoch, samples):
         """Shows what a language model wrote, below the line of its epoch."""
         for prompt, text in samples:
-            self.console.print(f"\n  after {prompt!r}:", markup=False)
-            self.console.print(textwrap.indent(text, "  | ", lambda line: True), markup=False)
+            self.console.print(f"\n  after {prompt!r}:", markup=False, soft_wrap=True)
+            text = textwrap.indent(text, "  | ", lambda line: True)
+            self.console.print(text, markup=False, soft_wrap=True)
         self.console.print()
 
     # A resumed training prints a new table.

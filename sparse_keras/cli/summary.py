@@ -35,11 +35,12 @@ def run(args: argparse.Namespace) -> int:
     start_backend()
     from sparse_keras.data import load_data
     from sparse_keras.models import layer_costs
+    from sparse_keras.models.cost import length_of
     from sparse_keras.training.building import build_model
 
     data = load_data(config)
     model = build_model(config, data)
-    costs = layer_costs(model)
+    costs = layer_costs(model, length_of(data.inputs))
 
     screen = console(width=200)
     screen.print(f"{config.name}, hash {config.hash[:12]}\n{data!r}\n", soft_wrap=True)
@@ -74,8 +75,11 @@ def _number(value):
 
 
 def _shape(shape):
-    """(None, 128) -> "batch x 128"."""
-    return " x ".join("batch" if axis is None else str(axis) for axis in shape)
+    """(None, None, 128) -> "batch x length x 128"."""
+    names = ["batch", *["length"] * len(shape)]
+    return " x ".join(
+        name if axis is None else str(axis) for name, axis in zip(names, shape, strict=False)
+    )
 
 
 def _memory(model):

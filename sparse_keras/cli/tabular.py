@@ -48,7 +48,7 @@ def check_tabular(model: keras.Model, what: str) -> None:
     if hasattr(model, "encode_prompts"):
         raise ValueError(
             f"{what} supports models of tables only. This is a language model: `sparse-keras "
-            "generate RUN --prompt TEXT` goes on with texts, and `sparse-keras evaluate RUN` "
+            "generate RUN --prompt TEXT` continues texts, and `sparse-keras evaluate RUN` "
             "computes its metrics."
         )
     if not is_tabular(model):

@@ -131,7 +131,7 @@ def next_steps(finished, args):
     table = is_tabular(finished.model)
     config = args.config or str(Path(path, CONFIG))
     steps = [
-        (["generate", path, "--temperature", "0.8"], "a text; --prompt TEXT to go on with one"),
+        (["generate", path, "--temperature", "0.8"], "a new text; --prompt TEXT continues one"),
         (["report", path], "a page: is it any good, what it relies on, where it errs"),
         (["evaluate", path, *(["--data", "FILE"] if table else [])], "its metrics"),
         (["predict", path, "FILE", "--output", "predictions.csv"], "predict new rows"),

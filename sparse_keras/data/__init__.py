@@ -6,7 +6,8 @@ holds tables: `load_table` goes `readers/` (raw rows; those of a user's file thr
 checked in `misreadings.py`) -> `splits.py` (validation rows) -> `select_columns.py` (which columns,
 if not all) -> `fitting.py` (statistics of the training rows) -> `features.py` (encoding). `text/`
 holds texts: `load_corpus` goes `readers/` (documents) -> `splits.py` -> `token_files.py` (token ids
-on disk) -> `token_batches.py` (rows).
+on disk) -> `token_batches.py` (rows); `load_labelled_texts` goes `readers/` -> `labelled.py`
+(parts) -> `text_batches.py`.
 
 Each name below is imported on first use, so that `sources.py` can be read without Keras.
 """
@@ -49,11 +50,15 @@ if TYPE_CHECKING:
     from sparse_keras.data.text.corpus import Corpus as Corpus
     from sparse_keras.data.text.corpus import LabelledTexts as LabelledTexts
     from sparse_keras.data.text.inputs import TextInputs as TextInputs
+    from sparse_keras.data.text.labelled import LabelledTextData as LabelledTextData
+    from sparse_keras.data.text.labelled import load_labelled_texts as load_labelled_texts
     from sparse_keras.data.text.language import LanguageData as LanguageData
     from sparse_keras.data.text.language import load_corpus as load_corpus
     from sparse_keras.data.text.language_preprocessor import (
         LanguagePreprocessor as LanguagePreprocessor,
     )
+    from sparse_keras.data.text.text_batches import TextBatches as TextBatches
+    from sparse_keras.data.text.text_preprocessor import TextPreprocessor as TextPreprocessor
     from sparse_keras.data.text.token_batches import TokenBatches as TokenBatches
     from sparse_keras.data.text.tokenizer import Tokenizer as Tokenizer
 
@@ -69,6 +74,7 @@ _MODULES = {
     "Dataset": "dataset",
     "DateColumn": "tabular.date_column",
     "Features": "tabular.features",
+    "LabelledTextData": "text.labelled",
     "LabelledTexts": "text.corpus",
     "LanguageData": "text.language",
     "LanguagePreprocessor": "text.language_preprocessor",
@@ -84,8 +90,10 @@ _MODULES = {
     "TablePreprocessor": "tabular.preprocessor",
     "TabularData": "tabular.table",
     "Target": "tabular.targets",
+    "TextBatches": "text.text_batches",
     "TextColumn": "tabular.csr",
     "TextInputs": "text.inputs",
+    "TextPreprocessor": "text.text_preprocessor",
     "TokenBatches": "text.token_batches",
     "Tokenizer": "text.tokenizer",
     "digest_of": "dataset",
@@ -96,6 +104,7 @@ _MODULES = {
     "iter_table": "tabular.table_files",
     "load_corpus": "text.language",
     "load_data": "dataset",
+    "load_labelled_texts": "text.labelled",
     "load_table": "tabular.table",
     "read_table": "tabular.table_files",
 }

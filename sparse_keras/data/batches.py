@@ -16,6 +16,9 @@ from sparse_keras.ops.csr import to_tensor
 class Batches(Protocol):
     """What training needs of batches: a `keras.utils.PyDataset` with a length and an `epoch`.
 
+    Batches may have `num_examples`, and `arrays()`, which returns all inputs, targets and weights
+    (or `None`), in the order of the batches unless these are shuffled.
+
     A training can be resumed after any batch of any epoch. It then asks for the batches that are
     left, so that batch `[index]` must depend on `index` and `epoch` alone: not on batches that were
     asked for before, nor on a global generator of random numbers. `check_batches` refuses batches
@@ -68,17 +71,20 @@ def digest_of_batches(batches: Batches | None) -> str | None:
     """Returns the SHA-256 of the examples in batches that are not shuffled; `None` for `None`."""
     if batches is None:
         return None
-    if isinstance(batches, ArrayBatches):
-        arrays = (batches.x, batches.y, batches.sample_weight)
+    if hasattr(batches, "arrays"):
+        arrays = batches.arrays()
     else:
         arrays = [batches[index] for index in range(len(batches))]
     return digest_of(map(_digestible, keras.tree.flatten(arrays)))
 
 
 def targets_of_batches(batches: Batches) -> tuple[Any, Any]:
-    """Returns all targets and weights of batches, in any order; `None` for no weights."""
-    if isinstance(batches, ArrayBatches):
-        return batches.y, batches.sample_weight
+    """Returns all targets and weights of batches, in their order if these are not shuffled.
+
+    Weights are `None` if the batches have none.
+    """
+    if hasattr(batches, "arrays"):
+        return batches.arrays()[1:]
     parts = [keras.utils.unpack_x_y_sample_weight(batches[n])[1:] for n in range(len(batches))]
     y, weight = zip(*parts, strict=True)
     return _joined(y), None if weight[0] is None else _joined(weight)
@@ -203,6 +209,10 @@ class ArrayBatches(EpochBatches):
             return batch
         return *batch, _rows_of(self.sample_weight, rows)
 
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """Returns all inputs, targets and weights, in order; see `x`, `y` and `sample_weight`."""
+        return self.x, self.y, self.sample_weight
+
     def _rows_of_epoch(self):
         epoch, order = self._order
         if epoch != self.epoch:
@@ -254,8 +264,8 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 
     Weights are None if the batches have none.
     """
-    if isinstance(batches, ArrayBatches):
-        return batches.x, batches.y, batches.sample_weight
+    if hasattr(batches, "arrays"):
+        return batches.arrays()
     parts = [keras.utils.unpack_x_y_sample_weight(batches[index]) for index in range(len(batches))]
     return tuple(
         None
@@ -267,6 +277,6 @@ def arrays_of(batches: Batches) -> tuple[Any, Any, Any]:
 
 def num_examples(batches: Batches) -> int:
     """Returns the number of examples in an epoch of batches."""
-    if (count := getattr(batches, "num_examples", None)) is not None:
-        return count
+    if hasattr(batches, "num_examples"):
+        return batches.num_examples
     return sum(keras.tree.flatten(batches[index][0])[0].shape[0] for index in range(len(batches)))

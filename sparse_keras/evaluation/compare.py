@@ -34,10 +34,10 @@ def compare(
     For each seed, `training.seed` and `data.split_seed` are set to it, so that it decides the split
     and the initial weights. Where the test examples are fixed, as by `data.split` in time or in a
     corpus, they are the same for each seed, and the comparison says so. Networks train on the
-    training examples and stop early by the validation examples as configured; gradient boosting and
-    the linear model train on both. All models are scored on the test examples by the same
-    functions, accuracy at the threshold 0.5, whatever `training.threshold` is: baselines leave no
-    examples to tune one on. Class weights apply to the baselines, too.
+    training examples and stop early by the validation examples as configured; the baselines of
+    scikit-learn train on both. All models are scored on the test examples by the same functions,
+    accuracy at the threshold 0.5, whatever `training.threshold` is: baselines leave no examples to
+    tune one on. Class weights apply to the baselines, too.
 
     The models are `moe` (the config), `equal_flops`, `equal_params` and `equal_seconds` (its
     `dense_twin`s); and for tables `hgb` (HistGradientBoosting) and `linear` (logistic or ridge

@@ -12,6 +12,7 @@ from sparse_keras.data import load_data
 from sparse_keras.evaluation.early_stopping import fallback_monitor
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import flops_per_example, total_params
+from sparse_keras.models.cost import length_of
 from sparse_keras.schema.config import check_config
 from sparse_keras.training.building import build_model, build_network
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sparse_keras.schema import Config
 
 EQUAL = ("active_flops", "total_params", "seconds")
-_COSTS = {"active_flops": flops_per_example, "total_params": total_params}
 # Relative difference of seconds that is close enough, and the most widths that are tried.
 _CLOSE, _TRIES = 0.03, 8
 _WARM_UP, _STEPS, _ROUNDS = 3, 10, 5
@@ -35,20 +35,22 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     model with experts:
 
     * `"active_flops"`: floating-point operations for one example, including routers and shared
-      experts. For a ThresholdRouter, this counts the most experts that it may open.
+      experts; of texts, the longest counts. For a ThresholdRouter, this counts the most experts
+      that it may open.
     * `"total_params"`: all parameters, including those of experts that an example does not use.
     * `"seconds"`: the time of a training step on this machine. It is measured, so the width differs
       between machines and, a little, between measurements.
 
     Args:
         config: A `Config` of a model with experts that has a dense twin: `sparse_mlp`, `dcn_mix`, a
-            multi-task model, or a plug-in's whose section has `dense_twin`.
+            multi-task model, a model of texts, or a plug-in's whose section has `dense_twin`.
         data: What `load_data(config)` returned. `None` to load it here.
         equal: The cost that is equal.
 
     Returns:
         A `Config` of a `dense_mlp`; for a multi-task model, of a `shared_bottom` with as many
-        layers, all of the same width, as a row passes through in experts.
+        layers, all of the same width, as a row passes through in experts; for a model of texts, of
+        the same model without experts.
 
     Raises:
         ValueError: If the model has no dense twin, or `equal` is unknown; for `"seconds"`, if the
@@ -73,11 +75,17 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     data = load_data(config) if data is None else data
     if equal == "seconds":
         return _of_equal_seconds(config, data)
-    cost = _COSTS[equal]
-    target = cost(build_network(config, data))
+
+    def cost(config):
+        network = build_network(config, data)
+        if equal == "total_params":
+            return total_params(network)
+        return flops_per_example(network, length_of(data.inputs))
 
     def cost_of(hidden_dim):
-        return cost(build_network(with_hidden_dim(config, hidden_dim), data))
+        return cost(with_hidden_dim(config, hidden_dim))
+
+    target = cost(config)
 
     # The cost is a polynomial of the width of degree 2 at most, which three values determine.
     cost_1, cost_2, cost_3 = (cost_of(hidden_dim) for hidden_dim in (1, 2, 3))

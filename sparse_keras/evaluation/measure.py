@@ -16,22 +16,24 @@ import gc
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from sparse_keras.data.batches import arrays_of, num_examples
+from sparse_keras.data.batches import ArrayBatches, num_examples, targets_of_batches
 from sparse_keras.evaluation.examples import raw_test_examples, take
 from sparse_keras.evaluation.widths import hidden_width
 from sparse_keras.models import active_params, flops_per_example, total_params
+from sparse_keras.models.cost import length_of
 from sparse_keras.tasks.scores import metrics_of_task, scores
 from sparse_keras.training.evaluation import evaluate
 from sparse_keras.training.runs.folder import RunFolder
 from sparse_keras.training.train import train
 
 if TYPE_CHECKING:
-    from sparse_keras.data import Dataset
+    from sparse_keras.data import Batches, Dataset
     from sparse_keras.schema import Config
 
 _WARM_UP, _REPEATS = 3, 25
@@ -57,7 +59,7 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
             "bytes": size,
             "params": total_params(core),
             "active_params": active_params(core),
-            "flops": _flops(core),
+            "flops": _flops(core, data),
             "hidden_dim": hidden_width(config.model),
         },
     }
@@ -71,12 +73,20 @@ def _metrics(model, data):
     if getattr(data.task, "SCORED_BY_BATCHES", False):
         logs = evaluate(model, data.test, data.task)
         return {name: logs[name] for name in names}
-    return score_predictions(data, model.predict(arrays_of(data.test)[0], 1024, verbose=0))
+    return score_predictions(data, predict_batches(model, data.test))
+
+
+def predict_batches(model: keras.Model, batches: Batches) -> Any:
+    """Returns the predictions for all examples of batches that are not shuffled, in their order."""
+    if isinstance(batches, ArrayBatches):
+        return model.predict(batches.x, batch_size=1024, verbose=0)
+    # All texts padded to the length of the longest would not fit into memory.
+    return model.predict(batches, verbose=0)
 
 
 def score_predictions(data: Dataset, predictions: Any) -> dict[str, float | None]:
     """Scores predictions of the test examples, at the threshold of `data.task`: 0.5."""
-    _, y, weight = arrays_of(data.test)
+    y, weight = targets_of_batches(data.test)
     return scores(data.task, y, predictions, weight)
 
 
@@ -100,14 +110,15 @@ def latency_ms(predict: Callable, data: Dataset) -> float:
     for repeat in range(_WARM_UP + _REPEATS):
         index = repeat % count
         example = take(examples, slice(index, index + 1))
-        start = time.perf_counter()
-        predict(example)
-        times.append(time.perf_counter() - start)
+        with warnings.catch_warnings(action="ignore"):  # Such as that a text is cut.
+            start = time.perf_counter()
+            predict(example)
+            times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times[_WARM_UP:])
 
 
-def _flops(core: keras.Model) -> int | None:
+def _flops(core: keras.Model, data: Dataset) -> int | None:
     try:
-        return flops_per_example(core)
+        return flops_per_example(core, length_of(data.inputs))
     except ValueError:  # A layer whose FLOPs cannot be counted, such as a plug-in's.
         return None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sparse_keras.evaluation.contenders import REFERENCE, Contender, select
 from sparse_keras.evaluation.tabular.contenders import TUNABLE, tabular_contenders
+from sparse_keras.evaluation.text.contenders import text_contenders
 from sparse_keras.schema import Config
 from sparse_keras.schema.core.errors import ConfigError
 
@@ -49,6 +50,7 @@ def contenders_of(
         for name, (equal, label) in _TWINS.items()
     ]
     contenders += tabular_contenders(config, tune)
+    contenders += text_contenders()
     contenders = select(contenders, names, "this comparison")
     if names is not None:
         _check_applicable(config, contenders)

@@ -27,6 +27,7 @@ from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
 from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.text_classifier import text_classifier
 from sparse_keras.models.text.text_generator import TextGenerator
 
 # The names that configs use.
@@ -42,6 +43,7 @@ MODELS = Builders(
         "ple": ple,
         "dcn_mix": dcn_mix,
         "causal_lm": causal_lm,
+        "text_classifier": text_classifier,
     },
 )
 
@@ -68,5 +70,6 @@ __all__ = [
     "selected_features",
     "shared_bottom",
     "sparse_mlp",
+    "text_classifier",
     "total_params",
 ]

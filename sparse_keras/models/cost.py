@@ -6,6 +6,7 @@ example uses (active). Statistics of the routing are not parameters.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -36,7 +37,7 @@ class LayerCost:
     flops: int | None
 
 
-def layer_costs(model: keras.Model) -> list[LayerCost]:
+def layer_costs(model: keras.Model, length: int | None = None) -> list[LayerCost]:
     """What each layer of a model costs, in the model's order. Inputs are left out.
 
     Parameters are weights, trainable or not, without what a mixture remembers of its routing.
@@ -47,23 +48,30 @@ def layer_costs(model: keras.Model) -> list[LayerCost]:
     depends on the example.
 
     Args:
-        model: A built Functional or Sequential model.
+        model: A built Functional or Sequential model, or a `CausalLM`.
+        length: What the size of axes is taken for that are not static, beside that of the batch:
+            for texts, the number of tokens.
 
     Returns:
         A list of `LayerCost`. A model inside the model is one layer.
     """
+    if hasattr(model, "layer_calls"):
+        calls = model.layer_calls(length or model.context_length)
+        return [_layer_cost(*call) for call in calls]
     return [
-        LayerCost(
-            layer.name,
-            type(layer).__name__,
+        _layer_cost(
+            layer,
             tuple(tuple(tensor.shape) for tensor in _outputs(_calls(layer, model))),
-            total_params(layer),
-            active_params(layer),
-            _flops_of_calls(layer, _calls(layer, model)),
+            _flops_of_calls(layer, _calls(layer, model), length),
         )
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def _layer_cost(layer, output_shapes, flops):
+    params, active = total_params(layer), active_params(layer)
+    return LayerCost(layer.name, type(layer).__name__, output_shapes, params, active, flops)
 
 
 def _calls(layer, model):
@@ -79,7 +87,7 @@ def _outputs(calls):
     return [tensor for call in calls for tensor in call.output_tensors]
 
 
-def _flops_of_calls(layer, calls):
+def _flops_of_calls(layer, calls, length):
     """The cost of one example, all calls together; None if it is not known."""
     total = 0
     for call in calls:
@@ -88,19 +96,21 @@ def _flops_of_calls(layer, calls):
         if isinstance(layer, DepthSharedMixtureOfExperts):
             inputs, (_, *rest) = call.input_tensors[0], (*call.arguments.args,)
             part = layer.at(rest[0] if rest else call.arguments.kwargs["depth"])
-        flops = _flops(part, inputs)
+        flops = _flops(part, inputs, length)
         if flops is None:
             return None
         total += flops
     return total
 
 
-def flops_per_example(model: keras.Model) -> int:
+def flops_per_example(model: keras.Model, length: int | None = None) -> int:
     """Multiplications and additions of all matmuls in one forward pass of one example.
 
     Args:
-        model: A built Functional or Sequential model whose axes other than the batch are static; or
-            a language model with a context length, the length of the example.
+        model: A built Functional or Sequential model; or a `CausalLM`, of whose context length the
+            example is by default.
+        length: What the size of axes is taken for that are not static, beside that of the batch:
+            for texts, the number of tokens.
 
     Returns:
         An integer, the sum over `layer_costs`. Of each mixture, the router's `experts_per_token`
@@ -108,25 +118,35 @@ def flops_per_example(model: keras.Model) -> int:
 
     Raises:
         ValueError: If a layer with weights of rank 2 or more is of a kind not counted, or has axes
-            that are not static.
+            that are not static, without `length`.
     """
     if hasattr(model, "flops_per_example"):
-        length = getattr(model, "context_length", None)
-        if length is None:
+        length = length or getattr(model, "context_length", None)
+        flops = model.flops_per_example((None, length))
+        if flops is None:
             raise ValueError(
                 f"The cost of a {type(model).__name__} depends on the length of the text. Call "
-                "`model.flops_per_example((None, length))`."
+                "`flops_per_example(model, length)`."
             )
-        return model.flops_per_example((None, length))
-    costs = layer_costs(model)
+        return flops
+    costs = layer_costs(model, length)
     unknown = [f"{cost.name!r}, a {cost.type}" for cost in costs if cost.flops is None]
     if unknown:
         raise ValueError(
             "flops_per_example counts Dense, Embedding and layers with a `flops_per_token`, as "
-            "MixtureOfExperts has, with static axes other than the batch. It cannot count "
-            f"{'; '.join(unknown)}."
+            "MixtureOfExperts has, with axes other than the batch that are static, or of `length`. "
+            f"It cannot count {'; '.join(unknown)}."
         )
     return sum(cost.flops for cost in costs)
+
+
+def length_of(inputs: Any) -> int | None:
+    """Returns the `length` for which `flops_per_example` counts: that of the longest text.
+
+    Args:
+        inputs: `data.Dataset.inputs`, such as `TextInputs`. `None` for those without a `length`.
+    """
+    return getattr(inputs, "length", None)
 
 
 def total_params(model: keras.layers.Layer) -> int:
@@ -161,22 +181,27 @@ def active_params(model: keras.layers.Layer) -> int:
     return total_params(model) - sum(o.total_params() - o.active_params() for o in owners)
 
 
-def _flops(layer, inputs):
+def _flops(layer, inputs, length):
     """The cost of one example for a layer that gets `inputs`; None if it is not known."""
     if isinstance(layer, keras.Model) and not hasattr(layer, "flops_per_example"):
-        costs = [cost.flops for cost in layer_costs(layer)]
+        costs = [cost.flops for cost in layer_costs(layer, length)]
         return None if None in costs else sum(costs)
     if getattr(inputs, "sparse", False):
         return 0  # The layer looks rows of its kernel up; how many depends on the example.
+
+    def sizes(tensor):
+        batch, *others = tensor.shape
+        return (batch, *(length if size is None else size for size in others))
+
     tensors = keras.tree.flatten(inputs)
     if isinstance(layer, Mixture):
         inputs = layer.pack_inputs(tensors)
         if isinstance(inputs, dict):  # They differ in their last axis at most.
-            positions = tensors[0].shape[1:-1]
+            positions = sizes(tensors[0])[1:-1]
             widths = {name: tensor.shape[-1] for name, tensor in inputs.items()}
             if None in positions:
                 return None
             return layer.flops_per_token(widths) * math.prod(positions)
-        return layer_flops(layer, tuple(inputs.shape))
+        return layer_flops(layer, sizes(inputs))
     # Of several inputs, the first is what the layer works on.
-    return layer_flops(layer, tuple(tensors[0].shape))
+    return layer_flops(layer, sizes(tensors[0]))

@@ -117,8 +117,8 @@ class PreprocessedModel(MultiTaskTraining, keras.Model):
             x: Raw examples, such as a DataFrame or a dict of columns for a table; or anything that
                 `keras.Model.predict` takes for the encoded inputs.
             batch_size: Rows in a batch. By default 8192 for arrays, matrices of SciPy and raw
-                examples, unless the prediction for an example depends on others in its batch; for
-                these and for all else 32.
+                examples, or fewer if they are texts, unless the prediction for an example depends
+                on others in its batch; for these and for all else 32.
             verbose, steps, callbacks: As in `keras.Model.predict`.
 
         Returns:

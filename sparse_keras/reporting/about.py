@@ -15,6 +15,7 @@ from sparse_keras.evaluation.measure import latency_ms
 from sparse_keras.inspection import inspect
 from sparse_keras.layers.mixtures.gated_layer import gated_layers
 from sparse_keras.models import active_params, flops_per_example, total_params
+from sparse_keras.models.cost import length_of
 from sparse_keras.schema.sections.imbalance import is_tuned
 from sparse_keras.tasks.thresholds import DEFAULT
 
@@ -118,7 +119,7 @@ def costs_of(model: keras.Model, folder: RunFolder, data: Dataset, seconds: Any)
     """The model's costs, by the names that `compare` gives them."""
     core = getattr(model, "core", model)
     try:
-        flops = flops_per_example(core)
+        flops = flops_per_example(core, length_of(data.inputs))
     except ValueError:  # A layer whose FLOPs cannot be counted, such as a plug-in's.
         flops = None
     latency = None

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sparse_keras.data import load_data
-from sparse_keras.data.batches import arrays_of, num_examples, targets_of_batches
+from sparse_keras.data.batches import num_examples, targets_of_batches
 from sparse_keras.data.dataset import check_dataset
+from sparse_keras.evaluation.measure import predict_batches
 from sparse_keras.reporting import about, contenders, curves
 from sparse_keras.reporting.contenders import CONSTANT, MODEL
 from sparse_keras.reporting.history import read_history
@@ -86,7 +87,7 @@ def report(
         raise ValueError(
             f"The model of {str(folder.path)!r} is a language model, of which there is no report. "
             "`sparse-keras evaluate` computes its metrics, `sparse-keras inspect` shows what its "
-            "experts do, and `sparse-keras generate` goes on with texts."
+            "experts do, and `sparse-keras generate` continues texts."
         )
     if not folder.is_finished:
         raise ValueError(
@@ -167,11 +168,12 @@ def _main_log(task):
 def _target_reports(model, data, part, config, baselines):
     """A `TargetReport` for each target."""
     task = task_of(model, data, config)
-    x, y, weight = arrays_of(getattr(data, part))
+    batches = getattr(data, part)
+    y, weight = targets_of_batches(batches)
     y_train, weight_train = targets_of_batches(data.train)
-    count = num_examples(getattr(data, part))
+    count = num_examples(batches)
     everything = {
-        MODEL: contenders.Prediction("this model", model.predict(x, batch_size=1024, verbose=0)),
+        MODEL: contenders.Prediction("this model", predict_batches(model, batches)),
         CONSTANT: contenders.constant_prediction(task, y_train, weight_train, count),
         **baselines,
     }

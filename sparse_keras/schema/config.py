@@ -1,5 +1,6 @@
 """The whole config: its sections and its identity."""
 
+import glob
 import hashlib
 import io
 import json
@@ -110,12 +111,24 @@ class Config(Section):
 
     def files(self) -> dict[str, str]:
         """The absolute paths of data files, by the paths of their keys, such as `data.path`."""
+        return {key: path for key, path, _ in self._files()}
+
+    def missing_files(self) -> dict[str, str]:
+        """Those of `files` that are not there, also as a folder or a pattern where that may be."""
         return {
-            ".".join((*path, key)): getattr(section, key)
-            for path, section in self.sections()
-            for key in section.FILES
-            if getattr(section, key) is not None and key not in section.unused()
+            key: path
+            for key, path, may_be_folder in self._files()
+            if not os.path.isfile(path)
+            and not (may_be_folder and (os.path.isdir(path) or glob.glob(path, recursive=True)))
         }
+
+    def _files(self):
+        for path, section in self.sections():
+            unused = section.unused()
+            for key in section.FILES:
+                if getattr(section, key) is not None and key not in unused:
+                    name = ".".join((*path, key))
+                    yield name, getattr(section, key), key in section.FOLDERS
 
     def to_yaml(self, folder: str | os.PathLike | None = None) -> str:
         """The resolved config as YAML: every value in force, defaults included.

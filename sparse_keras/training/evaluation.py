@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from sparse_keras.data.batches import arrays_of
+from sparse_keras.data.batches import targets_of_batches
 from sparse_keras.tasks.scores import exact_logs, scores
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
     if getattr(task, "SCORED_BY_BATCHES", False):
         logs |= task.exact_from_logs(logs)
         return {name: None if math.isnan(value) else value for name, value in logs.items()}
-    _, y, weight = arrays_of(batches)
+    y, weight = targets_of_batches(batches)
     task = getattr(model, "task", task)
     exact = scores(task, y, model.predict(batches, verbose=0), weight, separator="_")
     # The losses, and what layers log; a metric of Keras's is one of the exact ones.
@@ -80,7 +80,7 @@ class ExactValidation(keras.callbacks.Callback):
             exact = self.task.exact_from_logs(validated)
             logs.update({f"val_{name}": value for name, value in exact.items()})
             return
-        _, y, weight = arrays_of(self.batches)
+        y, weight = targets_of_batches(self.batches)
         predictions = self.model.predict(self.batches, verbose=0)
         exact = exact_logs(self.task, y, predictions, weight, self.also)
         logs.update({f"val_{name}": value for name, value in exact.items()})

@@ -22,7 +22,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
     Returns:
         The Keras model. A `PreprocessedModel`, as `train` saves it of a table, predicts from raw
         columns: a DataFrame, a dict of columns, or a dict of one row's values. A `TextGenerator`,
-        as it saves a language model, goes on with texts: `generate`.
+        as it saves a language model, continues texts: `generate`.
 
     Raises:
         ValueError: If there is no such file, or it is not a Keras model.

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data.batches import arrays_of
+from sparse_keras.data.batches import targets_of_batches
 from sparse_keras.schema.sections.imbalance import is_tuned
 from sparse_keras.tasks import MultiTask
 from sparse_keras.tasks.thresholds import DEFAULT
@@ -73,7 +73,7 @@ def check_threshold(threshold: Any, data: Dataset) -> None:
             f"training.threshold: {threshold!r} is tuned on validation rows, and the data set "
             f"{data.name!r} has none. Give a number, or hold rows out."
         )
-    _, y, weight = arrays_of(data.validation)
+    y, weight = targets_of_batches(data.validation)
     tunable, not_tunable = _tunable(data.task, threshold, y, weight)
     if not tunable:
         raise ValueError(
@@ -101,7 +101,7 @@ def tune_threshold(model: keras.Model, threshold: Any, validation: Batches | Non
         return
     if isinstance(threshold, dict):
         threshold = {name: one for name, one in threshold.items() if isinstance(one, str)}
-    _, y, weight = arrays_of(validation)
+    y, weight = targets_of_batches(validation)
     predictions = model.predict(validation, verbose=0)
     model.threshold = model.task.tuned(threshold, y, predictions, weight).threshold
 

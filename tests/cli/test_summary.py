@@ -43,3 +43,10 @@ def test_memory_counts_the_optimizers_variables(capsys):
 def test_a_base_has_no_network(capsys):
     assert main(["summary", "tabular/sparse_mlp"]) == 2
     assert "data" in capsys.readouterr().err
+
+
+def test_axes_of_any_size_have_names():
+    from sparse_keras.cli.summary import _shape
+
+    assert _shape((None, None, 128)) == "batch x length x 128"
+    assert _shape((None, 4, 128)) == "batch x 4 x 128"

@@ -98,3 +98,36 @@ def test_routers_that_look_at_other_rows_see_the_batches_of_keras():
     np.testing.assert_allclose(
         Forward(model)(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6
     )
+
+
+def test_sequences_of_every_length_share_a_graph():
+    dense = Counted(4)
+    inputs = keras.Input([None, 3])
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(dense(inputs)))
+    forward = Forward(model)
+    Counted.calls = 0
+    for count, length in ((1, 2), (3, 7), (2, 5)):
+        x = np.random.default_rng(length).normal(size=(count, length, 3)).astype("float32")
+        outputs = forward(x, verbose=0)
+        calls = Counted.calls
+        np.testing.assert_allclose(
+            outputs, keras.ops.convert_to_numpy(model(x)), rtol=1e-5, atol=1e-6
+        )
+        Counted.calls = calls
+    assert Counted.calls <= {"tensorflow": 1, "jax": 3, "torch": 3}[keras.backend.backend()]
+
+
+def test_a_batch_has_fewer_long_sequences():
+    """Attention of each token to all others would not fit into memory otherwise."""
+
+    class Largest(keras.layers.Layer):
+        def call(self, x):
+            return 0 * x + keras.ops.cast(keras.ops.shape(x)[0], x.dtype)
+
+    inputs = keras.Input([None])
+    forward = Forward(keras.Model(inputs, Largest()(inputs)))
+    sizes = forward(np.zeros((1000, 64), "float32"), verbose=0)
+    assert sizes.max() == 16_384 / 64
+    table = keras.Input([64])
+    forward = Forward(keras.Model(table, Largest()(table)))
+    assert forward(np.zeros((1000, 64), "float32"), verbose=0).max() >= 1000

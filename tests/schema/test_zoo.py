@@ -32,7 +32,9 @@ def test_a_shipped_config_says_what_it_is_and_how_to_run_it(name):
     assert commands
     for command in commands:
         args = build_parser().parse_args(command)
-        if config.data is None:  # a base: the command is about the user's own file
+        if command[0] == "generate":  # It takes the run, not the config.
+            assert config.model.GENERATES
+        elif config.data is None:  # a base: the command is about the user's own file
             assert args.config.endswith(".yaml")
         else:
             assert args.config == name

@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from sparse_keras.data.held_out import held_out_rows
 from sparse_keras.data.tabular.csr import SparseTable
 
 _CLASSES = ("binary", "multiclass")
@@ -63,21 +64,3 @@ def strata_of(frame, target, fraction):
     )
     group = group.reshape(-1)
     return np.where(sizes[group] * fraction < 1, -1, group)
-
-
-def held_out_rows(classes, fraction, seed):
-    """Returns a bool array `[N]` that marks the rows held out, given the class of each row."""
-    _, class_of_row, sizes = np.unique(classes, return_inverse=True, return_counts=True)
-    quotas = np.minimum(np.floor(sizes * fraction).astype(int), sizes - 1)
-    # Rounding down leaves some rows short of the fraction: the largest remainders give one more.
-    remainders = np.where(quotas < sizes - 1, sizes * fraction - quotas, -1.0)
-    short = round(len(classes) * fraction) - quotas.sum()
-    givers = np.argsort(-remainders, kind="stable")[: max(short, 0)]
-    quotas[givers[remainders[givers] >= 0]] += 1
-
-    order = np.random.default_rng(seed).permutation(len(classes))
-    by_class = order[np.argsort(class_of_row[order], kind="stable")]
-    place_in_class = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    held = np.zeros(len(classes), bool)
-    held[by_class[place_in_class < np.repeat(quotas, sizes)]] = True
-    return held

@@ -75,7 +75,7 @@ class LanguageData:
         )
         size = sum(len(self.tokenizer.bytes_of(int(token))) for token in self._some_tokens())
         per_token = size / max(len(self._some_tokens()), 1)
-        notes = "".join(f"; {note}" for note in self.files.notes)
+        notes = "".join(f"; {note.rstrip('.')}" for note in self.files.notes)
         return (
             f"{self.name}: {parts}; {self.split}; {self.tokenizer.vocabulary_size:,} tokens in the "
             f"vocabulary, about {per_token:.2f} bytes each; rows of {self.train.length} tokens"

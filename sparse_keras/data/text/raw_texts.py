@@ -33,20 +33,19 @@ def as_texts(x: Any) -> list[str]:
     return texts
 
 
-def padded(rows: Sequence[Sequence[int]], multiple: int = 1) -> dict[str, np.ndarray]:
+def padded(rows: Sequence[Sequence[int]], length: int = 1) -> dict[str, np.ndarray]:
     """Returns token ids as arrays, padded on the right.
 
     Args:
         rows: The token ids of each text.
-        multiple: The length is the next multiple of this.
+        length: T, if no text is longer.
 
     Returns:
         Dict with `"token_ids"`, int32 `[N, T]`, 0 for padding, and `"mask"`, bool `[N, T]`, False
-        for padding; T is at least 1.
+        for padding.
     """
     lengths = np.array([len(row) for row in rows], "int64")
-    longest = max(int(lengths.max(initial=1)), 1)
-    size = -(-longest // multiple) * multiple
+    size = max(int(lengths.max(initial=1)), length)
     token_ids = np.zeros((len(rows), size), "int32")
     for number, row in enumerate(rows):
         token_ids[number, : len(row)] = row

@@ -26,6 +26,8 @@ elif keras.backend.backend() == "torch":
 
 # Rows in a batch if no row depends on the rows beside it; otherwise that of Keras.
 _BATCH_SIZE, _KERAS_BATCH_SIZE = 8192, 32
+# The same for sequences: all their tokens, which attend to each other.
+_TOKENS = 16_384
 
 
 class Forward:
@@ -37,7 +39,8 @@ class Forward:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self._compiled_for = self._function = self._default_batch_size = None
+        self._compiled_for = self._compiled_inputs = None
+        self._function = self._default_batch_size = None
 
     def applies_to(self, x: Any) -> bool:
         """Returns whether `x` holds arrays of numbers, and the model runs on one device."""
@@ -51,15 +54,15 @@ class Forward:
 
         Args:
             x: Arrays `[N, ...]` in the structure of the model's inputs, N at least 1.
-            batch_size: Rows in a batch. `None`: 8192, or 32, as in Keras, if a router of the
-                model looks at other rows of the batch.
+            batch_size: Rows in a batch. `None`: 8192, or fewer if rows are sequences; or 32, as
+                in Keras, if a router of the model looks at other rows of the batch.
             verbose: Whether to show a progress bar, as in `keras.Model.predict`.
 
         Returns:
             Arrays `[N, ...]` in the structure of the outputs.
         """
         self._compile(x)
-        size = self.default_batch_size if batch_size is None else batch_size
+        size = self._size_for(x) if batch_size is None else batch_size
         size = positive_int("batch_size", size)
         rows = keras.tree.flatten(x)[0].shape[0]
         bar = None
@@ -83,16 +86,44 @@ class Forward:
             self._default_batch_size = _BATCH_SIZE if alone else _KERAS_BATCH_SIZE
         return self._default_batch_size
 
+    def _size_for(self, x):
+        """Rows in a batch of these arrays, by default."""
+        tensors = keras.tree.flatten(self._compiled_inputs)
+        tokens = 1
+        for tensor, array in zip(tensors, keras.tree.flatten(x), strict=True):
+            sizes = zip(tensor.shape[1:], array.shape[1:], strict=True)
+            tokens = max(tokens, math.prod(size for open_, size in sizes if open_ is None))
+        return max(1, min(self.default_batch_size, _TOKENS // tokens))
+
     def _compile(self, x):
         """Compiles the model, again if it has other variables by now, such as those of LoRA, or if
-        the arrays are of other shapes or types."""
+        the arrays are of types, or of shapes, that it was not compiled for."""
+        inputs = self._inputs_like(x)
         now = [id(variable) for variable in self.model.variables]
-        now += [(array.shape[1:], array.dtype) for array in keras.tree.flatten(x)]
+        now += [(tensor.shape, tensor.dtype) for tensor in keras.tree.flatten(inputs)]
         if now != self._compiled_for:
             self._default_batch_size = None
             pad = self.default_batch_size == _BATCH_SIZE
-            self._function = compiled(self.model, x, pad=pad)
-            self._compiled_for = now
+            self._function = compiled(self.model, inputs, pad=pad)
+            self._compiled_for, self._compiled_inputs = now, inputs
+
+    def _inputs_like(self, x):
+        """Symbolic tensors for these arrays and others: with open axes where the model has some,
+        as for the tokens of a text."""
+        declared = getattr(getattr(self.model, "core", self.model), "inputs", None) or ()
+        arrays = keras.tree.flatten(x)
+        shapes = [tensor.shape for tensor in declared]
+        if [len(shape) for shape in shapes] != [array.ndim for array in arrays]:
+            shapes = [array.shape for array in arrays]
+        tensors = [
+            keras.KerasTensor((None, *_open(array.shape, shape)[1:]), array.dtype.name)
+            for array, shape in zip(arrays, shapes, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(x, tensors)
+
+
+def _open(sizes, declared):
+    return [None if other is None else size for size, other in zip(sizes, declared, strict=True)]
 
 
 def _rows(x, rows):

@@ -13,16 +13,16 @@ def is_distributed(model):
     return keras.distribution.distribution() is not None
 
 
-def compiled(model, x, pad):
+def compiled(model, inputs, pad):
     """Returns a model as a function from arrays to arrays.
 
     Args:
         model: A `keras.Model`.
-        x: Unused: JAX compiles for the arrays that come.
+        inputs: Unused: JAX compiles for the arrays that come.
         pad: Whether rows may be added to a batch: whether each row is computed on its own.
     """
 
-    del x
+    del inputs
 
     @jax.jit
     def graph(trainable, others, x):

@@ -11,17 +11,18 @@ def is_distributed(model):
     return num_replicas(model) > 1
 
 
-def compiled(model, x, pad):
+def compiled(model, inputs, pad):
     """Returns a model as a function from arrays to arrays.
 
     Args:
         model: A `keras.Model`.
-        x: Arrays such as it will be called with; their number of rows may change.
+        inputs: Symbolic tensors like the arrays that it will be called with; axes whose size may
+            change are `None`.
         pad: Whether rows may be added to a batch, which TensorFlow does not need.
     """
     del pad
     signature = keras.tree.map_structure(
-        lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), x
+        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), inputs
     )
 
     @tf.function(input_signature=[signature])

@@ -10,15 +10,15 @@ def is_distributed(model):
     return False
 
 
-def compiled(model, x, pad):
+def compiled(model, inputs, pad):
     """Returns a model as a function from arrays to arrays.
 
     Args:
         model: A `keras.Model`.
-        x: Unused: nothing is compiled.
+        inputs: Unused: nothing is compiled.
         pad: Whether rows may be added to a batch, which PyTorch does not need.
     """
-    del x, pad
+    del inputs, pad
 
     def function(x):
         with torch.no_grad():

@@ -2,26 +2,8 @@
 
 from typing import Any
 
-import keras
-
-from sparse_keras.layers import (
-    FeedForward,
-    GatedSharedExpert,
-    GroupedQueryAttention,
-    LatentAttention,
-    MixtureOfExperts,
-    RotaryEmbedding,
-    TransformerBlock,
-    identifiers,
-)
-from sparse_keras.layers.initializers import for_group
-from sparse_keras.layers.mixtures.resolve import with_own_seeds
-from sparse_keras.layers.transformer.self_attention import SelfAttention
-from sparse_keras.layers.validation import non_negative_int, positive_int
+from sparse_keras.models.text.blocks import transformer_blocks
 from sparse_keras.models.text.language_model import CausalLM
-
-# The names that configs use.
-ATTENTIONS = {"grouped_query": GroupedQueryAttention, "latent": LatentAttention}
 
 
 def causal_lm(
@@ -128,71 +110,33 @@ def causal_lm(
     >>> model(np.array([[3, 1, 4, 1, 5]])).shape
     TensorShape([1, 5, 1000])
     """
-    depth = positive_int("depth", depth)
-    first, step = non_negative_int("dense_layers", dense_layers), positive_int("every", every)
-    sparse = [n for n in range(first, depth) if experts is not None and (n + 1) % step == 0]
-    _check(experts, shared_expert, hidden_dim, sparse, depth, first, step)
-    # It has no weights: one serves all blocks.
-    rotary_layer = RotaryEmbedding(**{} if rotary is True else rotary) if rotary else None
-
-    def make_attention(number):
-        given = {"type": "grouped_query", **(attention or {})}
-        heads = {"num_kv_heads": num_kv_heads, "head_dim": head_dim}
-        heads |= {"qkv_bias": use_bias, "output_bias": use_bias}
-        if given["type"] == "latent":
-            if any(heads.values()):
-                raise ValueError(
-                    "`num_kv_heads`, `head_dim` and `use_bias` are for grouped-query attention. "
-                    f"Received: num_kv_heads={num_kv_heads}, head_dim={head_dim}, "
-                    f"use_bias={use_bias}, attention={attention!r}."
-                )
-            heads = {}
-        defaults = {
-            "num_heads": num_heads,
-            **heads,
-            "rotary": rotary_layer,
-            "norm_epsilon": norm_epsilon,
-            "kernel_initializer": own_initializer(f"attention_{number}"),
-            "name": "attention",
-        }
-        return identifiers.get(given, ATTENTIONS, SelfAttention, "an attention", **defaults)
-
-    def own_initializer(role):
-        return for_group(keras.initializers.get(kernel_initializer), role, 0)
-
-    def make_feed_forward(number):
-        if number not in sparse:
-            return FeedForward(
-                hidden_dim,
-                activation=activation,
-                gated=gated,
-                use_bias=use_bias,
-                kernel_initializer=own_initializer(f"feed_forward_{number}"),
-                name="feed_forward",
-            )
-        return MixtureOfExperts(
-            _own(experts, f"experts_{number}"),
-            router=_own(router, f"router_{number}"),
-            shared_expert=shared_expert and _shared_expert(**shared_expert),
-            capacity_factor=capacity_factor,
-            eval_capacity_factor=eval_capacity_factor,
-            drop_order=drop_order,
-            name="mixture",
-        )
-
-    blocks = [
-        TransformerBlock(
-            make_attention(number),
-            make_feed_forward(number),
-            norm=norm,
-            norm_placement=norm_placement,
-            norm_epsilon=norm_epsilon,
-            dropout=dropout,
-            residual_multiplier=residual_multiplier,
-            name=f"block_{number}",
-        )
-        for number in range(depth)
-    ]
+    blocks = transformer_blocks(
+        causal=True,
+        depth=depth,
+        num_heads=num_heads,
+        num_kv_heads=num_kv_heads,
+        head_dim=head_dim,
+        hidden_dim=hidden_dim,
+        activation=activation,
+        gated=gated,
+        use_bias=use_bias,
+        experts=experts,
+        router=router,
+        shared_expert=shared_expert,
+        dense_layers=dense_layers,
+        every=every,
+        capacity_factor=capacity_factor,
+        eval_capacity_factor=eval_capacity_factor,
+        drop_order=drop_order,
+        attention=attention,
+        rotary=rotary,
+        norm=norm,
+        norm_placement=norm_placement,
+        norm_epsilon=norm_epsilon,
+        dropout=dropout,
+        residual_multiplier=residual_multiplier,
+        kernel_initializer=kernel_initializer,
+    )
     model = CausalLM(
         vocabulary_size,
         width,
@@ -211,42 +155,3 @@ def causal_lm(
     )
     model.build()
     return model
-
-
-def _check(experts, shared_expert, hidden_dim, sparse, depth, dense_layers, every):
-    if experts is None and shared_expert is not None:
-        raise ValueError(
-            "`shared_expert` is for blocks with experts. Received: experts=None, "
-            f"shared_expert={shared_expert!r}."
-        )
-    if experts is not None and not sparse:
-        raise ValueError(
-            f"No block would have the experts. Received: depth={depth}, "
-            f"dense_layers={dense_layers}, every={every}."
-        )
-    if (len(sparse) < depth) != (hidden_dim is not None):
-        raise ValueError(
-            f"`hidden_dim` is the width of dense blocks, of which there are {depth - len(sparse)}. "
-            f"Received: hidden_dim={hidden_dim}."
-        )
-
-
-def _own(identifier, role):
-    """What a block gets of a bank or router: a layer of its own, with seeds of its own."""
-    if not isinstance(identifier, keras.layers.Layer):
-        return with_own_seeds(identifier, role)
-    config = identifier.get_config()
-    seeded = {key: value for key, value in config.items() if _has_seed(key, value)}
-    return type(identifier).from_config({**config, **with_own_seeds(seeded, role)})
-
-
-def _has_seed(key, value):
-    """Whether this is a user's seed, or an initializer with one."""
-    if isinstance(value, dict) and key.endswith("_initializer"):
-        return value["config"].get("seed") is not None
-    return key == "seed" and value is not None
-
-
-def _shared_expert(hidden_dim, activation="silu", gated=False):
-    expert = FeedForward(hidden_dim, activation=activation, name="shared_expert")
-    return GatedSharedExpert(expert, name="gated_shared_expert") if gated else expert

@@ -1,4 +1,4 @@
-"""Generation: a model goes on with texts.
+"""Generation: a model continues texts.
 
 A prompt is read at once; then each step reads one token and chooses the next. Each block has a
 cache of fixed size, and steps run in a loop that is compiled, some at a time. What is compiled

@@ -9,6 +9,7 @@ from keras import ops
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import RMSNormalization, TransformerBlock
+from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.validation import (
     boolean,
     non_negative_int,
@@ -258,7 +259,7 @@ class CausalLM(keras.Model):
         stream: bool = False,
         jit_compile: bool = False,
     ) -> Any:
-        """Goes on with texts.
+        """Continues texts.
 
         Prompts may differ in length: each is continued as it is alone. The first call compiles, and
         so does one with another number of prompts, or with lengths beyond the next power of two.
@@ -361,13 +362,20 @@ class CausalLM(keras.Model):
 
         Returns `None` if T is `None`, or if those of a feed-forward layer are not known.
         """
-        length = input_shape[1]
-        if length is None:
-            return None
+        flops = [flops for _, _, flops in self.layer_calls(input_shape[1])]
+        return None if None in flops else sum(flops)
+
+    def layer_calls(self, length: int | None) -> list[tuple[keras.layers.Layer, tuple, int | None]]:
+        """Returns `(layer, output shapes, FLOPs)` of each layer, for a text of so many tokens."""
         shape = (None, length, self.width)
-        parts = [block.flops_per_example(shape) for block in self.blocks]
-        head = 2 * length * self.width * self.vocabulary_size
-        return None if None in parts else head + sum(parts)
+        head = None if length is None else 2 * length * self.width * self.vocabulary_size
+        logits = (None, length, self.vocabulary_size)
+        calls = [(self.token_embedding, (shape, logits), head)]
+        others = [self.position_embedding, self.embedding_dropout, *self.blocks, self.final_norm]
+        for layer in others:
+            if layer is not None:
+                calls.append((layer, (shape,), layer_flops(layer, shape)))
+        return calls
 
     def get_config(self) -> dict[str, Any]:
         names = (

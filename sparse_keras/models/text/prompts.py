@@ -52,7 +52,7 @@ def _checked(row, number):
         )
     if len(row) == 0:
         raise ValueError(
-            f"The prompt at index {number} is empty: there is nothing to go on from. Give it at "
+            f"The prompt at index {number} is empty: there is nothing to continue. Give it at "
             "least one token, such as that of the beginning of texts."
         )
     for token in row:

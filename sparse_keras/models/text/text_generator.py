@@ -18,7 +18,7 @@ from sparse_keras.models.text.text_pieces import TextPieces
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class TextGenerator(PreprocessedModel):
-    """A language model together with its tokenizer: it goes on with texts.
+    """A language model together with its tokenizer: it continues texts.
 
     `train` and `load_model` return one for a model of type `causal_lm`. It is a `PreprocessedModel`
     of texts: `fit`, `evaluate` and `predict` take strings, and the tokenizer is saved in the
@@ -79,7 +79,7 @@ class TextGenerator(PreprocessedModel):
         stream: bool = False,
         jit_compile: bool = False,
     ) -> Any:
-        """Goes on with texts.
+        """Continues texts.
 
         A text ends after `max_new_tokens`, at a stop string, where the model ends it, or where the
         context is full. Each prompt is continued as it is alone, whatever prompts are beside it.
@@ -203,7 +203,7 @@ class TextGenerator(PreprocessedModel):
 
 _NO_TARGET = (
     "A language model predicts the next token at each position of a text, which is no value of a "
-    "target. `model.generate(prompts)` goes on with texts, `model.predict(texts)` returns logits."
+    "target. `model.generate(prompts)` continues texts, `model.predict(texts)` returns logits."
 )
 
 

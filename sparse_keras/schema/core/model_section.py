@@ -12,7 +12,7 @@ class ModelSection(Section):
     Attributes:
         HAS_EXPERTS: Whether the model has experts, whose load training can report.
         SEVERAL_TASKS: Whether the model can learn several tasks at once.
-        GENERATES: Whether the model goes on with texts: its `generate` takes strings.
+        GENERATES: Whether the model continues texts: its `generate` takes strings.
         DENSE_TWIN_LABEL: Name of the dense twin in tables of results.
     """
 

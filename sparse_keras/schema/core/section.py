@@ -84,11 +84,13 @@ class Section(BaseModel):
     Attributes:
         FILES: The keys that name files, each a `Path` or None. The folder of such a file does not
             count in the identity of a config.
+        FOLDERS: Those of `FILES` that may also name a folder, or a pattern that files match.
         ADDED: The keys that were added after runs and results had been published. At their default
             they do not count in the identity of a config, so that the older ones stay valid.
     """
 
     FILES: ClassVar[tuple[str, ...]] = ()
+    FOLDERS: ClassVar[tuple[str, ...]] = ()
     ADDED: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:

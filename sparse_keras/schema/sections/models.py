@@ -12,7 +12,7 @@ from sparse_keras.schema.sections.tabular.multi_task_models import (
     OMoE,
     SharedBottom,
 )
-from sparse_keras.schema.sections.text.models import CausalLM
+from sparse_keras.schema.sections.text.models import CausalLM, TextClassifier
 
 MODELS = Choice(
     "model",
@@ -25,6 +25,7 @@ MODELS = Choice(
     CGC,
     PLE,
     CausalLM,
+    TextClassifier,
     base=ModelSection,
 )
 ModelConfig = Annotated[ModelSection, MODELS]

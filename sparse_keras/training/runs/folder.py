@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import io
 import json
 import os
@@ -268,8 +269,8 @@ class RunFolder:
         config, before = load_config(file), self._files_before()
         found = [
             f"{key}={json.dumps(before[key], ensure_ascii=False)}"
-            for key, path in config.files().items()
-            if not os.path.exists(path) and os.path.exists(before.get(key, ""))
+            for key in config.missing_files()
+            if os.path.exists(path := before.get(key, "")) or glob.glob(path, recursive=True)
         ]
         return load_config(file, found) if found else config
 
@@ -312,9 +313,7 @@ class RunFolder:
 
     def _check_files(self, config, instead=""):
         before = self._files_before()
-        for key, path in config.files().items():
-            if os.path.exists(path):
-                continue
+        for key, path in config.missing_files().items():
             nor = ""
             if before.get(key, path) != path:
                 nor = f", and none at {before[key]!r}, where it was when the run was started"

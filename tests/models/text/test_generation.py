@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sparse_keras.layers import HashRouter
+from sparse_keras.layers.routers import PRESETS
 from sparse_keras.models import CausalLM
 from tests.models.text.language_models import KINDS, VOCABULARY, make
 from tests.support.gradients import to_numpy
@@ -41,23 +42,66 @@ def test_greedy_is_the_most_likely_without_caches(kind):
     assert model.generate(PROMPTS[0], max_new_tokens=20) == texts[0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_logits_of_ragged_prompts(kind):
+def check_logits_of_ragged_prompts(model):
     """Padded on the left, then token by token: those of the texts without padding."""
-    model, rng = varied(kind), np.random.default_rng(0)
-    x = rng.integers(1, VOCABULARY, size=(3, 8))
-    mask = np.arange(5) >= np.array([0, 2, 4])[:, None]
+    rng = np.random.default_rng()
+    x = rng.integers(1, VOCABULARY, size=(4, 8))
+    starts = np.array([0, 2, 4, 1])
+    mask = np.arange(5) >= starts[:, None]
     positions = np.maximum(np.cumsum(mask, axis=1) - 1, 0)
-    caches = model.make_caches(3, 8)
+    caches = model.make_caches(len(x), 8)
     found, caches = model.call_with_caches(x[:, :5], caches, 0, positions, mask)
     found = [to_numpy(found)]
     for index in (5, 6):
         last = positions[:, -1:] + index - 4
         logits, caches = model.call_with_caches(x[:, index : index + 1], caches, index, last)
         found += [to_numpy(logits)]
-    for row, start in enumerate((0, 2, 4)):
+    for row, start in enumerate(starts):
         expected = to_numpy(model(x[row : row + 1, start:7]))[0, -3:]
         np.testing.assert_allclose(np.stack(found)[:, row], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_logits_of_ragged_prompts(kind):
+    check_logits_of_ragged_prompts(varied(kind))
+
+
+# Those that route each token by itself. Of the others, a causal model warns.
+ROUTERS_BY_TOKEN = ("cosine", "threshold", "relu", "dense", "uniform", "dselect_k", "hierarchical")
+
+
+@pytest.mark.parametrize("router", [*ROUTERS_BY_TOKEN, *PRESETS])
+def test_logits_of_every_router(router):
+    given = {"type": router} if router in ROUTERS_BY_TOKEN else {"type": "top_k", "preset": router}
+    if router == "hierarchical":
+        given["num_groups"] = 2
+    if router in PRESETS:
+        given["k"] = 2
+        given |= {"num_groups": 2, "groups_kept": 1} if router.startswith("deepseek") else {}
+    check_logits_of_ragged_prompts(varied("mixture", router=given))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attention": {"qk_norm": "all", "clip_qkv": 0.5}},
+        {"attention": {"sinks": True, "scale": 0.7, "sliding_window": 2}},
+        {"rotary": {"rope_type": "linear", "factor": 3.0, "partial_rotary_factor": 0.5}},
+        {
+            "rotary": {
+                "rope_type": "yarn",
+                "factor": 3.0,
+                "original_max_position_embeddings": 4,
+                "interleaved": True,
+            }
+        },
+        {"norm": "layer", "norm_placement": "post", "use_bias": True},
+        {"embedding_multiplier": 3.0, "residual_multiplier": 0.3, "logits_scaling": 2.0},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_logits_of_every_option(options):
+    check_logits_of_ragged_prompts(varied("dense", **options))
 
 
 def test_drawn_texts_do_not_depend_on_the_batch():

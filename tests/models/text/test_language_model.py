@@ -219,3 +219,14 @@ def test_errors_of_calls():
         model({"token_ids": sentences(), "segment_id": DOCUMENTS})
     with pytest.raises(ValueError, match="`token_ids` must be integers"):
         model(sentences().astype("float32"))
+
+
+def test_costs_of_layers():
+    model = make("mixture")
+    costs = sparse_keras.models.layer_costs(model, length=6)
+    assert sum(cost.flops for cost in costs) == model.flops_per_example((None, 6))
+    assert all(cost.flops > 0 for cost in costs if cost.type == "TransformerBlock")
+    assert sum(cost.params for cost in costs) == sparse_keras.models.total_params(model)
+    head = costs[0]
+    assert head.flops == 2 * 6 * model.width * model.vocabulary_size
+    assert head.output_shapes == ((None, 6, model.width), (None, 6, model.vocabulary_size))

@@ -177,8 +177,8 @@ def test_errors(model, change, words):
 @pytest.mark.parametrize(
     "call, words",
     [
-        (lambda model: model.predict_target(["a"]), "`model.generate.prompts.` goes on"),
-        (lambda model: model.predict_frame(["a"]), "`model.generate.prompts.` goes on"),
+        (lambda model: model.predict_target(["a"]), "`model.generate.prompts.` continues"),
+        (lambda model: model.predict_frame(["a"]), "`model.generate.prompts.` continues"),
         (lambda model: setattr(model, "threshold", 0.5), "decided without a threshold"),
         (lambda model: model.evaluate(["a"], ["b"]), "next tokens of its texts. Leave `y` out"),
         (lambda model: model.export("folder"), "sparse_keras.load_model"),

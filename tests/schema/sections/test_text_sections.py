@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from sparse_keras.schema.config import Config
 from sparse_keras.schema.sections.text import corpora, labelled
 
 
@@ -83,3 +84,18 @@ def test_a_moved_file_is_the_same_config():
         return text_files(path).model_dump(context={"identity": True})
 
     assert identity("/a/x.txt") == identity("/b/x.txt") != identity("/a/y.txt")
+
+
+def test_files_that_are_not_there(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("x")
+
+    def missing(path, section=text_files, **keys):
+        data = section(str(tmp_path / path), **keys)
+        return Config.model_construct(version=1, model=None, data=data).missing_files().keys()
+
+    for path in ("texts", "texts/a.txt", "texts/*.txt", "**/*.txt"):
+        assert not missing(path)
+    assert missing("text") == missing("texts/*.md") == {"data.path"}
+    assert missing("texts", tokenizer=str(tmp_path / "texts")) == {"data.tokenizer"}
+    assert missing("texts", own, test_path=str(tmp_path / "gone")) == {"data.test_path"}

@@ -20,7 +20,7 @@ class GroupedQuery(Section):
         "together (OLMoE). Null: none.",
     )
     sliding_window: Count | None = Field(
-        None, description="How many tokens each token sees, itself included. Null: all before it."
+        None, description="Each token sees those less than this many positions away. Null: all."
     )
     sinks: bool = Field(
         False, description="Whether each head may attend to nothing, by a learned logit (gpt-oss)."

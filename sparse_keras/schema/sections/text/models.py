@@ -103,6 +103,32 @@ class TransformerSection(ModelSection):
         description="Fraction dropped in training, of the embeddings and of each block's two "
         "outputs.",
     )
+    num_kv_heads: Count | None = Field(
+        None, description="Number of heads of keys and values. Null: as many as num_heads."
+    )
+    head_dim: Count | None = Field(
+        None, description="Width of a head. Null: width divided by num_heads."
+    )
+    use_bias: bool = Field(
+        False, description="Whether matrices of attention and dense blocks have biases (GPT-2)."
+    )
+    attention: AttentionConfig = Field(
+        default_factory=GroupedQuery, description="How tokens see each other."
+    )
+    rotary: Rotary | None = Field(
+        default_factory=Rotary, description="Rotary positions. Null: none."
+    )
+    learned_positions: bool = Field(
+        False, description="Whether each position has an embedding of its own (GPT-2)."
+    )
+    norm: Literal["rms", "layer"] = Field("rms", description="Kind of normalization.")
+    norm_placement: Literal["pre", "post"] = Field(
+        "pre", description="Whether each block normalizes its input (pre) or its output (post)."
+    )
+    norm_epsilon: Positive = Field(1e-6, description="Epsilon of all normalizations.")
+    residual_multiplier: Positive = Field(
+        1.0, description="Factor of the two outputs of each block (Granite)."
+    )
 
     @property
     def sparse_blocks(self) -> int:
@@ -115,6 +141,10 @@ class TransformerSection(ModelSection):
         dense = self.depth - self.sparse_blocks
         if dense and self.hidden_dim is None:
             yield "hidden_dim", f"is needed: {dense} of {self.depth} blocks are dense"
+        if self.width % self.num_heads and self.head_dim is None:
+            yield "num_heads", f"does not divide width, which is {self.width}; set head_dim"
+        if self.num_kv_heads is not None and self.num_heads % self.num_kv_heads:
+            yield "num_kv_heads", f"does not divide num_heads, which is {self.num_heads}"
         if self.experts is None:
             return
         yield from conflicts_with_experts(self.router, self.experts)
@@ -134,6 +164,9 @@ class TransformerSection(ModelSection):
         if self.experts is not None and self.sparse_blocks == self.depth:
             no_dense = "all blocks have experts"
             unused |= dict.fromkeys(("hidden_dim", "activation", "gated"), no_dense)
+        if self.attention.type == "latent":
+            keys = ("num_kv_heads", "head_dim", "use_bias")
+            unused |= dict.fromkeys(keys, "attention is latent")
         return unused
 
     def build(self, inputs: Any, task: Any) -> Any:
@@ -166,56 +199,56 @@ class CausalLM(TransformerSection):
     GENERATES = True
 
     type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
-    num_kv_heads: Count | None = Field(
-        None, description="Number of heads of keys and values. Null: as many as num_heads."
-    )
-    head_dim: Count | None = Field(
-        None, description="Width of a head. Null: width divided by num_heads."
-    )
-    use_bias: bool = Field(
-        False, description="Whether matrices of attention and dense blocks have biases (GPT-2)."
-    )
-    attention: AttentionConfig = Field(
-        default_factory=GroupedQuery, description="How tokens see earlier ones."
-    )
-    rotary: Rotary | None = Field(
-        default_factory=Rotary, description="Rotary positions. Null: none."
-    )
-    learned_positions: bool = Field(
-        False, description="Whether each position has an embedding of its own (GPT-2)."
-    )
-    norm: Literal["rms", "layer"] = Field("rms", description="Kind of normalization.")
-    norm_placement: Literal["pre", "post"] = Field(
-        "pre", description="Whether each block normalizes its input (pre) or its output (post)."
-    )
-    norm_epsilon: Positive = Field(1e-6, description="Epsilon of all normalizations.")
     embedding_multiplier: Positive = Field(
         1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
-    )
-    residual_multiplier: Positive = Field(
-        1.0, description="Factor of the two outputs of each block (Granite)."
     )
     logits_scaling: Positive = Field(1.0, description="By which logits are divided (Granite).")
     tie_embeddings: bool = Field(
         True, description="Whether embeddings and the matrix of the logits are the same."
     )
 
-    def rules(self) -> BrokenRules:
-        yield from super().rules()
-        if self.width % self.num_heads and self.head_dim is None:
-            yield "num_heads", f"does not divide width, which is {self.width}; set head_dim"
-        if self.num_kv_heads is not None and self.num_heads % self.num_kv_heads:
-            yield "num_kv_heads", f"does not divide num_heads, which is {self.num_heads}"
-
-    def unused(self) -> dict[str, str]:
-        unused = super().unused()
-        if self.attention.type == "latent":
-            keys = ("num_kv_heads", "head_dim", "use_bias")
-            unused |= dict.fromkeys(keys, "attention is latent")
-        return unused
-
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
+        if getattr(task, "kind", "next_token") != "next_token":
+            raise ValueError(
+                "model.type causal_lm predicts the next token. Received texts with labels, whose "
+                f"task is {task.kind}. Choose model.type text_classifier, or a corpus."
+            )
         return builder_of("model", self.type)(
             vocabulary_size=inputs.vocabulary_size, context_length=inputs.length, **self.kwargs()
         )
+
+
+class TextClassifier(TransformerSection):
+    """A classifier of texts: a Transformer that sees a text in both directions, with experts or
+    without, and pools its tokens."""
+
+    type: Literal["text_classifier"] = Field(
+        "text_classifier", description="A classifier of texts."
+    )
+    pooling: Literal["mean", "attention", "max", "first"] = Field(
+        "mean",
+        description="How the tokens of a text become one vector: their mean, a mean weighted by a "
+        "learned score of each token, the largest value of each feature, or the vector of the id "
+        "that begins each text.",
+    )
+    average_embeddings: bool = Field(
+        False,
+        description="Whether the head also sees the mean of the embeddings, as a bag of words; a "
+        "weighted one with pooling attention.",
+    )
+    word_dropout: Fraction = Field(
+        0.0, description="Fraction of the tokens whose embeddings are dropped in training."
+    )
+    head_dropout: Fraction = Field(
+        0.0, description="Fraction of what the head sees that is dropped in training."
+    )
+
+    def build(self, inputs: Any, task: Any) -> Any:
+        self.check_inputs(inputs)
+        if getattr(task, "kind", None) == "next_token":
+            raise ValueError(
+                "model.type text_classifier predicts the class of a text. Received a corpus, whose "
+                "texts have no labels. Choose model.type causal_lm, or texts with labels."
+            )
+        return super().build(inputs, task)
