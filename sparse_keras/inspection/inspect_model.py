@@ -94,7 +94,7 @@ def inspect(
         )
     label_array = None if labels is None or use_targets else plain(labels)
     vocabulary = Vocabulary()
-    recorder = Recorder(layers)
+    recorder = Recorder(model, layers)
     examples = 0
     with hooked(recorder):
         for inputs, targets in batches_of(model, x, batch_size):

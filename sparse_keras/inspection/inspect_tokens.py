@@ -51,7 +51,7 @@ def inspect_tokens(
     if not isinstance(max_tokens, int) or max_tokens < 1:
         raise ValueError(f"`max_tokens` must be a positive integer. Received: {max_tokens!r}.")
     sample = sample_of(model, x, labels, max_tokens, batch_size)
-    recorder, vocabulary = Recorder(layers), Vocabulary()
+    recorder, vocabulary = Recorder(model, layers), Vocabulary()
     read = _read(model, sample, recorder, vocabulary)
     rows = len(np.unique(read["row"]))
     keys = recorder.gates()

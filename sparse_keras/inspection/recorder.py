@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sparse_keras.inspection.gate_names import gate_names
 from sparse_keras.inspection.tally import Tally
 from sparse_keras.layers.mixtures.routing_hooks import values_of
 from sparse_keras.layers.mixtures.routing_warnings import listed
@@ -13,7 +14,8 @@ class Recorder:
     """A hook that adds up routings, by gate and, within a batch, by the number of the call.
 
     Args:
-        layers: The layers with gates.
+        model: The model.
+        layers: Its layers with gates.
 
     Attributes:
         tallies: Dict from a key, (id of the layer, gate, call), to its `Tally`.
@@ -23,8 +25,9 @@ class Recorder:
             bool `[N]`, False for padding. `None` for a gate of something else than these tokens.
     """
 
-    def __init__(self, layers):
+    def __init__(self, model, layers):
         self.layers = {id(layer): layer for layer in layers}
+        self.names = gate_names(model, layers)
         self.tallies = {}
         self.notes = {}
         self.routings = {}
@@ -120,7 +123,7 @@ class Recorder:
 
     def name(self, key):
         layer, gate, call = key
-        name = self.layers[layer].gate_path(gate)
+        name = self.names[layer, gate]
         calls = sum(other[:2] == key[:2] for other in self.tallies)
         return name if calls == 1 else f"{name} (call {call + 1} of {calls})"
 
