@@ -150,12 +150,14 @@ def _of_batches(model, x, labels, max_tokens):
     if isinstance(x, keras.utils.PyDataset):
         tokens = int(_unpacked(x[0])[2].sum()) if len(x) else 1
         numbers = _spread(len(x), max_tokens // max(tokens, 1))
-        x = (x[int(number)] for number in numbers)
+        chosen = map(x.__getitem__, numbers.tolist())
+    else:
+        chosen = x
     classes = getattr(getattr(model.preprocessor, "task", None), "classes", None)
 
     def batches():
         first, read = 0, 0
-        for batch in x:
+        for batch in chosen:
             inputs, token_ids, counted, y = _unpacked(batch)
             row = first + np.arange(len(token_ids))
             document = _documents_of(inputs, row, token_ids.shape[1])
