@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     examples, name = batches_of_part(data, args.part), data.task.name
     if data.task.kind == "next_token":
         name = "source"
-    elif args.tokens is not None and not hasattr(data, "tokenizer"):
+    if args.tokens is not None and not hasattr(data, "tokenizer"):
         raise ValueError(
             f"--tokens {args.tokens} is for texts, but the data set {data.name!r} has none."
         )
