@@ -99,6 +99,11 @@ def _spread(total, most):
 
 def _of_stream(x, labels, max_tokens, at_once):
     starts = np.flatnonzero(np.asarray(x.tokens) == x.end_id)
+    if isinstance(labels, str):
+        raise ValueError(
+            "The targets of TokenBatches are the next tokens. Pass an array with a label for each "
+            f"row or token, or None for the sources of documents. Received: labels={labels!r}."
+        )
     sources = x.sources if labels is None else None
     if sources is not None and len(sources) != len(starts):
         raise ValueError(

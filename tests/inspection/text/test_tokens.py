@@ -112,6 +112,16 @@ def test_a_limit_of_tokens():
     assert one == 0
 
 
+def test_labels_of_rows_and_tokens():
+    model, batches = make_model(depth=2), make_batches()
+    rows = np.array(["odd" if row % 2 else "even" for row in range(batches.num_examples)])
+    tokens = sparse_keras.inspect(model, batches, rows, max_tokens=5 * LENGTH).tokens
+    assert tokens.labels.tolist() == rows[tokens.row].tolist()
+    places = np.tile(np.arange(LENGTH), (batches.num_examples, 1))
+    tokens = sparse_keras.inspect(model, batches, places).tokens
+    assert tokens.labels.tolist() == tokens.place.tolist()
+
+
 def test_texts_and_labels():
     model, texts = make_model(depth=2), ["to be or not", "存在", ""]
     inspection = sparse_keras.inspect(model, texts, ["English", "Chinese", None])
@@ -164,6 +174,8 @@ def test_errors():
         sparse_keras.inspect(model, ["to"], "targets")
     with pytest.raises(ValueError, match="Expected texts, or their token ids"):
         sparse_keras.inspect(model, np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="targets of TokenBatches are the next tokens"):
+        sparse_keras.inspect(model, batches, "targets")
     batches.sources = SOURCES[1:]
     with pytest.raises(ValueError, match="a source for each of 72 documents. Received: 71"):
         sparse_keras.inspect(model, batches)
