@@ -23,6 +23,7 @@ _EXAMPLES = """examples:
   sparse-keras inspect runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
   sparse-keras inspect runs/churn/2026-01-31_12-00-00 --labels plan --output churn.html
   sparse-keras inspect last --overwrite
+  sparse-keras inspect runs/shakespeare/2026-01-31_12-00-00 --tokens 200000
 """
 
 PAGE = "inspection.html"
@@ -35,7 +36,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="show what the experts of a trained model do",
         description="Run a trained model on its data, and show what its routers do: the load of "
         "the experts, experts that are chosen together, how confident the routers are, and what "
-        "each expert serves more of. Prints tables, and writes a self-contained HTML page.",
+        "each expert serves more of. Of texts, it shows the experts of each token. Prints tables, "
+        "and writes a self-contained HTML page.",
         epilog=_EXAMPLES,
     )
     add_run(parser)
@@ -47,6 +49,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="the column of a table by which to show specialisation (default: the target); numbers "
         f"are cut into {PARTS} parts of equal size, except whole numbers of at most {MOST_CLASSES} "
         "values",
+    )
+    parser.add_argument(
+        "--tokens",
+        type=int,
+        metavar="N",
+        help="for models of texts: the most tokens to read, in rows spread evenly (default: 50000)",
     )
     add_page(parser, PAGE)
     return parser
@@ -60,6 +68,12 @@ def run(args: argparse.Namespace) -> int:
 
     data = data_of_run(args, config, _INSTEAD)
     examples, name = batches_of_part(data, args.part), data.task.name
+    if data.task.kind == "next_token":
+        name = "source"
+    if args.tokens is not None and not hasattr(data, "tokenizer"):
+        raise ValueError(
+            f"--tokens {args.tokens} is for texts, but the data set {data.name!r} has none."
+        )
     labels = "targets" if data.task.kind in ("binary", "multiclass") else None
     if is_tabular(model):
         examples = data.frames[args.part]
@@ -75,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=1024,
         data=f"{args.part} rows of {data.name}",
         label=name,
+        max_tokens=args.tokens,
     )
     name_in_title = RunFolder(args.run_folder).read_environment()["config"]
     inspection = dataclasses.replace(inspection, model=name_in_title)

@@ -10,6 +10,8 @@ import sparse_keras
 from sparse_keras._internal.pages import html
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
 from sparse_keras.inspection.charts import load_chart, pair_chart, share_chart
+from sparse_keras.inspection.text.expert_tokens import tokens_card
+from sparse_keras.inspection.text.passages import passages_section
 from sparse_keras.inspection.words import (
     MODERATE,
     PAIR_DEVIATIONS,
@@ -49,7 +51,8 @@ tokens.</p>
 dead: this may be chance.</p>
 <p><b>Labels</b>: a pair of a label and an expert is significant if the expert serves a larger share
 of the label's tokens than of all tokens, by a test at {alpha:g}&nbsp;% with a Bonferroni correction
-for all pairs of all gates, in which an example, not a token, is one draw; and if this share is at
+for all pairs of all gates, in which an example, not a token, is one draw (of texts, a document for
+labels, a row for tokens); and if this share is at
 least {lift:g} times as large. The association is weak up to a Cohen's h of {moderate:g}, moderate
 up to {strong:g}, and strong above: h is the difference of the arcsines of the square roots of the
 two shares, doubled. Labels with fewer than {examples} examples are not tested. Bits are the mutual
@@ -71,7 +74,9 @@ def page_of(inspection: Inspection) -> str:
     ]
     if len(gates) > 1:
         parts.append(_overview(gates))
-    parts += [_gate(gate, n, inspection.label) for n, gate in enumerate(gates)]
+    if inspection.tokens is not None:
+        parts.append(passages_section(inspection.tokens, gates, inspection.label))
+    parts += [_gate(gate, n, inspection) for n, gate in enumerate(gates)]
     parts.append(
         _READING.format(
             ratio=PAIR_RATIO,
@@ -119,7 +124,8 @@ def _overview(gates):
     return html.section("Gates", table)
 
 
-def _gate(gate, n, label):
+def _gate(gate, n, inspection):
+    label, tokens = inspection.label, inspection.tokens
     per_token = number(gate.experts_per_token, ".3g")
     about = (
         f"{gate.router}, {gate.num_experts} experts, {per_token} per token, {gate.tokens:,} tokens"
@@ -132,6 +138,8 @@ def _gate(gate, n, label):
     if gate.tokens:
         cards = [_load_card(gate), _decision_card(gate), _pairs_card(gate)]
         cards += [_labels_card(gate, label), _experts_card(gate, label)]
+        if tokens is not None and gate.name in tokens.choices:
+            cards.append(tokens_card(gate))
         parts.append(html.cards(cards))
     return "\n".join([*parts, "</section>"])
 

@@ -13,6 +13,8 @@ from sparse_keras.inspection import words
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from sparse_keras.inspection.text.token_inspection import TokenInspection
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -79,6 +81,8 @@ class GateInspection:
         mutual_information: Of a token's label and expert, in bits.
         mutual_information_by_chance: Its expected value if they were independent.
         findings: List of `Finding`s, the strongest first.
+        token_findings: The same with tokens of texts as labels, written as text. The pair first
+            whose number of tokens is furthest above chance. Empty for other models.
         problems: Dict from the kind of a problem to sentences about it, as
             `callbacks.ExpertLoad` warns of.
         note: Why the labels could not be used, or `None`.
@@ -113,6 +117,7 @@ class GateInspection:
     mutual_information: float = np.nan
     mutual_information_by_chance: float = np.nan
     findings: list[Finding] = field(default_factory=list, repr=False)
+    token_findings: list[Finding] = field(default_factory=list, repr=False)
     note: str | None = None
 
     @property
@@ -134,6 +139,7 @@ class Inspection:
         examples: Number of examples.
         label: What the labels are called, or `None` without labels.
         gates: List of `GateInspection`s, in the order in which the model calls them.
+        tokens: For a model of texts, the `TokenInspection`: the experts of each token.
     """
 
     model: str
@@ -141,6 +147,7 @@ class Inspection:
     examples: int
     label: str | None
     gates: list[GateInspection] = field(repr=False)
+    tokens: "TokenInspection | None" = None
 
     @property
     def findings(self) -> list[tuple[str, Finding]]:

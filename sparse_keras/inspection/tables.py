@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sparse_keras.inspection.result import Inspection
 
 _MOST_FINDINGS = 12
+_MOST_EXPERTS = 24
+_MOST_TOKENS = 6  # of an expert
 _SIGNS = {"good": ("✓", "green"), "bad": ("!", "bold red"), "so": ("·", "dim")}
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -31,6 +33,8 @@ def as_tables(inspection: Inspection) -> Group:
     ]
     if inspection.findings:
         parts += [Text(), _findings(inspection)]
+    if any(gate.token_findings for gate in inspection.gates):
+        parts += [Text(), _tokens(inspection)]
     return Group(*parts)
 
 
@@ -89,6 +93,29 @@ def _findings(inspection):
         )
     if left_out:
         table.caption = f"and {left_out} more"
+    return table
+
+
+def _tokens(inspection):
+    """The tokens that each expert gets more often than by chance."""
+    several = len(inspection.gates) > 1
+    rows = [
+        (gate, expert, findings)
+        for gate in inspection.gates
+        for expert in range(gate.num_experts)
+        if (findings := [one for one in gate.token_findings if one.expert == expert])
+    ]
+    table = Table(box=None, pad_edge=False, caption_justify="left")
+    if several:
+        table.add_column("gate", overflow="fold")
+    table.add_column("expert")
+    table.add_column("tokens that it gets more often than by chance", overflow="fold")
+    for gate, expert, findings in rows[:_MOST_EXPERTS]:
+        words = "  ".join(f"{one.label} {one.lift:.1f}×" for one in findings[:_MOST_TOKENS])
+        row = [escape(gate.name)] if several else []
+        table.add_row(*row, escape(gate.expert_names[expert]), escape(words))
+    if len(rows) > _MOST_EXPERTS:
+        table.caption = f"and {len(rows) - _MOST_EXPERTS} more experts, which the page shows"
     return table
 
 

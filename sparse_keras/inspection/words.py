@@ -102,7 +102,7 @@ def summary(inspection: Inspection) -> list[Verdict]:
         text = f"{_gates(len(undecided))} hardly {verb} any expert, with nearly uniform scores: "
         text += f"{_listing(undecided)}."
         sentences.append(Verdict("so", text))
-    return sentences + _labels_of_all(inspection)
+    return sentences + _labels_of_all(inspection) + _tokens_of_all(inspection)
 
 
 def _listing(names, most=3):
@@ -283,3 +283,26 @@ def _labels_of_all(inspection):
     count = len({(name, finding.expert) for name, finding in clear})
     subject = "One expert specialises" if count == 1 else f"{count} experts specialise"
     return [Verdict("good", f"{subject} by {label}. Most clearly{where}: {clearest}.")]
+
+
+def _tokens_of_all(inspection):
+    """Which tokens of texts were read, and the pair of a token and an expert that stands out."""
+    tokens = inspection.tokens
+    if tokens is None:
+        return []
+    where = f"in {inspection.examples:,} row{'' if inspection.examples == 1 else 's'}"
+    if tokens.total is None:
+        text = f"{len(tokens):,} tokens were read, {where}."
+    elif tokens.total == len(tokens):
+        text = f"All {tokens.total:,} tokens were read, {where}."
+    else:
+        text = f"{len(tokens):,} of {tokens.total:,} tokens were read, {where} spread evenly."
+    pairs = [(gate, one) for gate in inspection.gates for one in gate.token_findings]
+    if pairs:
+        gate, most = max(pairs, key=lambda pair: _information(pair[1]))
+        place = f" in {gate.name}" if len(inspection.gates) > 1 else ""
+        text += (
+            f" {len(pairs):,} pairs of a token and an expert are significant. Most clearly{place}: "
+            f"{finding_in_words(gate, most)}."
+        )
+    return [Verdict("so", text)]

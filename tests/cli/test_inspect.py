@@ -81,6 +81,7 @@ def test_numbers_are_cut_into_parts(run, here, capsys):
     ("given", "message"),
     [
         (["--labels", "agee"], "no such column"),
+        (["--tokens", "5"], "--tokens 5 is for texts, but the data set 'people' has none"),
         (["--output", "people.csv"], "people.csv is there already; --overwrite replaces it"),
         (["--output", "nowhere/page.html"], "nowhere/page.html: there is no folder nowhere."),
         (["--output", "people.csv/page.html"], "there is no folder people.csv."),

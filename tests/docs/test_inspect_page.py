@@ -15,6 +15,7 @@ import pytest
 from sparse_keras._internal.column_labels import MOST_CLASSES, PARTS
 from sparse_keras.callbacks import ExpertLoad
 from sparse_keras.inspection.association import ALPHA, MIN_EXAMPLES, MIN_LIFT
+from sparse_keras.inspection.inspect_tokens import MAX_TOKENS
 from sparse_keras.inspection.words import (
     MODERATE,
     PAIR_DEVIATIONS,
@@ -64,18 +65,26 @@ CHANCE = (
     f"at least {PAIR_TOKENS} tokens",
     f"weak below {MODERATE:g}, strong from {STRONG:g} on",
 )
+TEXTS = (f"at most {MAX_TOKENS:,} tokens are read",)
 # What a number means, not where a limit is.
 MEANINGS = (
     "0 is an even load, 1 the worst",
     "The ratio is 1 by chance",
     "dropped_above: 0.02",
+    "to_frame(0)",
+    "inspection[0]",
 )
 NUMBER = re.compile(r"\b(\d+(\.\d+)?|two|three|five|six|seven|eight|nine|ten|twelve|twenty)\b")
 
 
 @pytest.mark.parametrize(
     "title, limits",
-    [("While it trains", TRAINING), ("A trained run", RUN), ("What is chance", CHANCE)],
+    [
+        ("While it trains", TRAINING),
+        ("A trained run", RUN),
+        ("Texts", TEXTS),
+        ("What is chance", CHANCE),
+    ],
 )
 def test_its_limits_are_those_of_the_code(title, limits):
     text = PAGE.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]

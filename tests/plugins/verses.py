@@ -35,7 +35,13 @@ class Verses(CorpusSection):
 
 def read(section: Verses) -> Corpus:
     digest = hashlib.sha256("".join(VERSES).encode()).hexdigest()
-    return Corpus("verses", lambda: iter(VERSES), digest, held_out="documents")
+    return Corpus(
+        "verses",
+        lambda: iter(VERSES),
+        digest,
+        held_out="documents",
+        sources=lambda: (verse.split()[0] for verse in VERSES),
+    )
 
 
 register_dataset(Verses, read)

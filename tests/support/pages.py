@@ -11,7 +11,7 @@ class Page(html.parser.HTMLParser):
         text: The page.
     """
 
-    VOID = ("meta", "link", "rect", "line", "wbr", "br")
+    VOID = ("meta", "link", "rect", "line", "wbr", "br", "input")
 
     def __init__(self, text):
         super().__init__()

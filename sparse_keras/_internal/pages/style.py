@@ -6,11 +6,15 @@ STYLE = """
   color-scheme: light dark;
   --bg: #f6f5f1; --card: #ffffff; --text: #1f2429; --muted: #66707a; --line: #e3e1da;
   --accent: #22688f; --heat: 70%; --less: #b4602b; --good: #2c7a4b; --bad: #b3362b;
+  --e0: #a3cdf2; --e1: #ffc285; --e2: #a2e0a8; --e3: #f9aecb;
+  --e4: #f0e468; --e5: #cdbcf7; --e6: #84e0da; --e7: #d8c3a8;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --bg: #14171a; --card: #1d2226; --text: #e6e8ea; --muted: #9aa5ae; --line: #30373d;
     --accent: #6fb7e0; --heat: 50%; --less: #e39a63; --good: #74c794; --bad: #f08a7e;
+    --e0: #1c5a8c; --e1: #84490a; --e2: #1f6636; --e3: #8c2c57;
+    --e4: #655d06; --e5: #5a45a3; --e6: #0e6464; --e7: #66523e;
   }
 }
 * { box-sizing: border-box; }
@@ -139,11 +143,35 @@ details { margin-top: .75rem; }
 summary { cursor: pointer; color: var(--muted); font-size: .875rem; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .875rem; }
 footer p { max-width: 46rem; }
+.layers { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .3rem; margin-top: .6rem; }
+.layers > label { order: 1; margin-right: .8rem; font-size: .875rem; overflow-wrap: anywhere; }
+.layers > input { order: 1; }
+.layers > input, #numbers { margin: 0; accent-color: var(--accent); }
+label[for=numbers] { font-size: .875rem; margin-left: .3rem; }
+.layer { order: 2; display: none; width: 100%; min-width: 0; }
+.layers > input:checked + label + .layer { display: block; }
+.layer h3 { margin-top: .9rem; }
+.legend span > i { font-style: normal; padding: 0 .4em; border-radius: 3px; margin-right: .3rem; }
+.passage { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.75; tab-size: 4; margin-top: .3rem; }
+.passage .t { border-radius: 3px; padding: .1em 0; box-shadow: -1px 0 var(--card); -webkit-box-decoration-break: clone; box-decoration-break: clone; }
+.passage .t:hover { outline: 2px solid var(--text); }
+.passage .several { text-decoration: underline dotted; }
+.passage i { font-style: normal; user-select: none; }
+.passage .cut { color: var(--muted); }
+#numbers:checked ~ .layers .new::before { content: attr(data-e); font-size: .65em; font-weight: 700; vertical-align: .35em; padding: 0 .15em; user-select: none; }
+.e0 { background: var(--e0); } .e1 { background: var(--e1); } .e2 { background: var(--e2); } .e3 { background: var(--e3); }
+.e4 { background: var(--e4); } .e5 { background: var(--e5); } .e6 { background: var(--e6); } .e7 { background: var(--e7); }
+.other { background: var(--line); }
+.passage .t, .legend i { forced-color-adjust: none; print-color-adjust: exact; color: var(--text); }
+.word { white-space: nowrap; margin-right: .7rem; display: inline-block; }
+.word code { background: var(--bg); border: 1px solid var(--line); border-radius: 4px; padding: 0 .25em; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print {
   :root {
     color-scheme: light;
     --bg: #ffffff; --card: #ffffff; --text: #1f2429; --muted: #535c64; --line: #d5d3cc;
     --accent: #22688f; --heat: 70%; --less: #b4602b; --good: #2c7a4b; --bad: #b3362b;
+    --e0: #a3cdf2; --e1: #ffc285; --e2: #a2e0a8; --e3: #f9aecb;
+    --e4: #f0e468; --e5: #cdbcf7; --e6: #84e0da; --e7: #d8c3a8;
   }
   main { max-width: none; padding: 0; }
   nav { display: none; }

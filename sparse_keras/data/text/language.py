@@ -149,6 +149,7 @@ def load_corpus(options: Any, batch_size: int, seed: int) -> LanguageData:
             batch_size=batch_size,
             shuffle=part == "train",
             seed=seed,
+            sources=files.sources.get(part),
         )
         for part, tokens in files.parts.items()
     }

@@ -48,19 +48,23 @@ class TextSplit:
 
     def __call__(self, documents: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yields `(part, text)` for each document, or for each part of one."""
-        if self.by == "endings":
-            for document in documents:
-                yield from self._parts_of(document)
-            return
+        for _, part, text in self.numbered(documents):
+            yield part, text
+
+    def numbered(self, documents: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+        """Yields `(number, part, text)`, where the number is that of the document, from 0 on."""
         random = np.random.default_rng(self.seed)
-        for document in documents:
-            number = random.random()
-            if number < self.test:
-                yield "test", document
-            elif number < self.test + self.validation:
-                yield "validation", document
+        for number, document in enumerate(documents):
+            if self.by == "endings":
+                for part, text in self._parts_of(document):
+                    yield number, part, text
             else:
-                yield "train", document
+                yield number, self._part_of(random.random()), document
+
+    def _part_of(self, draw):
+        if draw < self.test:
+            return "test"
+        return "validation" if draw < self.test + self.validation else "train"
 
     def _parts_of(self, document):
         first = _line_start(document, round(len(document) * (1 - self.validation - self.test)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class TokenBatches(EpochBatches):
         batch_size: Rows in a batch.
         shuffle: Whether to draw new rows and a new order each epoch.
         seed: Non-negative integer, the shuffling's seed.
+        sources: Optional names of where each document is from, in the order of the documents, such
+            as `["sympy", "shakespeare"]`. Models do not read them; `inspect` does.
 
     Attributes:
         num_examples: Number of rows.
@@ -48,6 +51,7 @@ class TokenBatches(EpochBatches):
         batch_size: int = 16,
         shuffle: bool = False,
         seed: int = 0,
+        sources: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,6 +62,7 @@ class TokenBatches(EpochBatches):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.sources = sources
         self.num_examples = -(-len(tokens) // self.length)
         self._plan: tuple[int | None, Any, int] = (None, None, 0)
 
@@ -68,6 +73,22 @@ class TokenBatches(EpochBatches):
         self._check_index(index)
         order, shift = self._plan_of_epoch()
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self._cut(rows, shift)[:2]
+
+    def rows_in_order(self, rows: Sequence[int]) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Returns rows as they are without shuffling.
+
+        Args:
+            rows: Numbers of rows, of `num_examples`.
+
+        Returns:
+            A tuple `(x, y, places)`: a batch of these rows, and the place in the stream of each
+            token of `x`, int64 `[B, T]`.
+        """
+        x, y, starts = self._cut(np.asarray(rows, "int64"), 0)
+        return x, y, starts[:, None] + np.arange(self.length)
+
+    def _cut(self, rows, shift):
         last = len(self.tokens) - self.length
         starts = np.minimum(rows * self.length, last)
         tokens = np.stack([self._row(start + shift) for start in starts])
@@ -76,9 +97,9 @@ class TokenBatches(EpochBatches):
         repeated = np.arange(self.length) < (rows * self.length - starts)[:, None]
         y[repeated] = IGNORED
         if not self.separate:
-            return x, y
+            return x, y, starts
         segments = np.cumsum(x == self.end_id, axis=1, dtype="int32")
-        return {"token_ids": x, "segment_ids": segments}, y
+        return {"token_ids": x, "segment_ids": segments}, y, starts
 
     def _row(self, start):
         start %= len(self.tokens)

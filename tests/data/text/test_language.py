@@ -163,3 +163,41 @@ def test_texts_for_a_model():
     config = json.loads(json.dumps(preprocessor.get_config()))
     same = sparse_keras.data.LanguagePreprocessor.from_config(config)
     np.testing.assert_array_equal(same.encode("to be")["token_ids"], [[end, *ids]])
+
+
+SOURCES = ["verse" if n % 3 else "code" for n in range(150)]
+
+
+@pytest.mark.parametrize("held_out", ["documents", "endings"])
+def test_each_document_has_its_source(held_out):
+    corpus = Corpus("fake", lambda: iter(TEXTS), "1", held_out, sources=lambda: iter(SOURCES))
+    builders.add("data", "fake_corpus", lambda section: corpus)
+    data = sparse_keras.data.load_corpus(SimpleNamespace(**DEFAULTS), batch_size=4, seed=0)
+    source_of = dict(zip(TEXTS, SOURCES, strict=True))
+    for part in ("train", "validation", "test"):
+        batches = getattr(data, part)
+        assert len(batches.sources) == data.files.documents[part]
+        if held_out == "endings":
+            assert list(batches.sources) == SOURCES
+        else:
+            assert list(batches.sources) == [source_of[text] for text in documents(data, part)]
+    assert list(data.test.sources[2:4]) == list(data.test.sources)[2:4]
+    assert data.digest() == load(held_out=held_out).digest()  # What is trained on is the same.
+
+
+def test_a_corpus_of_one_source_has_none(home):
+    assert load().test.sources is None
+    assert not list(home.rglob("*_sources.bin"))
+    # Of the same documents, tokens with sources are other files.
+    corpus = Corpus("fake", lambda: iter(TEXTS), "1", sources=lambda: iter(SOURCES))
+    builders.add("data", "fake_corpus", lambda section: corpus)
+    assert sparse_keras.data.load_corpus(SimpleNamespace(**DEFAULTS), 4, 0).test.sources
+    assert len(list((home / "tokens").iterdir())) == 2
+
+
+def test_a_source_is_missing():
+    corpus = Corpus("fake", lambda: iter(TEXTS), "1", sources=lambda: iter(SOURCES[1:]))
+    builders.add("data", "fake_corpus", lambda section: corpus)
+    message = "'fake' has 150 documents. Expected a source for each.*Received: 149"
+    with pytest.raises(ValueError, match=message):
+        sparse_keras.data.load_corpus(SimpleNamespace(**DEFAULTS), 4, 0)

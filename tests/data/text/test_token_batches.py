@@ -75,3 +75,16 @@ def test_epochs_of_some_steps_go_on_where_the_last_ended(rng):
     assert len(found) > len(whole)  # The second pass has begun.
     for one, other in zip(found, expected, strict=False):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("length", [3, 8, 1000])
+def test_rows_in_order_name_the_place_of_each_token(rng, length):
+    tokens = stream(rng, 20)
+    batches = TokenBatches(tokens, length, END, shuffle=True)
+    x, y, places = batches.rows_in_order(range(batches.num_examples))
+    np.testing.assert_array_equal(x["token_ids"], tokens[places])
+    counted = y != IGNORED
+    np.testing.assert_array_equal(places[counted], np.arange(len(tokens)))
+    np.testing.assert_array_equal(y[counted], np.roll(tokens, -1))
+    last, *_ = batches.rows_in_order([batches.num_examples - 1])
+    np.testing.assert_array_equal(last["segment_ids"], x["segment_ids"][-1:])
