@@ -13,7 +13,8 @@ from sparse_keras.tasks.metric_info import MetricInfo
 from sparse_keras.tasks.perplexity import Perplexity
 from sparse_keras.tasks.single_task import SingleTask
 
-_IGNORED = -100
+# A label that counts neither in the loss nor in a metric.
+IGNORED = -100
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -62,13 +63,13 @@ class NextToken(SingleTask):
                 f"is that of its loss. Received: label_smoothing={options['label_smoothing']}."
             )
         return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, ignore_class=_IGNORED, reduction=reduction
+            from_logits=True, ignore_class=IGNORED, reduction=reduction
         )
 
     def metrics(self):
-        metrics: list[keras.metrics.Metric] = [Perplexity(ignore_class=_IGNORED)]
+        metrics: list[keras.metrics.Metric] = [Perplexity(ignore_class=IGNORED)]
         if self.token_bytes:
-            metrics.append(BitsPerByte(self.token_bytes, ignore_class=_IGNORED))
+            metrics.append(BitsPerByte(self.token_bytes, ignore_class=IGNORED))
         return metrics
 
     def exact_from_logs(self, logs):

@@ -9,9 +9,8 @@ import numpy as np
 
 from sparse_keras.data.preprocessor import Preprocessor
 from sparse_keras.data.text.raw_texts import as_texts, is_texts, padded
-from sparse_keras.data.text.token_batches import IGNORED
 from sparse_keras.data.text.tokenizer import Tokenizer
-from sparse_keras.tasks.next_token import NextToken
+from sparse_keras.tasks.next_token import IGNORED, NextToken
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")

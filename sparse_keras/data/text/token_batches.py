@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparse_keras.data.batches import EpochBatches
-
-# A label that counts neither in the loss nor in a metric.
-IGNORED = -100
+from sparse_keras.tasks.next_token import IGNORED
 
 
 class TokenBatches(EpochBatches):

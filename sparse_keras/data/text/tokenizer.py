@@ -148,14 +148,9 @@ class Tokenizer:
         Bytes that are not UTF-8 become U+FFFD. The bytes of a character that is cut off at the end
         are left out. Special tokens have no text.
         """
-        return "".join(self.pieces([ids]))
-
-    def pieces(self, ids: Iterable[Iterable[int]]) -> Iterable[str]:
-        """Yields the text of token ids that arrive piece by piece, as soon as its characters are
-        complete; see `decode`."""
+        # Unlike `bytes.decode`, it waits for the rest of a character that is not complete.
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for some in ids:
-            yield decoder.decode(b"".join(self.bytes_of(token) for token in some))
+        return decoder.decode(b"".join(self.bytes_of(token) for token in ids))
 
     def bytes_of(self, token: int) -> bytes:
         """Returns the bytes of a token: of the text that it stands for. Special ones have none.

@@ -10,9 +10,8 @@ import keras
 import numpy as np
 
 from sparse_keras.data import TokenBatches, Tokenizer
+from sparse_keras.tasks.next_token import IGNORED
 
-# A label that does not count, as in `TokenBatches`.
-_IGNORED = -100
 # A batch has at most so many tokens, and so many logits.
 _BATCH_TOKENS, _BATCH_LOGITS = 8192, 2**25
 
@@ -123,7 +122,7 @@ def _of_stream(x, labels, max_tokens, at_once):
                 some = np.array([sources[int(d)] for d in document.ravel()], "O")
                 some = some.reshape(document.shape)
             token_ids, _ = _ids_and_mask(inputs)
-            yield TokenRows(inputs, token_ids, y != _IGNORED, row, document, some)
+            yield TokenRows(inputs, token_ids, y != IGNORED, row, document, some)
 
     return TokenSample(batches(), labels is not None or sources is not None, len(x.tokens))
 
@@ -184,7 +183,7 @@ def _unpacked(batch):
     token_ids, counted = _ids_and_mask(inputs)
     y = None if y is None else np.asarray(y)
     if y is not None and y.shape == token_ids.shape:
-        counted = counted & (y != _IGNORED)
+        counted = counted & (y != IGNORED)
     return inputs, token_ids, counted, y
 
 

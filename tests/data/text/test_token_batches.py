@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sparse_keras.data.batches import PartialPasses
-from sparse_keras.data.text.token_batches import IGNORED, TokenBatches
+from sparse_keras.data.text.token_batches import TokenBatches
+from sparse_keras.tasks.next_token import IGNORED
 
 END = 0
 

@@ -66,15 +66,6 @@ def test_a_cut_character_is_left_out(tokenizer):
     assert "�" not in tokenizer.decode(ids[:-1])
 
 
-def test_pieces_join_to_the_text(tokenizer):
-    text = "x 那西北 😀!"
-    ids = tokenizer.encode(text)
-    pieces = list(tokenizer.pieces([token] for token in ids))
-    assert len(pieces) == len(ids)
-    assert "".join(pieces) == text
-    assert all("�" not in piece for piece in pieces)
-
-
 def test_a_long_text(tokenizer):
     text = "".join(np.random.default_rng(0).choice(list("ab \n那😀"), 100_000))
     assert tokenizer.decode(tokenizer.encode(text)) == text

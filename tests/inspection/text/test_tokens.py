@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sparse_keras
-from sparse_keras.data.text.token_batches import IGNORED
 from sparse_keras.inspection.association import MIN_EXAMPLES
+from sparse_keras.tasks.next_token import IGNORED
 from tests.data.text import few_texts
 from tests.inspection.text.models import LENGTH, SOURCES, TOKENIZER, make_batches, make_model
 
