@@ -16,7 +16,7 @@ from sparse_keras.data.text.labelled_split import LabelledSplit, split_texts
 from sparse_keras.data.text.readers import LABELLED_TEXTS
 from sparse_keras.data.text.text_batches import TextBatches
 from sparse_keras.data.text.text_preprocessor import TextPreprocessor
-from sparse_keras.data.text.tokenizer import Tokenizer
+from sparse_keras.data.text.tokenizer import Tokenizer, tokenizers_library
 from sparse_keras.tasks import SingleTask
 
 
@@ -107,6 +107,7 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
     Raises:
         ValueError: If the texts cannot be read, or too few are left for a part.
     """
+    tokenizers_library()  # Before anything is downloaded.
     found = LABELLED_TEXTS[options.type](options)
     parts, split = split_texts(
         found,

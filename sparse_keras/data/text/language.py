@@ -15,7 +15,7 @@ from sparse_keras.data.text.readers import CORPORA
 from sparse_keras.data.text.splits import TextSplit
 from sparse_keras.data.text.token_batches import TokenBatches
 from sparse_keras.data.text.token_files import TokenFiles, token_files
-from sparse_keras.data.text.tokenizer import Tokenizer
+from sparse_keras.data.text.tokenizer import Tokenizer, tokenizers_library
 from sparse_keras.tasks.next_token import NextToken
 
 
@@ -131,6 +131,7 @@ def load_corpus(options: Any, batch_size: int, seed: int) -> LanguageData:
     Raises:
         ValueError: If the texts cannot be read, or too few are left for a part.
     """
+    tokenizers_library()  # Before anything is downloaded.
     corpus = CORPORA[options.type](options)
     split = TextSplit.of(
         corpus,

@@ -90,7 +90,7 @@ class Tokenizer:
         Raises:
             ValueError: If `tokenizers` is not installed, or the size is too small.
         """
-        library = _library()
+        library = tokenizers_library()
         if vocabulary_size < 257:
             raise ValueError(
                 "`vocabulary_size` must be at least 257, for 256 bytes and the end of a text. "
@@ -178,7 +178,8 @@ class Tokenizer:
         return f"Tokenizer(vocabulary_size={self.vocabulary_size})"
 
 
-def _library() -> Any:
+def tokenizers_library() -> Any:
+    """Returns the library `tokenizers`. Raises a `ValueError` if it is not installed."""
     try:
         import tokenizers
         import tokenizers.decoders
@@ -193,7 +194,7 @@ def _library() -> Any:
 
 
 def _parsed(content: str) -> tokenizers.Tokenizer:
-    library = _library()
+    library = tokenizers_library()
     try:
         json.loads(content)
         return library.Tokenizer.from_str(content)

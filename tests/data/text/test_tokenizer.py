@@ -1,5 +1,7 @@
 """Tokenizers: texts to ids and back, with the library's own decoder as the oracle."""
 
+import sys
+
 import numpy as np
 import pytest
 import tokenizers
@@ -120,3 +122,13 @@ def test_a_sample_of_many_texts_is_even():
     assert 700 < np.mean([int(text) for text in sample]) < 1300
     assert list(limited(texts, limit=8000)) == texts
     assert list(limited(["x" * 50], limit=10)) == ["x" * 10]
+
+
+@pytest.mark.parametrize(
+    "load", [sparse_keras.data.load_corpus, sparse_keras.data.load_labelled_texts]
+)
+def test_without_the_library(load, monkeypatch):
+    """Nothing is read or downloaded first."""
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ValueError, match=r"pip install 'sparse-keras\[text\]'"):
+        load(None, batch_size=4, seed=0)
