@@ -70,7 +70,7 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
 
 def _metrics(model, data):
     names = metrics_of_task(data.task)
-    if getattr(data.task, "SCORED_BY_BATCHES", False):
+    if data.task.SCORED_BY_BATCHES:
         logs = evaluate(model, data.test, data.task)
         return {name: logs[name] for name in names}
     return score_predictions(data, predict_batches(model, data.test))
@@ -101,7 +101,7 @@ def latency_ms(predict: Callable, data: Dataset) -> float:
     Returns:
         The median, in milliseconds.
     """
-    if getattr(data.task, "SCORED_BY_BATCHES", False):
+    if data.task.SCORED_BY_BATCHES:
         examples = data.test[0][0]
         count = keras.tree.flatten(examples)[0].shape[0]
     else:

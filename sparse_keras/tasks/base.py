@@ -30,6 +30,9 @@ class Task(abc.ABC):
 
     # What configs and results call this kind of task.
     kind: ClassVar[str]
+    # Whether the metrics that Keras accumulates batch by batch are all there is, since the
+    # predictions for many examples would not fit into memory.
+    SCORED_BY_BATCHES: ClassVar[bool] = False
 
     @abc.abstractmethod
     def single_tasks(self) -> tuple[SingleTask, ...]:
@@ -85,6 +88,14 @@ class Task(abc.ABC):
             ValueError: If the task has no threshold.
         """
         return self.with_threshold(criterion)
+
+    def exact_from_logs(self, logs: dict[str, float]) -> dict[str, float]:
+        """Returns exact values of logs that Keras only approximates, where others tell them.
+
+        Args:
+            logs: What `keras.Model.evaluate` returned.
+        """
+        return {}
 
     @abc.abstractmethod
     def decode(self, predictions: Any) -> Any:

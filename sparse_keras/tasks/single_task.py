@@ -31,9 +31,6 @@ class SingleTask(Task):
     # Metrics that Keras accumulates batch by batch only approximately. `scores` has the exact ones
     # by the same names, and training and evaluation report those.
     APPROXIMATE: ClassVar[tuple[str, ...]] = ()
-    # Whether the metrics that Keras accumulates batch by batch are all there is, since the
-    # predictions for many examples would not fit into memory.
-    SCORED_BY_BATCHES: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -105,14 +102,6 @@ class SingleTask(Task):
                 f"the 'max' or the 'min', in a tasks.MetricInfo. It lacks {', '.join(missing)}."
             )
         return {"loss": "min"} | {name: self.METRICS[name].best for name in names}
-
-    def exact_from_logs(self, logs: dict[str, float]) -> dict[str, float]:
-        """Returns exact values of logs that Keras only approximates, where others tell them.
-
-        Args:
-            logs: What `keras.Model.evaluate` returned.
-        """
-        return {}
 
     def empty_predictions(self):
         return np.zeros((0, self.outputs), "float32")

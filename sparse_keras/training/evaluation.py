@@ -31,7 +31,7 @@ def evaluate(model: keras.Model, batches: Batches, task: Task) -> dict[str, floa
         class.
     """
     logs = model.evaluate(batches, return_dict=True, verbose=0)
-    if getattr(task, "SCORED_BY_BATCHES", False):
+    if task.SCORED_BY_BATCHES:
         logs |= task.exact_from_logs(logs)
         return {name: None if math.isnan(value) else value for name, value in logs.items()}
     y, weight = targets_of_batches(batches)
@@ -66,12 +66,12 @@ class ExactValidation(keras.callbacks.Callback):
 
     def applies(self) -> bool:
         """Whether there is a metric to replace or to add."""
-        if getattr(self.task, "SCORED_BY_BATCHES", False):
+        if self.task.SCORED_BY_BATCHES:
             return True
         return bool(self.also) or any(member.APPROXIMATE for member in self.task.single_tasks())
 
     def on_epoch_end(self, epoch, logs=None):
-        if getattr(self.task, "SCORED_BY_BATCHES", False):
+        if self.task.SCORED_BY_BATCHES:
             validated = {
                 name.removeprefix("val_"): value
                 for name, value in logs.items()

@@ -12,6 +12,7 @@ from sparse_keras.layers import (
     GroupedQueryAttention,
     LatentAttention,
     MixtureOfExperts,
+    RMSNormalization,
     RotaryEmbedding,
     TransformerBlock,
     identifiers,
@@ -23,6 +24,8 @@ from sparse_keras.layers.validation import non_negative_int, positive_int
 
 # The names that configs use.
 ATTENTIONS = {"grouped_query": GroupedQueryAttention, "latent": LatentAttention}
+# Of the normalization after the last block; unlike Keras's, ours passes masks on.
+NORMS = {"rms": RMSNormalization, "layer": keras.layers.LayerNormalization}
 
 
 def transformer_blocks(

@@ -8,7 +8,7 @@ from keras import ops
 
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
-from sparse_keras.layers import RMSNormalization, TransformerBlock
+from sparse_keras.layers import TransformerBlock
 from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.validation import (
     boolean,
@@ -18,10 +18,9 @@ from sparse_keras.layers.validation import (
     optional_positive_int,
     positive_int,
 )
+from sparse_keras.models.text.blocks import NORMS
 from sparse_keras.models.text.generation import Generation, generate
 from sparse_keras.models.text.token_inputs import unpacked
-
-_NORMS = {"rms": RMSNormalization, "layer": keras.layers.LayerNormalization}
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
@@ -112,7 +111,7 @@ class CausalLM(keras.Model):
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.width = positive_int("width", width)
         blocks = _checked_blocks(blocks)
-        self.norm = None if norm is None else one_of("norm", norm, tuple(_NORMS))
+        self.norm = None if norm is None else one_of("norm", norm, tuple(NORMS))
         self.norm_epsilon = number("norm_epsilon", norm_epsilon, "(0, inf)")
         self.tie_embeddings = boolean("tie_embeddings", tie_embeddings)
         self.embedding_multiplier = number("embedding_multiplier", embedding_multiplier, "(0, inf)")
@@ -159,9 +158,7 @@ class CausalLM(keras.Model):
         self.blocks = blocks
         self.final_norm = None
         if self.norm is not None:
-            self.final_norm = _NORMS[self.norm](
-                epsilon=self.norm_epsilon, name="final_norm", **same
-            )
+            self.final_norm = NORMS[self.norm](epsilon=self.norm_epsilon, name="final_norm", **same)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights, whose shapes do not depend on that of the inputs."""

@@ -8,16 +8,13 @@ import keras
 from keras import ops
 
 from sparse_keras import tasks
-from sparse_keras.layers import RMSNormalization
-from sparse_keras.models.text.blocks import transformer_blocks
+from sparse_keras.models.text.blocks import NORMS, transformer_blocks
 from sparse_keras.models.text.pooling import pooled
 from sparse_keras.models.text.token_inputs import positions_of
 
 if TYPE_CHECKING:
     from sparse_keras.data import TextInputs
     from sparse_keras.tasks import SingleTask
-
-_NORMS = {"rms": RMSNormalization, "layer": keras.layers.LayerNormalization}
 
 
 def text_classifier(
@@ -161,7 +158,7 @@ def text_classifier(
     for block in blocks:
         x = block(x, positions=positions, mask=mask, token_ids=token_ids)
     if norm_placement == "pre":
-        x = _NORMS[norm](epsilon=norm_epsilon, name="final_norm")(x)
+        x = NORMS[norm](epsilon=norm_epsilon, name="final_norm")(x)
     x = pooled(x, mask, pooling)
     if average_embeddings:
         kind = "attention" if pooling == "attention" else "mean"
