@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.support.timing import seconds_of_processes
+from tests.support.timing import limit, seconds_of_processes
 
 LIGHT = [
     ["list"],
@@ -51,10 +51,10 @@ def test_it_takes_less_than_two_seconds(arguments):
     machines took twice as long and more, in core seconds too; with TensorFlow they would take six.
     """
     seconds = []
-    while not seconds or (min(seconds) >= 2.0 and len(seconds) < 5):
+    while not seconds or (min(seconds) >= limit(2.0) and len(seconds) < 5):
         start = seconds_of_processes()
         command = [sys.executable, "-m", "sparse_keras", *arguments]
         done = subprocess.run(command, capture_output=True, check=True)
         seconds.append(seconds_of_processes() - start)
-    assert min(seconds) < 2.0
+    assert min(seconds) < limit(2.0)
     assert done.stdout
