@@ -1,4 +1,4 @@
-"""The table and the picture of docs/language_models.md, from what was measured.
+"""The tables and the picture of docs/language_models.md, from what was measured.
 
 python -m benchmarks.language_models.page
 """
@@ -9,6 +9,7 @@ import statistics
 
 import numpy as np
 
+from benchmarks import generation
 from benchmarks.language_models.__main__ import RESULT
 from sparse_keras.evaluation.statistics import paired_difference
 
@@ -20,7 +21,13 @@ LABELS = {
     "equal_params": "dense, equal parameters",
 }
 COLOURS = {"moe": "#2a6f97", "equal_flops": "#e07a3f", "equal_params": "#8a9299"}
-_START, _END = "<!-- results -->\n", "<!-- end of results -->"
+LIBRARIES = {
+    "transformers": "transformers, PyTorch",
+    "keras_hub": "KerasHub",
+    "keras_hub XLA": "KerasHub, XLA",
+    "sparse_keras": "sparse_keras",
+    "sparse_keras XLA": "sparse_keras, XLA",
+}
 
 
 def runs_of(content):
@@ -145,15 +152,80 @@ def draw(content, path):
     plt.close(figure)
 
 
-def written(content, text):
+def _machine(content):
+    machine = content["machine"]
+    return f"{machine['cores']} cores of an {machine['cpu']}"
+
+
+def generation_tables(content):
+    """Tokens per second beside other libraries, and milliseconds beside dense layers."""
+    lines = []
+    if "libraries" in content:
+        lines += [
+            f"Tokens per second of all texts together: a Mixtral checkpoint of {generation.DEPTH} "
+            f"blocks of width {generation.WIDTH}, of whose experts, {generation.HIDDEN} / "
+            f"{generation.K} wide, each token uses {generation.K}. All libraries read the same "
+            f"checkpoint and {_same_text(content['libraries']['cases'])}; "
+            f"{_machine(content['libraries'])}, best of some rounds in turns.",
+            "",
+            f"| experts | texts | {' | '.join(LIBRARIES.values())} |",
+            "| --- " * (2 + len(LIBRARIES)) + "|",
+        ]
+        for case in content["libraries"]["cases"]:
+            speeds = (f"{case['tokens_per_second'][name]:,.0f}" for name in LIBRARIES)
+            lines.append(f"| {case['experts']} | {case['batch']} | {' | '.join(speeds)} |")
+        lines.append("")
+    if "dense" in content:
+        names = list(content["dense"]["cases"][0]["milliseconds"])
+        titles = ["dense", *(name.replace("E=", "") + " experts" for name in names[1:])]
+        lines += [
+            "Milliseconds for a token of each text, beside a dense model of the width of the "
+            f"experts that a token uses; {_machine(content['dense'])}. Texts whose tokens go to "
+            "different experts read more weights than a dense layer has.",
+            "",
+            f"| texts | compiled by | {' | '.join(titles)} |",
+            "| --- " * (2 + len(names)) + "|",
+        ]
+        for case in content["dense"]["cases"]:
+            dense, *sparse = case["milliseconds"].values()
+            cells = [f"{dense:.1f}", *(f"{one:.1f} ({one / dense:.2f} x)" for one in sparse)]
+            compiler = "XLA" if case["xla"] else "TensorFlow"
+            lines.append(f"| {case['batch']} | {compiler} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _same_text(cases):
+    others = [same for case in cases for name, same in case["same_text"].items()]
+    if all(others):
+        return "generate the same tokens"
+    return f"generate the same tokens in {sum(others)} of {len(others)} cases"
+
+
+def written(content, speeds, text):
     """The page with these results."""
-    results = sentence(content) + table(content)
-    return text[: text.index(_START)] + _START + results + text[text.index(_END) :]
+    text = _between(text, "results", sentence(content) + table(content))
+    return _between(text, "generation", generation_tables(speeds))
+
+
+def _between(text, name, results):
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    return text[: text.index(start)] + start + results + text[text.index(end) :]
+
+
+def results():
+    """Returns what was measured: of trainings, and of generation."""
+    return (
+        json.loads(RESULT.read_text(encoding="utf-8")),
+        json.loads(generation.RESULT.read_text(encoding="utf-8"))
+        if generation.RESULT.exists()
+        else {},
+    )
 
 
 def main():
-    content = json.loads(RESULT.read_text(encoding="utf-8"))
-    PAGE.write_text(written(content, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    content, speeds = results()
+    PAGE.write_text(written(content, speeds, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     draw(content, PICTURE)
 
 

@@ -1,14 +1,12 @@
 """docs/language_models.md: its config is one, its commands exist, its numbers are measured."""
 
-import json
 import pathlib
 import re
 
 import pytest
 
 import sparse_keras
-from benchmarks.language_models.__main__ import RESULT
-from benchmarks.language_models.page import PICTURE, steps_to_reach, written
+from benchmarks.language_models.page import PICTURE, results, steps_to_reach, written
 from sparse_keras.cli import build_parser
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "language_models.md"
@@ -39,18 +37,14 @@ def test_the_commands_are_valid():
             sparse_keras.load_config(args.config)
 
 
-def result():
-    return json.loads(RESULT.read_text(encoding="utf-8"))
-
-
 def test_the_tables_are_those_of_the_results():
     """Otherwise run `python -m benchmarks.language_models.page`."""
-    assert written(result(), TEXT) == TEXT
+    assert written(*results(), TEXT) == TEXT
     assert PICTURE.is_file()
 
 
 def test_the_results_are_of_the_shipped_config():
-    content = result()
+    content, _ = results()
     config = sparse_keras.load_config(content["config"])
     assert content["hash"] == config.hash
     assert content["tokens_per_step"] == config.training.batch_size * config.data.context_length
