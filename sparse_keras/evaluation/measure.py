@@ -18,8 +18,10 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import keras
 
 from sparse_keras.data.batches import ArrayBatches, num_examples, targets_of_batches
@@ -66,6 +68,30 @@ def measure_network(config: Config, data: Dataset) -> dict[str, Any]:
     del run, model, core
     gc.collect()  # Models are full of cycles, and many are trained one after another.
     return result
+
+
+def measure_fitted(model: Any, data: Dataset, test: Any, seconds: float) -> dict[str, Any]:
+    """Measures a model of scikit-learn that is fitted.
+
+    Args:
+        model: What has `predict` and can be written by `joblib`.
+        data: What it was fitted to.
+        test: The raw test examples, as `predict` takes them.
+        seconds: What `fit` took.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.joblib"
+        joblib.dump(model, file)
+        size = file.stat().st_size
+    return {
+        "metrics": score_predictions(data, model.predict(test)),
+        "costs": {
+            "fit_seconds": seconds,
+            "latency_ms": latency_ms(model.predict, data),
+            "bytes": size,
+            **dict.fromkeys(("params", "active_params", "flops", "hidden_dim")),
+        },
+    }
 
 
 def _metrics(model, data):

@@ -6,13 +6,10 @@ baseline that is written by `joblib` predicts from raw rows, because it contains
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import scipy.sparse
@@ -31,7 +28,7 @@ from sklearn.preprocessing import (
 
 from sparse_keras.data import Features, SparseTable, TabularData
 from sparse_keras.data.tabular.columns import for_each_category
-from sparse_keras.evaluation.measure import latency_ms, score_predictions
+from sparse_keras.evaluation.measure import measure_fitted
 
 MAX_TREES = 500
 BINS = 32
@@ -143,19 +140,7 @@ class SklearnBaseline:
         start = time.perf_counter()
         self.fit(rows)
         seconds = time.perf_counter() - start
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.joblib"
-            joblib.dump(self, file)
-            size = file.stat().st_size
-        return {
-            "metrics": score_predictions(data, self.predict(data.frames["test"])),
-            "costs": {
-                "fit_seconds": seconds,
-                "latency_ms": latency_ms(self.predict, data),
-                "bytes": size,
-                **dict.fromkeys(("params", "active_params", "flops", "hidden_dim")),
-            },
-        }
+        return measure_fitted(self, data, data.frames["test"], seconds)
 
     def fit(self, frame: pd.DataFrame | SparseTable) -> SklearnBaseline:
         """Fits raw rows.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import scipy.optimize
 import scipy.special
@@ -20,7 +17,7 @@ from sklearn.svm import LinearSVC
 
 from sparse_keras.data import LabelledTextData
 from sparse_keras.data.text.label_codes import encode_labels
-from sparse_keras.evaluation.measure import latency_ms, score_predictions
+from sparse_keras.evaluation.measure import measure_fitted
 
 # Characters of Chinese and Japanese, which have no spaces between words.
 _CHARACTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
@@ -67,19 +64,7 @@ class LinearSVCOnTexts:
             len(data.task.classes),
         )
         seconds = time.perf_counter() - start
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.joblib"
-            joblib.dump(self, file)
-            size = file.stat().st_size
-        return {
-            "metrics": score_predictions(data, self.predict(data.texts["test"])),
-            "costs": {
-                "fit_seconds": seconds,
-                "latency_ms": latency_ms(self.predict, data),
-                "bytes": size,
-                **dict.fromkeys(("params", "active_params", "flops", "hidden_dim")),
-            },
-        }
+        return measure_fitted(self, data, data.texts["test"], seconds)
 
     def fit(self, train: tuple, validation: tuple | None, classes: int) -> LinearSVCOnTexts:
         """Fits texts.
