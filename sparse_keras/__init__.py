@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sparse_keras.training.load_model import load_model as load_model
     from sparse_keras.training.train import Run as Run
     from sparse_keras.training.train import train as train
+    from sparse_keras.upcycling import upcycle as upcycle
 
 __version__ = "0.1.0"
 
@@ -87,6 +88,7 @@ _FUNCTIONS = {
     "Run": "training.train",
     "load_model": "training.load_model",
     "train": "training.train",
+    "upcycle": "upcycling",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }

@@ -18,6 +18,7 @@ from keras.src.backend import (
     in_symbolic_scope,
     set_keras_mask,
 )
+from keras.src.models.functional import Functional
 
 # Calls.
 
@@ -147,6 +148,11 @@ def own_seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGene
 
 # Functional models as graphs. Their nodes are the calls of layers and operations: objects with
 # `operation`, `arguments`, `input_tensors` and `output_tensors`.
+
+
+def is_functional(layer: Any) -> bool:
+    """Returns whether a layer is a Functional model, or of a subclass that is built as one."""
+    return isinstance(layer, Functional)
 
 
 def calls_of(operation: Any) -> list[Any]:

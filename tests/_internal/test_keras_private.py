@@ -220,6 +220,12 @@ def test_own_seed_generators(model):
     assert keras_private.own_seed_generators(model) == []
 
 
+def test_is_functional(model):
+    """`upcycle` would find no `Dense` in Functional models."""
+    assert keras_private.is_functional(model)
+    assert not keras_private.is_functional(model.get_layer("shared"))
+
+
 def test_calls(model):
     """Costs would count a shared layer once, and causal layers before a mixture go unseen."""
     shared = model.get_layer("shared")
