@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from sparse_keras import routing as routing
     from sparse_keras import schema as schema
     from sparse_keras import tasks as tasks
+    from sparse_keras.compression import Shrinking as Shrinking
+    from sparse_keras.compression import dense_student as dense_student
+    from sparse_keras.compression import distill as distill
+    from sparse_keras.compression import merge_experts as merge_experts
+    from sparse_keras.compression import prune_experts as prune_experts
     from sparse_keras.data import load_data as load_data
     from sparse_keras.estimators import SparseExpertClassifier as SparseExpertClassifier
     from sparse_keras.estimators import SparseExpertRegressor as SparseExpertRegressor
@@ -89,6 +94,11 @@ _FUNCTIONS = {
     "load_model": "training.load_model",
     "train": "training.train",
     "upcycle": "upcycling",
+    "prune_experts": "compression",
+    "merge_experts": "compression",
+    "dense_student": "compression",
+    "distill": "compression",
+    "Shrinking": "compression",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }

@@ -15,6 +15,7 @@ MODULES = (
     "sparse_keras.ops",
     "sparse_keras.layers",
     "sparse_keras.callbacks",
+    "sparse_keras.compression",
     "sparse_keras.data.preprocessor",
     "sparse_keras.data.tabular.preprocessor",
     "sparse_keras.data.text.language_preprocessor",
