@@ -84,6 +84,34 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers(include_self=True, recursive=True))
 
 
+def layers_in_order(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns a layer and the layers inside it, however deep, in the order in which they were made.
+
+    A layer comes before those inside it.
+    """
+    found, waiting = {}, [layer]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            waiting.extend(reversed(sublayers(one)))
+    return list(found.values())
+
+
+def replace_sublayer(layer: keras.layers.Layer, name: str, new: keras.layers.Layer) -> None:
+    """Puts another layer in the place of an attribute of a layer that is built already."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        old = getattr(layer, name)
+        position = next(n for n, one in enumerate(layer._layers) if one is old)
+        del layer._layers[position]
+        setattr(layer, name, new)
+    finally:
+        if locked:
+            layer._tracker.lock()
+
+
 def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
     """Makes a variable one of a layer that is built already, which Keras forbids otherwise."""
     locked = layer._tracker.locked

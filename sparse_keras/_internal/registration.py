@@ -24,6 +24,7 @@ MODULES = (
     "sparse_keras.models",
     "sparse_keras.tasks",
     "sparse_keras.optimizers",
+    "sparse_keras.upcycling",
 )
 
 

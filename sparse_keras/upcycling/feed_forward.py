@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.layers import Experts, FeedForward, GLUExperts, MLPExperts
+from sparse_keras.layers import Experts, FeedForward, GLUExperts, MixtureOfExperts, MLPExperts
 
 # The matrices of a feed-forward layer, in the order in which they are drawn.
 ROLES = ("gate", "up", "down")
@@ -34,6 +34,7 @@ class DenseFeedForward:
         options: More arguments of the bank.
         absorbed: Layers after `layer` that are part of it; see `Replacement`.
         ending: What stands after the mixture; see `Replacement`.
+        mixture_class: The class of the mixture.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class DenseFeedForward:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     absorbed: tuple[keras.layers.Layer, ...] = ()
     ending: keras.layers.Layer | None = None
+    mixture_class: type[MixtureOfExperts] = MixtureOfExperts
 
     @property
     def input_dim(self) -> int:

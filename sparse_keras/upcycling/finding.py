@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from sparse_keras.layers import FeedForward, TransformerBlock
 from sparse_keras.models.replacing import is_graph
 from sparse_keras.upcycling.chains import chains_of
 from sparse_keras.upcycling.feed_forward import DenseFeedForward, of_feed_forward
+from sparse_keras.upcycling.keras_hub import feed_forwards_of, is_keras_hub
 
 
 def chosen_feed_forwards(model: keras.Model, layers: Any) -> list[DenseFeedForward]:
@@ -25,8 +25,18 @@ def chosen_feed_forwards(model: keras.Model, layers: Any) -> list[DenseFeedForwa
     Raises:
         ValueError: If there is none, or one that is named is not among them.
     """
+    if is_keras_hub(model):
+        every = feed_forwards_of(model)
+        if not every:
+            raise ValueError(
+                f"`upcycle` found no dense feed-forward layer in {model.name!r}, a "
+                f"{type(model).__name__}: it knows blocks with the attributes "
+                "`_feedforward_intermediate_dense` and `_feedforward_output_dense`, as those of "
+                "Llama, Mistral, Qwen and BERT have."
+            )
+        return every if layers is None else _named(every, layers, model)
     blocks, chains = [], []
-    for layer in _in_order(model):
+    for layer in keras_private.layers_in_order(model):
         if isinstance(layer, TransformerBlock) and type(layer.feed_forward) is FeedForward:
             names = (layer.name, layer.feed_forward.path, layer.feed_forward.name)
             blocks.append(of_feed_forward(layer.feed_forward, names))
@@ -58,18 +68,6 @@ def _last_one(every: list[DenseFeedForward]) -> str:
         f" There is one whose output is the model's, which is upcycled only if it is named: "
         f"layers=[{name!r}]."
     )
-
-
-def _in_order(model: keras.Model) -> Iterable[Any]:
-    """Yields a model and the layers inside it, in the order of its layers."""
-    found: dict[int, Any] = {}
-    waiting = [model]
-    while waiting:
-        layer = waiting.pop()
-        if id(layer) not in found:
-            found[id(layer)] = layer
-            waiting.extend(reversed(keras_private.sublayers(layer)))
-    return found.values()
 
 
 def _named(every: list[DenseFeedForward], layers: Any, model: keras.Model) -> list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from sparse_keras.models.replacing import Replacement, replace_layers
 from sparse_keras.upcycling.experts import fill_experts
 from sparse_keras.upcycling.feed_forward import DenseFeedForward
 from sparse_keras.upcycling.finding import chosen_feed_forwards
+from sparse_keras.upcycling.keras_hub import is_keras_hub, replace_in_blocks
 from sparse_keras.upcycling.routers import start_router
 
 
@@ -48,7 +50,8 @@ def upcycle(
         model: A built model: a `models.CausalLM`, a `text_classifier` or another model of
             `TransformerBlock`s, or a Functional or Sequential model with pairs of layers
             `Dense(H, activation) [-> Dropout] -> Dense(width)`. With its preprocessing, as
-            `load_model` returns it, the network inside is made sparse.
+            `load_model` returns it, the network inside is made sparse. Or a backbone or task of
+            KerasHub, such as Llama, Mistral, Qwen, BERT or GPT-2; a task shares its preprocessor.
         num_experts: E, the number of experts of each mixture. With `split=g`, it is a multiple of
             g: there are E / g copies of each part.
         k: Experts per token, for a router that has a `k`. `None` means 2, or `split`.
@@ -113,7 +116,7 @@ def upcycle(
         )
     router = _with_k(router, k, split)
 
-    def replacement(dense: DenseFeedForward) -> Replacement:
+    def mixture_of(dense: DenseFeedForward) -> tuple[MixtureOfExperts, Callable]:
         rng = np.random.default_rng(None if seed is None else derived_seed(seed, dense.names[0]))
         own = resolve_router(separate(router, dense.names[0]), k)
         _seed(own, None if seed is None else derived_seed(seed, "router", dense.names[0]))
@@ -123,17 +126,25 @@ def upcycle(
             weight = start_router(mixture.router, dense.input_dim, split, rng)
             fill_experts(mixture.experts, dense, split, 1.0 / weight, noise, reinitialize, rng)
 
-        mixture = MixtureOfExperts(
+        mixture = dense.mixture_class(
             dense.bank(num_experts, dense.hidden_dim // split),
             router=own,
             name=dense.mixture_name,
             dtype=dense.policy,
             trainable=dense.layer.trainable,
         )
-        return Replacement(dense.layer, mixture, fill, dense.absorbed, dense.ending)
+        return mixture, fill
 
-    chosen = chosen_feed_forwards(model, layers)
-    return replace_layers(model, [replacement(dense) for dense in chosen])
+    chosen = [(dense, *mixture_of(dense)) for dense in chosen_feed_forwards(model, layers)]
+    if is_keras_hub(model):
+        return replace_in_blocks(model, [(dense.layer, *new) for dense, *new in chosen])
+    return replace_layers(
+        model,
+        [
+            Replacement(dense.layer, mixture, fill, dense.absorbed, dense.ending)
+            for dense, mixture, fill in chosen
+        ],
+    )
 
 
 def _with_k(router: Any, k: int | None, split: int) -> Any:
