@@ -96,11 +96,18 @@ def replace_in_blocks(
 class BlockMixture(MixtureOfExperts):
     """A `MixtureOfExperts` in a block of KerasHub, which says what padding is when it runs."""
 
-    def call(self, inputs: Any, mask: Any = None, **kwargs: Any) -> Any:
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = None,
+        return_routing: bool = False,
+        token_ids: Any = None,
+    ) -> Any:
         sequences = current_sequences()
         if mask is None and sequences is not None and sequences.mask is not None:
             mask = ops.reshape(sequences.mask, ops.shape(inputs)[:-1])
-        return super().call(inputs, mask=mask, **kwargs)
+        return super().call(inputs, mask, training, return_routing, token_ids)
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras", name="UpcycledBackbone")

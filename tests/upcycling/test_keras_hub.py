@@ -79,7 +79,7 @@ def test_a_task_generates_the_same_text_and_trains():
     kernels = np.array(mixture.experts.up.kernel)
     assert all(np.abs(kernels[0] - kernels[e]).max() > 0 for e in range(1, 4))
     # Padding is not routed.
-    assert mixture.routing_statistics()["load"].sum() == 2 * x["padding_mask"].sum()
+    assert mixture.routing_statistics()["assigned"] == 2 * x["padding_mask"].sum()
 
 
 def test_the_head_of_a_task_is_carried_over():
