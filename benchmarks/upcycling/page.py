@@ -36,8 +36,8 @@ def upcycled_table(content):
     """The models that went on from the parents, as Markdown."""
     runs = [content["runs"][seed] for seed in sorted(content["runs"])]
     lines = [
-        f"| mean ± standard deviation over {len(runs)} seeds | parameters | MFLOPs a token | steps | "
-        "loss at the start | loss at the end | beside the parent, by seed |",
+        f"| mean ± standard deviation over {len(runs)} seeds | parameters | MFLOPs a token | "
+        "steps | loss at the start | loss at the end | beside the parent, by seed |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     dense = [run["continued"]["val_loss"] for run in runs]
@@ -82,11 +82,11 @@ def sentences(content):
     """What was measured, on what."""
     machine = content["machine"]
     return (
-        f"A `causal_lm` of two blocks on {content['data']}. {content['tokens_per_step']:,} tokens a "
-        f"step; the parent was trained for {content['parent_steps']} steps. All models of a seed go "
-        "on from it with the same rows, the same schedule of the learning rate and a new optimizer; "
-        "the number of steps is that of the parent divided by the FLOPs of a token. Losses are of "
-        f"validation, in nats a token. {machine['cores']} cores of an {machine['cpu']}.\n\n"
+        f"A `causal_lm` of two blocks on {content['data']}. {content['tokens_per_step']:,} tokens "
+        f"a step; the parent was trained for {content['parent_steps']} steps. All models of a seed "
+        "go on from it with the same rows, the same schedule of the learning rate and a new "
+        "optimizer, for as many FLOPs as the parent that is trained on. Losses are of validation, "
+        f"in nats a token. {machine['cores']} cores of an {machine['cpu']}.\n\n"
     )
 
 

@@ -28,8 +28,9 @@ def merge_experts(
     """Merges the experts of each mixture that are chosen alike.
 
     The `num_experts` experts of a mixture that are used most stay, each as the centre of a group.
-    Every other one joins the centre whose router logits are most like its own (cosine similarity
-    over the tokens of `data`). A group becomes one expert: the mean of its experts, weighted by
+    Every other one joins the centre whose router logits are most like its own (their correlation
+    over the tokens of `data`: the paper's cosine similarity, without what is the same for all
+    tokens). A group becomes one expert: the mean of its experts, weighted by
     their use, with the router's column of the centre.
 
     Args:

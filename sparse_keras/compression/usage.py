@@ -24,19 +24,21 @@ class Usage:
         counts: Open assignments of each expert, `[E]`.
         weights: Sum of the weights of each expert, `[E]`.
         tokens: Number of tokens, without padding.
-        products: Products of the logits of two experts, summed over tokens, `[E, E]`. The mean of
-            the logits of a token is subtracted before: it does not change what is chosen.
+        logits: Logits of each expert, summed over tokens, `[E]`. The mean of the logits of a token
+            is subtracted before: it does not change what is chosen.
+        products: Products of such logits of two experts, summed over tokens, `[E, E]`.
     """
 
     counts: np.ndarray
     weights: np.ndarray
     tokens: int
+    logits: np.ndarray
     products: np.ndarray
 
     @classmethod
     def zero(cls, num_experts: int) -> Usage:
-        zeros = np.zeros(num_experts)
-        return cls(zeros, zeros.copy(), 0, np.zeros((num_experts, num_experts)))
+        counts, weights, logits = np.zeros((3, num_experts))
+        return cls(counts, weights, 0, logits, np.zeros((num_experts, num_experts)))
 
     def add(self, routing: dict[str, np.ndarray], mask: np.ndarray | None) -> None:
         """Adds the routing of some tokens."""
@@ -48,13 +50,18 @@ class Usage:
         if mask is not None:
             logits = logits[mask]
         logits -= logits.mean(axis=1, keepdims=True)
+        self.logits += logits.sum(axis=0)
         self.products += logits.T @ logits
         self.tokens += len(logits)
 
     def similarity(self) -> np.ndarray:
-        """Returns the cosine similarity of the logits of two experts, `[E, E]`."""
-        norms = np.sqrt(np.maximum(np.diag(self.products), 1e-30))
-        return self.products / norms / norms[:, None]
+        """Returns the correlation of the logits of two experts over tokens, `[E, E]`.
+
+        It is the cosine similarity without what is the same for all tokens, such as a bias.
+        """
+        covariance = self.products - np.outer(self.logits, self.logits) / self.tokens
+        norms = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
+        return covariance / norms / norms[:, None]
 
 
 def mixtures_to_shrink(model: keras.Model) -> list[MixtureOfExperts]:

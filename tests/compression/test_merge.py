@@ -52,6 +52,7 @@ def test_a_group_is_the_mean_by_use():
     new = smaller.layers[0]
     logits = x @ np.array(model.layers[0].router.kernel)
     logits -= logits.mean(axis=1, keepdims=True)
+    logits -= logits.mean(axis=0)
     for number, (centre, *others) in enumerate(summary.mixtures[0].experts):
         group = [centre, *others]
         kernels = np.array(bank.dense.kernel if hasattr(bank, "dense") else bank.weights[0])
