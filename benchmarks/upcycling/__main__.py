@@ -1,9 +1,10 @@
 """Trains a dense language model, upcycles it, trains both on, and shrinks the mixture again.
 
-    python -m benchmarks.upcycling --seeds 3
+    python -m benchmarks.upcycling --seeds 0,1,2
 
 All models of a seed go on with the same rows in the same order, from the same parent, with the same
-schedule and a new optimizer, for as many FLOPs as the parent that is trained on.
+schedule and a new optimizer, for as many FLOPs as the parent that is trained on. Seeds that were
+measured before, with as many steps, stay.
 """
 
 import argparse
@@ -154,7 +155,7 @@ def shrink(model, rows, data, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--parent-steps", type=int, default=300)
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--shrink-steps", type=int, default=40)
@@ -171,10 +172,16 @@ def main():
         "shrink_steps": arguments.shrink_steps,
         "runs": {},
     }
-    for seed in range(arguments.seeds):
-        of_seed, copies, rows = measure(seed, data, arguments)
-        content["runs"][str(seed)] = of_seed
-        if seed == 0:
+    if arguments.output.is_file():
+        before = json.loads(arguments.output.read_text(encoding="utf-8"))
+        if all(before[key] == content[key] for key in ("data", "steps", "parent_steps")):
+            content = before
+    for seed in arguments.seeds.split(","):
+        if seed in content["runs"]:
+            continue
+        of_seed, copies, rows = measure(int(seed), data, arguments)
+        content["runs"][seed] = of_seed
+        if seed == "0":
             content["shrunk"] = shrink(copies, rows, data, arguments)
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ import numpy as np
 
 from sparse_keras import layers
 from sparse_keras.models import causal_lm
+from tests.support.gradients import to_numpy
 
 RNG = np.random.default_rng(11)
 
@@ -34,3 +35,11 @@ def language_model(**changes):
 
 def rows(count=40, width=5):
     return RNG.normal(size=(count, width)).astype("float32")
+
+
+def assert_close(found, expected, **tolerance):
+    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), **tolerance)
+
+
+def assert_equal(found, expected):
+    np.testing.assert_array_equal(to_numpy(found), to_numpy(expected))

@@ -4,14 +4,21 @@ import pytest
 
 import sparse_keras
 from sparse_keras import layers
-from tests.compression.models import language_model, model_of, rows
+from tests.compression.models import (
+    assert_close,
+    assert_equal,
+    language_model,
+    model_of,
+    rows,
+    to_numpy,
+)
 
 
 def of_expert(bank, e, x):
     """What one expert computes."""
     sizes = np.zeros(bank.num_experts, "int32")
     sizes[e] = len(x)
-    return np.array(bank(x, sizes))
+    return to_numpy(bank(x, sizes))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +34,7 @@ def of_expert(bank, e, x):
 def test_those_that_are_used_most_stay(bank):
     model, x = model_of(bank, shared_expert=keras.layers.Dense(bank.output_width(5))), rows()
     mixture = model.layers[0]
-    index = np.array(mixture(x, return_routing=True)[1]["expert_index"])
+    index = to_numpy(mixture(x, return_routing=True)[1]["expert_index"]).astype("int64")
     counts = np.bincount(index.ravel(), minlength=6)
     kept = sorted(np.argsort(-counts, kind="stable")[:3])
     smaller, summary = sparse_keras.prune_experts(model, x, keep=3)
@@ -37,18 +44,18 @@ def test_those_that_are_used_most_stay(bank):
     assert summary.params[1] == smaller.count_params() - sum(
         s.count_params() for s in new.statistics.values()
     )
-    np.testing.assert_array_equal(new.router.kernel, np.array(mixture.router.kernel)[:, kept])
+    assert_equal(new.router.kernel, to_numpy(mixture.router.kernel)[:, kept])
     # A naive mixture of the experts that are left.
-    logits = x @ np.array(new.router.kernel)
+    logits = x @ to_numpy(new.router.kernel)
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     outputs = np.stack([of_expert(mixture.experts, e, x) for e in kept], axis=1)
-    expected = np.array(mixture.shared_expert(x))
+    expected = to_numpy(mixture.shared_expert(x))
     for row in range(len(x)):
         best = np.argsort(-scores[row])[:2]
         weight = scores[row, best] / scores[row, best].sum()
         expected[row] += weight @ outputs[row, best]
-    np.testing.assert_allclose(new(x), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(smaller.layers[1].kernel, model.layers[1].kernel)
+    assert_close(new(x), expected, rtol=1e-4, atol=1e-5)
+    assert_equal(smaller.layers[1].kernel, model.layers[1].kernel)
 
 
 def test_all_that_a_router_holds_is_cut():
@@ -60,8 +67,8 @@ def test_all_that_a_router_holds_is_cut():
     smaller, _ = sparse_keras.prune_experts(model, usage=usage_of(model))
     new = smaller.layers[0].router
     for name in ("bias", "selection_bias", "expert_scale"):
-        np.testing.assert_array_equal(getattr(new, name), np.array(getattr(router, name))[3:])
-    np.testing.assert_array_equal(new.noise_kernel, np.array(router.noise_kernel)[:, 3:])
+        assert_equal(getattr(new, name), to_numpy(getattr(router, name))[3:])
+    assert_equal(new.noise_kernel, to_numpy(router.noise_kernel)[:, 3:])
 
 
 def usage_of(model):
@@ -78,10 +85,10 @@ def test_use_from_a_recording_and_from_data_is_the_same(tmp_path):
     again, by_data = sparse_keras.prune_experts(model, batches)
     assert summary == by_data
     assert [change.after for change in summary.mixtures] == [3, 3]
-    np.testing.assert_array_equal(smaller(ids), again(ids))
+    assert_equal(smaller(ids), again(ids))
     smaller.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(ids), smaller(ids), atol=1e-6)
+    assert_close(loaded(ids), smaller(ids), atol=1e-6)
     assert "experts of causal_lm/block_0/mixture" in repr(summary)
 
 

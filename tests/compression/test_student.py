@@ -5,7 +5,16 @@ import pytest
 import sparse_keras
 from sparse_keras import layers
 from sparse_keras.models import causal_lm
-from tests.compression.models import RNG, language_model, model_of, randomized, rows
+from tests.compression.models import (
+    RNG,
+    assert_close,
+    assert_equal,
+    language_model,
+    model_of,
+    randomized,
+    rows,
+    to_numpy,
+)
 
 
 @pytest.mark.parametrize("how", ["concatenate", "merge"])
@@ -17,7 +26,7 @@ def test_a_student_of_an_upcycled_model_is_the_dense_one(how):
     student, summary = sparse_keras.dense_student(sparse_keras.upcycle(dense, 4), ids, how)
     assert student.blocks[0].feed_forward.hidden_dim == {"concatenate": 12, "merge": 6}[how]
     assert type(student.blocks[1].feed_forward) is layers.FeedForward
-    np.testing.assert_allclose(student(ids), dense(ids), rtol=1e-4, atol=1e-4)
+    assert_close(student(ids), dense(ids), rtol=1e-4, atol=1e-4)
     assert [change.after for change in summary.mixtures] == [0, 0]
 
 
@@ -26,7 +35,7 @@ def test_all_experts_together_with_constant_weights_are_the_mixture():
     x = rows()
     student, _ = sparse_keras.dense_student(model, x)
     assert student.layers[0].get_layer("up").units == 12
-    np.testing.assert_allclose(student(x), model(x), rtol=1e-4, atol=1e-5)
+    assert_close(student(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_shared_expert_is_part_of_the_student():
@@ -34,8 +43,8 @@ def test_the_shared_expert_is_part_of_the_student():
     student, _ = sparse_keras.dense_student(model, RNG.integers(0, 20, (5, 7)))
     assert student.blocks[0].feed_forward.hidden_dim == 2 * 4 + 3
     shared = model.blocks[0].feed_forward.shared_expert
-    kernel = np.array(student.blocks[0].feed_forward.gate.kernel)
-    np.testing.assert_array_equal(kernel[:, 8:], shared.gate.kernel)
+    kernel = to_numpy(student.blocks[0].feed_forward.gate.kernel)
+    assert_equal(kernel[:, 8:], shared.gate.kernel)
 
 
 def test_students_learn_from_their_teachers():
@@ -44,15 +53,15 @@ def test_students_learn_from_their_teachers():
     distiller = sparse_keras.distill(model, student, student_loss_weight=0.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     distiller.compile(keras.optimizers.Adam(0.02), loss, run_eagerly=True)
-    before = np.abs(np.array(student(ids)) - np.array(model(ids))).mean()
+    before = np.abs(to_numpy(student(ids)) - to_numpy(model(ids))).mean()
     history = distiller.fit(ids, np.roll(ids, -1, axis=1), epochs=12, verbose=0).history
     assert history["distillation_loss"][-1] < 0.7 * history["distillation_loss"][0]
-    assert np.abs(np.array(student(ids)) - np.array(model(ids))).mean() < before
+    assert np.abs(to_numpy(student(ids)) - to_numpy(model(ids))).mean() < before
 
 
 def test_losses_of_the_outputs():
     teacher, student = keras.Sequential([keras.Input((3,))]), keras.Sequential([keras.Input((3,))])
-    p, q = np.array([[0.2, 0.3, 0.5]], "float32"), np.array([[0.1, 0.6, 0.3]], "float32")
+    p, q = np.float32([[0.2, 0.3, 0.5]]), np.float32([[0.1, 0.6, 0.3]])
 
     def loss(**options):
         (found,) = sparse_keras.distill(teacher, student, **options).distillation_losses
