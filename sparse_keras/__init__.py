@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from sparse_keras import routing as routing
     from sparse_keras import schema as schema
     from sparse_keras import tasks as tasks
+    from sparse_keras.compression import Shrinking as Shrinking
+    from sparse_keras.compression import dense_student as dense_student
+    from sparse_keras.compression import distill as distill
+    from sparse_keras.compression import merge_experts as merge_experts
+    from sparse_keras.compression import prune_experts as prune_experts
     from sparse_keras.data import load_data as load_data
     from sparse_keras.estimators import SparseExpertClassifier as SparseExpertClassifier
     from sparse_keras.estimators import SparseExpertRegressor as SparseExpertRegressor
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from sparse_keras.training.load_model import load_model as load_model
     from sparse_keras.training.train import Run as Run
     from sparse_keras.training.train import train as train
+    from sparse_keras.upcycling import upcycle as upcycle
 
 __version__ = "0.1.0"
 
@@ -87,6 +93,12 @@ _FUNCTIONS = {
     "Run": "training.train",
     "load_model": "training.load_model",
     "train": "training.train",
+    "upcycle": "upcycling",
+    "prune_experts": "compression",
+    "merge_experts": "compression",
+    "dense_student": "compression",
+    "distill": "compression",
+    "Shrinking": "compression",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }

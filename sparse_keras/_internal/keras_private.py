@@ -18,6 +18,7 @@ from keras.src.backend import (
     in_symbolic_scope,
     set_keras_mask,
 )
+from keras.src.models.functional import Functional
 
 # Calls.
 
@@ -81,6 +82,34 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     The order of nested layers is not that in which they were made.
     """
     return list(layer._flatten_layers(include_self=True, recursive=True))
+
+
+def layers_in_order(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns a layer and the layers inside it, however deep, in the order in which they were made.
+
+    A layer comes before those inside it.
+    """
+    found, waiting = {}, [layer]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            waiting.extend(reversed(sublayers(one)))
+    return list(found.values())
+
+
+def replace_sublayer(layer: keras.layers.Layer, name: str, new: keras.layers.Layer) -> None:
+    """Puts another layer in the place of an attribute of a layer that is built already."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        old = getattr(layer, name)
+        position = next(n for n, one in enumerate(layer._layers) if one is old)
+        del layer._layers[position]
+        setattr(layer, name, new)
+    finally:
+        if locked:
+            layer._tracker.lock()
 
 
 def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
@@ -147,6 +176,11 @@ def own_seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGene
 
 # Functional models as graphs. Their nodes are the calls of layers and operations: objects with
 # `operation`, `arguments`, `input_tensors` and `output_tensors`.
+
+
+def is_functional(layer: Any) -> bool:
+    """Returns whether a layer is a Functional model, or of a subclass that is built as one."""
+    return isinstance(layer, Functional)
 
 
 def calls_of(operation: Any) -> list[Any]:

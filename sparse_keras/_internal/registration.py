@@ -15,6 +15,7 @@ MODULES = (
     "sparse_keras.ops",
     "sparse_keras.layers",
     "sparse_keras.callbacks",
+    "sparse_keras.compression",
     "sparse_keras.data.preprocessor",
     "sparse_keras.data.tabular.preprocessor",
     "sparse_keras.data.text.language_preprocessor",
@@ -23,6 +24,7 @@ MODULES = (
     "sparse_keras.models",
     "sparse_keras.tasks",
     "sparse_keras.optimizers",
+    "sparse_keras.upcycling",
 )
 
 

@@ -146,6 +146,36 @@ def test_all_layers(model):
     assert all(layer in layers for layer in (model, inner, *model.layers, *inner.layers))
 
 
+def test_layers_in_order(model):
+    """`upcycle` would count the feed-forward layers of a model in another order."""
+    names = [layer.name for layer in keras_private.layers_in_order(model)]
+    assert names.index("inputs") < names.index("shared") < names.index("inner")
+    dense = [name for name in names[names.index("inner") :] if name.startswith("dense")]
+    assert dense == [layer.name for layer in model.get_layer("inner").layers[::2]]
+
+
+def test_replace_sublayer():
+    """`upcycle` could not put mixtures into the blocks of KerasHub, or would keep both."""
+
+    class Block(keras.layers.Layer):
+        def build(self, input_shape):
+            self.dense = keras.layers.Dense(2)
+            self.dense.build(input_shape)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    block = Block()
+    block.build((None, 3))
+    new = keras.layers.Dense(4, use_bias=False)
+    new.build((None, 3))
+    keras_private.replace_sublayer(block, "dense", new)
+    assert block(np.ones((1, 3))).shape == (1, 4)
+    assert [weight.shape for weight in block.weights] == [(3, 4)]
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        block.other = keras.layers.Dense(2)
+
+
 def test_variables_of_a_layer_that_is_built():
     """`ExpertLoad` could not count what a sparsified block of KerasHub routes."""
     layer, variable = keras.layers.Dense(2), keras.Variable(np.zeros(3), trainable=False)
@@ -218,6 +248,12 @@ def test_own_seed_generators(model):
     (generator,) = keras_private.own_seed_generators(dropout)
     assert generator is dropout.seed_generator and generator.get_config()["seed"] == 5
     assert keras_private.own_seed_generators(model) == []
+
+
+def test_is_functional(model):
+    """`upcycle` would find no `Dense` in Functional models."""
+    assert keras_private.is_functional(model)
+    assert not keras_private.is_functional(model.get_layer("shared"))
 
 
 def test_calls(model):

@@ -133,6 +133,28 @@ def with_own_seeds(identifier: Any, role: str) -> Any:
     return own
 
 
+def separate(identifier: Any, role: str) -> Any:
+    """Returns what one of several layers gets of a bank or router: a layer of its own, if it is
+    one, with seeds of its own.
+
+    Args:
+        identifier: A layer, or what `identifiers.get` takes.
+        role: A string that differs from layer to layer.
+    """
+    if not isinstance(identifier, keras.layers.Layer):
+        return with_own_seeds(identifier, role)
+    config = identifier.get_config()
+    seeded = {key: value for key, value in config.items() if _has_seed(key, value)}
+    return type(identifier).from_config({**config, **with_own_seeds(seeded, role)})
+
+
+def _has_seed(key: str, value: Any) -> bool:
+    """Whether this is a user's seed, or an initializer with one."""
+    if isinstance(value, dict) and key.endswith("_initializer"):
+        return value["config"].get("seed") is not None
+    return key == "seed" and value is not None
+
+
 def resolve_banks(experts: Any, dtype: Any) -> dict[str, Experts]:
     """Returns the groups of experts of a MultiGateMixtureOfExperts: a bank for each name."""
     if isinstance(experts, (Experts, str)) or not isinstance(experts, dict) or "type" in experts:

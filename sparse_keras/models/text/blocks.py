@@ -18,7 +18,7 @@ from sparse_keras.layers import (
     identifiers,
 )
 from sparse_keras.layers.initializers import for_group
-from sparse_keras.layers.mixtures.resolve import with_own_seeds
+from sparse_keras.layers.mixtures.resolve import separate
 from sparse_keras.layers.transformer.self_attention import SelfAttention
 from sparse_keras.layers.validation import non_negative_int, positive_int
 
@@ -112,8 +112,8 @@ def transformer_blocks(
                 name="feed_forward",
             )
         return MixtureOfExperts(
-            _own(experts, f"experts_{number}"),
-            router=_own(router, f"router_{number}"),
+            separate(experts, f"experts_{number}"),
+            router=separate(router, f"router_{number}"),
             shared_expert=shared_expert and _shared_expert(**shared_expert),
             capacity_factor=capacity_factor,
             eval_capacity_factor=eval_capacity_factor,
@@ -152,22 +152,6 @@ def _check(experts, shared_expert, hidden_dim, sparse, depth, dense_layers, ever
             f"`hidden_dim` is the width of dense blocks, of which there are {depth - len(sparse)}. "
             f"Received: hidden_dim={hidden_dim}."
         )
-
-
-def _own(identifier, role):
-    """What a block gets of a bank or router: a layer of its own, with seeds of its own."""
-    if not isinstance(identifier, keras.layers.Layer):
-        return with_own_seeds(identifier, role)
-    config = identifier.get_config()
-    seeded = {key: value for key, value in config.items() if _has_seed(key, value)}
-    return type(identifier).from_config({**config, **with_own_seeds(seeded, role)})
-
-
-def _has_seed(key, value):
-    """Whether this is a user's seed, or an initializer with one."""
-    if isinstance(value, dict) and key.endswith("_initializer"):
-        return value["config"].get("seed") is not None
-    return key == "seed" and value is not None
 
 
 def _shared_expert(hidden_dim, activation="silu", gated=False):

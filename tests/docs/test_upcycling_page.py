@@ -1,0 +1,44 @@
+"""docs/upcycling.md: its examples run, its numbers are measured."""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import sparse_keras
+from benchmarks.upcycling.__main__ import RESULT
+from benchmarks.upcycling.page import LABELS, PAGE, SHRUNK, written
+
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.tensorflow
+def test_the_examples_run(capsys):
+    names = {"keras": keras, "np": np, "sparse_keras": sparse_keras}
+    blocks = re.findall(r"```py\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        exec(block, names)
+    assert "experts of causal_lm/block_0/mixture" in capsys.readouterr().out
+    ids = names["token_ids"][:2]
+    np.testing.assert_allclose(names["sparse"](ids), names["dense"](ids), atol=1e-5)
+
+
+def result():
+    return json.loads(RESULT.read_text(encoding="utf-8"))
+
+
+def test_the_tables_are_those_of_the_results():
+    """Otherwise run `python -m benchmarks.upcycling.page`."""
+    assert written(result(), TEXT) == TEXT
+
+
+def test_what_was_measured():
+    content = result()
+    assert len(content["runs"]) >= 3 and set(content["shrunk"]) == set(SHRUNK)
+    for run in content["runs"].values():
+        for name in LABELS:
+            # Upcycled models start where the parent ended.
+            assert run[name]["start_loss"] == pytest.approx(run["parent"]["val_loss"], abs=1e-4)
