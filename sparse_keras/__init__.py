@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sparse_keras import routing as routing
     from sparse_keras import schema as schema
     from sparse_keras import tasks as tasks
+    from sparse_keras import tuning as tuning
     from sparse_keras.data import load_data as load_data
     from sparse_keras.estimators import SparseExpertClassifier as SparseExpertClassifier
     from sparse_keras.estimators import SparseExpertRegressor as SparseExpertRegressor
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
     from sparse_keras.training.load_model import load_model as load_model
     from sparse_keras.training.train import Run as Run
     from sparse_keras.training.train import train as train
+    from sparse_keras.tuning import enable_lora as enable_lora
+    from sparse_keras.tuning import freeze as freeze
+    from sparse_keras.tuning import load_lora as load_lora
+    from sparse_keras.tuning import merge_lora as merge_lora
+    from sparse_keras.tuning import save_lora as save_lora
 
 __version__ = "0.1.0"
 
@@ -67,6 +73,7 @@ _MODULES = (
     "routing",
     "schema",
     "tasks",
+    "tuning",
 )
 _FUNCTIONS = {
     "list_configs": "schema",
@@ -87,6 +94,11 @@ _FUNCTIONS = {
     "Run": "training.train",
     "load_model": "training.load_model",
     "train": "training.train",
+    "enable_lora": "tuning",
+    "freeze": "tuning",
+    "load_lora": "tuning",
+    "merge_lora": "tuning",
+    "save_lora": "tuning",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }

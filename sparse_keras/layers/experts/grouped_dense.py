@@ -8,12 +8,14 @@ from keras import ops
 
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.lora import LoraKernel
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import group_rows
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class GroupedDense(keras.layers.Layer):
+class GroupedDense(LoraKernel, RemembersTuning, keras.layers.Layer):
     """A densely connected layer for each group of rows.
 
         y[i] = activation(x[i] @ kernel[g] + bias[g])    for the group g that row i is in
@@ -103,10 +105,20 @@ class GroupedDense(keras.layers.Layer):
 
         A bank of several layers calls this, so that rows are grouped once for all its layers.
         """
-        rows = rows.matmul(self.kernel)
+        products = rows.matmul(self.kernel)
+        if self.lora_enabled:
+            # Two thin products for each row. Merged kernels would be made of all experts.
+            update = rows.matmul(self.lora_kernel_a).matmul(self.lora_kernel_b)
+            products = products.map(self._sum_with_update, update)
         if self.bias is not None:
-            rows = rows.add(self.bias)
-        return rows.map(self.activation)
+            products = products.add(self.bias)
+        return products.map(self.activation)
+
+    def _sum_with_update(self, product: Tensor, update: Tensor) -> Tensor:
+        return product + ops.cast(self.lora_scale * update, product.dtype)
+
+    def _lora_regularizer(self) -> Any:
+        return self.kernel_regularizer and EachGroup(self.kernel_regularizer, reduce=ops.sum)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.units)

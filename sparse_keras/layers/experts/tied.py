@@ -8,12 +8,13 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.lora import LoraKernel
 from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import expand_groups
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class TiedExperts(Experts):
+class TiedExperts(LoraKernel, Experts):
     """Experts that share one matrix, each with its own rank-1 scaling and bias.
 
         y = activation(((x * r_e) @ kernel) * s_e + bias_e)
@@ -31,6 +32,8 @@ class TiedExperts(Experts):
             a normal distribution with mean 1 and standard deviation 0.5, so that experts differ.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of the shared matrix.
+
+    `enable_lora(rank)` updates the shared matrix by one pair of matrices, which all experts share.
 
     Call arguments:
         inputs: `[M, D]`, rows sorted by expert.
@@ -101,7 +104,7 @@ class TiedExperts(Experts):
     def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         rows = ops.shape(inputs)[0]
         inputs = inputs * expand_groups(self.input_scale, group_sizes, rows)
-        outputs = ops.matmul(inputs, self.kernel)
+        outputs = self.add_lora_update(ops.matmul(inputs, self.kernel), inputs)
         outputs = outputs * expand_groups(self.output_scale, group_sizes, rows)
         if self.bias is not None:
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)
@@ -109,7 +112,8 @@ class TiedExperts(Experts):
 
     def call_every(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         # As `call`, but without looking up the scalings of each row.
-        outputs = ops.matmul(ops.expand_dims(inputs, 1) * self.input_scale, self.kernel)
+        inputs = ops.expand_dims(inputs, 1) * self.input_scale
+        outputs = self.add_lora_update(ops.matmul(inputs, self.kernel), inputs)
         outputs = outputs * self.output_scale
         return self.activation(outputs if self.bias is None else outputs + self.bias)
 
