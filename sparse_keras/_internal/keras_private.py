@@ -227,6 +227,22 @@ def merge_lora(layer: keras.layers.Layer) -> None:
     variable.trainable = layer.trainable and layer.quantization_mode is None
 
 
+def set_quantized(layer: keras.layers.Layer, policy: str) -> None:
+    """Gives the dtype policy of a quantized layer to a layer whose weights are quantized already.
+
+    Args:
+        layer: The layer.
+        policy: Name of the policy, such as `"int8_from_float32"`.
+    """
+    layer._is_quantized = True  # Else the layer would quantize itself when it gets the policy.
+    layer.dtype_policy = keras.dtype_policies.get(policy)
+
+
+def mark_quantized(layer: keras.layers.Layer) -> None:
+    """Tells Keras that a layer made its weights as its quantized dtype policy says."""
+    layer._is_quantized = True
+
+
 def compile_loss(model: keras.Model) -> Any:
     """Returns the object by which a compiled model computes its loss."""
     return model._compile_loss

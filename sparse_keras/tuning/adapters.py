@@ -42,12 +42,14 @@ def save_lora(model: keras.layers.Layer, path: Any) -> None:
 
     Example:
 
+    >>> import pathlib, tempfile
     >>> model = keras.Sequential([
     ...     keras.Input((8,)),
     ...     sparse_keras.layers.MixtureOfExperts(keras.layers.Dense(4), num_experts=4),
     ... ])
     >>> sparse_keras.enable_lora(model, rank=2)
-    >>> sparse_keras.save_lora(model, "support.lora.h5")
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "support.lora.h5"
+    >>> sparse_keras.save_lora(model, path)
     """
     layers = {id(layer) for layer in lora_layers(model)}
     if not layers:

@@ -8,6 +8,7 @@ from keras import ops
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.lora import LoraKernel
+from sparse_keras.layers.quantized_kernel import QuantizedKernel
 from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import positive_int
 
@@ -140,6 +141,29 @@ class Experts(RemembersTuning, keras.layers.Layer):
         for part in self.lora_kernels():
             if part.lora_enabled:
                 part.merge_lora()
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Turns the matrices of all experts into integers, as `keras.Model.quantize` does.
+
+        Each matrix has scales of its own, one for each column.
+
+        Args:
+            mode: `"int8"` or `"int4"`.
+            type_check: Whether to leave parts of the bank as they are whose class is a subclass.
+            config: Optional `keras.quantizers.QuantizationConfig`.
+
+        Raises:
+            ValueError: If the bank is not built, or is quantized already.
+            NotImplementedError: If the bank cannot be quantized, or not in this mode.
+        """
+        parts = [part for part in self.lora_kernels() if isinstance(part, QuantizedKernel)]
+        if not parts:
+            raise NotImplementedError(
+                f"{self.name!r} ({type(self).__name__}) cannot be quantized: it has no matrices "
+                "that are GroupedDense layers."
+            )
+        for part in parts:
+            part.quantize(mode, config=config, type_check=type_check)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.output_width(input_shape[-1]))
