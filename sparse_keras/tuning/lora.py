@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import keras
 
 from sparse_keras._internal import keras_private
+from sparse_keras._internal.roles import LORA_ROLES
 from sparse_keras._internal.suggest import listing
 from sparse_keras.layers.experts import Experts
 from sparse_keras.layers.lora import LoraKernel
@@ -13,7 +14,6 @@ from sparse_keras.tuning.compiled import weights_have_changed
 from sparse_keras.tuning.freezing import freeze_part
 from sparse_keras.tuning.roles import Part, checked_roles, roles_of
 
-DEFAULT_ROLES = ("experts", "router", "attention")
 # Layers of Keras with an `enable_lora` of their own.
 KERAS_LAYERS = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Embedding)
 
@@ -69,7 +69,7 @@ def enable_lora(
             f"LoRA is already enabled in {listing(layer.name for layer in tuned)}. Call "
             "`sparse_keras.merge_lora(model)` before you enable it again."
         )
-    chosen = DEFAULT_ROLES if roles is None else checked_roles(roles, found, "roles")
+    chosen = LORA_ROLES if roles is None else checked_roles(roles, found, "roles")
     train = checked_roles(train, found, "train") if tuple(train) else ()
     if both := set(chosen) & set(train):
         raise ValueError(

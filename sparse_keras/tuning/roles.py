@@ -17,22 +17,13 @@ from typing import Any
 import keras
 
 from sparse_keras._internal import keras_private
+from sparse_keras._internal.roles import ROLES
 from sparse_keras._internal.suggest import did_you_mean
 from sparse_keras.layers.experts import Experts
 from sparse_keras.layers.mixtures.gated_layer import GatedLayer
 from sparse_keras.layers.routers.contract import RouterContract
 from sparse_keras.layers.transformer.feed_forward import FeedForward
 
-ROLES = (
-    "experts",
-    "router",
-    "attention",
-    "feed_forward",
-    "embeddings",
-    "normalization",
-    "head",
-    "other",
-)
 # Of layers of Keras, KerasHub and others, by what is in the names of their classes.
 _ROLES_BY_CLASS_NAME = {
     "Attention": "attention",
