@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sparse_keras import routing as routing
     from sparse_keras import schema as schema
     from sparse_keras import tasks as tasks
+    from sparse_keras import tuning as tuning
     from sparse_keras.compression import Shrinking as Shrinking
     from sparse_keras.compression import dense_student as dense_student
     from sparse_keras.compression import distill as distill
@@ -56,6 +57,11 @@ if TYPE_CHECKING:
     from sparse_keras.training.load_model import load_model as load_model
     from sparse_keras.training.train import Run as Run
     from sparse_keras.training.train import train as train
+    from sparse_keras.tuning import enable_lora as enable_lora
+    from sparse_keras.tuning import freeze as freeze
+    from sparse_keras.tuning import load_lora as load_lora
+    from sparse_keras.tuning import merge_lora as merge_lora
+    from sparse_keras.tuning import save_lora as save_lora
     from sparse_keras.upcycling import upcycle as upcycle
 
 __version__ = "0.1.0"
@@ -73,6 +79,7 @@ _MODULES = (
     "routing",
     "schema",
     "tasks",
+    "tuning",
 )
 _FUNCTIONS = {
     "list_configs": "schema",
@@ -99,6 +106,11 @@ _FUNCTIONS = {
     "dense_student": "compression",
     "distill": "compression",
     "Shrinking": "compression",
+    "enable_lora": "tuning",
+    "freeze": "tuning",
+    "load_lora": "tuning",
+    "merge_lora": "tuning",
+    "save_lora": "tuning",
     "SparseExpertClassifier": "estimators",
     "SparseExpertRegressor": "estimators",
 }

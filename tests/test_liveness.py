@@ -117,6 +117,7 @@ WARNED = (
     "training.expert_load={collapse_above: 0.01, dropped_above: 0.2}",
 )
 # Large steps, by which the loss does not fall in each epoch.
+LORA = ("training.lora={rank: 2, roles: [experts]}",)
 STOPPING = (
     "training.early_stopping={patience: 1}",
     "training.epochs=12",
@@ -433,6 +434,12 @@ CASES = {
     "TrainingConfig.steps": (("training={epochs: null, steps: 9}",), "10"),
     "TrainingConfig.steps_per_epoch": ((), "3"),
     "TrainingConfig.checkpoint_every": ((), "{steps: 3}"),
+    "TrainingConfig.freeze": ((), "[experts]"),
+    "TrainingConfig.train_only": ((), "[head]"),
+    "TrainingConfig.lora": ((), "{rank: 2}"),
+    "Lora.rank": (LORA, "3"),
+    "Lora.alpha": (LORA, "5"),
+    "Lora.roles": (LORA, "[router]"),
     "TrainingConfig.samples": (TEXTS, "{}"),
     "Samples.prompts": (TEXTS, "[line]"),
     "Samples.max_new_tokens": (TEXTS, "1"),  # 100 are more than fit into the context.

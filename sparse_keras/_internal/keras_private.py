@@ -114,13 +114,8 @@ def replace_sublayer(layer: keras.layers.Layer, name: str, new: keras.layers.Lay
 
 def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
     """Makes a variable one of a layer that is built already, which Keras forbids otherwise."""
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    try:
+    with unlocked(layer):
         layer._track_variable(variable)
-    finally:
-        if locked:
-            layer._tracker.lock()
 
 
 def untrack_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
@@ -129,20 +124,44 @@ def untrack_variable(layer: keras.layers.Layer, variable: keras.Variable) -> Non
 
 
 @contextlib.contextmanager
-def hidden_variables(layer: keras.layers.Layer, variables: list[keras.Variable]) -> Iterator[None]:
-    """Hides variables made with `trainable=False` from a layer inside a `with` block."""
-    tracked = layer._non_trainable_variables
-    before = list(tracked)
-    tracked[:] = [v for v in before if not any(v is hidden for hidden in variables)]
+def unlocked(layer: keras.layers.Layer) -> Iterator[None]:
+    """Lets a layer that is built already get weights and sublayers inside a `with` block."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
     try:
         yield
     finally:
-        tracked[:] = before
+        if locked:
+            layer._tracker.lock()
+
+
+@contextlib.contextmanager
+def hidden_variables(layer: keras.layers.Layer, variables: list[keras.Variable]) -> Iterator[None]:
+    """Hides variables from a layer inside a `with` block."""
+    lists = layer._trainable_variables, layer._non_trainable_variables
+    before = [list(tracked) for tracked in lists]
+    for tracked, all_of_them in zip(lists, before, strict=True):
+        if any(v is hidden for v in all_of_them for hidden in variables):
+            tracked[:] = [v for v in all_of_them if not any(v is hidden for hidden in variables)]
+    try:
+        yield
+    finally:
+        for tracked, all_of_them in zip(lists, before, strict=True):
+            if len(tracked) != len(all_of_them):
+                tracked[:] = all_of_them
 
 
 def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the weights of a layer without those of its sublayers."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def own_trainable(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the weights of a layer, without those of its sublayers, that were made to be trained.
+
+    Unlike `trainable_weights`, it has those that were frozen since.
+    """
+    return list(layer._trainable_variables)
 
 
 def own_state(layer: keras.layers.Layer) -> list[keras.Variable]:
@@ -213,6 +232,49 @@ def forget_compiled(model: keras.Model) -> None:
     for name in COMPILED_FUNCTIONS:
         if getattr(model, name, None) is not None:
             setattr(model, name, None)
+
+
+def merge_lora(layer: keras.layers.Layer) -> None:
+    """Adds the update of LoRA to the kernel of a layer of Keras, and removes its matrices.
+
+    Args:
+        layer: A built `Dense`, `EinsumDense` or `Embedding` with LoRA.
+    """
+    kind = "embeddings" if isinstance(layer, keras.layers.Embedding) else "kernel"
+    variable = getattr(layer, f"_{kind}")
+    matrices = [getattr(layer, f"lora_{kind}_{half}") for half in "ab"]
+    if layer.quantization_mode is None:
+        a, b = map(keras.ops.convert_to_numpy, matrices)
+        update = layer.lora_alpha / layer.lora_rank * (a @ b)
+        variable.assign(variable + keras.ops.cast(update, variable.dtype))
+    else:  # Quantized again.
+        value, *more = getattr(layer, f"_get_{kind}_with_merged_lora")()
+        for name, new in zip(("scale", "zero"), more, strict=False):
+            if new is not None:
+                getattr(layer, f"{kind}_{name}").assign(new)
+        variable.assign(value)
+    for half, matrix in zip("ab", matrices, strict=True):
+        layer._untrack_variable(matrix)
+        setattr(layer, f"lora_{kind}_{half}", None)
+    layer.lora_enabled = False
+    layer.lora_rank = layer.lora_alpha = None
+    variable.trainable = layer.trainable and layer.quantization_mode is None
+
+
+def set_quantized(layer: keras.layers.Layer, policy: str) -> None:
+    """Gives the dtype policy of a quantized layer to a layer whose weights are quantized already.
+
+    Args:
+        layer: The layer.
+        policy: Name of the policy, such as `"int8_from_float32"`.
+    """
+    layer._is_quantized = True  # Else the layer would quantize itself when it gets the policy.
+    layer.dtype_policy = keras.dtype_policies.get(policy)
+
+
+def mark_quantized(layer: keras.layers.Layer) -> None:
+    """Tells Keras that a layer made its weights as its quantized dtype policy says."""
+    layer._is_quantized = True
 
 
 def compile_loss(model: keras.Model) -> Any:

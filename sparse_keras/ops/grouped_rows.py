@@ -17,6 +17,8 @@ from typing import Any
 
 from keras import ops
 
+from sparse_keras.ops.quantized import QuantizedMatrices
+
 
 class GroupedRows:
     """Rows sorted by group, from `group_rows` to `join`.
@@ -24,8 +26,8 @@ class GroupedRows:
     Between the two a bank computes all its layers, without joining the rows into one tensor. The
     values of rows in no group are undefined after `add` or `map`.
 
-    Subclasses (slices, padded rows, one tensor) implement `width`, `_matmul`, `_add`, `map`,
-    `map_whole` and `join`.
+    Subclasses (slices, padded rows, one tensor) implement `width`, `_matmul`, `_matmul_quantized`,
+    `_add`, `map`, `map_whole` and `join`.
 
     Args:
         num_groups: E.
@@ -58,6 +60,29 @@ class GroupedRows:
         return self._matmul(ops.convert_to_tensor(w))
 
     def _matmul(self, w: Any) -> GroupedRows:
+        raise NotImplementedError
+
+    def matmul_quantized(self, matrices: QuantizedMatrices) -> GroupedRows:
+        """Multiplies each row by the quantized matrix of its group. Differentiable in the rows.
+
+        Only groups with rows are turned into floats, where shapes may depend on data; and again in
+        the backward pass, which so keeps no floats of the bank.
+
+        Raises:
+            ValueError: If there is another number of groups, or rows have another width.
+        """
+        if (matrices.num_groups, matrices.height) != (
+            self.num_groups,
+            self.width or matrices.height,
+        ):
+            raise ValueError(
+                "A grouped matmul needs one matrix for each group, as high as the rows are wide. "
+                f"Received: {self.num_groups} groups of rows of width {self.width}, "
+                f"{matrices.num_groups} matrices of shape {(matrices.height, matrices.width)}."
+            )
+        return self._matmul_quantized(matrices)
+
+    def _matmul_quantized(self, matrices: QuantizedMatrices) -> GroupedRows:
         raise NotImplementedError
 
     def add(self, vectors: Any) -> GroupedRows:

@@ -62,6 +62,10 @@ class PaddedRows(GroupedRows):
         values = self.layout.matmul(self.values, w, *self.layout.windows)
         return PaddedRows(values, self.layout)
 
+    def _matmul_quantized(self, matrices):
+        values = self.layout.matmul_quantized(self.values, matrices)
+        return PaddedRows(values, self.layout)
+
     def _add(self, vectors):
         with_room, overflow = self.values
         overflow = self.layout.add(overflow, vectors, *self.layout.windows)
@@ -184,18 +188,58 @@ class Layout:
         return bilinear_map(self._outer, right_grad, left_grad, right, left, *windows)
 
     def _product(self, values, w, windows, transposed, width):
+        def matrix(group):
+            return transposed(_of_group(w, group))
+
+        return self._products(values, lambda: transposed(w), matrix, windows, width)
+
+    def _products(self, values, matrices, matrix, windows, width):
+        """Each row times a matrix: `matrices()` `[E, A, B]`, or `matrix(group)` `[A, B]`."""
         with_room, overflow = values
         multiply = _multiply_row if self.window == 1 else ops.matmul
 
         def body(products, group, row, in_group):
             del in_group
-            rows = self._window(overflow, row)
-            product = multiply(rows, transposed(_matrix(w, group)))
+            product = multiply(self._window(overflow, row), matrix(group))
             return dynamic_update_slice(products, (row, 0), product)
 
         products = ops.zeros((ops.shape(overflow)[0], width), overflow.dtype)
         products = self._for_each_window(windows, body, products)
-        return ops.matmul(with_room, transposed(w)), products
+        return ops.matmul(with_room, matrices()), products
+
+    def matmul_quantized(self, values, matrices):
+        """Each row times the quantized matrix of its group. Linear in the rows."""
+        dtype, count = values[1].dtype, len(matrices.parts)
+        constants = [ops.convert_to_tensor(part) for part in matrices.parts]
+        if matrices.divisor is not None:
+            constants.append(ops.convert_to_tensor(matrices.divisor))
+
+        def floats(parts):
+            whole = matrices.interleaved(matrices.floats(*parts[:count], dtype=dtype))
+            for divisor in parts[count:]:
+                whole = whole / ops.cast(divisor, dtype)[..., None, :]
+            return whole
+
+        def product(values, constants, transposed, width):
+            constants, windows = constants[: len(constants) - 4], constants[-4:]
+
+            def matrix(group):
+                parts = [_of_group(part, group) for part in constants]
+                return transposed(floats(parts))
+
+            return self._products(
+                values, lambda: transposed(floats(constants)), matrix, windows, width
+            )
+
+        def forward(values, *constants):
+            return product(values, constants, lambda whole: whole, matrices.width)
+
+        def transpose(upstream, *constants):
+            return product(
+                upstream, constants, lambda whole: ops.swapaxes(whole, -2, -1), matrices.height
+            )
+
+        return linear_map(forward, transpose, values, *constants, *self.windows)
 
     def _outer(self, right, left, *windows):
         left_with_room, left_overflow = left
@@ -208,7 +252,7 @@ class Layout:
                 for rows in (left_overflow, right_overflow)
             )
             product = ops.matmul(ops.transpose(left_rows), right_rows)
-            product = _matrix(sums, group) + ops.cast(product, sums.dtype)
+            product = _of_group(sums, group) + ops.cast(product, sums.dtype)
             return dynamic_update_slice(sums, (group, 0, 0), product[None])
 
         sums = ops.matmul(ops.swapaxes(left_with_room, -2, -1), right_with_room)
@@ -287,8 +331,9 @@ def _multiply_row(row, matrix):
     return ops.cast(ops.sum(products, axis=0, keepdims=True), row.dtype)
 
 
-def _matrix(w, group):
-    return dynamic_slice(w, (group, 0, 0), (1, *w.shape[1:]))[0]
+def _of_group(part, group):
+    rest = tuple(part.shape[1:])
+    return dynamic_slice(part, (group, *(0 for _ in rest)), (1, *rest))[0]
 
 
 def _where(condition, rows):

@@ -140,6 +140,24 @@ class SlicedRows(GroupedRows):
         pairs = zip(self.slices, self._parts(w), strict=True)
         return self._like([matmul(rows, matrix) for rows, matrix in pairs])
 
+    def _matmul_quantized(self, matrices):
+        banks = [*matrices.parts]
+        if matrices.divisor is not None:
+            banks.append(matrices.divisor)
+        parts = [self._constants(tf.convert_to_tensor(bank)) for bank in banks]
+        of_groups = zip(*parts, strict=True)
+        products = [
+            _matmul_of_quantized(rows, matrices, of_group)
+            for rows, of_group in zip(self.slices, of_groups, strict=True)
+        ]
+        return self._like(products)
+
+    def _constants(self, bank):
+        """As `_parts`, of a bank that needs no gradient."""
+        if self.active is None:
+            return tf.unstack(bank, num=bank.shape[0])
+        return _slices(bank, self.active)
+
     def _add(self, vectors):
         # Grappler fuses `bias_add` with the matmul before it, but sums its gradient in the dtype of
         # the rows: in bfloat16, 256 + 1 is 256.
@@ -163,23 +181,59 @@ class SlicedRows(GroupedRows):
 
 def _select(bank, index):
     """`bank[i]` for each i, as a list: a slice along the first axis is no copy, a gather is."""
-    count, part_shape = index.shape[0], bank.shape[1:]
-
-    def slices(bank):
-        begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
-        parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
-        return [tf.reshape(part, part_shape) for part in parts]
 
     @tf.custom_gradient
     def select(bank):
         def grad(*upstream):
             return tf.scatter_nd(index[:, None], tf.stack(upstream), bank.shape)
 
-        return slices(bank), grad
+        return _slices(bank, index), grad
 
     if exporting():
-        return slices(bank)
+        return _slices(bank, index)
     return select(tf.convert_to_tensor(bank))  # A variable would be one more input of `select`.
+
+
+def _slices(bank, index):
+    count, part_shape = index.shape[0], bank.shape[1:]
+    begins = tf.pad(index[:, None], [[0, 0], [0, len(part_shape)]])
+    parts = [tf.slice(bank, begin, [1, *part_shape]) for begin in tf.unstack(begins, num=count)]
+    return [tf.reshape(part, part_shape) for part in parts]
+
+
+def _matmul_of_quantized(rows, matrices, of_group):
+    """Rows `[m, A]` times the quantized matrix of their group.
+
+    A group without rows is cut down to a matrix of height 0: nothing of it is turned into floats.
+    """
+    divisor = None if matrices.divisor is None else of_group[-1]
+    first, *others = of_group[: len(matrices.parts)]
+    used = tf.minimum(tf.shape(rows)[0], 1) * matrices.height
+
+    def floats():
+        cut = first if exporting() else tf.slice(first, [0, 0], [used, first.shape[1]])
+        return matrices.floats(cut, *others, dtype=rows.dtype)
+
+    def scaled(values):
+        return values if divisor is None else values / tf.cast(divisor, values.dtype)
+
+    if exporting():
+        return scaled(matrices.interleaved(tf.matmul(rows, floats())))
+
+    @tf.custom_gradient
+    def product(rows):
+        def grad(upstream):
+            # Not cut down: the gradient has the width of the rows also if there are none.
+            whole = matrices.floats(first, *others, dtype=rows.dtype)
+            upstream = matrices.in_halves(scaled(tf.convert_to_tensor(upstream)))
+            return tf.matmul(upstream, whole, transpose_b=True)
+
+        product = tf.matmul(tf.slice(rows, [0, 0], [-1, used]), floats())
+        return scaled(matrices.interleaved(product)), grad
+
+    result = product(rows)
+    result.set_shape([rows.shape[0], matrices.width])
+    return result
 
 
 @tf.custom_gradient

@@ -3,6 +3,7 @@
 import functools
 
 import torch
+from keras import ops
 
 from sparse_keras._internal.exporting import refuse_portable
 from sparse_keras.ops import group_calls, sorting
@@ -90,6 +91,13 @@ class SortedRows(GroupedRows):
             product = torch.cat([product, product.new_zeros(rest, w.shape[2])])
         return self._like(product)
 
+    def _matmul_quantized(self, matrices):
+        parts = [ops.convert_to_tensor(part) for part in matrices.parts]
+        divisor = None if matrices.divisor is None else ops.convert_to_tensor(matrices.divisor)
+        return self._like(
+            _MatmulOfQuantized.apply(self.rows, self.sizes, matrices, divisor, *parts)
+        )
+
     def _add(self, vectors):
         return self._like(_AddToGroups.apply(self.rows, vectors, self.sizes))
 
@@ -128,6 +136,42 @@ class _ContiguousGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, upstream):
         return upstream.contiguous()
+
+
+class _MatmulOfQuantized(torch.autograd.Function):
+    """Rows times quantized matrices: the floats of one group at a time, forwards and backwards."""
+
+    @staticmethod
+    def forward(ctx, rows, sizes, matrices, divisor, *parts):
+        ctx.sizes, ctx.matrices, ctx.divisor, ctx.parts = sizes, matrices, divisor, parts
+        product = rows.new_zeros(rows.shape[0], matrices.width)
+        for group, span in _spans(sizes):
+            floats = matrices.floats(*(part[group] for part in parts), dtype=rows.dtype)
+            values = matrices.interleaved(rows[span] @ floats)
+            product[span] = values if divisor is None else values / divisor[group].to(values.dtype)
+        return product
+
+    @staticmethod
+    def backward(ctx, upstream):
+        matrices, divisor = ctx.matrices, ctx.divisor
+        rows_grad = upstream.new_zeros(upstream.shape[0], matrices.height)
+        for group, span in _spans(ctx.sizes):
+            parts = (part[group] for part in ctx.parts)
+            floats = matrices.floats(*parts, dtype=upstream.dtype)
+            values = upstream[span]
+            values = values if divisor is None else values / divisor[group].to(values.dtype)
+            rows_grad[span] = matrices.in_halves(values) @ floats.T
+        return (rows_grad, None, None, None, *(None for _ in ctx.parts))
+
+
+def _spans(sizes):
+    """The groups that have rows, each with the slice of its rows."""
+    *sizes, _ = sizes
+    start = 0
+    for group, size in enumerate(sizes):
+        if size:
+            yield group, slice(start, start + size)
+        start += size
 
 
 class _AddToGroups(torch.autograd.Function):

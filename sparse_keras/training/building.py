@@ -18,6 +18,7 @@ from sparse_keras.schema.sections.models import MODELS
 from sparse_keras.tasks import MultiTask
 from sparse_keras.training.class_weights import class_weights
 from sparse_keras.training.thresholds import task_of_training
+from sparse_keras.training.tuning import tune
 
 
 def build_model(config: Config, data: Dataset | None = None) -> keras.Model:
@@ -83,6 +84,7 @@ def build_network(config: Config, data: Dataset) -> keras.Model:
         )
     with _dtype_policy(training.precision):
         network = config.model.build(data.inputs, task)
+    tune(network, training)
     if several:
         layer = task_weights_layer(training.task_weights, task)
         outputs = network.output if layer is None else layer(network.output)

@@ -6,14 +6,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.lora import LoraKernel
+from sparse_keras.layers.quantized_kernel import MODES, QuantizedKernel
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import group_rows
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class GroupedDense(keras.layers.Layer):
+class GroupedDense(QuantizedKernel, LoraKernel, RemembersTuning, keras.layers.Layer):
     """A densely connected layer for each group of rows.
 
         y[i] = activation(x[i] @ kernel[g] + bias[g])    for the group g that row i is in
@@ -78,9 +82,29 @@ class GroupedDense(keras.layers.Layer):
         self.role = role
 
     def build(self, input_shape: tuple) -> None:
-        self.kernel = self._add_bank("kernel", (input_shape[-1], self.units))
+        shape = (input_shape[-1], self.units)
+        if self.quantization_mode is None:
+            self.kernel = self._add_bank("kernel", shape)
         self.bias = self._add_bank("bias", (self.units,)) if self.use_bias else None
+        if self.quantization_mode is not None:
+            self._add_quantized(shape)
         self.built = True
+
+    def _add_quantized(self, shape: tuple) -> None:
+        """Makes the kernel of a layer whose dtype policy says that it is quantized."""
+        mode = self.quantization_mode
+        if mode not in MODES:
+            raise ValueError(
+                f"{type(self).__name__} can be quantized to {' or '.join(MODES)}. Received: "
+                f"dtype={self.dtype_policy.name!r}."
+            )
+        name = f"{self.role}_kernel" if self.role else "kernel"
+        self.add_quantized_kernel(mode, name, (self.num_groups, *shape), self._block_size(mode))
+        keras_private.mark_quantized(self)
+
+    @staticmethod
+    def _quantizable() -> tuple[type, ...]:
+        return (GroupedDense,)
 
     def _add_bank(self, kind: str, shape: tuple) -> keras.Variable:
         """Adds a weight, `"kernel"` or `"bias"`, with one slice of `shape` for each group."""
@@ -103,10 +127,23 @@ class GroupedDense(keras.layers.Layer):
 
         A bank of several layers calls this, so that rows are grouped once for all its layers.
         """
-        rows = rows.matmul(self.kernel)
+        if self.quantization_mode is None:
+            products = rows.matmul(self.kernel)
+        else:
+            products = rows.matmul_quantized(self.quantized_matrices())
+        if self.lora_enabled:
+            # Two thin products for each row. Merged kernels would be made of all experts.
+            update = rows.matmul(self.lora_kernel_a).matmul(self.lora_kernel_b)
+            products = products.map(self._sum_with_update, update)
         if self.bias is not None:
-            rows = rows.add(self.bias)
-        return rows.map(self.activation)
+            products = products.add(self.bias)
+        return products.map(self.activation)
+
+    def _sum_with_update(self, product: Tensor, update: Tensor) -> Tensor:
+        return product + ops.cast(self.lora_scale * update, product.dtype)
+
+    def _lora_regularizer(self) -> Any:
+        return self.kernel_regularizer and EachGroup(self.kernel_regularizer, reduce=ops.sum)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], self.units)

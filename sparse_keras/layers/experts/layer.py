@@ -190,6 +190,13 @@ class LayerExperts(Experts):
         template = self._template or _Untracked(Template(self.layer, (None, *input_shape[1:])))
         return template_flops(template.value.layer, (None, *input_shape[1:]))
 
+    def enable_lora(self, rank: int, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "LayerExperts does not support LoRA: its template computes the products, and does not "
+            f"know updates of all experts. Received: rank={rank!r}. Use DenseExperts, MLPExperts "
+            "or GLUExperts."
+        )
+
     def quantize(self, mode: Any = None, **kwargs: Any) -> None:
         raise NotImplementedError(
             "LayerExperts cannot be quantized: its template computes the products, and does not "

@@ -1,5 +1,6 @@
 """TiedExperts: all experts share one matrix, and each scales its rows and columns."""
 
+import math
 from typing import Any
 
 import keras
@@ -8,12 +9,14 @@ from keras import ops
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.initializers import per_group
+from sparse_keras.layers.lora import LoraKernel
+from sparse_keras.layers.quantized_kernel import QuantizedKernel
 from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import expand_groups
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class TiedExperts(Experts):
+class TiedExperts(QuantizedKernel, LoraKernel, Experts):
     """Experts that share one matrix, each with its own rank-1 scaling and bias.
 
         y = activation(((x * r_e) @ kernel) * s_e + bias_e)
@@ -31,6 +34,8 @@ class TiedExperts(Experts):
             a normal distribution with mean 1 and standard deviation 0.5, so that experts differ.
         bias_initializer: Initializer of one expert's bias.
         kernel_regularizer: Regularizer of the shared matrix.
+
+    `enable_lora(rank)` updates the shared matrix by one pair of matrices, which all experts share.
 
     Call arguments:
         inputs: `[M, D]`, rows sorted by expert.
@@ -98,18 +103,27 @@ class TiedExperts(Experts):
             initializer=per_group(initializer, name),
         )
 
+    @staticmethod
+    def _quantizable() -> tuple[type, ...]:
+        return (TiedExperts,)
+
+    def _multiplied(self, inputs: Tensor) -> Tensor:
+        """Returns the product of inputs and the shared matrix, with the update of LoRA."""
+        is_float = self.quantization_mode is None
+        kernel = self.kernel if is_float else self.dequantized_kernel()
+        return self.add_lora_update(ops.matmul(inputs, kernel), inputs)
+
     def call(self, inputs: Tensor, group_sizes: Tensor, training: bool | None = None) -> Tensor:
         rows = ops.shape(inputs)[0]
         inputs = inputs * expand_groups(self.input_scale, group_sizes, rows)
-        outputs = ops.matmul(inputs, self.kernel)
-        outputs = outputs * expand_groups(self.output_scale, group_sizes, rows)
+        outputs = self._multiplied(inputs) * expand_groups(self.output_scale, group_sizes, rows)
         if self.bias is not None:
             outputs = outputs + expand_groups(self.bias, group_sizes, rows)
         return self.activation(outputs)
 
     def call_every(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         # As `call`, but without looking up the scalings of each row.
-        outputs = ops.matmul(ops.expand_dims(inputs, 1) * self.input_scale, self.kernel)
+        outputs = self._multiplied(ops.expand_dims(inputs, 1) * self.input_scale)
         outputs = outputs * self.output_scale
         return self.activation(outputs if self.bias is None else outputs + self.bias)
 
@@ -120,7 +134,7 @@ class TiedExperts(Experts):
         return 2 * input_dim * self.units
 
     def active_params(self, experts_per_token: float) -> int:
-        shared = self.kernel.shape[0] * self.kernel.shape[1]
+        shared = math.prod(self.kernel_shape)
         return shared + int((self.count_params() - shared) * experts_per_token / self.num_experts)
 
     def get_config(self) -> dict[str, Any]:

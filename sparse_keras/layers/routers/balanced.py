@@ -118,6 +118,9 @@ class BalancedRouter(Router):
             return super().compute_logits(inputs)
         return ops.zeros((ops.shape(inputs)[0], self.num_experts), "float32")
 
+    def why_no_lora(self) -> str | None:
+        return "with equal weights, it has no matrix." if self.equal_weights else None
+
     def route(self, logits: Tensor) -> dict[str, Tensor]:
         return self._routing(logits, self._in_order(logits, None))
 

@@ -8,8 +8,10 @@ from keras import ops
 
 from sparse_keras import losses
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers.lora import LoraKernel
 from sparse_keras.layers.routers.contract import RouterContract
 from sparse_keras.layers.routers.routing import Routing, closed_to_padding
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import (
     boolean,
     loss_weight,
@@ -19,7 +21,7 @@ from sparse_keras.layers.validation import (
 )
 
 
-class Router(RouterContract, keras.layers.Layer):
+class Router(RouterContract, LoraKernel, RemembersTuning, keras.layers.Layer):
     """Base class of routers: decides which experts a token goes to, and with what weight.
 
     A router computes in float32 whatever the dtype policy is, since the rounding of bfloat16 would
@@ -221,8 +223,15 @@ class Router(RouterContract, keras.layers.Layer):
 
     def compute_logits(self, inputs: Tensor) -> Tensor:
         """Returns the logits `[N, E]` of inputs `[N, D]`, both float32."""
-        logits = ops.matmul(inputs, self.kernel)
+        logits = self.add_lora_update(ops.matmul(inputs, self.kernel), inputs)
         return logits if self.bias is None else logits + self.bias
+
+    def why_no_lora(self) -> str | None:
+        if self.built and getattr(self, "kernel", None) is None:
+            return "it has no matrix."
+        if type(self).compute_logits is not Router.compute_logits:
+            return "its logits are not a product of the inputs and one matrix."
+        return None
 
     def route(self, logits: Tensor) -> dict[str, Tensor]:
         """Chooses experts by their logits.

@@ -124,10 +124,14 @@ class CosineRouter(TopKRouter):
         self.bias = self.add_expert_bias() if self.use_bias else None
 
     def compute_logits(self, inputs: Tensor) -> Tensor:
-        tokens = _directions(ops.matmul(inputs, self.kernel), axis=1)
+        projected = self.add_lora_update(ops.matmul(inputs, self.kernel), inputs)
+        tokens = _directions(projected, axis=1)
         cosines = ops.matmul(tokens, _directions(ops.convert_to_tensor(self.embeddings), axis=0))
         logits = cosines * ops.exp(-ops.convert_to_tensor(self.log_temperature))
         return logits if self.bias is None else logits + self.bias
+
+    def why_no_lora(self) -> str | None:
+        return None  # The projection has it.
 
     def flops_per_token(self, input_dim: int) -> int:
         return 2 * (input_dim + self.num_experts) * self._width

@@ -172,6 +172,9 @@ class DSelectKRouter(Router):
         tokens = ops.shape(inputs)[0]
         return ops.broadcast_to(ops.convert_to_tensor(self.kernel), (tokens, self.kernel.shape[0]))
 
+    def why_no_lora(self) -> str | None:
+        return None if self.per_example else "without `per_example`, it has no matrix."
+
     def route(self, logits: Tensor) -> dict[str, Tensor]:
         selectors, alpha = self._selectors(logits)
         scores = ops.sum(ops.softmax(alpha, axis=-1)[..., None] * selectors, axis=1)

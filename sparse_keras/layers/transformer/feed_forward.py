@@ -7,11 +7,12 @@ import keras
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.initializers import for_group
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import boolean, number, optional_int, positive_int
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class FeedForward(keras.layers.Layer):
+class FeedForward(RemembersTuning, keras.layers.Layer):
     """Widens each token, applies an activation, and narrows it again; gated by default.
 
         y = (activation(x @ W_gate) * (x @ W_up)) @ W_down        with a gate

@@ -17,10 +17,11 @@ from sparse_keras.layers.transformer.key_value_cache import (
 )
 from sparse_keras.layers.transformer.rotary_embedding import RotaryEmbedding
 from sparse_keras.layers.transformer.visible_keys import visible_in_cache, visible_in_sequence
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import boolean, integer_tensor, optional_number
 
 
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(RemembersTuning, keras.layers.Layer):
     """Base class of attention of the tokens of a sequence to each other.
 
     Subclasses set `sliding_window`, `norm_epsilon` and `output_dense`, and write:

@@ -10,6 +10,7 @@ from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
 from sparse_keras.layers import TransformerBlock
 from sparse_keras.layers.flops import layer_flops
+from sparse_keras.layers.tuned_parts import RemembersTuning
 from sparse_keras.layers.validation import (
     boolean,
     non_negative_int,
@@ -24,7 +25,7 @@ from sparse_keras.models.text.token_inputs import unpacked
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class CausalLM(keras.Model):
+class CausalLM(RemembersTuning, keras.Model):
     """A language model: for each token of a text, the logits of the next one.
 
         x = embedding_multiplier * embedding(token_ids)    [+ position_embedding(positions)]

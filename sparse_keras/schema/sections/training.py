@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from sparse_keras._internal.roles import LORA_ROLES
 from sparse_keras.schema.core.section import (
     BetweenZeroAndOne,
     BrokenRules,
@@ -22,6 +23,7 @@ from sparse_keras.schema.sections.imbalance import (
 from sparse_keras.schema.sections.losses import LossesConfig
 from sparse_keras.schema.sections.samples import Samples
 from sparse_keras.schema.sections.task_weights import TaskWeightsConfig
+from sparse_keras.schema.sections.tuning import Lora, Roles
 
 if TYPE_CHECKING:
     from sparse_keras.schema.config import Config
@@ -103,6 +105,9 @@ class TrainingConfig(Section):
         "class_weight",
         "threshold",
         "samples",
+        "freeze",
+        "train_only",
+        "lora",
     )
 
     epochs: Count | None = Field(
@@ -171,10 +176,43 @@ class TrainingConfig(Section):
         description="Texts that a language model writes at the end of each epoch. Null: none.",
     )
 
+    freeze: Roles | None = Field(
+        None,
+        description="Roles of layers that do not train. Null: none. Layers have the role experts "
+        "(with shared experts), router, attention, feed_forward, embeddings, normalization, head "
+        "or other.",
+    )
+    train_only: Roles | None = Field(
+        None,
+        description="Roles of the only layers that train; with lora, those that train in full "
+        "beside it. Null: all, or with lora none.",
+    )
+    lora: Lora | None = Field(
+        None,
+        description="Low-rank updates (LoRA), which train while the model's own weights are "
+        "frozen. Null: none.",
+    )
+
     def rules(self) -> BrokenRules:
         yield from super().rules()
         if self.epochs is None and self.steps is None:
             yield "epochs", "null, and so is steps: give one of them"
+        if self.freeze is not None and self.train_only is not None:
+            yield "freeze", "given, and so is train_only: give one of them"
+        if self.lora is not None:
+            if self.freeze is not None:
+                yield (
+                    "freeze",
+                    "lora freezes all weights of the model; leave freeze out, and name in "
+                    "train_only what is to train beside it",
+                )
+            both = set(self.train_only or ()) & set(self.lora.roles or LORA_ROLES)
+            if both:
+                yield (
+                    "train_only",
+                    f"{', '.join(sorted(both))} would train in full, and lora updates it; name it "
+                    "in one of train_only and lora.roles",
+                )
 
     def rules_with(self, config: "Config") -> BrokenRules:
         reason = config.data.why_no_validation if config.data is not None else None

@@ -1,0 +1,19 @@
+"""What a compiled model has to forget when other weights of it train."""
+
+import keras
+
+from sparse_keras._internal import keras_private
+
+
+def weights_have_changed(model: keras.layers.Layer) -> None:
+    """Prepares a compiled model to train other weights than before.
+
+    Compiled functions are made again. An optimizer that has seen the weights is replaced by a new
+    one with the same settings: its state is of weights that may be gone.
+    """
+    for layer in keras_private.all_layers(model):
+        if isinstance(layer, keras.Model):
+            keras_private.forget_compiled(layer)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and optimizer.built:
+        model.optimizer = type(optimizer).from_config(optimizer.get_config())
