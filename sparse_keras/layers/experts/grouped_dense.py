@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.validation import boolean, positive_int
 from sparse_keras.ops import group_rows
@@ -65,7 +66,7 @@ class GroupedDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_groups = positive_int("num_groups", num_groups)
         self.units = positive_int("units", units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

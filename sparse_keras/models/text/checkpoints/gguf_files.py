@@ -1,0 +1,5 @@
+"""GGUF (placeholder until the next commit)."""
+
+
+def read(path):
+    raise ValueError("GGUF")
