@@ -475,6 +475,7 @@ class Family:
         layouts: The layouts of its files, in `keys.py`.
         parts: What reads and writes its config, in this order.
         prefix: What stands before keys, but for the head's.
+        needs_shared: Whether every model of it has a shared expert; see `filled`.
     """
 
     name: str
@@ -482,6 +483,17 @@ class Family:
     layouts: tuple[str, ...]
     parts: tuple[Any, ...]
     prefix: str = "model."
+    needs_shared: bool = False
+
+    def filled(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Returns options of a model that computes the same, with what the family cannot lack.
+
+        Qwen2-MoE, the one family of grouped-query attention with dense blocks and experts in any
+        order and no normalization of queries, has a shared expert: its weights are then zeros.
+        """
+        if not self.needs_shared or not options["sparse"] or options["shared_dim"] is not None:
+            return options
+        return {**options, "shared_dim": 1, "shared_gated": True}
 
     @property
     def has_experts(self) -> bool:
@@ -617,6 +629,7 @@ FAMILIES: dict[str, Family] = {
                 Same(norm_topk_prob=("normalize", False)),
                 SharedExpert("shared_expert_intermediate_size", shared_gated=True),
             ),
+            needs_shared=True,
         ),
         Family(
             "qwen3_moe",

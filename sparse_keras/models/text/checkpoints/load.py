@@ -97,7 +97,10 @@ def load_pretrained(
     else:
         reader = tokenizer_of(folder, config)
     with dtype_policy(dtype):
-        model = build(options)
+        try:
+            model = build(options)
+        except ValueError as error:  # From a layer.
+            raise ValueError(f"{where} has values that do not go together. {error}") from error
     for one in held:
         _fill(model, one, tensors)
     model.checkpoint = _facts(config, held, tensors)

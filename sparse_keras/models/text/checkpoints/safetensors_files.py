@@ -137,9 +137,11 @@ def _tensors_of_index(folder):
     found = {}
     names = dict.fromkeys(weight_map.values())  # Each once, in their order.
     for name in names:
-        if not isinstance(name, str) or Path(name).name != name or "\\" in name or not name:
+        plain = isinstance(name, str) and Path(name).name == name and "\\" not in name
+        if not plain or not name.endswith(".safetensors"):
             raise ValueError(
-                f"{str(folder / INDEX)!r} names a file {name!r}. Files must be in the same folder."
+                f"{str(folder / INDEX)!r} names a file {name!r}, not a "
+                "'.safetensors' file in the same folder."
             )
     for name in names:
         tensors = _tensors_of_file(folder / name)

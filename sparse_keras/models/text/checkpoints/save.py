@@ -24,6 +24,7 @@ from sparse_keras.models.text.checkpoints.weights import all_weights, value_of
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_generator import TextGenerator
 
+_IDS = ("eos_token_id", "bos_token_id", "pad_token_id")
 _NO_LIMIT = 2**20
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -85,7 +86,7 @@ def save_pretrained(
     found, config = _family(options, family, facts.get("config") or {})
     usual = _dtype(core, dtype, facts)
     others = {} if dtype is not None else facts.get("other_dtypes") or {}
-    quantized = [
+    quantized = [  # Their kernels are integers.
         layer.name
         for layer in keras_private.all_layers(core)
         if getattr(layer, "quantization_mode", None)
@@ -105,7 +106,7 @@ def save_pretrained(
             "Choose another folder, or delete them."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(core, options, found, usual, others)
+    tensors = _tensors(core, found.filled(options), found, usual, others)
     safetensors_files.write(folder, tensors, max_shard_size)
     if tokenizer is not None:
         tokenizer.save(folder / "tokenizer.json")
@@ -141,17 +142,18 @@ def _family(options, name, config):
     lacking = {}
     for one in names:
         family = FAMILIES[one]
-        lacks, written = _lacks(family, options)
+        lacks, written = _lacks(family, family.filled(options))
         if not lacks:
-            return family, {**(family.others(config) if one == first else {}), **written}
+            ids = {key: config[key] for key in _IDS if key in config}
+            return family, {**(family.others(config) if one == first else ids), **written}
         lacking[one] = lacks
     nearest = min(
         lacking, key=lambda one: (_kind(FAMILIES[one]) != _kind_of(options), len(lacking[one]))
     )
-    subject = f"The family {name!r} does" if name else "No published family does"
+    subject = f"The family {name!r} does not have" if name else "No published family has"
     near = "" if name else f" The nearest is {nearest!r}."
     raise ValueError(
-        f"{subject} not have all options of the model.{near} {'; '.join(lacking[nearest][:4])}."
+        f"{subject} all options of the model.{near} {'; '.join(lacking[nearest][:4])}."
     )
 
 
@@ -214,9 +216,8 @@ def _special_tokens(config, tokenizer, begin_ids: Sequence[int]) -> dict[str, An
     else:
         begin = begin_ids[0] if begin_ids else None
         said = {"eos_token_id": tokenizer.end_id, "bos_token_id": begin}
-    ids = ("eos_token_id", "bos_token_id", "pad_token_id")
     # Transformers has defaults of its own for those that are missing, such as 2.
-    return {key: config.get(key, said.get(key)) for key in ids}
+    return {key: config.get(key, said.get(key)) for key in _IDS}
 
 
 def _dtype(model, dtype, facts):
@@ -253,9 +254,20 @@ def _tensors(model, options, family, usual, others) -> Iterator[safetensors_file
 
 def _parts(model, held, expert):
     """Yields the values of a tensor: of one expert, of all one by one, or of no expert."""
-    weights = [value_of(model, held.block, name) for name in held.row.weights]
+    weights = [
+        _value(model, held.block, name, shape)
+        for name, shape in zip(held.row.weights, held.shapes, strict=True)
+    ]
     if not held.row.of_experts:
         yield held.row.operation.join([ops.convert_to_numpy(weight) for weight in weights])
         return
     for number in range(held.experts) if expert is None else [expert]:
         yield held.row.operation.join([ops.convert_to_numpy(weight[number]) for weight in weights])
+
+
+def _value(model, block, name, shape):
+    """A weight, or zeros where the family needs one that the model does not have."""
+    filled = name.startswith(("shared.", "shared_gate."))
+    if filled and model.blocks[block].feed_forward.shared_expert is None:
+        return np.zeros(shape, "float32")
+    return value_of(model, block, name)
