@@ -128,10 +128,8 @@ def make(name):
     from transformers import AutoConfig, AutoModelForCausalLM
 
     values, dtype = CASES[name]
-    options = {} if name in ("llama", "qwen3", "gpt2") else {"experts_implementation": "eager"}
-    model = AutoModelForCausalLM.from_config(
-        AutoConfig.for_model(name, **values), attn_implementation="eager", **options
-    )
+    config = AutoConfig.for_model(name, **values)
+    model = AutoModelForCausalLM.from_config(config, **implementation(name))
     model = model.eval().float()
     rng = np.random.default_rng(1)
     buffers = [(n, x) for n, x in model.named_buffers() if "inv_freq" not in n]
@@ -141,6 +139,12 @@ def make(name):
             value = rng.normal(float(is_scale), 0.3, size=tuple(weight.shape))
             weight.copy_(torch.from_numpy(value).to(getattr(torch, dtype)))
     return model
+
+
+def implementation(name):
+    """Arguments of transformers for the plain computation, which takes matrices of any width."""
+    dense = name in ("llama", "qwen3", "gpt2")
+    return {"attn_implementation": "eager"} | ({} if dense else {"experts_implementation": "eager"})
 
 
 def expected(model):

@@ -119,7 +119,7 @@ def test_transformers_itself(name, tmp_path):
     for folder in ("theirs", "ours"):
         model, problems = AutoModelForCausalLM.from_pretrained(
             tmp_path / folder,
-            attn_implementation="eager",
+            **published.implementation(name),
             dtype=torch.float32,
             output_loading_info=True,
         )

@@ -104,10 +104,10 @@ def test_transformers_loads_it(name, tmp_path):
     from transformers import AutoModelForCausalLM
 
     model = make(CASES[name][0])
-    save_pretrained(model, tmp_path / "model")
+    family = save_pretrained(model, tmp_path / "model")
     ids = np.random.default_rng(0).integers(0, 31, (2, 9))
     theirs, problems = AutoModelForCausalLM.from_pretrained(
-        tmp_path / "model", attn_implementation="eager", output_loading_info=True
+        tmp_path / "model", **published.implementation(family), output_loading_info=True
     )
     assert not any(problems.values()), problems
     with torch.no_grad():
