@@ -110,6 +110,33 @@ def load_pretrained(
     return TextGenerator(model, LanguagePreprocessor(reader.tokenizer, length, reader.begin_ids))
 
 
+def load_for_training(path: str, vocabulary_size: int, length: int) -> CausalLM:
+    """Loads the network of a checkpoint to train it on texts.
+
+    Args:
+        path: As for `load_pretrained`.
+        vocabulary_size: Number of tokens of the texts' tokenizer.
+        length: Number of tokens of the longest example.
+
+    Raises:
+        ValueError: If it cannot be loaded, or the texts do not fit it.
+    """
+    model = load_pretrained(path, tokenizer=False)
+    if vocabulary_size > model.vocabulary_size:
+        raise ValueError(
+            f"The tokenizer has {vocabulary_size:,} tokens, and the model of {path!r} reads "
+            f"{model.vocabulary_size:,}: they do not belong together. Set data.tokenizer to the "
+            "tokenizer.json of the checkpoint."
+        )
+    if model.context_length is not None and length > model.context_length:
+        raise ValueError(
+            f"The context of the model of {path!r} is {model.context_length:,} tokens. Received: "
+            f"examples of {length:,} tokens. Set data.context_length to at most "
+            f"{model.context_length}."
+        )
+    return model
+
+
 @contextlib.contextmanager
 def dtype_policy(name: Any) -> Iterator[None]:
     """Sets Keras's dtype policy, unless it is `None`."""
@@ -164,7 +191,13 @@ def _options(family, config, where, tensors):
             "which cannot be loaded. Load a checkpoint in bfloat16, float16 or float32, or MXFP4."
         )
     config = {key: value for key, value in config.items() if key != "quantization_config"}
-    return family.read(config, where)
+    options = family.read(config, where)
+    if options["k"] == 1 and options["normalize"]:
+        raise ValueError(
+            f"{where} sends each token to one expert, with a weight that is divided by itself. No "
+            "gradient would reach such a router, and none of ours is like it."
+        )
+    return options
 
 
 def _plan(family, options, tensors, where):

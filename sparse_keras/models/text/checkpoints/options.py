@@ -196,7 +196,7 @@ def _router_arguments(options):
         "balance_loss": 0.0,
     }
     if options["score"] == "softmax" and options["normalize"]:
-        # The softmax over the chosen logits: the same weights, for a single expert, too.
+        # The softmax over the chosen logits: the same weights.
         arguments |= {"score": "identity", "normalize": None}
     if options["selection_bias"]:
         # A checkpoint is tuned with the bias that it has, unless its user sets a rate.
@@ -322,7 +322,7 @@ def _of_mixture(layer):
 def _of_router(router):
     if router.per_expert_scale:
         raise _Lacking("has a router with `per_expert_scale`")
-    if router.k == 1 and router.normalize is None and router.score != "identity":
+    if router.k == 1 and router.normalize is None:
         raise _Lacking(
             "has a router whose single weight is a share of the two best scores (k=1, "
             "normalize=None), which no published family has; normalize=False is that of others"

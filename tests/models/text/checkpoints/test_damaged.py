@@ -59,6 +59,8 @@ def test_configs_of_experts(tmp_path):
     check(folder, "num_experts_per_tok=9", "5 experts")
     folder = changed("mixtral", tmp_path / "experts", ("num_local_experts", 10**12))
     check(folder, "gate.weight")
+    folder = changed("mixtral", tmp_path / "one", ("num_experts_per_tok", 1))
+    check(folder, "divided by itself")
     folder = changed("deepseek_v2", tmp_path / "norm", ("norm_topk_prob", True))
     check(folder, "norm_topk_prob=True")
     folder = changed("qwen3_moe", tmp_path / "none", ("mlp_only_layers", [0, 1]))

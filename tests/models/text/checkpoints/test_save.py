@@ -29,10 +29,6 @@ CASES = {
         "qwen3",
     ),
     "mixture": (GLU | K2, "mixtral"),
-    "one expert, softmax of it": (
-        GLU | {"router": {"type": "top_k", "k": 1, "score": "identity"}},
-        "mixtral",
-    ),
     "window": (GLU | K2 | {"attention": {"sliding_window": 3}}, "mixtral"),
     "not normalized": (
         GLU | {"router": {"type": "top_k", "k": 1, "normalize": False}},
