@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from sparse_keras.evaluation.result import Comparison as Comparison
     from sparse_keras.inspection import Inspection as Inspection
     from sparse_keras.inspection import inspect as inspect
+    from sparse_keras.models import load_pretrained as load_pretrained
+    from sparse_keras.models import save_pretrained as save_pretrained
     from sparse_keras.reporting import Report as Report
     from sparse_keras.reporting import report as report
     from sparse_keras.schema import list_configs as list_configs
@@ -99,6 +101,8 @@ _FUNCTIONS = {
     "Report": "reporting",
     "Run": "training.train",
     "load_model": "training.load_model",
+    "load_pretrained": "models",
+    "save_pretrained": "models",
     "train": "training.train",
     "upcycle": "upcycling",
     "prune_experts": "compression",

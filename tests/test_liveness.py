@@ -254,6 +254,7 @@ CASES = {
     # They are downloaded: tests/data/text/test_corpora.py has packages of its own.
     "ChinesePoetry.collections": None,
     "Writings.megabytes_each": None,
+    "CausalLM.checkpoint": None,
     "TransformerSection.width": ((), "12"),
     "TransformerSection.num_heads": ((), "4"),
     "TransformerSection.hidden_dim": (SOME_DENSE, "9"),

@@ -60,19 +60,21 @@ def config_of(args: argparse.Namespace) -> Config:
     return load_config(args.config, overrides_of(args))
 
 
-def add_run(parser: argparse.ArgumentParser, file: bool = False) -> None:
+def add_run(parser: argparse.ArgumentParser, file: bool = False, checkpoint: bool = False) -> None:
     """Adds the positional RUN.
 
     Args:
         parser: The parser of the verb.
         file: Whether it may also be a `.keras` file.
+        checkpoint: Whether it may also be a published model.
     """
     parser.add_argument(
         "run_folder",
         metavar="RUN",
         help="the folder of a run, written by `sparse-keras train`; or `last`: the newest finished "
         f"run in the folder {OUTPUT!r} (a folder called last is ./last)"
-        + ("; or a .keras file" if file else ""),
+        + ("; or a .keras file" if file else "")
+        + ("; or a published model: a folder with config.json, or a .gguf file" * checkpoint),
     )
 
 

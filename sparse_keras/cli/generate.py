@@ -22,6 +22,7 @@ _EXAMPLES = """examples:
   sparse-keras generate last --temperature 0.8 --top-p 0.95 --seed 1
   sparse-keras generate runs/tales/2026-01-31_12-00-00 --prompt 'Once upon' --stop '\\n'
   sparse-keras generate last --prompt-file prompts.txt --json > texts.jsonl
+  sparse-keras generate SmolLM2-135M-Instruct.gguf --prompt 'The capital of France is'
 """
 # Of a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -31,12 +32,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "generate",
         help="continue texts by a language model",
-        description="Continue texts by a trained language model. Prints what is new, as it is "
-        "written. Without a prompt, the text of standard input is one; at a terminal, the model "
-        "begins a new text. Several prompts are continued together, and printed at the end.",
+        description="Continue texts by a language model: one that was trained here, or a published "
+        "one, a folder with config.json and safetensors files or a GGUF file. Prints what is new, "
+        "as it is written. Without a prompt, the text of standard input is one; at a terminal, the "
+        "model begins a new text. Several prompts are continued together, and printed at the end.",
         epilog=_EXAMPLES,
     )
-    add_run(parser, file=True)
+    add_run(parser, file=True, checkpoint=True)
     prompts = parser.add_mutually_exclusive_group()
     prompts.add_argument(
         "--prompt",
@@ -93,14 +95,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     if args.json and args.no_stream:
         raise ValueError("--no-stream has no effect: --json prints texts when they are complete.")
-    _check_run(args.run_folder)
+    published = _is_checkpoint(args.run_folder)
+    if not published:
+        _check_run(args.run_folder)
     prompts = _prompts(args)
     start_backend()
-    from sparse_keras.training.load_model import load_model
-
-    model = load_model(args.run_folder)
-    if not hasattr(model, "encode_prompts"):
-        raise ValueError(_not_a_language_model(args.run_folder))
+    model = (_load_checkpoint if published else _load_run)(args.run_folder)
     options = {
         "max_new_tokens": args.max_new_tokens,
         "temperature": args.temperature,
@@ -137,6 +137,34 @@ def _print_pieces(pieces: Iterable[str]) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def _is_checkpoint(path: str) -> bool:
+    """Whether a path is that of a published model, not of a run or of a `.keras` file."""
+    if os.path.isdir(path):
+        return os.path.isfile(os.path.join(path, "config.json"))
+    return path.lower().endswith((".gguf", ".safetensors"))
+
+
+def _load_checkpoint(path: str) -> TextGenerator:
+    from sparse_keras.models import load_pretrained
+
+    model = load_pretrained(path)
+    if not hasattr(model, "encode_prompts"):
+        raise ValueError(
+            f"{path!r} has no tokenizer, without which a text cannot be read. Put its "
+            "tokenizer.json there."
+        )
+    return model
+
+
+def _load_run(path: str) -> TextGenerator:
+    from sparse_keras.training.load_model import load_model
+
+    model = load_model(path)
+    if not hasattr(model, "encode_prompts"):
+        raise ValueError(_not_a_language_model(path))
+    return model
 
 
 def _check_run(path: str) -> None:

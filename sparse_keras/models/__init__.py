@@ -26,6 +26,7 @@ from sparse_keras.models.tabular.selected_features import selected_features
 from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
+from sparse_keras.models.text.checkpoints import load_pretrained, save_pretrained
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_classifier import text_classifier
 from sparse_keras.models.text.text_generator import TextGenerator
@@ -63,10 +64,12 @@ __all__ = [
     "flops_per_example",
     "gate_weights",
     "layer_costs",
+    "load_pretrained",
     "mmoe",
     "omoe",
     "ple",
     "preprocessed",
+    "save_pretrained",
     "selected_features",
     "shared_bottom",
     "sparse_mlp",

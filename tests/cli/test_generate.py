@@ -201,3 +201,27 @@ def test_evaluate_texts_of_the_run(run, capsys):
     found = json.loads(capsys.readouterr().out)
     written = json.loads((path / "metrics.json").read_text())
     assert found["bits_per_byte"] == pytest.approx(written["bits_per_byte"], rel=1e-5)
+
+
+def test_a_published_model(tmp_path, capsys):
+    """A folder with a tokenizer, one of its files, or a GGUF file."""
+    from sparse_keras import save_pretrained
+    from tests.models.text.checkpoints import test_gguf as gguf
+
+    file = tmp_path / "model.GGUF"
+    gguf.write(file, gguf.arrays(), gguf.KINDS["Q8_0"], gguf.metadata() | gguf.vocabulary())
+    prompt = ("--prompt", "the capital of", "--max-new-tokens", "3")
+    assert main(["generate", str(file), *prompt]) == 0
+    text = capsys.readouterr().out
+    model = sparse_keras.load_pretrained(file)
+    assert text == model.generate("the capital of", max_new_tokens=3) + "\n"
+    folder = tmp_path / "folder"
+    save_pretrained(model, folder)
+    assert main(["generate", str(folder / "model.safetensors"), *prompt]) == 0
+    assert capsys.readouterr().out == text
+    (folder / "tokenizer.json").unlink()
+    assert main(["generate", str(folder), *prompt]) == 2
+    assert "has no tokenizer" in capsys.readouterr().err
+    (folder / "config.json").write_text('{"model_type": "lama"}')
+    assert main(["generate", str(folder), *prompt]) == 2
+    assert "Did you mean 'llama'" in capsys.readouterr().err

@@ -1,15 +1,19 @@
 """A language model from a config: trained by steps, killed, resumed, loaded; other precisions."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras.data import LanguagePreprocessor, Tokenizer
+from sparse_keras.models import TextGenerator
 from sparse_keras.optimizers.from_config import optimizer_of
 from sparse_keras.schema.sections.optimizers import SGD
 from sparse_keras.training.building import build_network, compile_model
+from tests.models.text.checkpoints.test_save import GLU, K2, make
 
 CONFIG = """
 version: 1
@@ -128,3 +132,71 @@ def test_the_schedule_ends_with_the_last_step(folder):
     compile_model(model, config, data)
     rates = [float(model.optimizer._learning_rate(step)) for step in (0, 2, 11)]
     np.testing.assert_allclose(rates, [0.0, 1e-3, 0.0], atol=1e-9)
+
+
+CHECKPOINT = """
+version: 1
+data:
+  {type: text_files, path: texts.txt, documents: line, tokenizer: tokenizer.json, context_length: 12}
+model: {type: causal_lm, checkpoint: published}
+optimizer: {type: adamw, learning_rate: 1e-3}
+training: {epochs: null, steps: 3, batch_size: 4}
+"""
+
+
+@pytest.fixture
+def published(folder):
+    """A published model and its tokenizer beside a config that trains it further."""
+    tokenizer = Tokenizer.train(["line says to be"] * 9, 280)
+    model = make_published({"vocabulary_size": tokenizer.vocabulary_size, "context_length": 20})
+    preprocessor = LanguagePreprocessor(tokenizer, 20)
+    shutil.rmtree(folder / "published", ignore_errors=True)
+    sparse_keras.save_pretrained(TextGenerator(model, preprocessor), folder / "published")
+    shutil.copy(folder / "published" / "tokenizer.json", folder)
+    (folder / "checkpoint.yaml").write_text(CHECKPOINT)
+    return model
+
+
+def make_published(options):
+    return make(GLU | K2 | {"depth": 1} | options)
+
+
+@pytest.mark.usefixtures("eager_functions")
+def test_a_published_model_is_trained_further(folder, published, tmp_path):
+    config = sparse_keras.load_config(folder / "checkpoint.yaml")
+    assert config.model.kwargs() == {"checkpoint": str(folder / "published")}
+    data = sparse_keras.load_data(config)
+    untrained = sparse_keras.build_model(config, data)
+    for first, second in zip(published.weights, untrained.weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+    run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
+    loss = untrained.evaluate(data.test, verbose=0, return_dict=True)["loss"]
+    assert run.metrics["loss"] < loss
+    model = sparse_keras.load_model(run.path)
+    assert isinstance(model.generate("line", max_new_tokens=2), str)
+    assert sparse_keras.save_pretrained(model, tmp_path / "tuned") == "mixtral"
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("model.depth=2", "depth.*has no effect: the checkpoint says it"),
+        ("model.router={type: top_k}", "router.*has no effect: the checkpoint says it"),
+        ("data.tokenizer=null", "model.checkpoint.*needs data.tokenizer"),
+    ],
+)
+def test_what_contradicts_a_checkpoint(folder, published, override, words):
+    with pytest.raises(ValueError, match=words):
+        sparse_keras.load_config(folder / "checkpoint.yaml", [override])
+
+
+def test_texts_that_do_not_fit_a_checkpoint(folder, published):
+    config = sparse_keras.load_config(folder / "checkpoint.yaml", ["data.context_length=30"])
+    with pytest.raises(ValueError, match="20 tokens. Received: examples of 30.*at most 20"):
+        sparse_keras.build_model(config)
+    config = sparse_keras.load_config(folder / "checkpoint.yaml", ["model.checkpoint=smaller"])
+    with pytest.raises(ValueError, match="smaller"):
+        sparse_keras.build_model(config)
+    sparse_keras.save_pretrained(make_published({"vocabulary_size": 99}), folder / "smaller")
+    with pytest.raises(ValueError, match="do not belong together. Set data.tokenizer"):
+        sparse_keras.build_model(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,17 +18,25 @@ from sparse_keras.tasks.next_token import IGNORED, NextToken
 class LanguagePreprocessor(Preprocessor):
     """Encodes texts for a language model, with its `Tokenizer`.
 
-    A text becomes the id that begins each text, and the ids of its tokens. Texts of a batch are
+    A text becomes the ids that begin each text, and the ids of its tokens. Texts of a batch are
     padded on the right, and `"mask"` says where.
 
     Args:
         tokenizer: The `Tokenizer`.
         context_length: Number of tokens of the longest text that the model reads.
+        begin_ids: The ids before each text. `None`: the id that separates documents, by which the
+            models of this library learn where a text begins. Published models often have none.
     """
 
-    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        context_length: int,
+        begin_ids: Sequence[int] | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.context_length = context_length
+        self.begin_ids = [tokenizer.end_id] if begin_ids is None else list(begin_ids)
 
     @property
     def task(self) -> NextToken:
@@ -64,16 +73,20 @@ class LanguagePreprocessor(Preprocessor):
         return inputs, labels, sample_weight
 
     def prompt(self, text: str) -> list[int]:
-        """Returns the token ids from which a text is continued: those of `encode`, which begin
-        with the id that begins each text."""
-        return [self.tokenizer.end_id, *self.tokenizer.encode(text)]
+        """Returns the token ids from which a text is continued: those of `encode`.
+
+        An empty text without ids at its beginning is continued from the id that separates
+        documents.
+        """
+        row = [*self.begin_ids, *self.tokenizer.encode(text)]
+        return row or [self.tokenizer.end_id]
 
     def _padded(self, texts):
-        rows = [[self.tokenizer.end_id, *ids] for ids in self.tokenizer.encode_batch(texts)]
+        rows = [[*self.begin_ids, *ids] for ids in self.tokenizer.encode_batch(texts)]
         for number, row in enumerate(rows):
             if len(row) > self.context_length:
                 raise ValueError(
-                    f"The model reads texts of up to {self.context_length} tokens, the id at their "
+                    f"The model reads texts of up to {self.context_length} tokens, ids at their "
                     f"beginning included. Received: one of {len(row)} tokens at index {number}. "
                     "Cut it into parts."
                 )
@@ -83,12 +96,13 @@ class LanguagePreprocessor(Preprocessor):
         return {
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "context_length": self.context_length,
+            "begin_ids": self.begin_ids,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LanguagePreprocessor:
         tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
-        return cls(tokenizer, config["context_length"])
+        return cls(tokenizer, config["context_length"], config.get("begin_ids"))
 
 
 def next_token_of(tokenizer: Tokenizer) -> NextToken:

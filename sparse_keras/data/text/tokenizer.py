@@ -167,6 +167,14 @@ class Tokenizer:
             self._bytes = bytes_of_tokens(self._tokenizer, self.vocabulary_size)
         return self._bytes
 
+    @property
+    def begin_ids(self) -> tuple[int, ...]:
+        """The special ids that the tokenizer's own template puts before each text: often none, or
+        one. `encode` does not."""
+        whole = self._tokenizer.encode("a", add_special_tokens=True)
+        special = list(whole.special_tokens_mask) + [0]
+        return tuple(whole.ids[: special.index(0)])
+
     def get_config(self) -> dict[str, Any]:
         return {"content": self.content, "end_of_text": self.end_of_text}
 

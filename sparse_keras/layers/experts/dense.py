@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import boolean, positive_int
@@ -59,7 +60,7 @@ class DenseExperts(Experts):
     ) -> None:
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

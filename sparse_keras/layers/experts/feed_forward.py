@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import (
@@ -40,7 +41,7 @@ class FeedForwardExperts(Experts):
     ) -> None:
         super().__init__(num_experts, **kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = boolean("use_bias", use_bias)
         self.output_dim = optional_positive_int("output_dim", output_dim)
         self.dropout = number("dropout", dropout, "[0, 1]")

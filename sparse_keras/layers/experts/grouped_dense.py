@@ -8,6 +8,7 @@ from keras import ops
 
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.lora import LoraKernel
 from sparse_keras.layers.quantized_kernel import MODES, QuantizedKernel
@@ -69,7 +70,7 @@ class GroupedDense(QuantizedKernel, LoraKernel, RemembersTuning, keras.layers.La
         super().__init__(**kwargs)
         self.num_groups = positive_int("num_groups", num_groups)
         self.units = positive_int("units", units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

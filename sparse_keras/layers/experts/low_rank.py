@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.experts.grouped_dense import GroupedDense
 from sparse_keras.layers.validation import optional_positive_int, positive_int
@@ -59,7 +60,7 @@ class LowRankExperts(Experts):
     ) -> None:
         super().__init__(num_experts, **kwargs)
         self.rank = positive_int("rank", rank)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.output_dim = optional_positive_int("output_dim", output_dim)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.experts.base import Experts
 from sparse_keras.layers.initializers import per_group
 from sparse_keras.layers.lora import LoraKernel
@@ -72,7 +73,7 @@ class TiedExperts(QuantizedKernel, LoraKernel, Experts):
     ) -> None:
         super().__init__(num_experts, **kwargs)
         self.units = positive_int("units", units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = boolean("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         if scale_initializer is None:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from sparse_keras._internal.typing import Tensor
+from sparse_keras.layers import activations
 from sparse_keras.layers.flops import layer_flops
 from sparse_keras.layers.initializers import for_group
 from sparse_keras.layers.tuned_parts import RemembersTuning
@@ -62,7 +63,7 @@ class FeedForward(RemembersTuning, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.hidden_dim = positive_int("hidden_dim", hidden_dim)
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.gated = boolean("gated", gated)
         self.use_bias = boolean("use_bias", use_bias)
         self.dropout = number("dropout", dropout, "[0, 1]")

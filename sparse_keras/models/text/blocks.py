@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -42,7 +43,7 @@ def transformer_blocks(
     experts: Any,
     router: Any,
     shared_expert: Any,
-    dense_layers: int,
+    dense_layers: int | Sequence[int],
     every: int,
     capacity_factor: float | None,
     eval_capacity_factor: float | None,
@@ -69,14 +70,17 @@ def transformer_blocks(
         ValueError: If a name is unknown, or an argument has no effect.
     """
     depth = positive_int("depth", depth)
-    first, step = non_negative_int("dense_layers", dense_layers), positive_int("every", every)
-    sparse = [n for n in range(first, depth) if experts is not None and (n + 1) % step == 0]
-    _check(experts, shared_expert, hidden_dim, sparse, depth, first, step)
+    sparse = [] if experts is None else _sparse_blocks(depth, dense_layers, every)
+    _check(experts, shared_expert, hidden_dim, sparse, depth, dense_layers, every)
     # It has no weights: one serves all blocks.
     rotary_layer = RotaryEmbedding(**{} if rotary is True else rotary) if rotary else None
 
+    windows = _windows((attention or {}).get("sliding_window"), depth)
+
     def make_attention(number):
         given = {"type": "grouped_query", **(attention or {})}
+        if windows is not None:
+            given["sliding_window"] = windows[number]
         heads = {"num_kv_heads": num_kv_heads, "head_dim": head_dim}
         heads |= {"qkv_bias": use_bias, "output_bias": use_bias}
         if given["type"] == "latent":
@@ -134,6 +138,33 @@ def transformer_blocks(
         )
         for number in range(depth)
     ]
+
+
+def _sparse_blocks(depth, dense_layers, every):
+    """Returns the numbers of the blocks with experts."""
+    every = positive_int("every", every)
+    if isinstance(dense_layers, (list, tuple)):
+        dense = {non_negative_int("dense_layers", number) for number in dense_layers}
+        if dense and max(dense) >= depth:
+            raise ValueError(
+                f"`dense_layers` are numbers of blocks, from 0 to {depth - 1}. Received: "
+                f"dense_layers={dense_layers}."
+            )
+    else:
+        dense = set(range(non_negative_int("dense_layers", dense_layers)))
+    return [n for n in range(depth) if n not in dense and (n + 1) % every == 0]
+
+
+def _windows(sliding_window, depth):
+    """Returns the window of each block, or `None` where one number is for all."""
+    if not isinstance(sliding_window, (list, tuple)):
+        return None
+    if not sliding_window or len(sliding_window) > depth:
+        raise ValueError(
+            f"`sliding_window` of {depth} blocks is a number, or a list of up to {depth}, which "
+            f"starts again where it ends. Received: {sliding_window!r}."
+        )
+    return [sliding_window[number % len(sliding_window)] for number in range(depth)]
 
 
 def _check(experts, shared_expert, hidden_dim, sparse, depth, dense_layers, every):

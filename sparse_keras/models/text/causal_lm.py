@@ -1,5 +1,6 @@
 """causal_lm: a language model whose blocks are dense, or mixtures of experts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sparse_keras.models.text.blocks import transformer_blocks
@@ -21,7 +22,7 @@ def causal_lm(
     experts: Any = None,
     router: Any = "top_k",
     shared_expert: Any = None,
-    dense_layers: int = 0,
+    dense_layers: int | Sequence[int] = 0,
     every: int = 1,
     capacity_factor: float | None = None,
     eval_capacity_factor: float | None = None,
@@ -55,7 +56,8 @@ def causal_lm(
         num_kv_heads: Heads of keys and values, a divisor of `num_heads`. `None` means as many.
         head_dim: Width of a head. `None` means `width / num_heads`.
         hidden_dim: Width of the hidden layer of dense blocks; needed if there are any.
-        activation: Activation function of dense blocks.
+        activation: Activation function of dense blocks; a name of Keras's, or `"gelu_tanh"`, the
+            approximation of GPT-2.
         gated: Whether dense blocks have a gate, as in Llama, or not, as in GPT-2.
         use_bias: Whether matrices of attention and dense blocks have biases, as in GPT-2.
         experts: What each expert computes: a dict with a bank's registered name under `"type"` and
@@ -66,13 +68,16 @@ def causal_lm(
         shared_expert: Optional dict with `"hidden_dim"`, `"activation"` and `"gated"`: a GLU that
             every token passes through; with `"gated"`, as far as a gate of the token lets it
             (`GatedSharedExpert`).
-        dense_layers: The number of first blocks that are dense nevertheless, as in DeepSeek.
+        dense_layers: The number of first blocks that are dense nevertheless, as in DeepSeek; or a
+            list of the numbers of such blocks, from 0 on.
         every: Every `every`-th block is sparse: with 2, the second, the fourth, and so on.
         capacity_factor: Limit on each expert's load in training; see `MixtureOfExperts`.
         eval_capacity_factor: The same outside training.
         drop_order: Which tokens an expert drops beyond that limit; see `MixtureOfExperts`.
         attention: Optional dict of more arguments of the attention, such as `{"qk_norm": "head",
             "sliding_window": 128}`, with `"type"` `"grouped_query"` (the default) or `"latent"`.
+            The window may be a list of one for each block, `None` for a block that sees all; a
+            shorter list starts again where it ends: `[128, None]` alternates, as in gpt-oss.
         rotary: True for rotary positions, a dict of the arguments of `RotaryEmbedding`, or False.
         learned_positions: Whether each position has an embedding of its own.
         context_length: Optional number of tokens of the longest text.

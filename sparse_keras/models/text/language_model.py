@@ -1,5 +1,6 @@
 """CausalLM: a decoder that predicts the next token."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,8 @@ class CausalLM(RemembersTuning, keras.Model):
         padding_id: Optional id of padding: it is masked.
         dropout: Rate of dropout on the embeddings, in training.
         embeddings_initializer: Initializer of embeddings, and of the head.
+        checkpoint: Optional dict: what the checkpoint that the model was loaded from says beside
+            weights and options. It has no effect on outputs; `save_pretrained` writes it again.
 
     Call arguments:
         inputs: Token ids, int `[B, T]`; or a dict of them under `"token_ids"`, and optionally
@@ -106,9 +109,11 @@ class CausalLM(RemembersTuning, keras.Model):
         padding_id: int | None = None,
         dropout: float = 0.0,
         embeddings_initializer: Any = "uniform",
+        checkpoint: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._checkpoint = json.dumps(checkpoint)  # Keras would wrap a dict, to track layers in it.
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.width = positive_int("width", width)
         blocks = _checked_blocks(blocks)
@@ -160,6 +165,14 @@ class CausalLM(RemembersTuning, keras.Model):
         self.final_norm = None
         if self.norm is not None:
             self.final_norm = NORMS[self.norm](epsilon=self.norm_epsilon, name="final_norm", **same)
+
+    @property
+    def checkpoint(self) -> dict[str, Any] | None:
+        return json.loads(self._checkpoint)
+
+    @checkpoint.setter
+    def checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        self._checkpoint = json.dumps(checkpoint)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights, whose shapes do not depend on that of the inputs."""
@@ -379,7 +392,7 @@ class CausalLM(RemembersTuning, keras.Model):
         names = (
             *("vocabulary_size", "width", "norm", "norm_epsilon", "tie_embeddings"),
             *("embedding_multiplier", "logits_scaling", "context_length", "learned_positions"),
-            *("padding_id", "dropout"),
+            *("padding_id", "dropout", "checkpoint"),
         )
         return {
             "name": self.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -33,7 +34,7 @@ def text_classifier(
     experts: Any = None,
     router: Any = "top_k",
     shared_expert: Any = None,
-    dense_layers: int = 0,
+    dense_layers: int | Sequence[int] = 0,
     every: int = 1,
     capacity_factor: float | None = None,
     eval_capacity_factor: float | None = None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sparse_keras._internal.builders import builder_of
+from sparse_keras._internal.builders import builder_of, resolve
 from sparse_keras.schema.core.choice import Choice
 from sparse_keras.schema.core.model_section import ModelSection
 from sparse_keras.schema.core.section import (
@@ -12,6 +12,7 @@ from sparse_keras.schema.core.section import (
     Count,
     CountOrZero,
     Fraction,
+    Path,
     Positive,
     Section,
 )
@@ -197,8 +198,15 @@ class CausalLM(TransformerSection):
     """A language model: a Transformer that predicts the next token, with experts or without."""
 
     GENERATES = True
+    FILES = FOLDERS = ADDED = ("checkpoint",)
 
     type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
+    checkpoint: Path | None = Field(
+        None,
+        description="A published model to train further, instead of one of random weights: a "
+        "folder with config.json and safetensors files, or a GGUF file, as for "
+        "`sparse_keras.load_pretrained`. It says all other keys. Null: none.",
+    )
     embedding_multiplier: Positive = Field(
         1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
     )
@@ -207,6 +215,23 @@ class CausalLM(TransformerSection):
         True, description="Whether embeddings and the matrix of the logits are the same."
     )
 
+    def rules(self) -> BrokenRules:
+        if self.checkpoint is None:
+            yield from super().rules()
+
+    def rules_with(self, config: Any) -> BrokenRules:
+        if self.checkpoint is not None and getattr(config.data, "tokenizer", ...) is None:
+            yield (
+                "model.checkpoint",
+                "needs data.tokenizer: the tokenizer.json that the model was trained with",
+            )
+
+    def unused(self) -> dict[str, str]:
+        if self.checkpoint is None:
+            return super().unused()
+        said = set(type(self).model_fields) - {"type", "checkpoint"}
+        return dict.fromkeys(sorted(said), "the checkpoint says it")
+
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
         if getattr(task, "kind", "next_token") != "next_token":
@@ -214,6 +239,9 @@ class CausalLM(TransformerSection):
                 "model.type causal_lm predicts the next token. Received texts with labels, whose "
                 f"task is {task.kind}. Choose model.type text_classifier, or a corpus."
             )
+        if self.checkpoint is not None:
+            load = resolve("sparse_keras.models.text.checkpoints:load_for_training")
+            return load(self.checkpoint, inputs.vocabulary_size, inputs.length)
         return builder_of("model", self.type)(
             vocabulary_size=inputs.vocabulary_size, context_length=inputs.length, **self.kwargs()
         )

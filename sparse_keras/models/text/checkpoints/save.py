@@ -1,0 +1,273 @@
+"""save_pretrained: from a model to the files of a published family."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from keras import ops
+
+from sparse_keras._internal import keras_private
+from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.models.text.checkpoints import safetensors_files
+from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
+from sparse_keras.models.text.checkpoints.keys import Held, row_of_layouts
+from sparse_keras.models.text.checkpoints.options import describe
+from sparse_keras.models.text.checkpoints.weights import all_weights, value_of
+from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.text_generator import TextGenerator
+
+_IDS = ("eos_token_id", "bos_token_id", "pad_token_id")
+_NO_LIMIT = 2**20
+_DTYPES = ("float32", "bfloat16", "float16")
+
+
+def save_pretrained(
+    model: CausalLM | TextGenerator,
+    folder: str | os.PathLike,
+    family: str | None = None,
+    dtype: str | None = None,
+    max_shard_size: int = 5 * 10**9,
+) -> str:
+    """Writes a language model as Hugging Face's transformers reads it.
+
+    The folder gets `config.json`, `model.safetensors` or shards with an index, and the tokenizer,
+    if the model has one. A model that `load_pretrained` loaded leaves with the keys and the bits
+    that it came with. Any other leaves as a family whose options it has, whether it was built by
+    `causal_lm`, tuned or upcycled: with the options of Llama and experts it is a Mixtral.
+
+    What training adds, such as auxiliary losses and dropout, is not written. A LoRA is merged.
+
+    Args:
+        model: A `CausalLM` or a `TextGenerator`.
+        folder: Where to write. It is made; it must not hold a model yet.
+        family: Name of the family, such as `"qwen3_moe"`. `None`: that of the checkpoint the model
+            was loaded from, if it still fits, or else the first that does.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`. `None`: that of the checkpoint the model
+            was loaded from, or else that of its weights.
+        max_shard_size: The most bytes of tensors in a file.
+
+    Returns:
+        The name of the family.
+
+    Raises:
+        ValueError: Before anything is written: if no family has the options of the model, whose
+            names the error says; if the folder holds a model; if a weight is quantized.
+
+    Example:
+
+    >>> model = sparse_keras.models.causal_lm(
+    ...     vocabulary_size=1000,
+    ...     depth=1,
+    ...     width=32,
+    ...     num_heads=4,
+    ...     experts={"type": "glu", "num_experts": 4, "hidden_dim": 16},
+    ...     context_length=64,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(sparse_keras.save_pretrained(model, folder))
+    mixtral
+    """
+    core, tokenizer, begin_ids = model, None, ()
+    if isinstance(model, TextGenerator):
+        core, preprocessor = model.core, model.preprocessor
+        tokenizer, begin_ids = preprocessor.tokenizer, preprocessor.begin_ids
+    options = describe(core)
+    # Models need a limit there. Rotary positions have none.
+    options["context_length"] = options["context_length"] or _NO_LIMIT
+    facts = core.checkpoint or {}
+    found, config = _family(options, family, facts.get("config") or {})
+    usual = _dtype(core, dtype, facts)
+    others = {} if dtype is not None else facts.get("other_dtypes") or {}
+    quantized = [  # Their kernels are integers.
+        layer.name
+        for layer in keras_private.all_layers(core)
+        if getattr(layer, "quantization_mode", None)
+    ]
+    if quantized:
+        raise ValueError(
+            f"Layers of the model are quantized, {listing(quantized, 4)}, which no family is. Save "
+            "the model before `quantize`."
+        )
+    config |= _special_tokens(config, tokenizer, begin_ids)
+    config["dtype"] = usual
+    folder = Path(folder)
+    taken = [*folder.glob("*.safetensors"), *folder.glob("config.json")]
+    if taken:
+        raise ValueError(
+            f"{str(folder)!r} holds a model already: {listing((one.name for one in taken), 3)}. "
+            "Choose another folder, or delete them."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(core, found.filled(options), found, usual, others)
+    safetensors_files.write(folder, tensors, max_shard_size)
+    if tokenizer is not None:
+        tokenizer.save(folder / "tokenizer.json")
+        said = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": tokenizer.end_of_text}
+        _write_json(folder / "tokenizer_config.json", said)
+    # Last: a folder with a config is complete.
+    _write_json(folder / "config.json", dict(sorted(config.items())))
+    return found.name
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _family(options, name, config):
+    """Returns the family that has these options, and its config.
+
+    Args:
+        options: As `describe` returns them.
+        name: Name of the family, or `None`.
+        config: The config that the model came with, if any.
+
+    Raises:
+        ValueError: If no family has them.
+    """
+    if name is not None and name not in FAMILIES:
+        raise ValueError(
+            f"There is no family {name!r}.{did_you_mean(name, FAMILIES)} The families are "
+            f"{listing(FAMILIES, 20)}."
+        )
+    first = config.get("model_type")
+    names = [name] if name else sorted(FAMILIES, key=lambda one: one != first)
+    lacking = {}
+    for one in names:
+        family = FAMILIES[one]
+        lacks, written = _lacks(family, family.filled(options))
+        if not lacks:
+            ids = {key: config[key] for key in _IDS if key in config}
+            return family, {**(family.others(config) if one == first else ids), **written}
+        lacking[one] = lacks
+    nearest = min(
+        lacking, key=lambda one: (_kind(FAMILIES[one]) != _kind_of(options), len(lacking[one]))
+    )
+    subject = f"The family {name!r} does not have" if name else "No published family has"
+    near = "" if name else f" The nearest is {nearest!r}."
+    raise ValueError(
+        f"{subject} all options of the model.{near} {'; '.join(lacking[nearest][:4])}."
+    )
+
+
+def _kind(family):
+    return family.has_experts, family.is_latent
+
+
+def _kind_of(options):
+    return bool(options["sparse"]), options["attention"] == "latent"
+
+
+def _lacks(family: Family, options: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Returns what a family does not have, and the config that it writes if it has all."""
+    lacks = []
+    for word, has, wanted in zip(
+        ("experts", "latent attention"), _kind(family), _kind_of(options), strict=True
+    ):
+        if has != wanted:
+            lacks.append(f"{word}: {_yes(wanted)} in the model, {_yes(has)} there")
+    if lacks:
+        return lacks, {}
+    config = family.write(options)
+    try:
+        read = family.read(json.loads(json.dumps(config)), "its config.json")
+    except ValueError as error:
+        return [str(error).rstrip(".")], {}
+    for name, value in options.items():
+        if not _equal(value, read[name]):
+            lacks.append(f"{name}: {_shown(value)} in the model, {_shown(read[name])} there")
+    if not lacks:
+        missing = {n for _, n, _ in all_weights(options) if not row_of_layouts(n, family.layouts)}
+        lacks = [f"no place for the weight {name!r}" for name in sorted(missing)]
+    return lacks, config
+
+
+def _yes(value):
+    return "yes" if value else "no"
+
+
+def _shown(value):
+    return (
+        repr(dict(value))
+        if isinstance(value, tuple) and value and isinstance(value[0], tuple)
+        else repr(value)
+    )
+
+
+def _equal(first, second):
+    if isinstance(first, float) and isinstance(second, (int, float)):
+        return math.isclose(first, second, rel_tol=1e-9)
+    if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
+        return all(map(_equal, first, second))
+    return first == second
+
+
+def _special_tokens(config, tokenizer, begin_ids: Sequence[int]) -> dict[str, Any]:
+    """The ids that begin and end texts, where the config does not say them."""
+    if tokenizer is None:
+        said: dict[str, Any] = {}
+    else:
+        begin = begin_ids[0] if begin_ids else None
+        said = {"eos_token_id": tokenizer.end_id, "bos_token_id": begin}
+    # Transformers has defaults of its own for those that are missing, such as 2.
+    return {key: config.get(key, said.get(key)) for key in _IDS}
+
+
+def _dtype(model, dtype, facts):
+    if dtype is None:
+        weights = model.token_embedding.embeddings.dtype
+        dtype = facts.get("dtype") or weights
+        return dtype if dtype in _DTYPES else "float32"
+    if dtype not in _DTYPES:
+        raise ValueError(f"`dtype` must be one of {listing(_DTYPES)}. Received: dtype={dtype!r}.")
+    return dtype
+
+
+def _tensors(model, options, family, usual, others) -> Iterator[safetensors_files.Planned]:
+    """Yields the tensors of a family, each of which is made when it is written."""
+    held: dict[tuple[int | None, str], Held] = {}
+    for block, name, shape in all_weights(options):
+        row = row_of_layouts(name, family.layouts)
+        assert row is not None  # `_lacks` has found a row for each.
+        if (block, row.key) in held:
+            held[block, row.key].shapes.append(shape)
+        else:
+            held[block, row.key] = Held(row, block, [shape])
+    for one in held.values():
+        for expert, key in enumerate(one.keys()):
+            name = others.get(key, usual)
+            prefix = "" if key.startswith("lm_head.") else family.prefix
+            yield safetensors_files.Planned(
+                prefix + key,
+                np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name),
+                one.tensor_shape,
+                functools.partial(_parts, model, one, expert if one.row.each_expert else None),
+            )
+
+
+def _parts(model, held, expert):
+    """Yields the values of a tensor: of one expert, of all one by one, or of no expert."""
+    weights = [
+        _value(model, held.block, name, shape)
+        for name, shape in zip(held.row.weights, held.shapes, strict=True)
+    ]
+    if not held.row.of_experts:
+        yield held.row.operation.join([ops.convert_to_numpy(weight) for weight in weights])
+        return
+    for number in range(held.experts) if expert is None else [expert]:
+        yield held.row.operation.join([ops.convert_to_numpy(weight[number]) for weight in weights])
+
+
+def _value(model, block, name, shape):
+    """A weight, or zeros where the family needs one that the model does not have."""
+    filled = name.startswith(("shared.", "shared_gate."))
+    if filled and model.blocks[block].feed_forward.shared_expert is None:
+        return np.zeros(shape, "float32")
+    return value_of(model, block, name)
