@@ -7,6 +7,7 @@ A file has its own name in the cache only after its content was checked; until t
 import base64
 import hashlib
 import os
+import shutil
 import sys
 import tarfile
 import urllib.error
@@ -154,6 +155,20 @@ def read_member(path, member):
     with tarfile.open(path) as archive:
         _refuse_unknown(member, [entry.name for entry in archive if entry.isfile()], path)
         return archive.extractfile(member).read()
+
+
+def extract_member(path, member, to):
+    """Writes one file of a zip archive, such as a wheel, to a path, piece by piece.
+
+    Raises:
+        ValueError: If `path` is no zip archive, or has no such file.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a zip archive.")
+    with zipfile.ZipFile(path) as archive:
+        _refuse_unknown(member, archive.namelist(), path)
+        with archive.open(member) as source, open(to, "wb") as file:
+            shutil.copyfileobj(source, file, _CHUNK)
 
 
 def checked(content, sha256, what):

