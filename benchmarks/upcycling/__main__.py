@@ -58,7 +58,7 @@ def prepare(model, steps):
         0.0, max(steps - WARMUP, 1), alpha=0.1, warmup_target=LEARNING_RATE, warmup_steps=WARMUP
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, global_clipnorm=1.0)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-100)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 

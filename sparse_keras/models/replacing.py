@@ -191,9 +191,8 @@ def _replaced(config: Any, made: list[dict[str, Any]], built_by_owner: bool = Fa
     if built_by_owner:
         # Paths of weights then begin with the name of the model.
         left_out.add("build_config")
-    name = config.get("registered_name")
-    if name is not None:
-        built_by_owner = name.startswith("sparse_keras>")
+    if "class_name" in config:
+        built_by_owner = str(config.get("registered_name")).startswith("sparse_keras>")
     return {
         key: _replaced(part, made, built_by_owner)
         for key, part in config.items()

@@ -109,6 +109,11 @@ def upcycle(
     seed = optional_int("seed", seed)
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras model. Received: {model!r}.")
+    if not model.built:
+        raise ValueError(
+            f"{model.name!r} has no weights yet that experts could start from. Call it once, or "
+            "`build` it."
+        )
     if num_experts % split:
         raise ValueError(
             "`num_experts` must be a multiple of `split`: there are as many copies of each part. "

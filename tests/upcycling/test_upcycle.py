@@ -198,6 +198,8 @@ class TestChoice:
             sparse_keras.upcycle(sparse_keras.upcycle(dense, 4), 4)
         with pytest.raises(ValueError, match="must be a Keras model"):
             sparse_keras.upcycle(keras.layers.Dense(2), 4)
+        with pytest.raises(ValueError, match="no weights yet"):
+            sparse_keras.upcycle(keras.Sequential([keras.layers.Dense(2)]), 4)
 
     def test_the_output_of_a_model_has_to_be_named(self):
         inputs = keras.Input((4,))
