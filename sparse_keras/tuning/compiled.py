@@ -14,6 +14,8 @@ def weights_have_changed(model: keras.layers.Layer) -> None:
     for layer in keras_private.all_layers(model):
         if isinstance(layer, keras.Model):
             keras_private.forget_compiled(layer)
+            if hasattr(layer, "forget_compiled"):  # Of a language model, which generates.
+                layer.forget_compiled()
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built:
         model.optimizer = type(optimizer).from_config(optimizer.get_config())

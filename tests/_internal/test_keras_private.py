@@ -470,3 +470,70 @@ def _names_of_others(tree):
                 names = (part.value for part in arguments if isinstance(part, ast.Constant))
                 used += [(node.lineno, name) for name in names if isinstance(name, str)]
     return [(line, name) for line, name in used if name and name not in defined]
+
+
+def test_own_trainable_and_unlocked():
+    """Freezing would miss weights that are frozen already; LoRA could add none to a built layer."""
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    layer.trainable = False
+    assert keras_private.own_trainable(layer) == [layer.kernel, layer.bias]
+    with keras_private.unlocked(layer):
+        layer.extra = layer.add_weight(name="extra", shape=())
+    assert keras_private.own_weights(layer)[-1] is layer.extra
+    with pytest.raises(ValueError, match="cannot add new elements"):
+        layer.more = layer.add_weight(name="more", shape=())
+
+
+def test_hidden_variables():
+    """Files of layers with LoRA would hold its matrices among the numbered weights."""
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with keras_private.hidden_variables(layer, [layer.kernel]):
+        assert keras_private.own_weights(layer) == [layer.bias]
+    assert keras_private.own_weights(layer) == [layer.kernel, layer.bias]
+
+
+@pytest.mark.parametrize("mode", [None, "int8", "int4"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(4),
+        lambda: keras.layers.EinsumDense("ab,bcd->acd", (2, 4)),
+        lambda: keras.layers.Embedding(6, 4),
+    ],
+    ids=["Dense", "EinsumDense", "Embedding"],
+)
+def test_merge_lora(make, mode):
+    """`sparse_keras.merge_lora` would fail on Keras's own layers."""
+    layer = make()
+    ids = isinstance(layer, keras.layers.Embedding)
+    x = np.array([1, 4]) if ids else np.random.default_rng(0).normal(size=(3, 6))
+    layer(x)
+    if mode is not None:
+        layer.quantize(mode)
+    layer.enable_lora(2)
+    half = layer.lora_embeddings_b if ids else layer.lora_kernel_b
+    half.assign(np.random.default_rng(1).normal(size=half.shape))
+    tuned = ops.convert_to_numpy(layer(x))
+    keras_private.merge_lora(layer)
+    assert not layer.lora_enabled
+    assert not any("lora" in v.name for v in layer.weights)
+    scale = np.abs(tuned).max()
+    tolerance = {None: 1e-5, "int8": 0.03, "int4": 0.3}[mode]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(x)) / scale, tuned / scale, atol=tolerance
+    )
+
+
+def test_quantized_policies():
+    """Expert banks would quantize their integers once more when they get the policy."""
+    layer = keras.layers.Layer()
+    layer.build((None, 3))
+    keras_private.set_quantized(layer, "int8_from_float32")
+    assert layer.quantization_mode == "int8"
+    other = keras.layers.Layer(dtype="int8_from_float32")
+    other.build((None, 3))
+    keras_private.mark_quantized(other)
+    with pytest.raises(ValueError, match="already quantized"):
+        other.quantize("int8")

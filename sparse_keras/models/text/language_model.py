@@ -333,6 +333,10 @@ class CausalLM(RemembersTuning, keras.Model):
             found = self._generations[jit_compile] = Generation(self, jit_compile)
         return found
 
+    def forget_compiled(self) -> None:
+        """Forgets what was compiled to generate, where more than variables has changed."""
+        self._generations.clear()
+
     def _embedded(self, token_ids, positions):
         x = self.token_embedding(token_ids)
         if self.embedding_multiplier != 1.0:
