@@ -3,13 +3,16 @@
 The checkpoints and what transformers computes of them are checked in; see `support/published.py`.
 """
 
+import gc
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sparse_keras import load_pretrained, save_pretrained
+from sparse_keras.models import causal_lm
 from sparse_keras.models.text.checkpoints.families import FAMILIES
 from sparse_keras.models.text.checkpoints.safetensors_files import INDEX, tensors_of
 from tests.support import published
@@ -128,3 +131,28 @@ def test_transformers_itself(name, tmp_path):
         np.testing.assert_array_equal(found["ids"], case["ids"])
         np.testing.assert_allclose(found["logits"], case["logits"], rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(found["texts"], case["texts"])
+
+
+def test_memory(tmp_path):
+    """No more than the model, one tensor and what is left of others is in memory at once."""
+    reset = Path("/proc/self/clear_refs")
+    if not reset.exists():
+        pytest.skip("Only Linux says how much memory was used at most.")
+
+    def status(key):
+        line = next(x for x in Path("/proc/self/status").open() if x.startswith(key))
+        return int(line.split()[1]) * 1024
+
+    experts = {"type": "glu", "num_experts": 16, "hidden_dim": 256}
+    options = {"width": 128, "depth": 10, "num_heads": 4, "vocabulary_size": 5000}
+    model = causal_lm(experts=experts, embeddings_initializer="zeros", **options)
+    save_pretrained(model, tmp_path)
+    size = sum(4 * np.prod(weight.shape) for weight in model.weights)
+    assert size > 6e7
+    del model
+    gc.collect()
+    reset.write_text("5")  # The peak starts anew.
+    before = status("VmRSS")
+    model = load_pretrained(tmp_path)
+    # A second copy of the weights would be 2.
+    assert status("VmHWM") - before < 1.5 * size
