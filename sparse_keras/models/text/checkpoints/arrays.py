@@ -19,6 +19,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return buffer[start : start + size].view(dtype).reshape(shape)
 
 
+def is_like_new(array: np.ndarray) -> bool:
+    """Whether an array could be one of `empty`, which no one else reads."""
+    flags = array.flags
+    return flags.writeable and flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0
+
+
 def numpy_dtype(name: str) -> np.dtype:
     """Returns NumPy's dtype for the name of one of Keras's."""
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)

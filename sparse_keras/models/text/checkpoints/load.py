@@ -325,11 +325,11 @@ def _fill(model, held, tensors):
                 bank[expert] = part
     else:
         parts = split(_read(tensors, held.key), held.one)
-        if held.row.operation is not COPY or parts[0].dtype != dtypes[0]:
-            for number, (shape, dtype) in enumerate(zip(held.shapes, dtypes, strict=True)):
-                whole = arrays.empty(shape, dtype)
-                whole[...] = parts[number]
-                parts[number] = whole
+        for number, (part, dtype) in enumerate(zip(parts, dtypes, strict=True)):
+            whole = held.row.operation is COPY and arrays.is_like_new(part)
+            if not whole or part.dtype != dtype:
+                parts[number] = arrays.empty(part.shape, dtype)
+                parts[number][...] = part
     for weight, part in zip(weights, parts, strict=True):
         weight.assign(_tensor_of(part))
 
