@@ -9,6 +9,8 @@ from keras import ops
 from sparse_keras._internal.seeds import derived_seed
 from sparse_keras._internal.typing import Tensor
 
+_CONSTANTS = (keras.initializers.Zeros, keras.initializers.Ones)
+
 
 def per_group(initializer: Any, role: str) -> Callable[..., Tensor]:
     """Makes an initializer of `[E, ...]` from one for a single expert.
@@ -29,6 +31,8 @@ def per_group(initializer: Any, role: str) -> Callable[..., Tensor]:
     """
 
     def draw(shape: tuple, dtype: Any = None) -> Tensor:
+        if isinstance(initializer, _CONSTANTS):
+            return initializer(shape, dtype=dtype)  # At once, which spares a copy of the bank.
         return ops.stack(
             [for_group(initializer, role, e)(shape[1:], dtype=dtype) for e in range(shape[0])]
         )

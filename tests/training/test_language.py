@@ -137,7 +137,11 @@ def test_the_schedule_ends_with_the_last_step(folder):
 CHECKPOINT = """
 version: 1
 data:
-  {type: text_files, path: texts.txt, documents: line, tokenizer: tokenizer.json, context_length: 12}
+  type: text_files
+  path: texts.txt
+  documents: line
+  tokenizer: tokenizer.json
+  context_length: 12
 model: {type: causal_lm, checkpoint: published}
 optimizer: {type: adamw, learning_rate: 1e-3}
 training: {epochs: null, steps: 3, batch_size: 4}
@@ -167,7 +171,8 @@ def test_a_published_model_is_trained_further(folder, published, tmp_path):
     assert config.model.kwargs() == {"checkpoint": str(folder / "published")}
     data = sparse_keras.load_data(config)
     untrained = sparse_keras.build_model(config, data)
-    for first, second in zip(published.weights, untrained.weights, strict=True):
+    weights = published.trainable_weights, untrained.trainable_weights
+    for first, second in zip(*weights, strict=True):
         np.testing.assert_array_equal(first, second)
     run = sparse_keras.train(config, data, output=tmp_path, verbose=0)
     loss = untrained.evaluate(data.test, verbose=0, return_dict=True)["loss"]

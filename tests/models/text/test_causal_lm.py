@@ -16,6 +16,8 @@ from tests.support.gradients import to_numpy
         ({"every": 2}, "DSDSDS"),
         ({"dense_layers": 1}, "DSSSSS"),
         ({"dense_layers": 3, "every": 2}, "DDDSDS"),
+        ({"dense_layers": [0, 3]}, "DSSDSS"),
+        ({"dense_layers": [3], "every": 2}, "DSDDDS"),
         ({"experts": None}, "DDDDDD"),
     ],
 )
@@ -39,6 +41,34 @@ def test_banks_and_routers_as_layers():
         if one.ndim > 1:
             assert not np.allclose(one, other)
     model(sentences())
+
+
+def test_a_window_for_each_block():
+    def windows(window):
+        model = make("dense", False, depth=3, attention={"sliding_window": window})
+        return [block.attention.sliding_window for block in model.blocks]
+
+    assert windows(5) == [5, 5, 5]
+    assert windows([5, None]) == [5, None, 5]
+    assert windows([None, 4, 6]) == [None, 4, 6]
+    for wrong in ([], [1, 2, 3, 4]):
+        with pytest.raises(ValueError, match="list of up to 3"):
+            windows(wrong)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        make("dense", False, **SPARSE | {"dense_layers": [2]})
+
+
+def test_gelu_of_tanh(tmp_path):
+    """GPT-2's activation, in dense blocks and experts, also after a model was loaded."""
+    banks = {"experts": SPARSE["experts"] | {"activation": "gelu_tanh"}}
+    model = make("dense", activation="gelu_tanh", every=2, **SPARSE | banks)
+    x = np.linspace(-3, 3, 7)
+    expected = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    for layer in (model.blocks[0].feed_forward, model.blocks[1].feed_forward.experts):
+        np.testing.assert_allclose(to_numpy(layer.activation(x.astype("float32"))), expected, 1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(again(sentences())), to_numpy(model(sentences())))
 
 
 def test_options_reach_the_layers():

@@ -223,3 +223,15 @@ def test_preprocessed(model):
     assert type(other) is PreprocessedModel and other.threshold == 0.3
     with pytest.raises(ValueError, match="decided without a threshold"):
         preprocessed(model.core, model.preprocessor, 0.3)
+
+
+def test_other_ids_before_each_text():
+    """Published models begin texts with ids of their own, or with none."""
+    tokenizer = Tokenizer.train(["to be or not to be"] * 10, 270)
+    ids = tokenizer.encode("to be")
+    for begin, expected in ((None, [tokenizer.end_id]), ([], []), ([5, 6], [5, 6])):
+        preprocessor = LanguagePreprocessor(tokenizer, 20, begin)
+        assert preprocessor.prompt("to be") == [*expected, *ids]
+        assert preprocessor.prompt("") == (expected or [tokenizer.end_id])
+        again = LanguagePreprocessor.from_config(preprocessor.get_config())
+        np.testing.assert_array_equal(again.encode("to be")["token_ids"], [[*expected, *ids]])

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import ml_dtypes
 import numpy as np
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data import LanguagePreprocessor
-from sparse_keras.models.text.checkpoints import gguf_files, mxfp4, safetensors_files
+from sparse_keras.models.text.checkpoints import arrays, gguf_files, mxfp4, safetensors_files
 from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
 from sparse_keras.models.text.checkpoints.keys import (
+    COPY,
     Held,
     is_ignored,
     rows_in_file,
@@ -28,6 +28,14 @@ from sparse_keras.models.text.checkpoints.tokenizer_files import tokenizer_of
 from sparse_keras.models.text.checkpoints.weights import all_weights, value_of
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_generator import TextGenerator
+
+if keras.backend.backend() == "tensorflow":
+    from sparse_keras.models.text.checkpoints.tensorflow_backend import tensor_of as _tensor_of
+else:
+
+    def _tensor_of(array: np.ndarray) -> Any:
+        return array  # Keras copies it at most once.
+
 
 _MOST_NAMED = 8
 # Tensors that are quantized in ways that are not known here.
@@ -304,26 +312,26 @@ def _embedding_key(tensors):
 def _fill(model, held, tensors):
     """Reads the tensors of a row, and assigns them to the weights of a model."""
     weights = [value_of(model, held.block, name) for name in held.row.weights]
-    dtypes = [_numpy_dtype(weight.dtype) for weight in weights]
-    if not held.row.of_experts:
-        parts = held.row.operation.split(_read(tensors, held.key), held.one)
-    else:
+    dtypes = [arrays.numpy_dtype(weight.dtype) for weight in weights]
+    split = held.row.operation.split
+    if held.row.of_experts:
         # Expert by expert, into the banks.
-        parts = [np.empty(shape, dtype) for shape, dtype in zip(held.shapes, dtypes, strict=True)]
+        parts = list(map(arrays.empty, held.shapes, dtypes))
         keys = list(held.keys())
         for expert in range(held.experts):
-            if held.row.each_expert:
-                tensor = _read(tensors, keys[expert])
-            else:
-                tensor = _read(tensors, keys[0], expert)
-            for bank, part in zip(parts, held.row.operation.split(tensor, held.one), strict=True):
+            key, index = (keys[expert], None) if held.row.each_expert else (keys[0], expert)
+            ones = split(_read(tensors, key, index), held.one)
+            for bank, part in zip(parts, ones, strict=True):
                 bank[expert] = part
-    for weight, part, dtype in zip(weights, parts, dtypes, strict=True):
-        weight.assign(np.ascontiguousarray(part, dtype))
-
-
-def _numpy_dtype(name):
-    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+    else:
+        parts = split(_read(tensors, held.key), held.one)
+        for number, (part, dtype) in enumerate(zip(parts, dtypes, strict=True)):
+            whole = held.row.operation is COPY and arrays.is_like_new(part)
+            if not whole or part.dtype != dtype:
+                parts[number] = arrays.empty(part.shape, dtype)
+                parts[number][...] = part
+    for weight, part in zip(weights, parts, strict=True):
+        weight.assign(_tensor_of(part))
 
 
 def _read(tensors, key, expert=None):

@@ -23,6 +23,7 @@ import ml_dtypes
 import numpy as np
 
 from sparse_keras._internal.suggest import listing
+from sparse_keras.models.text.checkpoints import arrays
 
 DTYPES = {
     "F64": np.dtype("float64"),
@@ -72,7 +73,7 @@ class Tensor:
         if index is not None:
             shape = shape[1:]
             start += index * math.prod(shape) * self.dtype.itemsize
-        values = np.empty(shape, self.dtype)
+        values = arrays.empty(shape, self.dtype)
         with open(self.file, "rb", buffering=0) as file:
             file.seek(start)
             view = memoryview(values.reshape(-1).view("uint8"))

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from keras import ops
 
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.suggest import did_you_mean, listing
-from sparse_keras.models.text.checkpoints import safetensors_files
+from sparse_keras.models.text.checkpoints import arrays, safetensors_files
 from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
 from sparse_keras.models.text.checkpoints.keys import Held, row_of_layouts
 from sparse_keras.models.text.checkpoints.options import describe
@@ -246,7 +245,7 @@ def _tensors(model, options, family, usual, others) -> Iterator[safetensors_file
             prefix = "" if key.startswith("lm_head.") else family.prefix
             yield safetensors_files.Planned(
                 prefix + key,
-                np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name),
+                arrays.numpy_dtype(name),
                 one.tensor_shape,
                 functools.partial(_parts, model, one, expert if one.row.each_expert else None),
             )

@@ -232,6 +232,10 @@ class CausalLM(TransformerSection):
         said = set(type(self).model_fields) - {"type", "checkpoint"}
         return dict.fromkeys(sorted(said), "the checkpoint says it")
 
+    def kwargs(self) -> dict[str, Any]:
+        values = super().kwargs()
+        return values if self.checkpoint else {k: x for k, x in values.items() if k != "checkpoint"}
+
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
         if getattr(task, "kind", "next_token") != "next_token":

@@ -5,11 +5,13 @@ The checkpoints and what transformers computes of them are checked in; see `supp
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from sparse_keras import load_pretrained, save_pretrained
+from sparse_keras.models import causal_lm
 from sparse_keras.models.text.checkpoints.families import FAMILIES
 from sparse_keras.models.text.checkpoints.safetensors_files import INDEX, tensors_of
 from tests.support import published
@@ -128,3 +130,19 @@ def test_transformers_itself(name, tmp_path):
         np.testing.assert_array_equal(found["ids"], case["ids"])
         np.testing.assert_allclose(found["logits"], case["logits"], rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(found["texts"], case["texts"])
+
+
+def test_memory(tmp_path):
+    """NumPy holds no more than the weights, which the backend takes over, and one tensor."""
+    experts = {"type": "glu", "num_experts": 16, "hidden_dim": 128}
+    options = {"width": 64, "depth": 6, "num_heads": 4, "vocabulary_size": 2000}
+    save_pretrained(causal_lm(experts=experts, **options), tmp_path)
+    tracemalloc.start()
+    try:
+        model = load_pretrained(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    sizes = [4 * np.prod(weight.shape) for weight in model.weights]
+    # Layers and plans, objects of Python, are less than 3 MB.
+    assert peak < sum(sizes) + max(sizes) + 3e6 < 1.5 * sum(sizes)
