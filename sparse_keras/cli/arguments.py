@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.data.download.checkpoints import CHECKPOINTS
 from sparse_keras.schema import Config, load_config
 from sparse_keras.training.runs.finding import LAST, OUTPUT, newest_finished_run
 from sparse_keras.training.runs.folder import RunFolder
@@ -74,7 +75,10 @@ def add_run(parser: argparse.ArgumentParser, file: bool = False, checkpoint: boo
         help="the folder of a run, written by `sparse-keras train`; or `last`: the newest finished "
         f"run in the folder {OUTPUT!r} (a folder called last is ./last)"
         + ("; or a .keras file" if file else "")
-        + ("; or a published model: a folder with config.json, or a .gguf file" * checkpoint),
+        + (
+            "; or a published model: a folder with config.json, a .gguf file, or one that is "
+            f"downloaded once, {', '.join(CHECKPOINTS)}" * checkpoint
+        ),
     )
 
 

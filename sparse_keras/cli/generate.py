@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.data.download.checkpoints import CHECKPOINTS
 from sparse_keras.training.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _EXAMPLES = """examples:
   sparse-keras generate last --temperature 0.8 --top-p 0.95 --seed 1
   sparse-keras generate runs/tales/2026-01-31_12-00-00 --prompt 'Once upon' --stop '\\n'
   sparse-keras generate last --prompt-file prompts.txt --json > texts.jsonl
-  sparse-keras generate SmolLM2-135M-Instruct.gguf --prompt 'The capital of France is'
+  sparse-keras generate smollm2_135m_instruct --prompt 'The capital of France is'
 """
 # Of a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -33,8 +34,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "generate",
         help="continue texts by a language model",
         description="Continue texts by a language model: one that was trained here, or a published "
-        "one, a folder with config.json and safetensors files or a GGUF file. Prints what is new, "
-        "as it is written. Without a prompt, the text of standard input is one; at a terminal, the "
+        "one, a folder with config.json and safetensors files, a GGUF file or a name. Prints what is "
+        "new, as it is written. Without a prompt, the text of standard input is one; at a terminal, the "
         "model begins a new text. Several prompts are continued together, and printed at the end.",
         epilog=_EXAMPLES,
     )
@@ -143,7 +144,7 @@ def _is_checkpoint(path: str) -> bool:
     """Whether a path is that of a published model, not of a run or of a `.keras` file."""
     if os.path.isdir(path):
         return os.path.isfile(os.path.join(path, "config.json"))
-    return path.lower().endswith((".gguf", ".safetensors"))
+    return path in CHECKPOINTS or path.lower().endswith((".gguf", ".safetensors"))
 
 
 def _load_checkpoint(path: str) -> TextGenerator:

