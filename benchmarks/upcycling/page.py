@@ -85,8 +85,9 @@ def sentences(content):
         f"A `causal_lm` of two blocks on {content['data']}. {content['tokens_per_step']:,} tokens "
         f"a step; the parent was trained for {content['parent_steps']} steps. All models of a seed "
         "go on from it with the same rows, the same schedule of the learning rate and a new "
-        "optimizer, for as many FLOPs as the parent that is trained on. Losses are of validation, "
-        f"in nats a token. {machine['cores']} cores of an {machine['cpu']}.\n\n"
+        "optimizer, for as many FLOPs as the parent that is trained on. Losses are those of 40 "
+        f"batches of validation texts, in nats a token. {machine['cores']} cores of an "
+        f"{machine['cpu']}.\n\n"
     )
 
 

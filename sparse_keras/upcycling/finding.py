@@ -36,12 +36,15 @@ def chosen_feed_forwards(model: keras.Model, layers: Any) -> list[DenseFeedForwa
             )
         return every if layers is None else _named(every, layers, model)
     blocks, chains = [], []
-    for layer in keras_private.layers_in_order(model):
+    order = keras_private.layers_in_order(model)
+    # Of a model inside the model, something reads the output.
+    outermost = next((layer for layer in order if is_graph(layer)), None)
+    for layer in order:
         if isinstance(layer, TransformerBlock) and type(layer.feed_forward) is FeedForward:
             names = (layer.name, layer.feed_forward.path, layer.feed_forward.name)
             blocks.append(of_feed_forward(layer.feed_forward, names))
         elif is_graph(layer):
-            chains += chains_of(layer)
+            chains += [(chain, ends and layer is outermost) for chain, ends in chains_of(layer)]
             blocks += [
                 of_feed_forward(part, (part.name, part.path))
                 for part in layer.layers

@@ -215,13 +215,15 @@ class TestChoice:
     def test_layers_inside_models_inside_models(self):
         """A hidden layer that something else reads stays as it is."""
         inner = keras.Sequential([keras.Input((None, 4)), *(mlp_layers("inner"))], name="inner")
+        last = keras.Sequential([keras.Input((None, 4)), *mlp_layers("last")[:2]], name="last")
         inputs = keras.Input((None, 4))
-        x = inner(inputs) + inputs
+        x = last(inner(inputs)) + inputs
         read = keras.layers.Dense(6, activation="relu", name="read")(x)
         y = keras.layers.Dense(3)(read)
         dense = randomized(keras.Model(inputs, {"y": y, "read": read}))
         sparse = sparse_keras.upcycle(dense, 4)
-        assert [mixture.name for mixture in mixtures(sparse)] == ["inner_up_mixture"]
+        names = [mixture.name for mixture in mixtures(sparse)]
+        assert names == ["inner_up_mixture", "last_up_mixture"]
         x = RNG.normal(size=(2, 3, 4)).astype("float32")
         for name, found in sparse(x).items():
             np.testing.assert_allclose(found, dense(x)[name], atol=1e-5)
