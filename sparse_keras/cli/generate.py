@@ -35,8 +35,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="continue texts by a language model",
         description="Continue texts by a language model: one that was trained here, or a published "
         "one, which is a folder with config.json and safetensors files, a GGUF file, or a name. "
-        "Prints what is new, as it is written. Without a prompt, the text of standard input is one; "
-        "at a terminal, the model begins a new text. Several prompts are continued together, and printed at the end.",
+        "Prints what is new, as it is written. Without a prompt, the text of standard input is "
+        "one; at a terminal, the model begins a new text. Several prompts are continued together, and "
+        "printed at the end.",
         epilog=_EXAMPLES,
     )
     add_run(parser, file=True, checkpoint=True)
