@@ -36,8 +36,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Continue texts by a language model: one that was trained here, or a published "
         "one, which is a folder with config.json and safetensors files, a GGUF file, or a name. "
         "Prints what is new, as it is written. Without a prompt, the text of standard input is "
-        "one; at a terminal, the model begins a new text. Several prompts are continued together, and "
-        "printed at the end.",
+        "one; at a terminal, the model begins a new text. Several prompts are continued together, "
+        "and printed at the end.",
         epilog=_EXAMPLES,
     )
     add_run(parser, file=True, checkpoint=True)
