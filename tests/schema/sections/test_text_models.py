@@ -72,6 +72,13 @@ def test_the_dense_twin_has_the_experts_gate_and_activation():
         ({"experts": GLU, "hidden_dim": 8}, "hidden_dim: has no effect: all blocks have experts"),
         ({"hidden_dim": 8, "every": 2}, "every: has no effect: experts is null"),
         ({"experts": GLU, "dense_layers": 2, "hidden_dim": 8}, "experts: no block has them"),
+        ({"experts": GLU, "dense_layers": [0, 1], "hidden_dim": 8}, "experts: no block has them"),
+        ({"experts": GLU, "dense_layers": [0]}, "hidden_dim: is needed: 1 of 2"),
+        ({"experts": GLU, "dense_layers": [2]}, "dense_layers: names a block that is not there"),
+        (
+            {"hidden_dim": 8, "attention": {"type": "grouped_query", "sliding_window": [1, 2, 3]}},
+            "attention.sliding_window: has 3 windows, for 2 blocks",
+        ),
         ({"experts": GLU, "num_heads": 3}, "num_heads: does not divide width, which is 8"),
         ({"experts": GLU, "num_kv_heads": 3}, "num_kv_heads: does not divide num_heads"),
         ({"experts": GLU, "drop_order": "score"}, "drop_order: has no effect"),

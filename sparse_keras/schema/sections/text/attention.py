@@ -19,8 +19,10 @@ class GroupedQuery(Section):
         description="RMS normalization of queries and keys: of each head (Qwen3), or of all heads "
         "together (OLMoE). Null: none.",
     )
-    sliding_window: Count | None = Field(
-        None, description="Each token sees those less than this many positions away. Null: all."
+    sliding_window: Count | list[Count | None] | None = Field(
+        None,
+        description="Each token sees those less than this many positions away. Null: all. A list "
+        "has one for each block, and starts again where it ends: [128, null] alternates.",
     )
     sinks: bool = Field(
         False, description="Whether each head may attend to nothing, by a learned logit (gpt-oss)."

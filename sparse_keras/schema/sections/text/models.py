@@ -79,8 +79,10 @@ class TransformerSection(ModelSection):
     shared_expert: SharedGLU | None = Field(
         None, description="An expert that every token passes through. Null: none."
     )
-    dense_layers: CountOrZero = Field(
-        0, description="Number of first blocks that are dense nevertheless (DeepSeek)."
+    dense_layers: CountOrZero | list[CountOrZero] = Field(
+        0,
+        description="Number of first blocks that are dense nevertheless (DeepSeek), or a list of "
+        "the numbers of such blocks, from 0 on.",
     )
     every: Count = Field(
         1, description="Every so many blocks, one is sparse; the others are dense. 1: all."
@@ -136,7 +138,9 @@ class TransformerSection(ModelSection):
         """The number of blocks with experts."""
         if self.experts is None:
             return 0
-        return sum((n + 1) % self.every == 0 for n in range(self.dense_layers, self.depth))
+        dense = self.dense_layers
+        dense = set(dense if isinstance(dense, list) else range(min(dense, self.depth)))
+        return sum((n + 1) % self.every == 0 for n in range(self.depth) if n not in dense)
 
     def rules(self) -> BrokenRules:
         dense = self.depth - self.sparse_blocks
@@ -146,8 +150,16 @@ class TransformerSection(ModelSection):
             yield "num_heads", f"does not divide width, which is {self.width}; set head_dim"
         if self.num_kv_heads is not None and self.num_heads % self.num_kv_heads:
             yield "num_kv_heads", f"does not divide num_heads, which is {self.num_heads}"
+        window = getattr(self.attention, "sliding_window", None)
+        if isinstance(window, list) and not 0 < len(window) <= self.depth:
+            yield (
+                "attention.sliding_window",
+                f"has {len(window)} windows, for {self.depth} blocks",
+            )
         if self.experts is None:
             return
+        if isinstance(self.dense_layers, list) and max(self.dense_layers, default=0) >= self.depth:
+            yield "dense_layers", f"names a block that is not there: depth is {self.depth}"
         yield from conflicts_with_experts(self.router, self.experts)
         if not self.sparse_blocks:
             yield (
