@@ -5,8 +5,9 @@ from keras import ops
 
 import sparse_keras
 from sparse_keras import layers
+from sparse_keras.data import LanguagePreprocessor, Tokenizer
 from sparse_keras.layers.mixtures.mixture import mixtures
-from sparse_keras.models import causal_lm, text_classifier
+from sparse_keras.models import TextGenerator, causal_lm, text_classifier
 
 RNG = np.random.default_rng(3)
 
@@ -237,3 +238,14 @@ def mlp_layers(name):
         keras.layers.Dense(4, use_bias=False, name=f"{name}_down"),
         keras.layers.LayerNormalization(),
     ]
+
+
+def test_a_model_with_its_tokenizer():
+    tokenizer = Tokenizer.train(["to be or not to be, that is the question"] * 9, 270)
+    core = language_model(vocabulary_size=tokenizer.vocabulary_size)
+    dense = TextGenerator(core, LanguagePreprocessor(tokenizer, 32))
+    sparse = sparse_keras.upcycle(dense, num_experts=4, layers=[-1])
+    assert isinstance(sparse, TextGenerator)
+    ids = token_ids(tokenizer.vocabulary_size)
+    np.testing.assert_allclose(sparse.core(ids), dense.core(ids), atol=1e-5)
+    assert len(mixtures(sparse)) == 1
