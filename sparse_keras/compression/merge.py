@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.compression.align import ROLES, aligned, weights_of
+from sparse_keras.compression.align import aligned, weights_of
 from sparse_keras.compression.shrink import carry, check_router, smaller_mixture
 from sparse_keras.compression.summary import MixtureChange, Shrinking, shrinking
 from sparse_keras.compression.usage import Usage, measure, mixtures_to_shrink
 from sparse_keras.layers import GLUExperts, MixtureOfExperts, MLPExperts
 from sparse_keras.layers.validation import boolean, positive_int
+from sparse_keras.models.feed_forward_matrices import MATRICES
 from sparse_keras.models.replacing import Replacement, replace_layers
 
 
@@ -140,8 +141,8 @@ def _fill_aligned(old: Any, new: Any, centres: list[int], shares: np.ndarray) ->
         part = aligned(part, members.tolist().index(centre))
         for name, values in part.items():
             merged[name].append(np.tensordot(of_group[members], values, axes=1))
-    for role in ROLES:
-        if role in merged:
-            getattr(new, role).kernel.assign(np.stack(merged[role]))
-        if f"{role}_bias" in merged:
-            getattr(new, role).bias.assign(np.stack(merged[f"{role}_bias"]))
+    for name in MATRICES:
+        if name in merged:
+            getattr(new, name).kernel.assign(np.stack(merged[name]))
+        if f"{name}_bias" in merged:
+            getattr(new, name).bias.assign(np.stack(merged[f"{name}_bias"]))

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.compression.align import ROLES, aligned, weights_of
+from sparse_keras.compression.align import aligned, weights_of
 from sparse_keras.compression.probabilities import ProbabilitiesDistillation
 from sparse_keras.compression.summary import MixtureChange, Shrinking, shrinking
 from sparse_keras.compression.usage import Usage, measure, mixtures_to_shrink
 from sparse_keras.layers import FeedForward, GLUExperts, MixtureOfExperts, MLPExperts
 from sparse_keras.layers.validation import number, one_of, optional_positive_int
+from sparse_keras.models.feed_forward_matrices import MATRICES
 from sparse_keras.models.replacing import Replacement, replace_layers
 
 
@@ -221,9 +222,9 @@ def _with_shared(
         return weights
     shared = weights_of(mixture.shared_expert)
     for name in weights.keys() | shared.keys():
-        role = name.removesuffix("_bias")
+        matrix = name.removesuffix("_bias")
         mine, theirs = (
-            of[name] if name in of else np.zeros(of[role].shape[-1], "float32")
+            of[name] if name in of else np.zeros(of[matrix].shape[-1], "float32")
             for of in (weights, shared)
         )
         if name == "down_bias":
@@ -268,11 +269,11 @@ def _dense(mixture: MixtureOfExperts, weights: dict[str, np.ndarray]) -> Replace
         layer = keras.Sequential([up, dropout, down], name=f"{mixture.name}_dense")
 
     def fill(new: Any) -> None:
-        for role in ROLES:
-            if role in weights:
-                part = getattr(new, role) if isinstance(new, FeedForward) else new.get_layer(role)
-                part.kernel.assign(weights[role])
+        for name in MATRICES:
+            if name in weights:
+                part = getattr(new, name) if isinstance(new, FeedForward) else new.get_layer(name)
+                part.kernel.assign(weights[name])
                 if part.bias is not None:
-                    part.bias.assign(weights[f"{role}_bias"])
+                    part.bias.assign(weights[f"{name}_bias"])
 
     return Replacement(mixture, layer, fill)

@@ -134,8 +134,8 @@ def _feed_forward(chain: list[Any]) -> DenseFeedForward | None:
         up,
         kernels={"up": up.kernel, "down": down.kernel},
         biases={
-            role: layer.bias
-            for role, layer in (("up", up), ("down", down))
+            name: layer.bias
+            for name, layer in (("up", up), ("down", down))
             if layer.bias is not None
         },
         activation=activation,

@@ -52,8 +52,8 @@ def feed_forwards_of(model: keras.Model) -> list[DenseFeedForward]:
             DenseFeedForward(
                 (block.name, block.path),
                 block,
-                kernels={role: part.kernel for role, part in parts.items()},
-                biases={role: part.bias for role, part in parts.items() if part.bias is not None},
+                kernels={name: part.kernel for name, part in parts.items()},
+                biases={name: part.bias for name, part in parts.items() if part.bias is not None},
                 activation=by_name or activation,
                 dropout=0.0,
                 policy=parts["up"].dtype_policy,
