@@ -31,8 +31,8 @@ def dense_student(
     dense layer in its place starts with their means over the tokens of `data`:
 
     * `how="concatenate"`: the hidden units of the experts that are used most, beside each other,
-      each expert's outputs multiplied by its mean weight. (Experts that are left out share out
-      their weight among the others.)
+      each expert's outputs multiplied by its mean weight. (The weights of experts that are left out
+      are shared out among the others.)
     * `how="merge"`: one expert, the mean of all by their mean weights, after hidden units were put
       into the order of the most used expert's.
 
@@ -51,8 +51,8 @@ def dense_student(
         differ), which shares no variable with `model` and is not compiled; and a `Shrinking`.
 
     Raises:
-        ValueError: If there is no mixture of experts, or one whose experts or shared expert are
-            none that a dense layer can hold.
+        ValueError: If there is no mixture of experts, or a mixture whose experts or shared expert
+            cannot be written as one dense layer.
 
     Example:
 
@@ -118,14 +118,14 @@ def distill(
             or the probability of one class: the mean squared difference is minimized, without a
             temperature.
         temperature: By which logits are divided before the softmax of both.
-        student_loss_weight: Weight of the loss on targets, from 0 to 1; the rest is that of the
-            teacher's outputs.
+        student_loss_weight: Weight of the loss on targets, from 0 to 1. The loss on the teacher's
+            outputs gets the rest.
 
     Returns:
         An uncompiled `keras.distillation.Distiller`.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If `outputs` is another name, or a number is out of its range.
 
     Example:
 
