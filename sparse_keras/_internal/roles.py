@@ -1,6 +1,8 @@
 """The names of the roles that layers have in a model; `sparse_keras.tuning.roles` finds them."""
 
-ROLES = (
+from typing import Literal, get_args
+
+Role = Literal[
     "experts",
     "router",
     "attention",
@@ -9,6 +11,7 @@ ROLES = (
     "normalization",
     "head",
     "other",
-)
+]
+ROLES: tuple[str, ...] = get_args(Role)
 # Those of them that LoRA updates unless others are named.
 LORA_ROLES = ("experts", "router", "attention")

@@ -76,8 +76,10 @@ def add_run(parser: argparse.ArgumentParser, file: bool = False, checkpoint: boo
         f"run in the folder {OUTPUT!r} (a folder called last is ./last)"
         + ("; or a .keras file" if file else "")
         + (
-            "; or a published model: a folder with config.json, a .gguf file, or one that is "
-            f"downloaded once, {', '.join(CHECKPOINTS)}" * checkpoint
+            "; or a published model: a folder with config.json, a .gguf or .safetensors file, or "
+            f"the name of one that is downloaded once: {', '.join(CHECKPOINTS)}"
+            if checkpoint
+            else ""
         ),
     )
 

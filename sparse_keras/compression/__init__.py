@@ -1,11 +1,11 @@
 """Mixtures of experts made smaller: fewer experts, or a dense layer in their place.
 
 prune.py     experts that are used little are dropped
-merge.py     experts that are chosen alike become one
+merge.py     experts with similar router logits become one
 student.py   a dense model that starts from the experts, and its distillation
-usage.py     how the experts of a model are used: counts, weights, and how alike logits are
-shrink.py    mixtures with fewer experts, and what of a router fits them
-align.py     the order of hidden units, which means nothing, made that of another expert
+usage.py     how the experts of a model are used: counts, weights, and similarity of logits
+shrink.py    mixtures with fewer experts, and the weights that they take over
+align.py     hidden units of an expert in the order of another's
 summary.py   experts, parameters and bytes before and after
 """
 

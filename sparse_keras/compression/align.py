@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-ROLES = ("gate", "up", "down")
+from sparse_keras.models.feed_forward_matrices import MATRICES, float32_array
 
 
 def weights_of(bank: keras.layers.Layer) -> dict[str, np.ndarray]:
@@ -18,17 +18,13 @@ def weights_of(bank: keras.layers.Layer) -> dict[str, np.ndarray]:
     Names are `"gate"`, if there is one, `"up"` and `"down"`, and these with `"_bias"`.
     """
     weights = {}
-    for role in ROLES:
-        layer = getattr(bank, role, None)
+    for name in MATRICES:
+        layer = getattr(bank, name, None)
         if layer is not None:
-            weights[role] = _values(layer.kernel)
+            weights[name] = float32_array(layer.kernel)
             if layer.bias is not None:
-                weights[f"{role}_bias"] = _values(layer.bias)
+                weights[f"{name}_bias"] = float32_array(layer.bias)
     return weights
-
-
-def _values(variable: keras.Variable) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable), "float32")
 
 
 def aligned(weights: dict[str, np.ndarray], target: int) -> dict[str, np.ndarray]:

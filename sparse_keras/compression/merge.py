@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.compression.align import ROLES, aligned, weights_of
+from sparse_keras.compression.align import aligned, weights_of
 from sparse_keras.compression.shrink import carry, check_router, smaller_mixture
 from sparse_keras.compression.summary import MixtureChange, Shrinking, shrinking
 from sparse_keras.compression.usage import Usage, measure, mixtures_to_shrink
 from sparse_keras.layers import GLUExperts, MixtureOfExperts, MLPExperts
 from sparse_keras.layers.validation import boolean, positive_int
+from sparse_keras.models.feed_forward_matrices import MATRICES
 from sparse_keras.models.replacing import Replacement, replace_layers
 
 
@@ -28,26 +29,28 @@ def merge_experts(
     """Merges the experts of each mixture that are chosen alike.
 
     The `num_experts` experts of a mixture that are used most stay, each as the centre of a group.
-    Every other one joins the centre whose router logits are most like its own (their correlation
-    over the tokens of `data`: the paper's cosine similarity, without what is the same for all
-    tokens). A group becomes one expert: the mean of its experts, weighted by
-    their use, with the router's column of the centre.
+    Every other one joins the centre whose router logits are most like its own: by their correlation
+    over the tokens of `data`, which is the paper's cosine similarity after the mean over tokens is
+    subtracted. A group becomes one expert: the mean of its experts, weighted by their use, with the
+    router's column of the centre.
 
     Args:
         model: A model of `MixtureOfExperts` layers.
         data: What use and logits are measured on; see `prune_experts`.
         num_experts: How many experts of each mixture are left.
-        k: A lower number of experts per token, for when fewer than k experts are left.
-        align: Whether hidden units are put into the order of the centre's before (in `MLPExperts`
-            and `GLUExperts`): experts that were trained apart have like units in other places.
+        k: A lower number of experts per token. Needed if fewer than k experts are left.
+        align: Whether the hidden units of `MLPExperts` and `GLUExperts` are first put into the
+            order of the centre's: in experts that were trained apart, similar units are in
+            different places.
         batch_size: Rows of arrays in a call.
 
     Returns:
         A new model, which shares no variable with `model` and is not compiled; and a `Shrinking`,
-        which says which experts were merged, and is shown as a table.
+        which says which experts were merged, and prints as a table.
 
     Raises:
-        ValueError: As `prune_experts`.
+        ValueError: If there is no mixture of experts; if fewer than k experts would be left; if a
+            router cannot serve fewer, such as one with groups; or if `data` has no token.
 
     Example:
 
@@ -140,8 +143,8 @@ def _fill_aligned(old: Any, new: Any, centres: list[int], shares: np.ndarray) ->
         part = aligned(part, members.tolist().index(centre))
         for name, values in part.items():
             merged[name].append(np.tensordot(of_group[members], values, axes=1))
-    for role in ROLES:
-        if role in merged:
-            getattr(new, role).kernel.assign(np.stack(merged[role]))
-        if f"{role}_bias" in merged:
-            getattr(new, role).bias.assign(np.stack(merged[f"{role}_bias"]))
+    for name in MATRICES:
+        if name in merged:
+            getattr(new, name).kernel.assign(np.stack(merged[name]))
+        if f"{name}_bias" in merged:
+            getattr(new, name).bias.assign(np.stack(merged[f"{name}_bias"]))

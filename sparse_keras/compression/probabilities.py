@@ -12,9 +12,12 @@ from keras import ops
 class ProbabilitiesDistillation(keras.distillation.LogitsDistillation):
     """`keras.distillation.LogitsDistillation` of the logarithms of probabilities.
 
+    The softmax of the logarithms of probabilities is the probabilities, so that the loss is that of
+    the logits behind them.
+
     Args:
         temperature: By which the logarithms are divided before the softmax.
-        loss: As of `LogitsDistillation`.
+        loss: As for `LogitsDistillation`.
     """
 
     def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:

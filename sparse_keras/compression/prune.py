@@ -36,12 +36,12 @@ def prune_experts(
         keep: How many experts of each mixture stay: a number, or a share between 0 and 1.
         usage: Instead of `data`: a `routing.Recording` of the model, or a dict from the path of
             each mixture to the counts of its experts.
-        k: A lower number of experts per token, for when fewer than k experts are left.
+        k: A lower number of experts per token. Needed if fewer than k experts are left.
         batch_size: Rows of arrays in a call.
 
     Returns:
         A new model, which shares no variable with `model` and is not compiled; and a `Shrinking`,
-        which says what was dropped, and is shown as a table.
+        which says what was dropped, and prints as a table.
 
     Raises:
         ValueError: If there is no mixture of experts; if fewer than k experts would be left; if a

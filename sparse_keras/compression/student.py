@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.compression.align import ROLES, aligned, weights_of
+from sparse_keras.compression.align import aligned, weights_of
 from sparse_keras.compression.probabilities import ProbabilitiesDistillation
 from sparse_keras.compression.summary import MixtureChange, Shrinking, shrinking
 from sparse_keras.compression.usage import Usage, measure, mixtures_to_shrink
 from sparse_keras.layers import FeedForward, GLUExperts, MixtureOfExperts, MLPExperts
 from sparse_keras.layers.validation import number, one_of, optional_positive_int
+from sparse_keras.models.feed_forward_matrices import MATRICES
 from sparse_keras.models.replacing import Replacement, replace_layers
 
 
@@ -30,8 +31,8 @@ def dense_student(
     dense layer in its place starts with their means over the tokens of `data`:
 
     * `how="concatenate"`: the hidden units of the experts that are used most, beside each other,
-      each expert's outputs multiplied by its mean weight. (Experts that are left out share out
-      their weight among the others.)
+      each expert's outputs multiplied by its mean weight. (The weights of experts that are left out
+      are shared out among the others.)
     * `how="merge"`: one expert, the mean of all by their mean weights, after hidden units were put
       into the order of the most used expert's.
 
@@ -50,8 +51,8 @@ def dense_student(
         differ), which shares no variable with `model` and is not compiled; and a `Shrinking`.
 
     Raises:
-        ValueError: If there is no mixture of experts, or one whose experts or shared expert are
-            none that a dense layer can hold.
+        ValueError: If there is no mixture of experts, or a mixture whose experts or shared expert
+            cannot be written as one dense layer.
 
     Example:
 
@@ -117,14 +118,14 @@ def distill(
             or the probability of one class: the mean squared difference is minimized, without a
             temperature.
         temperature: By which logits are divided before the softmax of both.
-        student_loss_weight: Weight of the loss on targets, from 0 to 1; the rest is that of the
-            teacher's outputs.
+        student_loss_weight: Weight of the loss on targets, from 0 to 1. The loss on the teacher's
+            outputs gets the rest.
 
     Returns:
         An uncompiled `keras.distillation.Distiller`.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If `outputs` is another name, or a number is out of its range.
 
     Example:
 
@@ -221,9 +222,9 @@ def _with_shared(
         return weights
     shared = weights_of(mixture.shared_expert)
     for name in weights.keys() | shared.keys():
-        role = name.removesuffix("_bias")
+        matrix = name.removesuffix("_bias")
         mine, theirs = (
-            of[name] if name in of else np.zeros(of[role].shape[-1], "float32")
+            of[name] if name in of else np.zeros(of[matrix].shape[-1], "float32")
             for of in (weights, shared)
         )
         if name == "down_bias":
@@ -268,11 +269,11 @@ def _dense(mixture: MixtureOfExperts, weights: dict[str, np.ndarray]) -> Replace
         layer = keras.Sequential([up, dropout, down], name=f"{mixture.name}_dense")
 
     def fill(new: Any) -> None:
-        for role in ROLES:
-            if role in weights:
-                part = getattr(new, role) if isinstance(new, FeedForward) else new.get_layer(role)
-                part.kernel.assign(weights[role])
+        for name in MATRICES:
+            if name in weights:
+                part = getattr(new, name) if isinstance(new, FeedForward) else new.get_layer(name)
+                part.kernel.assign(weights[name])
                 if part.bias is not None:
-                    part.bias.assign(weights[f"{role}_bias"])
+                    part.bias.assign(weights[f"{name}_bias"])
 
     return Replacement(mixture, layer, fill)

@@ -1,4 +1,4 @@
-"""What a compiled model has to forget when other weights of it train."""
+"""Compiled models whose weights become frozen, trainable or others."""
 
 import keras
 
@@ -8,8 +8,9 @@ from sparse_keras._internal import keras_private
 def weights_have_changed(model: keras.layers.Layer) -> None:
     """Prepares a compiled model to train other weights than before.
 
-    Compiled functions are made again. An optimizer that has seen the weights is replaced by a new
-    one with the same settings: its state is of weights that may be gone.
+    Compiled functions are forgotten, and made again when they are needed. An optimizer that is
+    built is replaced by a new one with the same settings: its state belongs to weights that may be
+    gone.
     """
     for layer in keras_private.all_layers(model):
         if isinstance(layer, keras.Model):

@@ -1,12 +1,12 @@
-"""Roles of layers: what each part of a model is for, so that a sentence says what trains.
+"""Roles of layers: what each part of a model is for. Freezing and LoRA choose layers by them.
 
 experts         expert banks, and the shared experts beside them
-router          what decides where tokens go
-attention       attention layers, with their matrices
+router          routers, which select the experts of each token
+attention       attention layers, with all their matrices
 feed_forward    dense feed-forward layers of Transformers
 embeddings      embeddings of tokens, positions and columns; a head that shares their matrix
-normalization   normalization layers
-head            the layers that make the outputs of a Functional model
+normalization   normalization layers outside of attention
+head            the last layers before the outputs of a Functional model
 other           everything else with weights
 """
 

@@ -108,7 +108,7 @@ def _feed_forward(chain: list[Any]) -> DenseFeedForward | None:
     """Describes a chain; `None` if no bank computes the same."""
     up, *between, down = chain
     linear = keras.activations.linear
-    activation, rate = up.activation, 0.0
+    activation, rate, seed = up.activation, 0.0, None
     for layer in between:
         if isinstance(layer, keras.layers.Dropout):
             if layer.noise_shape is not None:
@@ -119,7 +119,7 @@ def _feed_forward(chain: list[Any]) -> DenseFeedForward | None:
             return None
         activation = _activation_of(layer)
     if activation is linear or activation is None:
-        return None  # Two matrices without a function between are one.
+        return None  # Two matrices without an activation between them are no feed-forward layer.
     policies = {layer.dtype_policy.name for layer in (up, down)}
     regularizers = [keras.regularizers.serialize(layer.kernel_regularizer) for layer in (up, down)]
     if len(policies) > 1 or regularizers[0] != regularizers[1] or up.trainable != down.trainable:
@@ -134,8 +134,8 @@ def _feed_forward(chain: list[Any]) -> DenseFeedForward | None:
         up,
         kernels={"up": up.kernel, "down": down.kernel},
         biases={
-            role: layer.bias
-            for role, layer in (("up", up), ("down", down))
+            name: layer.bias
+            for name, layer in (("up", up), ("down", down))
             if layer.bias is not None
         },
         activation=activation,

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from sparse_keras.upcycling.feed_forward import ROLES, DenseFeedForward
+from sparse_keras.models.feed_forward_matrices import MATRICES
+from sparse_keras.upcycling.feed_forward import DenseFeedForward
 
 
 def fill_experts(
@@ -35,44 +36,44 @@ def fill_experts(
         rng: What noise and draws come from.
     """
     kernels, biases = dense.values()
-    spread = {role: (float(kernel.mean()), float(kernel.std())) for role, kernel in kernels.items()}
+    spread = {name: (float(kernel.mean()), float(kernel.std())) for name, kernel in kernels.items()}
     parts = {
         # [D, H] -> [D, g, h], and [H, width] -> [g, h, width].
-        role: kernel.reshape((split, -1, kernel.shape[1]))
-        if role == "down"
+        name: kernel.reshape((split, -1, kernel.shape[1]))
+        if name == "down"
         else kernel.reshape((kernel.shape[0], split, -1)).swapaxes(0, 1)
-        for role, kernel in kernels.items()
+        for name, kernel in kernels.items()
     }
     drawn = [_drawn_units(rng, bank.hidden_dim, reinitialize) for _ in range(bank.num_experts)]
 
-    def experts_of(role: str) -> Iterator[np.ndarray]:
-        mean, std = spread[role]
+    def experts_of(name: str) -> Iterator[np.ndarray]:
+        mean, std = spread[name]
         for e in range(bank.num_experts):
-            kernel = parts[role][e % split].copy()
-            units = kernel if role == "down" else kernel.T  # A row for each hidden unit.
+            kernel = parts[name][e % split].copy()
+            units = kernel if name == "down" else kernel.T  # A row for each hidden unit.
             if len(drawn[e]):
                 units[drawn[e]] = rng.normal(mean, std, (len(drawn[e]), units.shape[1]))
             if noise:
                 kernel += rng.normal(0.0, noise * std, kernel.shape).astype("float32")
-            yield kernel * factor if role == "down" else kernel
+            yield kernel * factor if name == "down" else kernel
 
-    for role in ROLES:
-        if role in kernels:
-            layer = getattr(bank, role)
-            layer.kernel.assign(np.stack(list(experts_of(role))))
+    for name in MATRICES:
+        if name in kernels:
+            layer = getattr(bank, name)
+            layer.kernel.assign(np.stack(list(experts_of(name))))
             if layer.bias is not None:
-                layer.bias.assign(_bias(biases.get(role), layer, role, split, factor))
+                layer.bias.assign(_bias(biases.get(name), layer, name, split, factor))
 
 
 def _drawn_units(rng: np.random.Generator, hidden_dim: int, share: float) -> np.ndarray:
     return rng.choice(hidden_dim, round(share * hidden_dim), replace=False)
 
 
-def _bias(bias: Any, layer: keras.layers.Layer, role: str, split: int, factor: float) -> Any:
+def _bias(bias: Any, layer: keras.layers.Layer, name: str, split: int, factor: float) -> Any:
     """Returns the biases `[E, units]`: zeros for a matrix that had none beside one that had."""
     if bias is None:
         return np.zeros(layer.bias.shape, "float32")
-    if role == "down":
+    if name == "down":
         return np.tile(bias * (factor / split), (layer.num_groups, 1))
     parts = bias.reshape((split, -1))
     return parts[np.arange(layer.num_groups) % split]

@@ -9,9 +9,7 @@ import keras
 import numpy as np
 
 from sparse_keras.layers import Experts, FeedForward, GLUExperts, MixtureOfExperts, MLPExperts
-
-# The matrices of a feed-forward layer, in the order in which they are drawn.
-ROLES = ("gate", "up", "down")
+from sparse_keras.models.feed_forward_matrices import MATRICES, float32_array
 
 
 @dataclasses.dataclass(eq=False)
@@ -66,10 +64,7 @@ class DenseFeedForward:
         """Returns the kernels and the biases as float32 arrays."""
 
         def arrays(variables):
-            return {
-                role: np.asarray(keras.ops.convert_to_numpy(variable), "float32")
-                for role, variable in variables.items()
-            }
+            return {name: float32_array(variable) for name, variable in variables.items()}
 
         return arrays(self.kernels), arrays(self.biases)
 
@@ -91,12 +86,12 @@ class DenseFeedForward:
 
 def of_feed_forward(layer: FeedForward, names: tuple[str, ...]) -> DenseFeedForward:
     """Describes a `FeedForward` of this library."""
-    parts = {role: getattr(layer, role) for role in ROLES if getattr(layer, role) is not None}
+    parts = {name: getattr(layer, name) for name in MATRICES if getattr(layer, name) is not None}
     return DenseFeedForward(
         names,
         layer,
-        kernels={role: part.kernel for role, part in parts.items()},
-        biases={role: part.bias for role, part in parts.items() if part.bias is not None},
+        kernels={name: part.kernel for name, part in parts.items()},
+        biases={name: part.bias for name, part in parts.items() if part.bias is not None},
         activation=layer.activation,
         dropout=layer.dropout,
         policy=layer.dtype_policy,

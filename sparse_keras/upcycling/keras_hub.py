@@ -52,8 +52,8 @@ def feed_forwards_of(model: keras.Model) -> list[DenseFeedForward]:
             DenseFeedForward(
                 (block.name, block.path),
                 block,
-                kernels={role: part.kernel for role, part in parts.items()},
-                biases={role: part.bias for role, part in parts.items() if part.bias is not None},
+                kernels={name: part.kernel for name, part in parts.items()},
+                biases={name: part.bias for name, part in parts.items() if part.bias is not None},
                 activation=by_name or activation,
                 dropout=0.0,
                 policy=parts["up"].dtype_policy,
@@ -94,7 +94,11 @@ def replace_in_blocks(
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
 class BlockMixture(MixtureOfExperts):
-    """A `MixtureOfExperts` in a block of KerasHub, which says what padding is when it runs."""
+    """A `MixtureOfExperts` in a block of KerasHub, from which it gets the mask of padding.
+
+    KerasHub's blocks call their layers without a mask, so that the block leaves it in
+    `hub.sequences` while it runs.
+    """
 
     def call(
         self,
@@ -112,7 +116,11 @@ class BlockMixture(MixtureOfExperts):
 
 @keras.saving.register_keras_serializable(package="sparse_keras", name="UpcycledBackbone")
 class UpcycledBackbone:
-    """Mixed into a backbone of KerasHub with mixtures in its blocks, which its config describes."""
+    """Mixin of a backbone of KerasHub whose blocks have mixtures. Its config describes them.
+
+    Attributes:
+        plain_class: The class of the dense backbone, in KerasHub.
+    """
 
     plain_class: type
 
@@ -147,7 +155,7 @@ class UpcycledBackbone:
 
 @functools.cache
 def _upcycled_class(plain: type) -> type:
-    """Returns what a class of backbones becomes."""
+    """Returns a subclass of a backbone's class, for backbones with mixtures."""
     made = type(plain.__name__, (UpcycledBackbone, plain), {"plain_class": plain})
     made.__module__ = plain.__module__
     # All of them load by the same `from_config`, which does not look at the class.
@@ -155,8 +163,11 @@ def _upcycled_class(plain: type) -> type:
 
 
 @functools.cache
-def _telling_class(plain: type) -> type:
-    """Returns what the class of a block becomes, so that its mixture learns what padding is."""
+def _masking_class(plain: type) -> type:
+    """Returns a subclass of a block's class that gives its mixture the mask of padding.
+
+    It is the class itself if its `call` takes no such mask.
+    """
     arguments = inspect.signature(plain.call).parameters
     padding = [name for name in _PADDING_ARGUMENTS if name in arguments]
     if not padding:
@@ -171,6 +182,7 @@ def _telling_class(plain: type) -> type:
 
 
 def _install(backbone: Any, mixtures: list[tuple[Any, MixtureOfExperts]]) -> None:
+    """Builds mixtures and puts them into blocks, in the place of their dense layers."""
     for block, mixture in mixtures:
         width = getattr(block, _UP).kernel.shape[0]
         policy = getattr(block, _UP).dtype_policy
@@ -187,7 +199,7 @@ def _install(backbone: Any, mixtures: list[tuple[Any, MixtureOfExperts]]) -> Non
         if hasattr(block, _GATE):
             keras_private.replace_sublayer(block, _GATE, same("feedforward_gate"))
             block.activation = ops.ones_like
-        block.__class__ = _telling_class(type(block))
+        block.__class__ = _masking_class(type(block))
     if not isinstance(backbone, UpcycledBackbone):
         backbone.__class__ = _upcycled_class(type(backbone))
 

@@ -22,7 +22,7 @@ def test_ci_runs_the_second_block():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for line in test.strip().splitlines():
         line = line.replace("install", "install --quiet")
-        assert re.search(rf"^{re.escape(line)}$", script, re.M), line
+        assert re.search(rf"^ *{re.escape(line)}$", script, re.M), line
     assert "sparse-keras train tabular/sparse_mlp_adult" in install_and_train
 
 

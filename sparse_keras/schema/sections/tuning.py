@@ -1,21 +1,12 @@
 """`training.lora`, and the lists of roles of `training.freeze` and `training.train_only`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from sparse_keras._internal.roles import Role
 from sparse_keras.schema.core.section import Count, Positive, Section
 
-Role = Literal[
-    "experts",
-    "router",
-    "attention",
-    "feed_forward",
-    "embeddings",
-    "normalization",
-    "head",
-    "other",
-]
 Roles = Annotated[
     tuple[Role, ...],
     Field(min_length=1),

@@ -1,4 +1,17 @@
-"""Published checkpoints, in and out."""
+"""Published checkpoints of language models: loaded, and written for other libraries.
+
+load.py, save.py      the two functions
+families.py           the families, with the parts of their `config.json`
+config_parts.py       a part: which options some keys say, and the other way round
+config_values.py      the values of a config, and which keys nobody read
+rotary.py             the part of rotary positions
+options.py            the options of a model, as one dict: built from, and read from a model
+weights.py            which weights a model with some options has
+keys.py               which tensor of a file holds which weights
+safetensors_files.py, gguf_files.py, mxfp4.py         formats of files
+tokenizer_files.py, gguf_tokenizer.py                 tokenizers in them
+arrays.py, tensorflow_backend.py                      from files to weights without copies
+"""
 
 from sparse_keras.models.text.checkpoints.load import load_for_training, load_pretrained
 from sparse_keras.models.text.checkpoints.save import save_pretrained

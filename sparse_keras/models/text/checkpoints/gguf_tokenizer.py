@@ -10,10 +10,10 @@ from sparse_keras.data import Tokenizer
 from sparse_keras.data.text.tokenizer import tokenizers_library
 from sparse_keras.models.text.checkpoints.tokenizer_files import CheckpointTokenizer
 
-# How texts are split before pairs are merged, by the name in `tokenizer.ggml.pre`: whether each
-# digit is a word of its own.
+# By the name in `tokenizer.ggml.pre`: whether each digit is a word of its own when texts are split
+# into words, before pairs are merged.
 _DIGITS_APART = {"default": False, "gpt-2": False, "smollm": True}
-# Types of tokens: those that control, and those that a user added.
+# Types of tokens: control tokens, such as the end of a text, and added ones.
 _CONTROL, _ADDED = 3, 4
 
 

@@ -2,7 +2,7 @@
 
 A row says that a tensor of a file holds one or several weights of ours. It is read in both
 directions: `load_pretrained` splits the tensor into weights, `save_pretrained` joins weights to the
-tensor. Which rows apply to a file, its keys decide; the family decides only what is written.
+tensor. The keys of a file decide which rows apply to it; the family decides only what is written.
 
 Axes: D input width, F hidden width, E experts.
 """
@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Operation:
-    """How a tensor of a file and weights of ours correspond; of one expert, if there are several.
+    """How a tensor of a file and weights of ours correspond. Of experts, it takes one at a time.
 
     Args:
         split: Function of the tensor and the shapes of the weights, which returns the weights.
@@ -78,7 +78,7 @@ class Row:
             `{expert}` that of an expert: without it, a tensor of experts holds all, `[E, ...]`.
         weights: Names of weights, as in `weights.py`.
         operation: How they correspond.
-        beside: Another key, without which the row is not meant.
+        beside: Another key. The row applies only to files that have it, too.
         packed: Whether the file may hold the tensor as 4-bit blocks and scales (MXFP4).
     """
 
@@ -207,8 +207,8 @@ for _row in ROWS:
 
 # Before keys, where a file holds a model with a head. GPT-2's first files have none.
 PREFIXES = ("model.", "transformer.")
-# What files may hold without any use: buffers that are computed from the configuration, and the
-# causal mask of GPT-2's first files.
+# Tensors that are not needed: buffers that are computed from the configuration, and the causal mask
+# of GPT-2's first files.
 IGNORED = (
     ".rotary_emb.inv_freq",
     "rotary_emb.inv_freq",

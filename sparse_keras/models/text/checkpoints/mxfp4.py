@@ -19,7 +19,7 @@ def unpacked(blocks: np.ndarray, scales: np.ndarray) -> np.ndarray:
         scales: Uint8 `[..., G]`, exponents of two plus 127.
 
     Returns:
-        Float32 `[..., G * 32]`, which bfloat16 holds exactly, too.
+        Float32 `[..., G * 32]`; bfloat16 would hold the same numbers.
     """
     values = np.empty((*blocks.shape, 2), "float32")
     values[..., 0] = _VALUES[blocks & 0x0F]

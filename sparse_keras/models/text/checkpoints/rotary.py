@@ -7,6 +7,7 @@ from typing import Any
 from sparse_keras._internal.suggest import listing
 from sparse_keras.layers import RotaryEmbedding
 from sparse_keras.layers.transformer.rotary_frequencies import OPTIONS as ROTARY_OPTIONS
+from sparse_keras.models.text.checkpoints.config_values import Values
 from sparse_keras.models.text.checkpoints.options import rotary_options
 
 
@@ -17,7 +18,7 @@ class Rotary:
         theta: Default of `rope_theta`.
         interleaved: Whether neighbours are rotated together, or the key that says so.
         mscale: Whether YaRN's `mscale_all_dim` scales the attention, too, as in DeepSeek.
-        **default: What is in force if the config says nothing of a scaling.
+        **default: The `rope_scaling` of a config that has none.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Rotary:
         self.theta, self.interleaved, self.mscale = theta, interleaved, mscale
         self.default = default
 
-    def read(self, values: Any, options: dict[str, Any]) -> None:
+    def read(self, values: Values, options: dict[str, Any]) -> None:
         dict_or_none = (dict, type(None))
         given = values.get("rope_parameters", None, dict_or_none)
         if given is None:
@@ -61,7 +62,7 @@ class Rotary:
         known = {name for names in ROTARY_OPTIONS.values() for name in names}
         if unknown := [name for name in given if name not in known]:
             raise values.error(f"has rotary positions with {listing(unknown)}, which are unknown")
-        # What is 0 or null, transformers takes for not given.
+        # Transformers treats 0 and null as missing.
         found |= {name: given[name] for name in used if given.get(name) not in (None, 0)}
         if "truncate" in used:
             found["truncate"] = given.get("truncate", True)

@@ -1,8 +1,9 @@
 """Files in the safetensors format: read one tensor at a time, and written one at a time.
 
 A file is the length of a header (8 bytes), the header (JSON: the dtype, the shape and the bytes of
-each tensor), and the bytes. The library `safetensors` maps files into memory, where all that was
-read counts until the file is closed, and writes from memory; here, no more than one tensor is held.
+each tensor), and the bytes. The library `safetensors` maps files into memory, where everything that
+was read stays until the file is closed, and writes from memory. Here, no more than one tensor is in
+memory.
 
 Reference:
     [The format](https://github.com/huggingface/safetensors#format).
@@ -40,7 +41,7 @@ DTYPES = {
     "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
-# That of the library: more is no header, but a length that is wrong.
+# The limit of the library: a longer one is a sign of a damaged file.
 _LONGEST_HEADER = 100_000_000
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"

@@ -38,15 +38,16 @@ def save_pretrained(
     """Writes a language model as Hugging Face's transformers reads it.
 
     The folder gets `config.json`, `model.safetensors` or shards with an index, and the tokenizer,
-    if the model has one. A model that `load_pretrained` loaded leaves with the keys and the bits
-    that it came with. Any other leaves as a family whose options it has, whether it was built by
-    `causal_lm`, tuned or upcycled: with the options of Llama and experts it is a Mixtral.
+    if the model has one. A model that `load_pretrained` loaded is written with the keys, bits and
+    dtypes of its checkpoint. Any other, whether built by `causal_lm`, tuned or upcycled, is written
+    as a family that has its options: with the options of Llama and experts it is a Mixtral.
 
-    What training adds, such as auxiliary losses and dropout, is not written. A LoRA is merged.
+    What training adds, such as auxiliary losses and dropout, is not written. Merge LoRA before, by
+    `merge_lora`.
 
     Args:
         model: A `CausalLM` or a `TextGenerator`.
-        folder: Where to write. It is made; it must not hold a model yet.
+        folder: Where to write. It is made if it is not there; it must not hold a model yet.
         family: Name of the family, such as `"qwen3_moe"`. `None`: that of the checkpoint the model
             was loaded from, if it still fits, or else the first that does.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`. `None`: that of the checkpoint the model
@@ -57,8 +58,9 @@ def save_pretrained(
         The name of the family.
 
     Raises:
-        ValueError: Before anything is written: if no family has the options of the model, whose
-            names the error says; if the folder holds a model; if a weight is quantized.
+        ValueError: Before anything is written: if no family, or not the given one, has the options
+            of the model, which the error names; if the folder holds a model; if a weight is
+            quantized; or if `dtype` is another.
 
     Example:
 
@@ -79,7 +81,7 @@ def save_pretrained(
         core, preprocessor = model.core, model.preprocessor
         tokenizer, begin_ids = preprocessor.tokenizer, preprocessor.begin_ids
     options = describe(core)
-    # Models need a limit there. Rotary positions have none.
+    # A config needs a limit. Rotary positions have none.
     options["context_length"] = options["context_length"] or _NO_LIMIT
     facts = core.checkpoint or {}
     found, config = _family(options, family, facts.get("config") or {})
