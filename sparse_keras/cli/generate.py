@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from sparse_keras._internal.suggest import nearest
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.quiet import start_backend
@@ -145,7 +146,10 @@ def _is_checkpoint(path: str) -> bool:
     """Whether a path is that of a published model, not of a run or of a `.keras` file."""
     if os.path.isdir(path):
         return os.path.isfile(os.path.join(path, "config.json"))
-    return path in CHECKPOINTS or path.lower().endswith((".gguf", ".safetensors"))
+    if path.lower().endswith((".gguf", ".safetensors")):
+        return True
+    # A name that is misspelt is reported as one.
+    return not os.path.exists(path) and bool(nearest(path, CHECKPOINTS, cutoff=0.8))
 
 
 def _load_checkpoint(path: str) -> TextGenerator:

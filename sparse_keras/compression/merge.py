@@ -68,7 +68,7 @@ def merge_experts(
     """
     positive_int("num_experts", num_experts)
     boolean("align", align)
-    found = mixtures_to_shrink(model)
+    found = mixtures_to_shrink(model, "merge_experts")
     for mixture in found:
         check_router(mixture, num_experts, k)
     usages = measure(model, data, batch_size)

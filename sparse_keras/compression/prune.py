@@ -61,7 +61,7 @@ def prune_experts(
     Reference:
         [Task-Specific Expert Pruning](https://arxiv.org/abs/2206.00277), section 3.
     """
-    found = mixtures_to_shrink(model)
+    found = mixtures_to_shrink(model, "prune_experts")
     if (data is None) == (usage is None):
         raise ValueError("Pass either `data` or `usage`.")
     left = [_left(keep, mixture.num_experts) for mixture in found]

@@ -33,6 +33,11 @@ def check_router(mixture: MixtureOfExperts, num_experts: int, k: int | None) -> 
     old_k = getattr(router, "k", None)
     if k is not None and old_k is None:
         raise ValueError(f"The {type(router).__name__} of {mixture.path!r} has no k. Received: {k}")
+    if k is not None and not 1 <= k <= min(old_k, num_experts):
+        raise ValueError(
+            f"{mixture.path!r} sends each token to k={old_k} experts, and {num_experts} are to be "
+            f"left: k must be from 1 to {min(old_k, num_experts)}. Received: k={k}."
+        )
     if k is None and old_k is not None and old_k > num_experts:
         raise ValueError(
             f"{mixture.path!r} sends each token to k={old_k} experts, and {num_experts} are to be "

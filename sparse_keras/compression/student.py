@@ -76,7 +76,7 @@ def dense_student(
             "`num_experts` is for how='concatenate': all experts are merged into one. Received: "
             f"num_experts={num_experts}."
         )
-    found = mixtures_to_shrink(model)
+    found = mixtures_to_shrink(model, "dense_student")
     for mixture in found:
         _check(mixture, num_experts)
     usages = measure(model, data, batch_size)

@@ -13,6 +13,7 @@ from sparse_keras.layers import MixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.layers.mixtures.routing_hooks import hooked, values_of
 from sparse_keras.layers.validation import positive_int
+from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.routing import Recording
 
 
@@ -64,11 +65,12 @@ class Usage:
         return covariance / norms / norms[:, None]
 
 
-def mixtures_to_shrink(model: keras.Model) -> list[MixtureOfExperts]:
-    """Lists the mixtures of a model.
+def mixtures_to_shrink(model: keras.Model, function: str) -> list[MixtureOfExperts]:
+    """Lists the mixtures of a model, for a function that makes their experts fewer.
 
     Raises:
-        ValueError: If there is none, or one of another class than `MixtureOfExperts`.
+        ValueError: If there is none, or one of another class than `MixtureOfExperts`; or if layers
+            have LoRA or are quantized.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras model. Received: {model!r}.")
@@ -83,6 +85,7 @@ def mixtures_to_shrink(model: keras.Model) -> list[MixtureOfExperts]:
             )
         if not layer.built:
             raise ValueError(f"{layer.name!r} has no weights yet. Call the model once.")
+    check_plain_weights(model, function)
     return found
 
 
@@ -92,13 +95,14 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
     Args:
         model: The model.
         data: Arrays, as the model is called with; or an iterable of batches of such, alone or in
-            tuples with targets.
+            tuples with targets. A list of arrays is one of batches, unless the model has as many
+            inputs.
         batch_size: Rows of arrays in a call.
 
     Raises:
         ValueError: If no token reaches a mixture.
     """
-    found = mixtures_to_shrink(model)
+    found = mixtures(model)
     usages = {id(layer): Usage.zero(layer.num_experts) for layer in found}
     keys = ("expert_index", "weight", "is_open", "logits")
 
@@ -109,7 +113,8 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
             usages[id(layer)].add(values, None if mask is None else mask.astype(bool))
 
     with hooked(add):
-        for batch in _batches(data, positive_int("batch_size", batch_size)):
+        count = len(getattr(model, "inputs", None) or [None])
+        for batch in _batches(data, count, positive_int("batch_size", batch_size)):
             model(batch, training=False)
     for layer in found:
         if not usages[id(layer)].tokens:
@@ -117,8 +122,17 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
     return list(usages.values())
 
 
-def _batches(data: Any, batch_size: int) -> Iterator[Any]:
-    arrays = keras.tree.flatten(data) if isinstance(data, (dict, list, tuple)) else [data]
+def _batches(data: Any, num_inputs: int, batch_size: int) -> Iterator[Any]:
+    if isinstance(data, tuple) and len(data) != num_inputs:
+        raise ValueError(
+            f"`data` must be inputs, without targets: data=x instead of data=(x, y). Received a "
+            f"tuple of {len(data)} for a model with {num_inputs} "
+            f"{'input' if num_inputs == 1 else 'inputs'}."
+        )
+    if isinstance(data, (list, tuple)) and len(data) != num_inputs:
+        arrays = [None]
+    else:
+        arrays = keras.tree.flatten(data) if isinstance(data, (dict, list, tuple)) else [data]
     if all(isinstance(array, np.ndarray) or keras.ops.is_tensor(array) for array in arrays):
         for start in range(0, len(arrays[0]), batch_size):
             yield keras.tree.map_structure(lambda a, s=start: a[s : s + batch_size], data)
@@ -164,4 +178,6 @@ def counts_of(usage: Any, found: list[MixtureOfExperts]) -> list[np.ndarray]:
                 f"{layer.path!r} has {layer.num_experts} experts. Received: counts of shape "
                 f"{of_layer.shape}."
             )
+        if not (of_layer >= 0).all():  # NaN neither.
+            raise ValueError(f"Counts must be at least 0. Received for {layer.path!r}: {of_layer}.")
     return counts

@@ -37,10 +37,16 @@ def freeze(model: keras.layers.Layer, roles: Iterable[str]) -> None:
     ['router_kernel']
     """
     parts = parts_with(model, roles)
-    if set(parts) == set(roles_of(model)):
+    left = [
+        role
+        for role, found in roles_of(model).items()
+        if role not in parts and any(part.layer.trainable_variables for part in found)
+    ]
+    if not left:
         raise ValueError(
             f"Nothing would be left to train: the model has layers with the roles "
-            f"{', '.join(parts)}, and all of them are to be frozen."
+            f"{', '.join(roles_of(model))}, and those that are not frozen yet are to be frozen: "
+            f"{', '.join(parts)}."
         )
     for part in (part for found in parts.values() for part in found):
         freeze_part(part)

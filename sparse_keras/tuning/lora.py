@@ -10,6 +10,7 @@ from sparse_keras._internal.roles import LORA_ROLES
 from sparse_keras._internal.suggest import listing
 from sparse_keras.layers.experts import Experts
 from sparse_keras.layers.lora import LoraKernel
+from sparse_keras.layers.validation import optional_number, positive_int
 from sparse_keras.tuning.compiled import weights_have_changed
 from sparse_keras.tuning.freezing import freeze_part
 from sparse_keras.tuning.roles import Part, checked_roles, roles_of
@@ -63,6 +64,8 @@ def enable_lora(
     Reference:
         [LoRA](https://arxiv.org/abs/2106.09685).
     """
+    rank = positive_int("rank", rank)
+    optional_number("lora_alpha", lora_alpha, "(0, inf)")
     found = roles_of(model)
     if tuned := lora_layers(model):
         raise ValueError(

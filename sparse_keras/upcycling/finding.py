@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -75,10 +77,16 @@ def _last_one(every: list[DenseFeedForward]) -> str:
 
 def _named(every: list[DenseFeedForward], layers: Any, model: keras.Model) -> list:
     names = [feed_forward.names[0] for feed_forward in every]
-    wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
+    is_one = isinstance(layers, (str, numbers.Integral))
+    wanted = [layers] if is_one or not isinstance(layers, Iterable) else list(layers)
     places = set()
     for one in wanted:
-        if isinstance(one, int) and not isinstance(one, bool):
+        if not isinstance(one, (str, numbers.Integral)) or isinstance(one, bool):
+            raise ValueError(
+                "`layers` must be a name or a position of a feed-forward layer, or a list of them. "
+                f"Received: layers={layers!r}."
+            )
+        if not isinstance(one, str):
             if not -len(every) <= one < len(every):
                 raise ValueError(
                     f"{model.name!r} has {len(every)} feed-forward layers, {listing(names)}. "

@@ -12,6 +12,7 @@ from sparse_keras._internal.seeds import derived_seed
 from sparse_keras.layers import MixtureOfExperts, Router, TopKRouter
 from sparse_keras.layers.mixtures.resolve import resolve_router, separate
 from sparse_keras.layers.validation import number, optional_int, positive_int
+from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.models.replacing import Replacement, replace_layers
 from sparse_keras.upcycling.experts import fill_experts
 from sparse_keras.upcycling.feed_forward import DenseFeedForward
@@ -114,6 +115,7 @@ def upcycle(
             f"{model.name!r} has no weights yet that experts could start from. Call it once, or "
             "`build` it."
         )
+    check_plain_weights(model, "upcycle")
     if num_experts % split:
         raise ValueError(
             "`num_experts` must be a multiple of `split`: there are as many copies of each part. "

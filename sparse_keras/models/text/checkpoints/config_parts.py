@@ -107,6 +107,10 @@ class Heads:
         heads = options["num_heads"] = values.count("num_attention_heads")
         options["num_kv_heads"] = values.count("num_key_value_heads", None) or heads
         quotient = options["width"] // heads
+        if not quotient and not values.config.get("head_dim"):
+            raise values.error(
+                f"has num_attention_heads={heads}, more than the width of {options['width']}"
+            )
         if self.default is False:
             values.refuse("head_dim", None, quotient)
             options["head_dim"] = quotient
@@ -413,6 +417,8 @@ class GPT2Width:
     def read(self, values: Values, options: dict[str, Any]) -> None:
         options["hidden_dim"] = values.count("n_inner", None) or 4 * options["width"]
         heads = options["num_heads"] = values.count("n_head")
+        if heads > options["width"]:
+            raise values.error(f"has n_head={heads}, more than the width of {options['width']}")
         options["num_kv_heads"], options["head_dim"] = heads, options["width"] // heads
         options["scale"] = options["head_dim"] ** -0.5
 

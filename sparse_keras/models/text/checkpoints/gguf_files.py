@@ -206,6 +206,12 @@ def _config(path, metadata, tensors):
             raise _damaged(path, f"it does not say 'llama.{name}'")
         return found
 
+    def count(name, *default):
+        found = value(name, *default)
+        if not isinstance(found, int) or found < 1:
+            raise _damaged(path, f"'llama.{name}' is {found!r}, and not a number from 1 on")
+        return found
+
     scaling = value("rope.scaling.type", "none")
     if scaling not in ("none", "linear"):
         raise ValueError(
@@ -222,7 +228,7 @@ def _config(path, metadata, tensors):
         rope |= {"rope_type": "linear", "factor": value("rope.scaling.factor")}
     if "token_embd.weight" not in tensors:
         raise _damaged(path, "it does not hold 'token_embd.weight'")
-    heads = value("attention.head_count")
+    heads = count("attention.head_count")
     ids = {key: metadata.get(f"tokenizer.ggml.{key}") for key in ("eos_token_id", "bos_token_id")}
     return {
         "model_type": "llama",
@@ -231,7 +237,7 @@ def _config(path, metadata, tensors):
         "intermediate_size": value("feed_forward_length"),
         "num_hidden_layers": value("block_count"),
         "num_attention_heads": heads,
-        "num_key_value_heads": value("attention.head_count_kv", heads),
+        "num_key_value_heads": count("attention.head_count_kv", heads),
         "head_dim": value("rope.dimension_count", None),
         "max_position_embeddings": value("context_length"),
         "rms_norm_eps": value("attention.layer_norm_rms_epsilon"),

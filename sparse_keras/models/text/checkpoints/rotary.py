@@ -50,7 +50,7 @@ class Rotary:
         kind = given.pop("rope_type", None)
         kind = given.pop("type", None) if kind is None else given.pop("type", kind) and kind
         kind = found["rope_type"] = kind or "default"
-        if kind not in ROTARY_OPTIONS:
+        if not isinstance(kind, str) or kind not in ROTARY_OPTIONS:
             raise values.error(
                 f"has rotary positions of the type {kind!r}; only {listing(ROTARY_OPTIONS)} can be "
                 "loaded"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from sparse_keras._internal import keras_private
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.models.text.checkpoints import arrays, safetensors_files
 from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
 from sparse_keras.models.text.checkpoints.keys import Held, row_of_layouts
@@ -43,7 +43,8 @@ def save_pretrained(
     as a family that has its options: with the options of Llama and experts it is a Mixtral.
 
     What training adds, such as auxiliary losses and dropout, is not written. Merge LoRA before, by
-    `merge_lora`.
+    `merge_lora`. The id of padding is written as `pad_token_id`; other libraries, and the model
+    that `load_pretrained` loads, mask padding only if they are given a mask.
 
     Args:
         model: A `CausalLM` or a `TextGenerator`.
@@ -59,8 +60,8 @@ def save_pretrained(
 
     Raises:
         ValueError: Before anything is written: if no family, or not the given one, has the options
-            of the model, which the error names; if the folder holds a model; if a weight is
-            quantized; or if `dtype` is another.
+            of the model, which the error names; if the folder holds a model; if layers have LoRA or
+            are quantized; or if `dtype` is another.
 
     Example:
 
@@ -80,6 +81,7 @@ def save_pretrained(
     if isinstance(model, TextGenerator):
         core, preprocessor = model.core, model.preprocessor
         tokenizer, begin_ids = preprocessor.tokenizer, preprocessor.begin_ids
+    check_plain_weights(core, "save_pretrained")
     options = describe(core)
     # A config needs a limit. Rotary positions have none.
     options["context_length"] = options["context_length"] or _NO_LIMIT
@@ -87,17 +89,9 @@ def save_pretrained(
     found, config = _family(options, family, facts.get("config") or {})
     usual = _dtype(core, dtype, facts)
     others = {} if dtype is not None else facts.get("other_dtypes") or {}
-    quantized = [  # Their kernels are integers.
-        layer.name
-        for layer in keras_private.all_layers(core)
-        if getattr(layer, "quantization_mode", None)
-    ]
-    if quantized:
-        raise ValueError(
-            f"Layers of the model are quantized, {listing(quantized, 4)}, which no family is. Save "
-            "the model before `quantize`."
-        )
     config |= _special_tokens(config, tokenizer, begin_ids)
+    if core.padding_id is not None:
+        config["pad_token_id"] = core.padding_id
     config["dtype"] = usual
     folder = Path(folder)
     taken = [*folder.glob("*.safetensors"), *folder.glob("config.json")]
