@@ -119,3 +119,23 @@ def test_errors():
         other = model_of(layers.DenseExperts(6, units=3), k=None, router=router)
         with pytest.raises(ValueError, match="cannot serve fewer"):
             sparse_keras.prune_experts(other, x)
+
+
+def test_data_in_batches_and_with_targets():
+    model, x = model_of(layers.DenseExperts(6, units=5)), rows()
+    whole, _ = sparse_keras.prune_experts(model, x, keep=3)
+    batches, _ = sparse_keras.prune_experts(model, [x[:5], x[5:]], keep=3)
+    pairs, _ = sparse_keras.prune_experts(model, [(x[:5], None), (x[5:], None)], keep=3)
+    for other in (batches, pairs):
+        assert_equal(to_numpy(other(x)), to_numpy(whole(x)))
+    with pytest.raises(ValueError, match="without targets"):
+        sparse_keras.prune_experts(model, (x, x), keep=3)
+
+
+def test_numbers_that_mean_nothing():
+    model = model_of(layers.DenseExperts(6, units=5))
+    with pytest.raises(ValueError, match="k must be from 1 to 2"):
+        sparse_keras.prune_experts(model, rows(), keep=4, k=5)
+    with pytest.raises(ValueError, match="at least 0"):
+        usage = {model.layers[0].path: [1, 2, 3, np.nan, 1, 1]}
+        sparse_keras.prune_experts(model, usage=usage, keep=3)

@@ -236,3 +236,21 @@ def test_roles():
         "normalization",
     ]
     assert isinstance(roles_of(dense)["feed_forward"][0].layer, FeedForward)
+
+
+@pytest.mark.parametrize("options", [{"rank": 0}, {"rank": 1.5}, {"rank": 2, "lora_alpha": -1}])
+def test_nothing_is_frozen_by_arguments_that_are_wrong(options):
+    model = tabular_model()
+    before = [v.path for v in model.trainable_variables]
+    with pytest.raises(ValueError, match=r"`rank`|`lora_alpha`"):
+        sparse_keras.enable_lora(model, roles=["other"], **options)
+    assert [v.path for v in model.trainable_variables] == before
+
+
+def test_freezing_step_by_step_leaves_something_to_train():
+    model = tabular_model()
+    *first, last = roles_of(model)
+    sparse_keras.freeze(model, first)
+    with pytest.raises(ValueError, match="Nothing would be left"):
+        sparse_keras.freeze(model, [last])
+    assert model.trainable_variables

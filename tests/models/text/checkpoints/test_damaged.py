@@ -44,6 +44,7 @@ def check(folder, *words):
         ("rms_norm_eps", None, ["rms_norm_eps=None"]),
         ("rope_parameters", {"rope_type": "longrope"}, ["'longrope'", "'yarn'"]),
         ("rope_parameters", {"rope_type": "linear"}, ["factor"]),
+        ("rope_parameters", {"rope_type": ["yarn"]}, ["['yarn']", "'llama3'"]),
         ("rope_parameters", {"rope_type": "default", "turns": 2}, ["'turns'"]),
         ("attention_sinks", 4, ["'attention_sinks'", "does not know", "remove it"]),
         ("hidden_act", "xielu", ["'xielu'", "'silu'"]),
