@@ -133,6 +133,8 @@ def test_mistakes_in_a_config(folder, override, words):
         ("data.tokenizer=null", "model.checkpoint.*needs data.tokenizer"),
         ("data.tokenizer=other.json", "another tokenizer.*Set data.tokenizer to '"),
         ("data.tokenizer=texts.txt", "texts.txt: Expected a tokenizer"),
+        ("data.tokenizer=table.keras", "table.keras: its model has no tokenizer"),
+        ("data.tokenizer=texts.keras", "texts.keras: it is not a .keras file"),
         ("model.checkpoint=texts.keras", "not a .keras file"),
         ("model.checkpoint=table.keras", "model.checkpoint must be a language model.*Sequential"),
         ("model.checkpoint=frozen.keras", "are frozen: .*feed_forward"),

@@ -16,8 +16,7 @@ Layers = Annotated[
 
 
 class Upcycle(Section):
-    """How the dense layers of a checkpoint become mixtures: the arguments of
-    `sparse_keras.upcycle`.
+    """How a dense checkpoint becomes sparse: the arguments of `sparse_keras.upcycle`.
 
     Noise and draws are seeded by `training.seed`, like all initial weights.
     """
@@ -37,7 +36,8 @@ class Upcycle(Section):
         "is a copy.",
     )
     router: RouterConfig = Field(
-        default_factory=TopKRouter, description="Which experts each token goes to."
+        default_factory=TopKRouter,
+        description="Which experts each token goes to: a router, as in `model.router`. It says k.",
     )
     noise: NotNegative = Field(
         0.0,
