@@ -8,6 +8,7 @@ import pytest
 
 import sparse_keras
 from sparse_keras.data import LanguagePreprocessor, Tokenizer
+from sparse_keras.evaluation.cache import starting_weights
 from sparse_keras.evaluation.standard_contenders import contenders_of
 from sparse_keras.layers import FeedForward, MixtureOfExperts
 from sparse_keras.models import TextGenerator, causal_lm
@@ -174,3 +175,13 @@ def test_its_dense_twin_is_the_checkpoint(folder):
     assert before.make(config, None, None).model == twin.model
     with pytest.raises(ValueError, match="moe, before_upcycling.*'equal_flops'"):
         contenders_of(config, ["equal_flops"])
+
+
+def test_a_comparison_depends_on_the_weights_of_the_checkpoint(folder):
+    config = sparse_keras.load_config("sparse.yaml")
+    before = starting_weights(config)
+    assert len([line for line in before if line.startswith("model.checkpoint model.keras ")]) == 1
+    os.utime(folder / "dense" / "model.keras", (1, 1))
+    assert starting_weights(config) != before
+    # The data are known by their digest.
+    assert starting_weights(sparse_keras.load_config("dense.yaml")) == []
