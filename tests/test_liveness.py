@@ -17,7 +17,8 @@ from sklearn.datasets import dump_svmlight_file
 
 import sparse_keras
 from sparse_keras.callbacks import RoutingWarning
-from sparse_keras.data import load_data
+from sparse_keras.data import LanguagePreprocessor, load_data
+from sparse_keras.models import TextGenerator, causal_lm
 from sparse_keras.schema.config import Config
 from sparse_keras.schema.core.choice import sections_of
 from sparse_keras.schema.core.section import Section
@@ -74,6 +75,13 @@ TEXTS = (f"data={DATA['text_files']}", f"model={MODEL['causal_lm']}")
 LABELLED = (f"data={DATA['labelled_texts']}", f"model={MODEL['text_classifier']}")
 OTHER_TEXTS = (f"data={DATA['csv']}", "data={type: text_files, path: texts.txt}")
 COLUMNS = (OTHER_TEXTS[0], "data={type: text_files, path: texts.csv, column: a}")
+CHECKPOINT = (
+    OTHER_TEXTS[0],
+    "data={type: text_files, path: texts.txt, tokenizer: dense.keras, context_length: 8}",
+    f"model={MODEL['dense_mlp']}",
+    "model={type: causal_lm, checkpoint: dense.keras}",
+)
+UPCYCLED = (*CHECKPOINT, "model.upcycle={num_experts: 4}")
 SOME_DENSE = ("model={depth: 4, every: 2, hidden_dim: 8}",)
 SCALED = (
     "model.rotary={rope_type: llama3, factor: 2.0, original_max_position_embeddings: 4, "
@@ -185,7 +193,11 @@ def write_texts(folder):
     rows = "".join(f"{line},{line[::-1]}\n" for line in lines)
     (folder / "texts.csv").write_text("a,b\n" + rows)
     (folder / "semicolons.csv").write_text("a;b\n" + rows.replace(",", ";"))
-    sparse_keras.data.Tokenizer.train(lines, 260).save(folder / "tokenizer.json")
+    tokenizer = sparse_keras.data.Tokenizer.train(lines, 260)
+    tokenizer.save(folder / "tokenizer.json")
+    options = {"depth": 2, "width": 8, "num_heads": 2, "hidden_dim": 8}
+    dense = causal_lm(vocabulary_size=tokenizer.vocabulary_size, **options)
+    TextGenerator(dense, LanguagePreprocessor(tokenizer, 8)).save(folder / "dense.keras")
     write_labelled_texts(folder)
 
 
@@ -255,6 +267,13 @@ CASES = {
     "ChinesePoetry.collections": None,
     "Writings.megabytes_each": None,
     "CausalLM.checkpoint": None,
+    "CausalLM.upcycle": (CHECKPOINT, "{num_experts: 4}"),
+    "Upcycle.num_experts": (UPCYCLED, "5"),
+    "Upcycle.layers": (UPCYCLED, "[-1]"),
+    "Upcycle.split": (UPCYCLED, "2"),
+    "Upcycle.router": (UPCYCLED, "{type: dense}"),
+    "Upcycle.noise": (UPCYCLED, "0.1"),
+    "Upcycle.reinitialize": (UPCYCLED, "0.5"),
     "TransformerSection.width": ((), "12"),
     "TransformerSection.num_heads": ((), "4"),
     "TransformerSection.hidden_dim": (SOME_DENSE, "9"),

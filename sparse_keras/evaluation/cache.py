@@ -1,8 +1,8 @@
 """A cache of results, so that an interrupted comparison continues where it stopped.
 
 The cache folder holds a JSON file for each model and seed. Its name is a hash of everything that
-the result depends on: the config, the data, this package's code, and the versions of other
-packages. If any of them changes, the model is measured again.
+the result depends on: the config, the data, the weights that training starts from, this package's
+code, and the versions of other packages. If any of them changes, the model is measured again.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from sparse_keras._internal.atomic import write_text
 from sparse_keras.data import Dataset, digest_of
 from sparse_keras.data.batches import arrays_of
 from sparse_keras.data.download.fetch import cache_folder
+from sparse_keras.schema import Config
 
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn")
 
@@ -49,6 +50,21 @@ class ResultCache:
     def _file(self, identity):
         content = json.dumps([*identity, *self.context])
         return self.folder / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
+
+
+def starting_weights(config: Config) -> list[str]:
+    """Describes the files from which the model of a config gets weights, such as a checkpoint.
+
+    The hash of the config has the last part of their path only, and their content may change. The
+    size and the time of each file stand for it, since the files may be large.
+    """
+    found = []
+    for key, path in config.files().items():
+        if key.startswith("model."):
+            files = sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]
+            states = [(file.name, file.stat()) for file in files if file.is_file()]
+            found += [f"{key} {name} {state.st_size} {state.st_mtime_ns}" for name, state in states]
+    return found
 
 
 def versions() -> dict[str, str]:

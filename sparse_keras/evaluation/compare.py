@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from sparse_keras.data import Dataset, load_data
 from sparse_keras.data.batches import num_examples
 from sparse_keras.evaluation.ablations import ablations_of
-from sparse_keras.evaluation.cache import ResultCache, versions
+from sparse_keras.evaluation.cache import ResultCache, starting_weights, versions
 from sparse_keras.evaluation.contenders import Contender, check_comparable
 from sparse_keras.evaluation.machine import machine
 from sparse_keras.evaluation.measure import measure_network
@@ -157,7 +157,8 @@ class SeedResults:
         """Returns the result of a contender, and whether it came from the cache."""
         model = contender.make(self.config, self.data, self.recall)
         if isinstance(model, Config):
-            return self._cached_or(lambda: measure_network(model, self.data), model.hash)
+            identity = (model.hash, *starting_weights(model))
+            return self._cached_or(lambda: measure_network(model, self.data), *identity)
         return self._cached_or(lambda: model.measure(self.data), *model.identity)
 
     def recall(self, name: str, find: Callable):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
 from sparse_keras.evaluation.early_stopping import fallback_monitor
-from sparse_keras.evaluation.widths import hidden_width
+from sparse_keras.evaluation.widths import hidden_width, twin_has_widths
 from sparse_keras.models import flops_per_example, total_params
 from sparse_keras.models.cost import length_of
 from sparse_keras.schema.config import check_config
@@ -41,16 +41,20 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     * `"seconds"`: the time of a training step on this machine. It is measured, so the width differs
       between machines and, a little, between measurements.
 
+    The dense twin of an upcycled model (`model.upcycle`) is its checkpoint, trained on as it is. It
+    has the width that it has: no cost is equal.
+
     Args:
         config: A `Config` of a model with experts that has a dense twin: `sparse_mlp`, `dcn_mix`, a
-            multi-task model, a model of texts, or a plug-in's whose section has `dense_twin`.
+            multi-task model, a model of texts, or a plug-in's whose section has `dense_twin`. A
+            model from a `checkpoint` has one if it is upcycled.
         data: What `load_data(config)` returned. `None` to load it here.
         equal: The cost that is equal.
 
     Returns:
         A `Config` of a `dense_mlp`; for a multi-task model, of a `shared_bottom` with as many
         layers, all of the same width, as a row passes through in experts; for a model of texts, of
-        the same model without experts.
+        the same model without experts, or without `upcycle`.
 
     Raises:
         ValueError: If the model has no dense twin, or `equal` is unknown; for `"seconds"`, if the
@@ -70,8 +74,10 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     if config.model.dense_twin(1) is None:
         raise ValueError(
             "`dense_twin` expects a config of a model with experts that has a dense twin. A model "
-            f"of type {config.model.type!r} has none."
+            f"of type {config.model.type!r} {_which(config.model)}has none."
         )
+    if not twin_has_widths(config.model):
+        return with_hidden_dim(config, 1, "before upcycling")
     data = load_data(config) if data is None else data
     if equal == "seconds":
         return _of_equal_seconds(config, data)
@@ -95,6 +101,11 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
     # A form of the root that does not divide by zero if the cost is linear.
     root = -2 * constant / (linear + math.sqrt(linear**2 - 4 * quadratic * constant))
     return with_hidden_dim(config, max(1, round(root)), f"equal {equal.replace('_', ' ')}")
+
+
+def _which(model):
+    """Says what of a checkpoint has no twin: it says itself whether it has experts."""
+    return "from a checkpoint, without upcycle, " if getattr(model, "checkpoint", None) else ""
 
 
 def with_hidden_dim(config: Config, hidden_dim: int, what: str = "of a given width") -> Config:

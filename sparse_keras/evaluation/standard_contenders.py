@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sparse_keras.evaluation.contenders import REFERENCE, Contender, select
 from sparse_keras.evaluation.tabular.contenders import TUNABLE, tabular_contenders
 from sparse_keras.evaluation.text.contenders import text_contenders
+from sparse_keras.evaluation.widths import hidden_width, twin_has_widths
 from sparse_keras.schema import Config
 from sparse_keras.schema.core.errors import ConfigError
 from sparse_keras.schema.sections.text.texts import TextSection
@@ -20,6 +21,7 @@ _TWINS = {
     "equal_params": ("total_params", "equal parameters"),
     "equal_seconds": ("seconds", "equal seconds"),
 }
+_BEFORE_UPCYCLING = "the dense checkpoint, trained for as many steps"
 
 
 def contenders_of(
@@ -41,15 +43,7 @@ def contenders_of(
             config, such as a dense twin to a model that has none; or if `tune` has no effect.
     """
     contenders = [Contender(REFERENCE, "sparse experts", lambda config, data, recall: config)]
-    contenders += [
-        Contender(
-            name,
-            f"{config.model.DENSE_TWIN_LABEL} of {label}",
-            _twin_of_equal_seconds if equal == "seconds" else _twin(equal),
-            _why_no_twin,
-        )
-        for name, (equal, label) in _TWINS.items()
-    ]
+    contenders += _twins(config)
     if isinstance(config.data, TextSection):
         contenders += text_contenders()
     else:
@@ -68,6 +62,20 @@ def contenders_of(
             "takes part. Leave out --tune, or `tune` in Python."
         )
     return contenders
+
+
+def _twins(config):
+    if config.model.dense_twin(1) is not None and not twin_has_widths(config.model):
+        return [Contender("before_upcycling", _BEFORE_UPCYCLING, _twin("active_flops"))]
+    return [
+        Contender(
+            name,
+            f"{config.model.DENSE_TWIN_LABEL} of {label}",
+            _twin_of_equal_seconds if equal == "seconds" else _twin(equal),
+            _why_no_twin,
+        )
+        for name, (equal, label) in _TWINS.items()
+    ]
 
 
 def _check_applicable(config, contenders):
@@ -99,7 +107,6 @@ def _twin(equal):
 def _twin_of_equal_seconds(config, data, recall):
     """Uses one width for all seeds, because measured times differ a little each time."""
     from sparse_keras.evaluation.dense_baselines import dense_twin, with_hidden_dim
-    from sparse_keras.evaluation.widths import hidden_width
 
     def find():
         return hidden_width(dense_twin(config, data, "seconds").model)

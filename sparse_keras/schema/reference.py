@@ -20,8 +20,13 @@ _LARGE = 2**31 - 1  # Bounds of machine integers are of no interest to the reade
 def reference() -> str:
     """Returns Markdown with a heading and a table for each section, in the order of a config."""
     parts = []
-    # A dict, so that a section that is valid in several places, such as a schedule, appears once.
-    sections = dict(_sections(Config, ()))
+    # A section that is valid in several places, such as a schedule, appears once; so does one that
+    # stands under the same key elsewhere, such as a router.
+    sections, shown = {}, set()
+    for heading, key, section in _sections(Config, ()):
+        if heading in sections or (key, section) not in shown:
+            sections[heading] = section
+            shown.add((key, section))
     # One call for all, because each call describes all sections inside a section.
     references, schemas = models_json_schema(
         [(section, "validation") for section in sections.values()]
@@ -43,13 +48,13 @@ def reference() -> str:
 
 
 def _sections(section, path):
-    """Yields `(heading, section)` for a section and the sections inside it."""
+    """Yields `(heading, key, section)` for a section and the sections inside it."""
     chosen = section.model_fields.get("type")
     heading = ".".join(path) or "The whole config"
     named = f"`{heading}`" if path else heading
     if chosen is not None:
         named += f", `type: {chosen.default}`"
-    yield f"{'#' * min(2 + len(path), 4)} {named}", section
+    yield f"{'#' * min(2 + len(path), 4)} {named}", path[-1:], section
     for key, field in section.model_fields.items():
         for inner in sections_of(field):
             yield from _sections(inner, (*path, key))

@@ -11,6 +11,7 @@ import keras
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.layers import FeedForward, TransformerBlock
+from sparse_keras.layers.mixtures.mixture import Mixture
 from sparse_keras.models.replacing import is_graph
 from sparse_keras.upcycling.chains import chains_of
 from sparse_keras.upcycling.feed_forward import DenseFeedForward, of_feed_forward
@@ -54,15 +55,25 @@ def chosen_feed_forwards(model: keras.Model, layers: Any) -> list[DenseFeedForwa
             ]
     inner = [feed_forward for feed_forward, ends in chains if not ends]
     every = blocks + [feed_forward for feed_forward, _ in chains]
-    if layers is not None:
+    if layers is not None and every:
         return _named(every, layers, model)
     if not (blocks or inner):
         raise ValueError(
             f"`upcycle` found no feed-forward layer in {model.name!r}, a {type(model).__name__}: a "
             "dense sparse_keras.layers.TransformerBlock, or Dense(H, activation) [-> Dropout] -> "
-            f"Dense(width) in a Functional or Sequential model.{_last_one(every)}"
+            f"Dense(width) in a Functional or Sequential model.{_sparse(model)}{_last_one(every)}"
         )
     return blocks or inner
+
+
+def _sparse(model: keras.Model) -> str:
+    """Says which blocks cannot be upcycled, since they have experts."""
+    names = [
+        layer.name
+        for layer in keras_private.layers_in_order(model)
+        if isinstance(layer, TransformerBlock) and isinstance(layer.feed_forward, Mixture)
+    ]
+    return f" With experts already: {listing(names, 8)}." if names else ""
 
 
 def _last_one(every: list[DenseFeedForward]) -> str:
@@ -89,8 +100,8 @@ def _named(every: list[DenseFeedForward], layers: Any, model: keras.Model) -> li
         if not isinstance(one, str):
             if not -len(every) <= one < len(every):
                 raise ValueError(
-                    f"{model.name!r} has {len(every)} feed-forward layers, {listing(names)}. "
-                    f"Received: the position {one} in `layers`."
+                    f"{model.name!r} has {len(every)} dense feed-forward layers, "
+                    f"{listing(names)}. Received: the position {one} in `layers`.{_sparse(model)}"
                 )
             places.add(one % len(every))
             continue
@@ -100,6 +111,7 @@ def _named(every: list[DenseFeedForward], layers: Any, model: keras.Model) -> li
             raise ValueError(
                 f"{model.name!r} has {problem} feed-forward layers called {one!r}."
                 f"{did_you_mean(one, names)} Those that can be upcycled are {listing(names, 20)}."
+                f"{_sparse(model)}"
             )
         places.add(found[0])
     if not places:

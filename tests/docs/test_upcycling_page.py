@@ -1,5 +1,6 @@
 """docs/upcycling.md: its examples run, its numbers are measured."""
 
+import inspect
 import json
 import re
 
@@ -24,6 +25,15 @@ def test_the_examples_run(capsys):
     assert "experts of causal_lm/block_0/mixture" in capsys.readouterr().out
     ids = names["token_ids"][:2]
     np.testing.assert_allclose(names["sparse"](ids), names["dense"](ids), atol=1e-5)
+
+
+def test_its_config_is_one(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+    (tmp_path / "own.yaml").write_text(text)
+    config = sparse_keras.load_config(tmp_path / "own.yaml")
+    assert config.data.tokenizer == config.model.checkpoint
+    arguments = inspect.signature(sparse_keras.upcycle).parameters
+    assert set(config.model.upcycle.kwargs()) == set(arguments) - {"model", "k", "seed"}
 
 
 def result():

@@ -185,7 +185,7 @@ class TestChoice:
         dense = language_model()
         for arguments, message in (
             ({"layers": "blok_1"}, "Did you mean 'block_1'"),
-            ({"layers": 2}, "has 2 feed-forward layers"),
+            ({"layers": 2}, "has 2 dense feed-forward layers"),
             ({"layers": []}, "names no layer"),
             ({"split": 5}, "must be a multiple of `split`"),
             ({"num_experts": 5, "split": 5}, "must divide the hidden units"),

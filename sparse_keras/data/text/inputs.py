@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparse_keras.data.text.tokenizer import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +16,9 @@ class TextInputs:
     Args:
         vocabulary_size: V, the number of tokens.
         length: Number of tokens of the longest text in training.
+        tokenizer: Optional `Tokenizer` that made the token ids.
     """
 
     vocabulary_size: int
     length: int
+    tokenizer: Tokenizer | None = None

@@ -57,7 +57,8 @@ class LabelledTextData:
 
     @property
     def inputs(self) -> TextInputs:
-        return TextInputs(self.tokenizer.vocabulary_size, self.preprocessor.longest)
+        length = self.preprocessor.longest
+        return TextInputs(self.tokenizer.vocabulary_size, length, self.tokenizer)
 
     @property
     def task(self) -> SingleTask:

@@ -47,7 +47,7 @@ class LanguageData:
 
     @property
     def inputs(self) -> TextInputs:
-        return TextInputs(self.tokenizer.vocabulary_size, self.train.length)
+        return TextInputs(self.tokenizer.vocabulary_size, self.train.length, self.tokenizer)
 
     @property
     def task(self) -> NextToken:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.data.text.saved_tokenizer import saved_tokenizer, tokenizer_file
 from sparse_keras.data.text.token_bytes import bytes_of_tokens
 from sparse_keras.data.text.training_texts import limited
 
@@ -110,17 +111,21 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike, end_of_text: str | None = None) -> Tokenizer:
-        """Reads a `tokenizer.json`.
+        """Reads a `tokenizer.json`, or the tokenizer of a saved model of texts.
 
         Args:
-            path: The file.
+            path: The file, or the folder in which it is; or a run's folder or a `.keras` file.
             end_of_text: As for the constructor.
 
         Raises:
             ValueError: If the file is no tokenizer. `OSError` if it cannot be read.
         """
+        file = tokenizer_file(Path(path))
         try:
-            return cls(Path(path).read_text(encoding="utf-8"), end_of_text)
+            if file.suffix == ".keras":
+                config = saved_tokenizer(file)
+                return cls(config["content"], end_of_text or config["end_of_text"])
+            return cls(file.read_text(encoding="utf-8"), end_of_text)
         except (UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
 

@@ -44,7 +44,8 @@ class ModelSection(Section):
 
         Args:
             width: Width of the dense hidden layers. `sparse_keras.dense_twin` searches the width of
-                equal cost; the cost must be a polynomial of the width of degree 1 or 2.
+                equal cost; the cost must be a polynomial of the width of degree 1 or 2. A twin that
+                does not depend on it, as a trained dense model, is taken as it is.
 
         Returns:
             Dict of the keys of a `model` section, its `type` included.

@@ -29,6 +29,20 @@ def conflicts_with_experts(
     num_experts = sum(bank.num_experts for bank in banks)
     names = ["experts"] if len(banks) == 1 else ["shared_experts", "task_experts"]
     which = " + ".join(f"model.{name}.num_experts" for name in names)
+    yield from router_conflicts(router, num_experts, which, segments)
+
+
+def router_conflicts(
+    router: Section, num_experts: int, which: str, segments: int = 1
+) -> BrokenRules:
+    """Yields `(key, message)` for what a router asks of a number of experts, and they lack.
+
+    Args:
+        router: The section of the router, under the key `router`.
+        num_experts: The number of experts.
+        which: The keys that say it, for the message.
+        segments: Into how many segments experts are split, after these numbers.
+    """
     for key in ("k", "max_experts", "capacity_factor"):
         count = getattr(router, key, None)
         if count is not None and count > num_experts:

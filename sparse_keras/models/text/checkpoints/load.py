@@ -120,33 +120,6 @@ def load_pretrained(
     return TextGenerator(model, LanguagePreprocessor(reader.tokenizer, length, reader.begin_ids))
 
 
-def load_for_training(path: str, vocabulary_size: int, length: int) -> CausalLM:
-    """Loads the network of a checkpoint to train it on texts.
-
-    Args:
-        path: As for `load_pretrained`.
-        vocabulary_size: Number of tokens of the texts' tokenizer.
-        length: Number of tokens of the longest example.
-
-    Raises:
-        ValueError: If it cannot be loaded, or the texts do not fit it.
-    """
-    model = load_pretrained(path, tokenizer=False)
-    if vocabulary_size > model.vocabulary_size:
-        raise ValueError(
-            f"The tokenizer has {vocabulary_size:,} tokens, and the model of {path!r} reads "
-            f"{model.vocabulary_size:,}: they do not belong together. Set data.tokenizer to the "
-            "tokenizer.json of the checkpoint."
-        )
-    if model.context_length is not None and length > model.context_length:
-        raise ValueError(
-            f"The context of the model of {path!r} is {model.context_length:,} tokens. Received: "
-            f"examples of {length:,} tokens. Set data.context_length to at most "
-            f"{model.context_length}."
-        )
-    return model
-
-
 @contextlib.contextmanager
 def dtype_policy(name: Any) -> Iterator[None]:
     """Sets Keras's dtype policy, unless it is `None`."""

@@ -82,7 +82,7 @@ class TextFiles(CorpusSection):
     """Texts of your own, in one file or many. They need not fit into memory."""
 
     FILES: ClassVar[tuple[str, ...]] = ("tokenizer", "path")
-    FOLDERS: ClassVar[tuple[str, ...]] = ("path",)
+    FOLDERS: ClassVar[tuple[str, ...]] = ("tokenizer", "path")
 
     type: Literal["text_files"] = Field("text_files", description="Texts in files of your own.")
     path: Path = Field(

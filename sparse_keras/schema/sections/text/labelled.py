@@ -76,7 +76,7 @@ class OwnLabelledTexts(_DrawnTest):
     """Texts of your own, each with a label."""
 
     FILES: ClassVar[tuple[str, ...]] = ("tokenizer", "path", "test_path", "validation_path")
-    FOLDERS: ClassVar[tuple[str, ...]] = ("path", "test_path", "validation_path")
+    FOLDERS: ClassVar[tuple[str, ...]] = ("tokenizer", "path", "test_path", "validation_path")
 
     type: Literal["labelled_texts"] = Field(
         "labelled_texts", description="Texts of your own, each with a label."

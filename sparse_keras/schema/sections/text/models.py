@@ -26,6 +26,7 @@ from sparse_keras.schema.sections.experts import (
 from sparse_keras.schema.sections.mixtures import conflicts_with_experts
 from sparse_keras.schema.sections.routers import RouterConfig, TopKRouter
 from sparse_keras.schema.sections.text.attention import AttentionConfig, GroupedQuery, Rotary
+from sparse_keras.schema.sections.upcycling import Upcycle
 
 # Banks whose output has the width of their input.
 BlockExpertsConfig = Annotated[
@@ -210,14 +211,21 @@ class CausalLM(TransformerSection):
     """A language model: a Transformer that predicts the next token, with experts or without."""
 
     GENERATES = True
-    FILES = FOLDERS = ADDED = ("checkpoint",)
+    FILES = FOLDERS = ("checkpoint",)
+    ADDED = ("checkpoint", "upcycle")
 
     type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
     checkpoint: Path | None = Field(
         None,
-        description="A published model to train further, instead of one of random weights: a "
-        "folder with config.json and safetensors files, or a GGUF file, as for "
-        "`sparse_keras.load_pretrained`. It says all other keys. Null: none.",
+        description="A model to train further, instead of one of random weights: a published one, "
+        "which is a folder with config.json and safetensors files, or a GGUF file, as for "
+        "`sparse_keras.load_pretrained`; or a run's folder or a .keras file of a language model. "
+        "It says all other keys but upcycle. Null: none.",
+    )
+    upcycle: Upcycle | None = Field(
+        None,
+        description="How feed-forward layers of the checkpoint become mixtures of experts before "
+        "training. Null: the model stays as it is.",
     )
     embedding_multiplier: Positive = Field(
         1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
@@ -228,25 +236,40 @@ class CausalLM(TransformerSection):
     )
 
     def rules(self) -> BrokenRules:
-        if self.checkpoint is None:
-            yield from super().rules()
+        if self.checkpoint is not None:
+            return
+        if self.upcycle is not None:
+            yield "upcycle", "needs checkpoint: the dense model that experts start from"
+            return
+        yield from super().rules()
 
     def rules_with(self, config: Any) -> BrokenRules:
         if self.checkpoint is not None and getattr(config.data, "tokenizer", ...) is None:
             yield (
                 "model.checkpoint",
-                "needs data.tokenizer: the tokenizer.json that the model was trained with",
+                "needs data.tokenizer: the tokenizer.json that the model was trained with, or the "
+                "run's folder or .keras file that is the checkpoint",
             )
 
     def unused(self) -> dict[str, str]:
         if self.checkpoint is None:
             return super().unused()
-        said = set(type(self).model_fields) - {"type", "checkpoint"}
+        said = set(type(self).model_fields) - {"type", "checkpoint", "upcycle"}
         return dict.fromkeys(sorted(said), "the checkpoint says it")
 
     def kwargs(self) -> dict[str, Any]:
-        values = super().kwargs()
-        return values if self.checkpoint else {k: x for k, x in values.items() if k != "checkpoint"}
+        # Without them, the arguments of `models.causal_lm`.
+        values = self.model_dump(exclude={"type", "checkpoint", "upcycle"})
+        if self.checkpoint is not None:
+            values["checkpoint"] = self.checkpoint
+        if self.upcycle is not None:
+            values["upcycle"] = self.upcycle.kwargs()
+        return values
+
+    def dense_twin(self, width: int) -> dict[str, Any] | None:
+        if self.upcycle is not None:  # Its width is that of the checkpoint.
+            return {"type": self.type, "checkpoint": self.checkpoint}
+        return super().dense_twin(width)
 
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
@@ -257,7 +280,8 @@ class CausalLM(TransformerSection):
             )
         if self.checkpoint is not None:
             load = resolve("sparse_keras.models.text.checkpoints:load_for_training")
-            return load(self.checkpoint, inputs.vocabulary_size, inputs.length)
+            upcycle = None if self.upcycle is None else self.upcycle.kwargs()
+            return load(self.checkpoint, inputs, upcycle)
         return builder_of("model", self.type)(
             vocabulary_size=inputs.vocabulary_size, context_length=inputs.length, **self.kwargs()
         )

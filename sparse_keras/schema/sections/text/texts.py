@@ -15,12 +15,14 @@ VocabularySize = Annotated[int, Field(ge=257, le=2**31 - 1)]
 class TextSection(DataSection):
     """Texts, and how they become tokens."""
 
-    FILES = ("tokenizer",)
+    FILES = FOLDERS = ("tokenizer",)
 
     tokenizer: Path | None = Field(
         None,
         description="File of a tokenizer, as the Hugging Face library `tokenizers` saves it "
-        "(tokenizer.json). Null: byte-pair encoding of bytes, trained on the training texts.",
+        "(tokenizer.json), or the folder of a published checkpoint that has it; or a run's folder "
+        "or a .keras file, to take that of its model. Null: byte-pair encoding of bytes, trained "
+        "on the training texts.",
     )
     vocabulary_size: VocabularySize = Field(
         8192, description="Maximum number of tokens of a tokenizer that is trained."
