@@ -107,8 +107,8 @@ assert end < start
 # ## 4. What the experts read
 #
 # `inspect` runs texts through the model and says which tokens each expert gets more often than by
-# chance. A router that is as new as these may prefer some of the experts: `inspect` says so, and what
-# to do about it in a longer training.
+# chance. A router that is as new as these may prefer some experts: `inspect` says so, and what to
+# do about it in a longer training.
 
 # %%
 passages = [lines[start : start + 400] for start in range(0, 4000, 400)]
