@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -75,7 +76,9 @@ def _last_one(every: list[DenseFeedForward]) -> str:
 
 def _named(every: list[DenseFeedForward], layers: Any, model: keras.Model) -> list:
     names = [feed_forward.names[0] for feed_forward in every]
-    wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
+    wanted = [layers] if isinstance(layers, (str, int)) else layers
+    if not isinstance(wanted, Iterable):
+        raise ValueError(f"`layers` must be names or positions. Received: layers={layers!r}.")
     places = set()
     for one in wanted:
         if isinstance(one, int) and not isinstance(one, bool):

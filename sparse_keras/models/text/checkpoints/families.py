@@ -27,6 +27,8 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
+# Larger numbers are no float32.
+_LARGEST = 1e38
 # Keys that do not change the logits of a trained model.
 INERT = frozenset(
     (
@@ -81,6 +83,27 @@ class Values:
             raise self.error(f"has {key}={value!r}, and not a number from 1 on")
         return value
 
+    def real(self, key: str, value: Any) -> float:
+        """Returns a value of a key as a float.
+
+        Raises:
+            ValueError: If it is not a finite number.
+        """
+        fine = _is(value, (int, float)) and abs(value) < _LARGEST
+        if not fine:  # Nor is NaN.
+            raise self.error(f"has {key}={_short(value)}, and not a finite number")
+        return float(value)
+
+    def quotient(self, key: str, whole: int, parts: int) -> int:
+        """Returns the width of a head, where `key` says how many share the width of the model.
+
+        Raises:
+            ValueError: If it is 0.
+        """
+        if parts > whole:
+            raise self.error(f"has {key}={parts}, more heads than the {whole} units of the model")
+        return whole // parts
+
     def refuse(self, key: str, *fine: Any) -> None:
         """Raises a ValueError if a key has a value that no option stands for."""
         self.read.add(key)
@@ -110,6 +133,11 @@ def _type_of(default):
     return kinds.get(type(default))
 
 
+def _short(value):
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:80]}..."
+
+
 def _is(value, types):
     if types is bool:
         return isinstance(value, bool)
@@ -128,7 +156,7 @@ class Same:
                 options[option] = values.count(key, default)
             else:
                 value = values.get(key, default)
-                options[option] = float(value) if type(default) is float else value
+                options[option] = values.real(key, value) if type(default) is float else value
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         return {key: options[option] for key, (option, _) in self.keys.items()}
@@ -178,12 +206,11 @@ class Heads:
     def read(self, values: Values, options: dict[str, Any]) -> None:
         heads = options["num_heads"] = values.count("num_attention_heads")
         options["num_kv_heads"] = values.count("num_key_value_heads", None) or heads
-        quotient = options["width"] // heads
-        if self.default is False:
-            values.refuse("head_dim", None, quotient)
-            options["head_dim"] = quotient
-        else:
-            options["head_dim"] = values.count("head_dim", self.default) or quotient
+        given = None if self.default is False else values.count("head_dim", self.default)
+        if given is None:
+            given = values.quotient("num_attention_heads", options["width"], heads)
+            values.refuse("head_dim", None, given)
+        options["head_dim"] = given
         options["scale"] = options["head_dim"] ** -0.5
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +284,7 @@ class WindowsByLayer:
             has = [self.default(number, layers) for number in range(depth)]
         else:
             names = {"sliding_attention": True, "full_attention": False}
-            if len(types) < depth or any(kind not in names for kind in types):
+            if len(types) < depth or any(kind not in list(names) for kind in types):
                 raise values.error(
                     f"has layer_types={types!r}, and not a list with 'sliding_attention' or "
                     f"'full_attention' for each of {depth} blocks"
@@ -322,7 +349,12 @@ class Experts:
         step = 1
         if self.blocks == "step":
             step = values.count("decoder_sparse_step", 1)
-            dense = set(values.get("mlp_only_layers", None, (list, type(None))) or ())
+            listed = values.get("mlp_only_layers", None, (list, type(None))) or ()
+            if not all(_is(one, int) for one in listed):
+                raise values.error(
+                    f"has mlp_only_layers={_short(listed)}, and not numbers of blocks"
+                )
+            dense = set(listed)
         elif self.blocks == "first":
             values.refuse("moe_layer_freq", 1, None)
             first = values.get("first_k_dense_replace", self.first, int)
@@ -458,7 +490,8 @@ class GPT2Width:
     def read(self, values: Values, options: dict[str, Any]) -> None:
         options["hidden_dim"] = values.count("n_inner", None) or 4 * options["width"]
         heads = options["num_heads"] = values.count("n_head")
-        options["num_kv_heads"], options["head_dim"] = heads, options["width"] // heads
+        head_dim = values.quotient("n_head", options["width"], heads)
+        options["num_kv_heads"], options["head_dim"] = heads, head_dim
         options["scale"] = options["head_dim"] ** -0.5
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
