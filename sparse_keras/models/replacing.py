@@ -11,6 +11,7 @@ import keras
 
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.suggest import listing
+from sparse_keras.models.preprocessed_model import PreprocessedModel
 
 _TAG = "sparse_keras_replaced"
 
@@ -192,12 +193,23 @@ def _replaced(config: Any, made: list[dict[str, Any]], built_by_owner: bool = Fa
         # Paths of weights then begin with the name of the model.
         left_out.add("build_config")
     if "class_name" in config:
-        built_by_owner = str(config.get("registered_name")).startswith("sparse_keras>")
+        built_by_owner = _builds_its_layers(config.get("registered_name"))
     return {
         key: _replaced(part, made, built_by_owner)
         for key, part in config.items()
         if key not in left_out
     }
+
+
+def _builds_its_layers(name: Any) -> bool:
+    """Whether a registered class is one of ours that builds the layers inside it.
+
+    A model with its preprocessing does not: its network is built before.
+    """
+    if not str(name).startswith("sparse_keras>"):
+        return False
+    kind = keras.saving.get_registered_object(name)
+    return not (isinstance(kind, type) and issubclass(kind, PreprocessedModel))
 
 
 class _Pairs:

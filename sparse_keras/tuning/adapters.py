@@ -24,7 +24,7 @@ from sparse_keras._internal.atomic import replacing
 from sparse_keras._internal.suggest import listing
 from sparse_keras.layers.lora import LoraKernel
 from sparse_keras.tuning.compiled import weights_have_changed
-from sparse_keras.tuning.lora import KERAS_LAYERS, lora_layers
+from sparse_keras.tuning.lora import KERAS_LAYERS, constrained, lora_layers
 
 _FORMAT = "sparse_keras.lora"
 _VERSION = 1
@@ -126,6 +126,9 @@ def _problems(saved: dict[str, Any], layers: dict[str, Any]) -> Iterator[str]:
             yield f"{name!r} is not built"
             continue
         rank = a.shape[-1]
+        if not layer.lora_enabled and constrained([layer]):
+            yield f"{name!r} has a constraint, which would not hold for the sum"
+            continue
         if layer.lora_enabled and layer.lora_rank != rank:
             yield f"{name!r} has rank {layer.lora_rank}, the file rank {rank}"
             continue

@@ -44,8 +44,8 @@ def enable_lora(
         train: Roles whose weights are trained in full beside the updates, such as `"head"`.
 
     Raises:
-        ValueError: If the model is not built or has LoRA already, or a role is unknown, missing, or
-            in both `roles` and `train`.
+        ValueError: If the model is not built or has LoRA already, a role is unknown, missing, or
+            in both `roles` and `train`, or a matrix has a constraint. The model is left as it was.
         NotImplementedError: If a layer with one of the `roles` does not support LoRA.
 
     Example:
@@ -64,8 +64,9 @@ def enable_lora(
     Reference:
         [LoRA](https://arxiv.org/abs/2106.09685).
     """
+    # All checks come before the first change.
     rank = positive_int("rank", rank)
-    optional_number("lora_alpha", lora_alpha, "(0, inf)")
+    lora_alpha = optional_number("lora_alpha", lora_alpha, "(0, inf)")
     found = roles_of(model)
     if tuned := lora_layers(model):
         raise ValueError(
@@ -99,6 +100,11 @@ def enable_lora(
     if refusing:
         warnings.warn(
             f"LoRA is not supported by {listing(refusing)}, which are frozen.", stacklevel=2
+        )
+    if held := constrained(layers):
+        raise ValueError(
+            f"LoRA does not fit a constraint, which would not hold for the sum of kernel and "
+            f"update. Received: constraints in {listing(held)}."
         )
     for role, parts in found.items():
         for part in parts if role not in train else ():
@@ -143,6 +149,12 @@ def lora_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
         for layer in keras_private.all_layers(model)
         if isinstance(layer, (LoraKernel, *KERAS_LAYERS)) and layer.lora_enabled
     ]
+
+
+def constrained(layers: Iterable[keras.layers.Layer]) -> list[str]:
+    """Returns the names of layers with a constraint on the matrix that LoRA would update."""
+    names = ("kernel_constraint", "embeddings_constraint")
+    return [layer.name for layer in layers if any(getattr(layer, n, None) for n in names)]
 
 
 def _kernels_of(part: Part) -> tuple[list[keras.layers.Layer], str | None]:

@@ -167,6 +167,7 @@ def test_adapters_that_do_not_fit(tmp_path):
 
 def test_wrong_arguments():
     model = tabular_model()
+    trainable = [v.path for v in model.trainable_variables]
     with pytest.raises(ValueError, match="not built yet"):
         sparse_keras.enable_lora(keras.Sequential([keras.layers.Dense(2)]), 2)
     with pytest.raises(ValueError, match="names 'attention', but the model has no .* It has exp"):
@@ -184,7 +185,14 @@ def test_wrong_arguments():
         sparse_keras.enable_lora(dense, 2)
     with pytest.raises(ValueError, match="No layer of .* has LoRA"):
         sparse_keras.merge_lora(model)
-    assert len(model.trainable_variables) == len([v for v in model.weights if v.trainable])
+    with pytest.raises(ValueError, match="`rank` must be a positive integer"):
+        sparse_keras.enable_lora(model, 0)
+    with pytest.raises(ValueError, match="`lora_alpha` must be None or a positive number"):
+        sparse_keras.enable_lora(model, 2, lora_alpha=-1)
+    model.get_layer("trunk").kernel_constraint = keras.constraints.NonNeg()
+    with pytest.raises(ValueError, match="constraints in 'trunk'"):
+        sparse_keras.enable_lora(model, 2, roles=["experts", "other"])
+    assert [v.path for v in model.trainable_variables] == trainable
     sparse_keras.enable_lora(model, 2)
     with pytest.raises(ValueError, match="already enabled in"):
         sparse_keras.enable_lora(model, 2)

@@ -187,6 +187,7 @@ class TestChoice:
             ({"layers": "blok_1"}, "Did you mean 'block_1'"),
             ({"layers": 2}, "has 2 dense feed-forward layers"),
             ({"layers": []}, "names no layer"),
+            ({"layers": 1.5}, "names or positions"),
             ({"split": 5}, "must be a multiple of `split`"),
             ({"num_experts": 5, "split": 5}, "must divide the hidden units"),
             ({"split": 2, "k": 3}, "k must be a multiple"),
@@ -201,6 +202,15 @@ class TestChoice:
             sparse_keras.upcycle(keras.layers.Dense(2), 4)
         with pytest.raises(ValueError, match="no weights yet"):
             sparse_keras.upcycle(keras.Sequential([keras.layers.Dense(2)]), 4)
+
+    def test_a_language_model_with_its_tokenizer(self, tmp_path):
+        tokenizer = Tokenizer.train(["to be or not to be"] * 9, 270)
+        core = language_model(vocabulary_size=tokenizer.vocabulary_size, context_length=8)
+        sparse = sparse_keras.upcycle(TextGenerator(core, LanguagePreprocessor(tokenizer, 8)), 4)
+        assert_equal(core, sparse.core, token_ids())
+        smaller, _ = sparse_keras.prune_experts(sparse, ["to be"], keep=2)
+        smaller.save(tmp_path / "model.keras")
+        assert_equal(core, keras.models.load_model(tmp_path / "model.keras").core, token_ids())
 
     def test_the_output_of_a_model_has_to_be_named(self):
         inputs = keras.Input((4,))

@@ -45,7 +45,7 @@ class Same:
                 options[option] = values.count(key, default)
             else:
                 value = values.get(key, default)
-                options[option] = float(value) if type(default) is float else value
+                options[option] = values.real(key, value) if type(default) is float else value
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         return {key: options[option] for key, (option, _) in self.keys.items()}
@@ -106,16 +106,11 @@ class Heads:
     def read(self, values: Values, options: dict[str, Any]) -> None:
         heads = options["num_heads"] = values.count("num_attention_heads")
         options["num_kv_heads"] = values.count("num_key_value_heads", None) or heads
-        quotient = options["width"] // heads
-        if not quotient and not values.config.get("head_dim"):
-            raise values.error(
-                f"has num_attention_heads={heads}, more than the width of {options['width']}"
-            )
-        if self.default is False:
-            values.refuse("head_dim", None, quotient)
-            options["head_dim"] = quotient
-        else:
-            options["head_dim"] = values.count("head_dim", self.default) or quotient
+        given = None if self.default is False else values.count("head_dim", self.default)
+        if given is None:
+            given = values.quotient("num_attention_heads", options["width"], heads)
+            values.refuse("head_dim", None, given)
+        options["head_dim"] = given
         options["scale"] = options["head_dim"] ** -0.5
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +201,7 @@ class WindowsByLayer:
             has = [self.default(number, layers) for number in range(depth)]
         else:
             names = {"sliding_attention": True, "full_attention": False}
-            if len(types) < depth or any(kind not in names for kind in types):
+            if len(types) < depth or any(kind not in list(names) for kind in types):
                 raise values.error(
                     f"has layer_types={types!r}, and not a list with 'sliding_attention' or "
                     f"'full_attention' for each of {depth} blocks"
@@ -271,7 +266,7 @@ class Experts:
         step = 1
         if self.blocks == "step":
             step = values.count("decoder_sparse_step", 1)
-            dense = set(values.get("mlp_only_layers", None, (list, type(None))) or ())
+            dense = set(values.integers("mlp_only_layers"))
         elif self.blocks == "first":
             values.refuse("moe_layer_freq", 1, None)
             first = values.get("first_k_dense_replace", self.first, int)
@@ -417,9 +412,8 @@ class GPT2Width:
     def read(self, values: Values, options: dict[str, Any]) -> None:
         options["hidden_dim"] = values.count("n_inner", None) or 4 * options["width"]
         heads = options["num_heads"] = values.count("n_head")
-        if heads > options["width"]:
-            raise values.error(f"has n_head={heads}, more than the width of {options['width']}")
-        options["num_kv_heads"], options["head_dim"] = heads, options["width"] // heads
+        head_dim = values.quotient("n_head", options["width"], heads)
+        options["num_kv_heads"], options["head_dim"] = heads, head_dim
         options["scale"] = options["head_dim"] ** -0.5
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:

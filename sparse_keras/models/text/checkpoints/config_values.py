@@ -7,6 +7,8 @@ from typing import Any
 
 from sparse_keras._internal.suggest import listing
 
+# Larger numbers are no float32.
+_LARGEST = 1e38
 # The default of a key that a config must have.
 REQUIRED: Any = object()
 # Keys that do not change the logits of a trained model, and may have any value.
@@ -74,6 +76,38 @@ class Values:
             raise self.error(f"has {key}={value!r}, and not a number from 1 on")
         return value
 
+    def real(self, key: str, value: Any) -> float:
+        """Returns a value of a key as a float.
+
+        Raises:
+            ValueError: If it is not a finite number.
+        """
+        fine = _is(value, (int, float)) and abs(value) < _LARGEST
+        if not fine:  # Nor is NaN.
+            raise self.error(f"has {key}={_short(value)}, and not a finite number")
+        return float(value)
+
+    def integers(self, key: str) -> list[int]:
+        """Returns a list of integers; an empty one for null, or if the key is missing.
+
+        Raises:
+            ValueError: If it is another value.
+        """
+        listed = self.get(key, None, (list, type(None))) or []
+        if not all(_is(one, int) for one in listed):
+            raise self.error(f"has {key}={_short(listed)}, and not numbers of blocks")
+        return listed
+
+    def quotient(self, key: str, whole: int, parts: int) -> int:
+        """Returns the width of a head, where `key` says how many share the width of the model.
+
+        Raises:
+            ValueError: If it is 0.
+        """
+        if parts > whole:
+            raise self.error(f"has {key}={parts}, more heads than the {whole} units of the model")
+        return whole // parts
+
     def refuse(self, key: str, *fine: Any) -> None:
         """Raises a ValueError if a key has a value that no option stands for.
 
@@ -107,6 +141,11 @@ class Values:
 def _type_of(default):
     kinds = {bool: bool, int: int, float: (int, float), str: str, list: list}
     return kinds.get(type(default))
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:80]}..."
 
 
 def _is(value, types):

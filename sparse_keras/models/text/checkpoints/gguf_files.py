@@ -27,6 +27,7 @@ _NUMBERS = {0: "u1", 1: "i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 
 _NUMBERS |= {10: "<u8", 11: "<i8", 12: "<f8"}
 _STRING, _ARRAY = 8, 9
 _LONGEST = 2**31
+_LONGEST_NAME = 256  # 64 by the format.
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,8 @@ def read(path: Path) -> GGUF:
     renamed = {}
     for name, tensor in tensors.items():
         key = _key(name)
+        if key in renamed:
+            raise _damaged(path, f"it holds {key!r} twice, with two names")
         for part, number in zip(("q", "k"), heads, strict=True):
             if f".attn_{part}." in name:
                 rows = tensor.shape[0]
@@ -206,12 +209,6 @@ def _config(path, metadata, tensors):
             raise _damaged(path, f"it does not say 'llama.{name}'")
         return found
 
-    def count(name, *default):
-        found = value(name, *default)
-        if not isinstance(found, int) or found < 1:
-            raise _damaged(path, f"'llama.{name}' is {found!r}, and not a number from 1 on")
-        return found
-
     scaling = value("rope.scaling.type", "none")
     if scaling not in ("none", "linear"):
         raise ValueError(
@@ -228,7 +225,10 @@ def _config(path, metadata, tensors):
         rope |= {"rope_type": "linear", "factor": value("rope.scaling.factor")}
     if "token_embd.weight" not in tensors:
         raise _damaged(path, "it does not hold 'token_embd.weight'")
-    heads = count("attention.head_count")
+    heads = value("attention.head_count")
+    key_heads = value("attention.head_count_kv", heads)
+    if not all(type(one) is int and one > 0 for one in (heads, key_heads)):
+        raise _damaged(path, f"it has {heads!r} heads, and {key_heads!r} of keys")
     ids = {key: metadata.get(f"tokenizer.ggml.{key}") for key in ("eos_token_id", "bos_token_id")}
     return {
         "model_type": "llama",
@@ -237,7 +237,7 @@ def _config(path, metadata, tensors):
         "intermediate_size": value("feed_forward_length"),
         "num_hidden_layers": value("block_count"),
         "num_attention_heads": heads,
-        "num_key_value_heads": count("attention.head_count_kv", heads),
+        "num_key_value_heads": key_heads,
         "head_dim": value("rope.dimension_count", None),
         "max_position_embeddings": value("context_length"),
         "rms_norm_eps": value("attention.layer_norm_rms_epsilon"),
@@ -264,6 +264,8 @@ def _header(reader, path):
     found = {}
     for _ in range(count):
         name = reader.string()
+        if len(name) > _LONGEST_NAME:
+            raise _damaged(path, f"the name of a tensor has {len(name):,} characters")
         axes = reader.number("<u4")
         if axes > 4:
             raise _damaged(path, f"{name!r} has {axes} axes")

@@ -34,14 +34,16 @@ def tokenizer_of_metadata(metadata: Mapping[str, Any], where: str) -> Checkpoint
     kind, split = value("model"), value("pre", "default")
     if kind is None:
         return None
-    if kind != "gpt2" or split not in _DIGITS_APART:
+    if kind != "gpt2" or split not in list(_DIGITS_APART):
         raise ValueError(
             f"{where} has a tokenizer of the kind {kind!r}, {split!r}, which cannot be made from "
             f"GGUF: only 'gpt2' with {listing(_DIGITS_APART)} can. Load the model without it, by "
             "tokenizer=False."
         )
     library = tokenizers_library()
-    tokens, merges = value("tokens", []), value("merges", [])
+    tokens, merges, types = (value(name, []) for name in ("tokens", "merges", "token_type"))
+    if not all(isinstance(one, list) for one in (tokens, merges, types)):
+        raise ValueError(f"{where} has a tokenizer without lists of tokens, merges and types.")
     try:
         pairs = [tuple(merge.split(" ", 1)) for merge in merges]
         vocabulary = {token: number for number, token in enumerate(tokens)}
@@ -55,7 +57,6 @@ def tokenizer_of_metadata(metadata: Mapping[str, Any], where: str) -> Checkpoint
     else:
         tokenizer.pre_tokenizer = byte_level
     tokenizer.decoder = library.decoders.ByteLevel()
-    types = value("token_type", [])
     for token, kind in zip(tokens, types, strict=False):
         if kind in (_CONTROL, _ADDED):
             special = kind == _CONTROL

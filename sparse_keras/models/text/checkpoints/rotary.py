@@ -43,14 +43,16 @@ class Rotary:
         # Top-level keys of older files.
         theta = values.get("rope_theta", None, (int, float, type(None)))
         partial = values.get("partial_rotary_factor", None, (int, float, type(None)))
-        found: dict[str, Any] = {"theta": given.pop("rope_theta", None) or theta or self.theta}
+        theta = given.pop("rope_theta", None) or theta or self.theta
         share = given.pop("partial_rotary_factor", None) or partial
-        found["partial_rotary_factor"] = 1.0 if share is None else float(share)
-        found["theta"] = float(found["theta"])
+        found: dict[str, Any] = {"theta": values.real("rope_theta", theta)}
+        found["partial_rotary_factor"] = (
+            1.0 if share is None else values.real("partial_rotary_factor", share)
+        )
         kind = given.pop("rope_type", None)
         kind = given.pop("type", None) if kind is None else given.pop("type", kind) and kind
         kind = found["rope_type"] = kind or "default"
-        if not isinstance(kind, str) or kind not in ROTARY_OPTIONS:
+        if kind not in list(ROTARY_OPTIONS):
             raise values.error(
                 f"has rotary positions of the type {kind!r}; only {listing(ROTARY_OPTIONS)} can be "
                 "loaded"
@@ -75,10 +77,10 @@ class Rotary:
             interleaved = values.get(interleaved, True)
         for name in ("beta_fast", "beta_slow", "factor", "low_freq_factor", "high_freq_factor"):
             if name in found:
-                found[name] = float(found[name])
+                found[name] = values.real(name, found[name])
         try:
             rotary = RotaryEmbedding(**found, interleaved=bool(interleaved))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise values.error(f"has rotary positions that make no sense: {error}") from error
         options["rotary"] = rotary_options(rotary)
 

@@ -137,15 +137,14 @@ def _tensors_of_index(folder):
     if not isinstance(weight_map, dict) or not weight_map:
         raise ValueError(f"{str(folder / INDEX)!r} has no 'weight_map' from keys to files.")
     found = {}
-    names = dict.fromkeys(weight_map.values())  # Each once, in their order.
-    for name in names:
-        plain = isinstance(name, str) and Path(name).name == name and "\\" not in name
+    for name in weight_map.values():
+        plain = isinstance(name, str) and Path(name).name == name and not set(name) & {"\\", "\0"}
         if not plain or not name.endswith(".safetensors"):
             raise ValueError(
                 f"{str(folder / INDEX)!r} names a file {name!r}, not a "
                 "'.safetensors' file in the same folder."
             )
-    for name in names:
+    for name in dict.fromkeys(weight_map.values()):  # Each once, in their order.
         tensors = _tensors_of_file(folder / name)
         for key, tensor in tensors.items():
             if weight_map.get(key) != name:
@@ -193,7 +192,7 @@ def _tensor(path, key, entry, offset):
         raise _damaged(path, f"the entry of {key!r} is {entry!r}") from None
     if any(type(number) is not int or number < 0 for number in numbers):
         raise _damaged(path, f"the entry of {key!r} is {entry!r}")
-    if dtype not in DTYPES:
+    if dtype not in list(DTYPES):
         raise ValueError(
             f"{str(path)!r} has {key!r} of the dtype {dtype!r}. Only {listing(DTYPES, 20)} are "
             "known."

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from sparse_keras._internal.suggest import did_you_mean, listing
+from sparse_keras.layers.validation import positive_int
 from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.models.text.checkpoints import arrays, safetensors_files
 from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
@@ -60,8 +61,8 @@ def save_pretrained(
 
     Raises:
         ValueError: Before anything is written: if no family, or not the given one, has the options
-            of the model, which the error names; if the folder holds a model; if layers have LoRA or
-            are quantized; or if `dtype` is another.
+            of the model, which the error names; if the folder holds a model, or is a file; if
+            layers have LoRA or are quantized; or if `dtype` is another.
 
     Example:
 
@@ -77,6 +78,7 @@ def save_pretrained(
     ...     print(sparse_keras.save_pretrained(model, folder))
     mixtral
     """
+    positive_int("max_shard_size", max_shard_size)
     core, tokenizer, begin_ids = model, None, ()
     if isinstance(model, TextGenerator):
         core, preprocessor = model.core, model.preprocessor
@@ -94,7 +96,11 @@ def save_pretrained(
         config["pad_token_id"] = core.padding_id
     config["dtype"] = usual
     folder = Path(folder)
-    taken = [*folder.glob("*.safetensors"), *folder.glob("config.json")]
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file. Choose a folder.")
+    # Without its shards, too, an index would be read before the new file.
+    kinds = ("*.safetensors", safetensors_files.INDEX, "config.json")
+    taken = [file for kind in kinds for file in folder.glob(kind)]
     if taken:
         raise ValueError(
             f"{str(folder)!r} holds a model already: {listing((one.name for one in taken), 3)}. "
@@ -134,16 +140,21 @@ def _family(options, name, config):
         )
     first = config.get("model_type")
     names = [name] if name else sorted(FAMILIES, key=lambda one: one != first)
-    lacking = {}
+    lacking, unwritten = {}, {}
     for one in names:
         family = FAMILIES[one]
         lacks, written = _lacks(family, family.filled(options))
         if not lacks:
             ids = {key: config[key] for key in _IDS if key in config}
             return family, {**(family.others(config) if one == first else ids), **written}
-        lacking[one] = lacks
+        lacking[one], unwritten[one] = lacks, not written
     nearest = min(
-        lacking, key=lambda one: (_kind(FAMILIES[one]) != _kind_of(options), len(lacking[one]))
+        lacking,
+        key=lambda one: (
+            _kind(FAMILIES[one]) != _kind_of(options),
+            unwritten[one],  # A config that cannot be read says little of the model.
+            len(lacking[one]),
+        ),
     )
     subject = f"The family {name!r} does not have" if name else "No published family has"
     near = "" if name else f" The nearest is {nearest!r}."

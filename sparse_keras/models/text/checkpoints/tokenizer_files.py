@@ -41,7 +41,10 @@ def tokenizer_of(folder: Path, config: Mapping[str, Any]) -> CheckpointTokenizer
     path = folder / "tokenizer.json"
     if not path.is_file():
         return None
-    content = path.read_text(encoding="utf-8")
+    try:
+        content = path.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not UTF-8: {error}") from error
     said: Any = {}
     if (folder / "tokenizer_config.json").is_file():
         said = read_json(folder / "tokenizer_config.json")

@@ -49,6 +49,13 @@ def check(folder, *words):
         ("attention_sinks", 4, ["'attention_sinks'", "does not know", "remove it"]),
         ("hidden_act", "xielu", ["'xielu'", "'silu'"]),
         ("quantization_config", {"quant_method": "fp8"}, ["quantized by 'fp8'"]),
+        ("rms_norm_eps", 10**400, ["rms_norm_eps=1000", "...", "not a finite number"]),
+        ("rms_norm_eps", float("nan"), ["rms_norm_eps=nan", "not a finite number"]),
+        ("rope_parameters", {"rope_type": ["yarn"]}, ["['yarn']", "'yarn'"]),
+        ("rope_parameters", {"rope_theta": "x"}, ["rope_theta='x'", "not a finite number"]),
+        ("rope_parameters", {"rope_theta": [1]}, ["rope_theta=[1]"]),
+        ("rope_parameters", {"rope_type": "linear", "factor": {"a": 1}}, ["factor={'a': 1}"]),
+        ("partial_rotary_factor", 10**400, ["partial_rotary_factor=1000"]),
     ],
 )
 def test_configs(key, value, words, tmp_path):
@@ -64,6 +71,14 @@ def test_configs_of_experts(tmp_path):
     check(folder, "divided by itself")
     folder = changed("deepseek_v2", tmp_path / "norm", ("norm_topk_prob", True))
     check(folder, "norm_topk_prob=True")
+    folder = changed("granitemoe", tmp_path / "heads", ("num_attention_heads", 17))
+    check(folder, "num_attention_heads=17, more heads than the 16 units")
+    folder = changed("gpt2", tmp_path / "gpt2", ("n_head", 17))
+    check(folder, "n_head=17, more heads than the 16 units")
+    folder = changed("qwen2_moe", tmp_path / "blocks", ("mlp_only_layers", [[1]]))
+    check(folder, "mlp_only_layers=[[1]]")
+    folder = changed("qwen3", tmp_path / "kinds", ("layer_types", [[], []]))
+    check(folder, "layer_types=[[], []]")
     folder = changed("qwen3_moe", tmp_path / "none", ("mlp_only_layers", [0, 1]))
     check(folder, "none of the 2 blocks experts")
 
@@ -120,6 +135,7 @@ def test_files(tmp_path):
     ):
         check(with_header(folder, header, bytes(8)), "damaged", word)
     check(with_header(folder, {"a": entry | {"dtype": "F4"}}), "dtype 'F4'")
+    check(with_header(folder, {"a": entry | {"dtype": ["F4"]}}), "dtype ['F4']")
     (folder / SINGLE).unlink()
     check(folder, f"no {SINGLE}")
     (folder / "pytorch_model.bin").write_bytes(b"")
@@ -127,6 +143,9 @@ def test_files(tmp_path):
     (folder / "config.json").write_text("{")
     check(folder, "config.json", "no JSON")
     check(tmp_path / "nowhere", "no file or folder")
+    folder = changed("llama", tmp_path / "tokenizer")
+    (folder / "tokenizer.json").write_bytes(b"\xff\xfe")
+    check(folder, "tokenizer.json", "not UTF-8")
 
 
 def test_index(tmp_path):
@@ -137,7 +156,8 @@ def test_index(tmp_path):
         return folder
 
     keys = list(tensors("llama"))
-    for name in ("../secret.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", 3, "a\\b"):
+    paths = ("../secret.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", "a\\b")
+    for name in (*paths, "\0.safetensors", 3, ["a"], {"a": 1}):
         check(index(dict.fromkeys(keys, name)), INDEX, "same folder")
     check(index(dict.fromkeys(keys, "none.safetensors")), "none.safetensors", "cannot be read")
     check(index({}), "no 'weight_map'")

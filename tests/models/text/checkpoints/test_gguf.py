@@ -210,6 +210,11 @@ def test_the_tokenizer(tmp_path):
         ({"llama__expert_count": 8}, ["experts"]),
         ({"llama__rope__scaling__type": "yarn"}, ["'yarn'"]),
         ({"llama__attention__head_count": 5}, ["5 heads"]),
+        ({"llama__attention__head_count": 0}, ["0 heads"]),
+        ({"llama__attention__head_count_kv": [2]}, ["[2] of keys"]),
+        ({"llama__rope__freq_base": "x"}, ["rope_theta='x'"]),
+        ({"tokenizer__ggml__model": "gpt2", "tokenizer__ggml__pre": [1]}, ["[1]"]),
+        ({"tokenizer__ggml__model": "gpt2", "tokenizer__ggml__token_type": 1}, ["lists of tokens"]),
         ({"llama__feed_forward_length": 32}, ["(64, 32)"]),
         ({"tokenizer__ggml__model": "llama"}, ["'llama'", "tokenizer=False"]),
         ({"general__alignment": 0}, ["alignment is 0"]),
@@ -228,6 +233,10 @@ def test_damaged_files(tmp_path, monkeypatch):
     path = tmp_path / "m.gguf"
     write(path, arrays(), KINDS["F32"], metadata())
     content = path.read_bytes()
+
+    def renamed(old, new):
+        return content.replace(string(old), string(new)) + bytes(64)
+
     for damaged, word in (
         (b"", "header"),
         (b"GGML" + content[4:], "'GGUF'"),
@@ -236,6 +245,8 @@ def test_damaged_files(tmp_path, monkeypatch):
         (content[:8] + struct.pack("<Q", 10**12) + content[16:], "damaged"),
         (content[:16] + struct.pack("<Q", 10**12) + content[24:], "damaged"),
         (content[:24] + struct.pack("<Q", 10**12) + content[32:], "1,000,000,000,000 bytes"),
+        (renamed("blk.0.attn_k.weight", "layers.0.self_attn.q_proj.weight"), "twice, with two"),
+        (renamed("blk.0.attn_k.weight", "a" * 300), "has 300 characters"),
     ):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=word):

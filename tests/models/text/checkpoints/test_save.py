@@ -8,7 +8,7 @@ import pytest
 from sparse_keras import load_pretrained, save_pretrained
 from sparse_keras.data import LanguagePreprocessor, Tokenizer
 from sparse_keras.models import TextGenerator, causal_lm
-from sparse_keras.models.text.checkpoints.safetensors_files import tensors_of
+from sparse_keras.models.text.checkpoints.safetensors_files import INDEX, tensors_of
 from tests.layers.transformer.attention_reference import randomize
 from tests.support import published
 from tests.support.gradients import to_numpy
@@ -133,6 +133,12 @@ def test_transformers_loads_it(name, tmp_path):
             ["The nearest is 'olmoe'", "shared_dim: 5 in the model, None there"],
         ),
         ({"hidden_dim": 12, "activation": "mish"}, ["'mish'"]),
+        (  # With all its biases, gpt-oss is near, but for a limit that it cannot be without.
+            {"experts": GLU["experts"] | {"use_bias": True}}
+            | K2
+            | {"attention": {"qkv_bias": True, "output_bias": True}},
+            ["expert_bias: True in the model, False there"],
+        ),
     ],
 )
 def test_the_option_that_no_family_has_is_named(options, words, tmp_path):
@@ -157,6 +163,17 @@ def test_a_family_by_name(tmp_path):
         save_pretrained(model, tmp_path / "granite")
     with pytest.raises(ValueError, match="`dtype` must be one of"):
         save_pretrained(model, tmp_path / "d", dtype="int8")
+    for size in ("5GB", 0, None):
+        with pytest.raises(ValueError, match="`max_shard_size` must be a positive integer"):
+            save_pretrained(model, tmp_path / "shards", max_shard_size=size)
+    assert not (tmp_path / "shards").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="/file' is a file"):
+        save_pretrained(model, tmp_path / "file")
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / INDEX).write_text("{}")
+    with pytest.raises(ValueError, match="holds a model already"):
+        save_pretrained(model, tmp_path / "index")
     with pytest.raises(ValueError, match="Expected a language model.*Sequential"):
         import keras
 
