@@ -14,6 +14,7 @@ from sparse_keras.layers import (
     MixtureOfExperts,
     Router,
 )
+from sparse_keras.layers.validation import positive_int
 
 
 def check_router(mixture: MixtureOfExperts, num_experts: int, k: int | None) -> None:
@@ -33,7 +34,7 @@ def check_router(mixture: MixtureOfExperts, num_experts: int, k: int | None) -> 
     old_k = getattr(router, "k", None)
     if k is not None and old_k is None:
         raise ValueError(f"The {type(router).__name__} of {mixture.path!r} has no k. Received: {k}")
-    if k is not None and not 1 <= k <= min(old_k, num_experts):
+    if k is not None and positive_int("k", k) > min(old_k, num_experts):
         raise ValueError(
             f"{mixture.path!r} sends each token to k={old_k} experts, and {num_experts} are to be "
             f"left: k must be from 1 to {min(old_k, num_experts)}. Received: k={k}."

@@ -105,7 +105,7 @@ def test_errors():
     for arguments, message in (
         ({"keep": 7}, "has 6 experts"),
         ({"keep": 1.5}, "keep"),
-        ({"keep": 2, "k": 3}, "to k=3 experts, of which 2"),
+        ({"keep": 2, "k": 3}, r"k must be from 1 to 2\. Received: k=3"),
         ({"keep": 2, "k": 0}, "`k` must be a positive integer"),
         ({"data": None}, "either `data` or `usage`"),
         ({"data": None, "usage": {"a": [1]}}, "counts for each mixture"),

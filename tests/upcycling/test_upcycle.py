@@ -187,7 +187,7 @@ class TestChoice:
             ({"layers": "blok_1"}, "Did you mean 'block_1'"),
             ({"layers": 2}, "has 2 dense feed-forward layers"),
             ({"layers": []}, "names no layer"),
-            ({"layers": 1.5}, "names or positions"),
+            ({"layers": 1.5}, "a name or a position"),
             ({"split": 5}, "must be a multiple of `split`"),
             ({"num_experts": 5, "split": 5}, "must divide the hidden units"),
             ({"split": 2, "k": 3}, "k must be a multiple"),
