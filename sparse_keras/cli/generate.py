@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sparse_keras._internal.suggest import nearest
+from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.quiet import start_backend
 from sparse_keras.data.download.checkpoints import CHECKPOINTS
-from sparse_keras.training.runs.folder import RunFolder
+from sparse_keras.training.runs.folder import ENVIRONMENT, RunFolder
 
 if TYPE_CHECKING:
     from sparse_keras.models import TextGenerator
@@ -145,11 +145,9 @@ def _print_pieces(pieces: Iterable[str]) -> None:
 def _is_checkpoint(path: str) -> bool:
     """Whether a path is that of a published model, not of a run or of a `.keras` file."""
     if os.path.isdir(path):
-        return os.path.isfile(os.path.join(path, "config.json"))
-    if path.lower().endswith((".gguf", ".safetensors")):
-        return True
-    # A name that is misspelt is reported as one.
-    return not os.path.exists(path) and bool(nearest(path, CHECKPOINTS, cutoff=0.8))
+        names = os.listdir(path)
+        return "config.json" in names or any(name.endswith(".safetensors") for name in names)
+    return path in CHECKPOINTS or path.lower().endswith((".gguf", ".safetensors"))
 
 
 def _load_checkpoint(path: str) -> TextGenerator:
@@ -177,7 +175,15 @@ def _check_run(path: str) -> None:
     """Raises a ValueError, before Keras starts, if a run is not that of a language model."""
     if os.path.isfile(path):
         return  # A .keras file, which shows what it is when it is loaded.
-    config = RunFolder(path).config_of_model()
+    try:
+        config = RunFolder(path).config_of_model()
+    except ValueError as error:
+        if os.path.isfile(os.path.join(path, ENVIRONMENT)):
+            raise
+        raise ValueError(
+            f"{error} A published model is a folder with config.json and safetensors files, a "
+            f".gguf file, or one of {listing(CHECKPOINTS)}.{did_you_mean(path, CHECKPOINTS)}"
+        ) from error
     if not config.model.GENERATES:
         raise ValueError(_not_a_language_model(path))
 

@@ -136,6 +136,8 @@ def test_models_of_other_kinds(tmp_path, capsys, monkeypatch):
     assert "not a language model" in err and "`sparse-keras predict`" in err
     assert main(["generate", str(tmp_path / "nothing"), "--prompt", "a"]) == 2
     assert "Expected the folder of a run" in capsys.readouterr().err
+    assert main(["generate", "smollm2_135m", "--prompt", "a"]) == 2
+    assert "Did you mean 'smollm2_135m_instruct'?" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

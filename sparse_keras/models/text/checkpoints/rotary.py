@@ -80,6 +80,7 @@ class Rotary:
                 found[name] = values.real(name, found[name])
         try:
             rotary = RotaryEmbedding(**found, interleaved=bool(interleaved))
+            rotary.score_factor  # noqa: B018  # Of absurd values, it is no number.
         except (TypeError, ValueError, OverflowError) as error:
             raise values.error(f"has rotary positions that make no sense: {error}") from error
         options["rotary"] = rotary_options(rotary)

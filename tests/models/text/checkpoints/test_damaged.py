@@ -69,6 +69,8 @@ def test_configs_of_experts(tmp_path):
     check(folder, "gate.weight")
     folder = changed("mixtral", tmp_path / "one", ("num_experts_per_tok", 1))
     check(folder, "divided by itself")
+    folder = changed("deepseek_v2", tmp_path / "m", ("rope_parameters.mscale_all_dim", 1e300))
+    check(folder, "rotary positions that make no sense")
     folder = changed("deepseek_v2", tmp_path / "norm", ("norm_topk_prob", True))
     check(folder, "norm_topk_prob=True")
     folder = changed("granitemoe", tmp_path / "heads", ("num_attention_heads", 17))
