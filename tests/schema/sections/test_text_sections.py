@@ -97,5 +97,5 @@ def test_files_that_are_not_there(tmp_path):
     for path in ("texts", "texts/a.txt", "texts/*.txt", "**/*.txt"):
         assert not missing(path)
     assert missing("text") == missing("texts/*.md") == {"data.path"}
-    assert missing("texts", tokenizer=str(tmp_path / "texts")) == {"data.tokenizer"}
+    assert missing("texts", tokenizer=str(tmp_path / "gone")) == {"data.tokenizer"}
     assert missing("texts", own, test_path=str(tmp_path / "gone")) == {"data.test_path"}

@@ -74,6 +74,7 @@ def save_pretrained(
     ...     experts={"type": "glu", "num_experts": 4, "hidden_dim": 16},
     ...     context_length=64,
     ... )
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     print(sparse_keras.save_pretrained(model, folder))
     mixtral
