@@ -102,6 +102,7 @@ def test_a_seed_repeats():
     assert (other.results_["mean_score"] != one.results_["mean_score"]).any()
 
 
+@pytest.mark.slow
 def test_boosting_sees_what_a_linear_model_cannot():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1000, 8))

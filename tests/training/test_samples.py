@@ -36,6 +36,7 @@ class Shown(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_the_training_is_the_same(folder, capsys):
     with_samples = sparse_keras.load_config("verses.yaml", [SAMPLES])
     without = sparse_keras.train(sparse_keras.load_config("verses.yaml"), verbose=0)

@@ -108,6 +108,7 @@ def test_history_is_there_after_each_epoch(config, data, tmp_path):
     assert seen == [1, 2]  # The header, then a line for each epoch.
 
 
+@pytest.mark.slow
 def test_tensorboard(config, data, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

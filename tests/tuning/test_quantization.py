@@ -11,7 +11,7 @@ IDS = np.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]], "int32")
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
-@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("mode", ["int8", pytest.param("int4", marks=pytest.mark.slow)])
 def test_a_language_model_is_loaded_as_it_was(mode, tmp_path):
     """Dense and embedding layers inside our layers are quantized, too, and not in any config."""
     model = causal_lm(

@@ -208,6 +208,7 @@ def test_train_save_and_predict(file, tmp_path):
         np.testing.assert_allclose(alone, together[number], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_resumed_training_ends_with_the_same_weights(file, tmp_path):
     config = config_of(file, training="epochs: 2, checkpoint_every: {steps: 2}")

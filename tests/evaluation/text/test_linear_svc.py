@@ -77,6 +77,7 @@ def test_who_takes_part(file, tmp_path):
     assert svc.why_not(corpus, None) == "The linear SVC needs texts with labels."
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_comparison_of_texts(file, tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path))
