@@ -183,10 +183,10 @@ def serve(library, folder):
         print(json.dumps(answer), flush=True)
 
 
-def beside_libraries(python, rounds, folder):
+def beside_libraries(python, rounds, folder, numbers_of_experts, batches):
     """Returns tokens per second of each library, which take turns."""
     script = [python, "-m", "benchmarks.generation"]
-    for experts in EXPERTS:
+    for experts in numbers_of_experts:
         path = str(pathlib.Path(folder, str(experts)))
         subprocess.run([*script, "save", "--folder", path, "--experts", str(experts)], check=True)
     programs = {
@@ -211,8 +211,8 @@ def beside_libraries(python, rounds, folder):
         return json.loads(answer)
 
     cases = []
-    for experts in EXPERTS:
-        for batch in BATCHES:
+    for experts in numbers_of_experts:
+        for batch in batches:
             answers = [
                 {name: ask(name, experts, batch) for name in programs} for _ in range(rounds)
             ]
@@ -250,20 +250,22 @@ def main():
     parser.add_argument("what", choices=["dense", "libraries", "save", "serve"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has all")
+    parser.add_argument("--experts", type=int, nargs="+", default=EXPERTS)
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     # What the processes of `libraries` are started with.
     parser.add_argument("--library", choices=LIBRARIES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
-    parser.add_argument("--experts", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.what == "serve":
         serve(args.library, args.folder)
     elif args.what == "save":
-        save_checkpoint(args.folder, args.experts)
+        save_checkpoint(args.folder, *args.experts)
     elif args.what == "dense":
         write("dense", beside_dense(args.rounds))
     else:
         with tempfile.TemporaryDirectory() as folder:
-            write("libraries", beside_libraries(args.python, args.rounds, folder))
+            cases = beside_libraries(args.python, args.rounds, folder, args.experts, args.batches)
+            write("libraries", cases)
 
 
 if __name__ == "__main__":
