@@ -65,8 +65,6 @@ class TextGenerator(PreprocessedModel):
                 f"The tokenizer has {size} tokens, and the network reads only "
                 f"{core.vocabulary_size}: its `vocabulary_size`."
             )
-        if not core.built:
-            core.build()
         super().__init__(core, preprocessor, **kwargs)
 
     def generate(
