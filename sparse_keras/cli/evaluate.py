@@ -16,20 +16,22 @@ from sparse_keras.cli.arguments import (
     set_threshold,
     trained_run,
 )
+from sparse_keras.cli.file_format import add_file_format, refuse_file_format
 from sparse_keras.cli.output import console
-from sparse_keras.cli.tabular import (
-    add_file_format,
-    batches_of_file,
-    check_tabular,
-    encoded_batches,
-    is_tabular,
-    refuse_file_format,
+from sparse_keras.cli.tabular import batches_of_file, check_tabular, encoded_batches, is_tabular
+from sparse_keras.cli.text import (
+    add_text_column,
+    batches_of_texts,
+    classifies_texts,
+    continues_texts,
+    refuse_text_arguments,
 )
 
 _EXAMPLES = """examples:
   sparse-keras evaluate runs/tabular/sparse_mlp_adult/2026-01-31_12-00-00
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --part validation
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --data churn_of_march.csv --json
+  sparse-keras evaluate last --data reviews_of_march.jsonl --text-column review
   sparse-keras evaluate runs/churn/2026-01-31_12-00-00 --threshold 0.3
 """
 
@@ -47,8 +49,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group()
     add_part(source)
     source.add_argument(
-        "--data", metavar="FILE", help="evaluate a table with the target column instead"
+        "--data",
+        metavar="FILE",
+        help="evaluate a table with the target column instead; for models of texts, a file or "
+        "folder as in the config of one",
     )
+    add_text_column(parser)
     add_file_format(parser)
     add_threshold(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -63,11 +69,17 @@ def run(args: argparse.Namespace) -> int:
     from sparse_keras.training.evaluation import evaluate
 
     if args.data:
-        check_tabular(model, "--data")
-        batches, name = batches_of_file(args, args.data, config, model), args.data
+        if classifies_texts(model) or continues_texts(model):
+            batches = batches_of_texts(args, args.data, config, model)
+        else:
+            check_tabular(model, "--data")
+            refuse_text_arguments(args)
+            batches = batches_of_file(args, args.data, config, model)
+        name = args.data
         task = model.preprocessor.task
     else:
         refuse_file_format(args, "without --data, the format is in the run's config")
+        refuse_text_arguments(args, "without --data, it is in the run's config")
         data = data_of_run(args, config, _INSTEAD)
         task = data.task
         batches, name = batches_of_part(data, args.part), f"{args.part} rows of {data.name}"

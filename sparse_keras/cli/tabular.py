@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from sparse_keras._internal.column_labels import classes_of
+from sparse_keras.cli.file_format import OF_CSV, OF_EXCEL, refuse_file_format
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
@@ -93,38 +93,6 @@ def table_of_columns(data: Dataset) -> Table | None:
     return columns_table(used_columns(data)) if isinstance(data, TabularData) else None
 
 
-# The arguments of `add_file_format`, by the kind of file that they are for.
-_OF_CSV = ("separator", "decimal", "encoding")
-_OF_EXCEL = ("sheet", "header_row")
-
-
-def add_file_format(parser: argparse.ArgumentParser) -> None:
-    """Adds `--separator` and the like, for files in another format than the run's own."""
-    parser.add_argument(
-        "--separator", metavar="C", help="the character between the columns of a CSV file"
-    )
-    parser.add_argument("--decimal", metavar="C", help="the decimal point of a CSV file")
-    parser.add_argument(
-        "--encoding", metavar="NAME", help="the encoding of a CSV file, such as cp1252"
-    )
-    parser.add_argument("--sheet", metavar="NAME", help="the sheet of an Excel file")
-    parser.add_argument(
-        "--header-row",
-        metavar="N",
-        type=int,
-        help="the row of an Excel sheet that names the columns",
-    )
-
-
-def refuse_file_format(
-    args: argparse.Namespace, reason: str, names: Sequence[str] = (*_OF_CSV, *_OF_EXCEL)
-) -> None:
-    """Raises a `ValueError` if an argument of `add_file_format` would have no effect."""
-    for name in names:
-        if getattr(args, name) is not None:
-            raise ValueError(f"--{name.replace('_', '-')} has no effect: {reason}.")
-
-
 def _file_format(args, path, config, features, keep=()):
     """Returns the arguments of `open_table` for a file in the format of the run's own.
 
@@ -135,9 +103,9 @@ def _file_format(args, path, config, features, keep=()):
     from sparse_keras.data.tabular.table_files import is_csv, is_excel
 
     if not is_csv(path):
-        refuse_file_format(args, f"{path} is not a CSV file", _OF_CSV)
+        refuse_file_format(args, f"{path} is not a CSV file", OF_CSV)
     if not is_excel(path):
-        refuse_file_format(args, f"{path} is not an Excel file", _OF_EXCEL)
+        refuse_file_format(args, f"{path} is not an Excel file", OF_EXCEL)
     elif args.header_row is not None and args.header_row < 1:
         raise ValueError(f"--header-row must be at least 1. Received: {args.header_row}.")
 
@@ -246,7 +214,7 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
     """Writes the predictions of a file, part by part. Returns the number of rows."""
     from sparse_keras.data.tabular.columns import as_frame, numeric_values
     from sparse_keras.data.tabular.table_files import iter_rows, open_table, refuse_absent
-    from sparse_keras.data.tabular.writing import TableWriter
+    from sparse_keras.data.writing import TableWriter
 
     features = model.preprocessor.features
     if _reads_matrices(features):
@@ -276,7 +244,7 @@ def predict_file(args: argparse.Namespace, config: Config, model: PreprocessedMo
 
 
 def _predict_matrix(args, config, model):
-    from sparse_keras.data.tabular.writing import TableWriter
+    from sparse_keras.data.writing import TableWriter
 
     if args.keep:
         raise ValueError(f"--keep {args.keep[0]}: the file of a matrix has no other columns.")

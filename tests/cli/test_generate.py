@@ -180,7 +180,6 @@ def test_a_run(run, capsys):
         ("predict", ["x.csv"]),
         ("export", []),
         ("report", []),
-        ("evaluate", ["--data", "x.csv"]),
     ],
 )
 def test_verbs_of_other_models(run, capsys, verb, arguments):
@@ -203,6 +202,28 @@ def test_evaluate_texts_of_the_run(run, capsys):
     found = json.loads(capsys.readouterr().out)
     written = json.loads((path / "metrics.json").read_text())
     assert found["bits_per_byte"] == pytest.approx(written["bits_per_byte"], rel=1e-5)
+
+
+def test_evaluate_texts_of_a_file(run, capsys, tmp_path):
+    path, _ = run
+    verses = ["to be or not\n", "that is\n"]
+    for number, verse in enumerate(verses):
+        (tmp_path / f"{number}.txt").write_text(verse)
+    (tmp_path / "2.txt").write_text(" ")
+    assert main(["evaluate", str(path), "--data", str(tmp_path), "--json"]) == 0
+    output, errors = capsys.readouterr()
+    wanted = sparse_keras.load_model(path).evaluate(verses, return_dict=True, verbose=0)
+    assert json.loads(output)["bits_per_byte"] == pytest.approx(wanted["bits_per_byte"], rel=1e-5)
+    assert "Documents without text, left out: 1." in errors
+    file = tmp_path / "verses.csv"
+    file.write_text("verse\n" + "".join(f'"{verse}"\n' for verse in verses))
+    assert main(["evaluate", str(path), "--data", str(file), "--json"]) == 2
+    assert "name the column that holds the texts by --text-column" in capsys.readouterr().err
+    arguments = ["evaluate", str(path), "--data", str(file), "--text-column", "verse", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["bits_per_byte"] == pytest.approx(
+        wanted["bits_per_byte"], rel=1e-5
+    )
 
 
 def test_a_published_model(tmp_path, capsys, monkeypatch):

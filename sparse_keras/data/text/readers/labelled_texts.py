@@ -27,9 +27,11 @@ def read(options):
             fewer than two classes, or if two differ in case alone.
     """
     counts = Counter()
-    train = _read(options.path, options, counts, "path")
-    test = _read(options.test_path, options, counts, "test_path")
-    validation = _read(options.validation_path, options, counts, "validation_path")
+    train = read_part(options.path, options, counts)
+    test, validation = (
+        None if path is None else read_part(path, options, counts)
+        for path in (options.test_path, options.validation_path)
+    )
     others = {"Test": test, "Validation": validation}
     others = {name: part for name, part in others.items() if part}
     for name, (texts, labels) in others.items():
@@ -49,10 +51,22 @@ def read(options):
     )
 
 
-def _read(path, options, counts, key):
-    if path is None:
-        return None
-    rows = _folders(path, options, counts) if os.path.isdir(path) else _file(path, options)
+def read_part(path, options, counts, keys=("data.text", "data.label")):
+    """Returns the texts of a file or folder, and their labels.
+
+    Args:
+        path: The file or folder.
+        options: Anything with `text`, `label`, `separator` and `encoding`.
+        counts: A `Counter` of notes, to which is added what is left out or changed.
+        keys: What names the columns of texts and labels, for messages.
+
+    Raises:
+        ValueError: As of `read`; or if no text has a label.
+    """
+    if os.path.isdir(path):
+        rows = _folders(path, options, counts)
+    else:
+        rows = _file(path, options, dict(zip(keys, (options.text, options.label), strict=True)))
     texts, labels = [], []
     for text, label in rows:
         stripped = label.strip() if label else ""
@@ -65,18 +79,17 @@ def _read(path, options, counts, key):
             texts.append(text)
             labels.append(stripped)
     if not texts:
-        raise ValueError(f"data.{key}: {path} holds no text that has a label.")
+        raise ValueError(f"{path} holds no text that has a label.")
     return texts, labels
 
 
-def _file(path, options):
+def _file(path, options, columns):
     check_exists(path)
     if not is_table(path):
         raise ValueError(
             f"{path}: expected a file that ends in {', '.join(TABLE_SUFFIXES)}, or a folder with a "
             "folder of texts for each class."
         )
-    columns = {"data.text": options.text, "data.label": options.label}
     yield from iter_rows(path, columns, options.encoding, separator=options.separator)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sparse_keras.data.tabular.table_files import read_table
-from sparse_keras.data.tabular.writing import TableWriter
+from sparse_keras.data.writing import TableWriter
 
 PARTS = [
     pd.DataFrame({"id": ["a", "b"], "prediction": ["yes, sure", 'a "no"'], "p": [0.25, 0.5]}),
