@@ -7,6 +7,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+from sparse_keras._internal.roles import LORA_ROLES
 from sparse_keras.callbacks import LOGS
 from sparse_keras.data import load_data
 from sparse_keras.evaluation.early_stopping import fallback_monitor
@@ -31,8 +32,9 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
 
     Everything else is the same: data, stem, depth, towers, optimizer and training. (If the config
     stops early by a value that routers log, the twin monitors `val_loss`, or `loss` without
-    validation data.) The width of the dense layers is the one whose cost is closest to that of the
-    model with experts:
+    validation data. Where `training.freeze`, `train_only` or `lora` names experts, the twin's names
+    feed-forward layers, and routers are left out.) The width of the dense layers is the one whose
+    cost is closest to that of the model with experts:
 
     * `"active_flops"`: floating-point operations for one example, including routers and shared
       experts; of texts, the longest counts. For a ThresholdRouter, this counts the most experts
@@ -58,7 +60,7 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
 
     Raises:
         ValueError: If the model has no dense twin, or `equal` is unknown; for `"seconds"`, if the
-            config has no optimizer.
+            config has no optimizer; if the config trains or freezes what the twin lacks.
 
     Example:
 
@@ -118,6 +120,7 @@ def with_hidden_dim(config: Config, hidden_dim: int, what: str = "of a given wid
     """
     values = {**config.model_dump(), "model": config.model.dense_twin(hidden_dim)}
     _without_experts(values["training"], fallback_monitor(config))
+    _with_dense_roles(values["training"], config)
     # Validated again, like any other config.
     twin = type(config).model_validate(values)
     return twin.renamed(f"{config.name} (dense twin, {what})")
@@ -131,6 +134,35 @@ def _without_experts(training, fallback):
         per_layer = expert_load is not None and expert_load["per_layer"]
         if (per_layer and "/" in stopping["monitor"]) or stopping["monitor"] in LOGS:
             stopping["monitor"] = fallback
+
+
+def _with_dense_roles(training, config):
+    """Adapts which roles of layers train: dense layers have the part of experts, no router is left.
+
+    Raises:
+        ValueError: If the dense layers have no role of their own, or nothing would train.
+    """
+    lora = training["lora"]
+    if lora is not None and lora["roles"] is None:
+        lora["roles"] = LORA_ROLES
+    for section, key in ((training, "freeze"), (training, "train_only"), (lora, "roles")):
+        roles = section[key] if section is not None else None
+        if roles is None or not {"experts", "router"} & set(roles):
+            continue
+        name = f"training.{key}" if section is training else f"training.lora.{key}"
+        dense = config.model.DENSE_ROLE
+        if "experts" in roles and dense is None:
+            raise ValueError(
+                f"{name} names experts. A model of type {config.model.type!r} has no dense twin "
+                f"with it, since layers beside experts are dense, too. Leave it out of {name}."
+            )
+        roles = [dense if role == "experts" else role for role in roles if role != "router"]
+        if not roles and key != "freeze":
+            raise ValueError(
+                f"{name} names the router only, of which the dense twin has none. Nothing of it "
+                f"would train. Name more roles, such as experts, in {name}."
+            )
+        section[key] = tuple(dict.fromkeys(roles)) or None
 
 
 def _of_equal_seconds(config, data):

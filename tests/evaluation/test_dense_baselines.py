@@ -1,9 +1,12 @@
+import operator
+
 import pytest
 
 import sparse_keras
 from sparse_keras.evaluation import dense_baselines
 from sparse_keras.models import flops_per_example, total_params
-from sparse_keras.training.building import build_network
+from sparse_keras.training.building import build_model, build_network
+from tests.data.text.few_texts import config_of, texts_of, write
 
 SMALL = ["data={type: generated_multilabel, num_samples: 100, num_features: 20, num_labels: 5}"]
 
@@ -137,3 +140,42 @@ def test_twin_of_cross_layers():
     assert (twin.model.type, twin.model.activation) == ("dense_mlp", "relu")
     cross, dense = (flops_per_example(build_network(one, data)) for one in (config, twin))
     assert dense == pytest.approx(cross, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "training, expected",
+    [
+        ({"freeze": ["router"]}, {"freeze": None}),
+        ({"freeze": ["experts", "router"]}, {"freeze": ("feed_forward",)}),
+        ({"train_only": ["head", "experts"]}, {"train_only": ("head", "feed_forward")}),
+        ({"lora": {"rank": 2}}, {"lora.roles": ("feed_forward", "attention")}),
+        ({"lora": {"rank": 2, "roles": ["router", "experts"]}}, {"lora.roles": ("feed_forward",)}),
+        ({"lora": {"rank": 2, "roles": ["attention"]}}, {"lora.roles": ("attention",)}),
+    ],
+)
+def test_a_twin_trains_the_same_parts(tmp_path, training, expected):
+    path = write(tmp_path / "texts.tsv", *texts_of())
+    config = config_of(path)
+    section = config.training.model_validate({**config.training.model_dump(), **training})
+    config = config.model_copy(update={"training": section})
+    twin = dense_baselines.with_hidden_dim(config, 8)
+    for name, roles in expected.items():
+        assert operator.attrgetter(name)(twin.training) == roles
+    data = sparse_keras.load_data(twin)
+    paths = [variable.path for variable in build_model(twin, data).trainable_variables]
+    trains = any("/feed_forward/" in path for path in paths)
+    roles = expected.get("train_only") or expected.get("lora.roles") or ()
+    assert trains == ("feed_forward" in roles or training == {"freeze": ["router"]})
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("training.freeze=[experts]", "names experts.*sparse_mlp"),
+        ("training.train_only=[router]", "names the router only"),
+    ],
+)
+def test_no_twin_trains_what_it_lacks(override, message):
+    config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, override])
+    with pytest.raises(ValueError, match=message):
+        sparse_keras.dense_twin(config)

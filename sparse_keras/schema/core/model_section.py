@@ -14,12 +14,15 @@ class ModelSection(Section):
         SEVERAL_TASKS: Whether the model can learn several tasks at once.
         GENERATES: Whether the model continues texts: its `generate` takes strings.
         DENSE_TWIN_LABEL: Name of the dense twin in tables of results.
+        DENSE_ROLE: Role of the layers that the dense twin has instead of experts, for `freeze`,
+            `train_only` and `lora`. `None` if that role has other layers, too.
     """
 
     HAS_EXPERTS: ClassVar[bool] = True
     SEVERAL_TASKS: ClassVar[bool] = False
     GENERATES: ClassVar[bool] = False
     DENSE_TWIN_LABEL: ClassVar[str] = "dense twin"
+    DENSE_ROLE: ClassVar[str | None] = None
 
     def build(self, inputs: Any, task: Any) -> Any:
         """Builds the network, with the builder that is registered for the `type` of the section.

@@ -59,6 +59,8 @@ class SharedGLU(Section):
 class TransformerSection(ModelSection):
     """A stack of Transformer blocks on token ids."""
 
+    DENSE_ROLE = "feed_forward"
+
     depth: Count = Field(4, description="Number of blocks.")
     width: Count = Field(128, description="Width of embeddings and blocks.")
     num_heads: Count = Field(4, description="Number of heads of queries.")
