@@ -5,9 +5,14 @@ import platform
 from pathlib import Path
 
 
-def machine() -> dict[str, str | int | None]:
-    """Describes the machine: `{"cpu": ..., "cores": ..., "system": ...}`."""
-    return {"cpu": cpu_model(), "cores": cores(), "system": platform.system()}
+def machine() -> dict[str, str | int | float | None]:
+    """Describes the machine: `{"cpu": ..., "cores": ..., "system": ..., "load": ...}`.
+
+    The load is the mean number of processes that ran or waited in the last 15 minutes, where the
+    system counts them: times that were measured beside other programs are longer.
+    """
+    load = round(os.getloadavg()[2], 1) if hasattr(os, "getloadavg") else None
+    return {"cpu": cpu_model(), "cores": cores(), "system": platform.system(), "load": load}
 
 
 def cores() -> int | None:

@@ -96,8 +96,18 @@ def note(content: dict[str, Any]) -> str:
         sentences.append("All models are scored at the threshold 0.5, not that of the config.")
     machine = content["machine"]
     if machine is not None:
-        sentences.append(f"Times were measured on {machine['cpu']}, {machine['cores']} cores.")
+        sentences.append(
+            f"Times were measured on {machine['cpu']}, {machine['cores']} cores{_busy(machine)}."
+        )
     return " ".join(sentences)
+
+
+def _busy(machine):
+    """Says so if other programs made times longer. What was measured earlier may lack the load."""
+    load, cores = machine.get("load"), machine["cores"]
+    if load is None or cores is None or load < 1.25 * cores:
+        return ""
+    return f", which had other work, too (load average {load})"
 
 
 def _about_fixed_rows(split):

@@ -27,3 +27,13 @@ def test_rows_that_are_the_same_for_all_seeds(split, expected):
     text = note(content | {"data": {"name": "t"} | ({"split": split} if split else {})})
     assert expected in text
     assert ("for all seeds" in text) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    "load, expected",
+    [({}, "2 cores."), ({"load": 2.1}, "2 cores."), ({"load": 6.0}, "load average 6")],
+)
+def test_times_beside_other_work(load, expected):
+    machine = {"cpu": "A", "cores": 2, **load}
+    content = {"seeds": [0, 1, 2], "tuning": "Fixed.", "left_out": {}, "machine": machine}
+    assert expected in note(content | {"data": {"name": "t"}})
