@@ -13,6 +13,7 @@ from sparse_keras.layers import MixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.layers.mixtures.routing_hooks import hooked, values_of
 from sparse_keras.layers.validation import positive_int
+from sparse_keras.models.batches import batches_of
 from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.routing import Recording
 
@@ -113,8 +114,7 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
             usages[id(layer)].add(values, None if mask is None else mask.astype(bool))
 
     with hooked(add):
-        count = len(getattr(model, "inputs", None) or [None])
-        for batch in _batches(data, count, positive_int("batch_size", batch_size)):
+        for batch in _batches(model, data, positive_int("batch_size", batch_size)):
             model(batch, training=False)
     for layer in found:
         if not usages[id(layer)].tokens:
@@ -122,25 +122,21 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
     return list(usages.values())
 
 
-def _batches(data: Any, num_inputs: int, batch_size: int) -> Iterator[Any]:
-    if isinstance(data, tuple) and len(data) != num_inputs:
+def _batches(model: keras.Model, data: Any, batch_size: int) -> Iterator[Any]:
+    count = len(getattr(model, "inputs", None) or [None])
+    if isinstance(data, tuple) and len(data) != count:
         raise ValueError(
             f"`data` must be inputs, without targets: data=x instead of data=(x, y). Received a "
-            f"tuple of {len(data)} for a model with {num_inputs} "
-            f"{'input' if num_inputs == 1 else 'inputs'}."
+            f"tuple of {len(data)} for a model with {count} {'input' if count == 1 else 'inputs'}."
         )
-    if isinstance(data, (list, tuple)) and len(data) != num_inputs:
-        arrays = [None]
-    else:
-        arrays = keras.tree.flatten(data) if isinstance(data, (dict, list, tuple)) else [data]
-    if all(isinstance(array, np.ndarray) or keras.ops.is_tensor(array) for array in arrays):
-        for start in range(0, len(arrays[0]), batch_size):
-            yield keras.tree.map_structure(lambda a, s=start: a[s : s + batch_size], data)
-        return
-    if isinstance(data, keras.utils.PyDataset):
-        data = (data[n] for n in range(len(data)))
-    for batch in data:
-        yield batch[0] if isinstance(batch, (tuple, list)) else batch
+    if isinstance(data, list) and len(data) != count and not _is_row(next(iter(data), 0)):
+        data = iter(data)  # A list of batches.
+    return (inputs for inputs, _ in batches_of(model, data, batch_size))
+
+
+def _is_row(x: Any) -> bool:
+    """Whether what stands in a list is an example, as a text is, and no batch."""
+    return not hasattr(x, "shape") and not isinstance(x, (tuple, dict))
 
 
 def counts_of(usage: Any, found: list[MixtureOfExperts]) -> list[np.ndarray]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 
-from sparse_keras.inspection.batches import batches_of, num_rows
 from sparse_keras.inspection.gate_inspection import inspect_gate
 from sparse_keras.inspection.inspect_tokens import MAX_TOKENS, inspect_tokens
 from sparse_keras.inspection.labels import Vocabulary, plain
@@ -13,6 +12,7 @@ from sparse_keras.inspection.result import Inspection
 from sparse_keras.inspection.text.token_rows import tokenizer_of
 from sparse_keras.layers.mixtures.gated_layer import SPARSIFY_FIRST, gated_layers
 from sparse_keras.layers.mixtures.routing_hooks import hooked
+from sparse_keras.models.batches import batches_of, num_rows
 
 
 def inspect(

@@ -19,7 +19,13 @@ _TOLERANCE = 4e-6
 _TOKENS = 256
 
 
-def start_router(router: Router, input_dim: int, split: int, rng: np.random.Generator) -> float:
+def start_router(
+    router: Router,
+    input_dim: int,
+    split: int,
+    rng: np.random.Generator,
+    matrix: np.ndarray | None = None,
+) -> float:
     """Sets the weights of a router, and returns the weight that each part then has.
 
     A router whose weights depend on the token gets a matrix so small that they hardly do.
@@ -29,12 +35,15 @@ def start_router(router: Router, input_dim: int, split: int, rng: np.random.Gene
         input_dim: D.
         split: The number of parts, of which expert e is number e mod `split`.
         rng: What the tokens come from that this is measured with.
+        matrix: Optional matrix of the router, `[D, E]`, equal in the experts of one copy.
 
     Raises:
         ValueError: If the weights of parts are not constant.
     """
     kernel = getattr(router, "kernel", None)
-    if split > 1 and kernel is not None:
+    if matrix is not None:
+        router.kernel.assign(matrix)
+    elif split > 1 and kernel is not None:
         # The columns of a virtual group are one.
         values = ops.convert_to_numpy(kernel)
         kernel.assign(np.repeat(values[:, ::split], split, axis=1))

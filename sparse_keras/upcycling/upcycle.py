@@ -14,6 +14,7 @@ from sparse_keras.layers.mixtures.resolve import resolve_router, separate
 from sparse_keras.layers.validation import number, optional_int, positive_int
 from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.models.replacing import Replacement, replace_layers
+from sparse_keras.upcycling.clusters import router_matrices
 from sparse_keras.upcycling.experts import fill_experts
 from sparse_keras.upcycling.feed_forward import DenseFeedForward
 from sparse_keras.upcycling.finding import chosen_feed_forwards
@@ -31,6 +32,7 @@ def upcycle(
     router: Any = None,
     noise: float = 0.0,
     reinitialize: float = 0.0,
+    examples: Any = None,
     seed: int | None = None,
 ) -> keras.Model:
     """Makes a dense model sparse: its feed-forward layers become mixtures of experts.
@@ -71,15 +73,20 @@ def upcycle(
             deviations of their values.
         reinitialize: Share of the hidden units that are drawn again in each expert, from the normal
             distribution with the mean and standard deviation of the dense matrix.
-        seed: Seed of noise and draws, and of the matrices of `TopKRouter`s that have none.
+        examples: Optional inputs of the model, some hundred rows or texts: arrays as for `predict`,
+            raw examples for a model with its preprocessing, or a data set of batches. Each router's
+            matrix then starts from the centers of clusters of the vectors that it reads, so that
+            tokens that are alike start with the same experts. Otherwise it is drawn at random.
+        seed: Seed of noise, draws and clusters, and of the matrices of `TopKRouter`s that have
+            none.
 
     Returns:
         A new model, which shares no variable with `model` and is not compiled: an optimizer would
         know nothing of the experts. Compile it before `fit`. It needs memory beside the dense one.
 
     Raises:
-        ValueError: If there is no such layer, if numbers do not divide each other, or if outputs
-            cannot be equal with that router.
+        ValueError: If there is no such layer, if numbers do not divide each other, if outputs
+            cannot be equal with that router, or if `examples` has fewer tokens than clusters.
 
     Example:
 
@@ -101,7 +108,8 @@ def upcycle(
         [Sparse Upcycling](https://arxiv.org/abs/2212.05055); [Upcycling Large Language Models into
         Mixture of Experts](https://arxiv.org/abs/2410.07524), section 3, for `split` and its
         virtual groups; [Drop-Upcycling](https://arxiv.org/abs/2502.19261), section 3, for
-        `reinitialize`.
+        `reinitialize`; [Cluster-aware Upcycling](https://arxiv.org/abs/2604.13508), for `examples`:
+        its start of routers, while experts stay copies.
     """
     positive_int("num_experts", num_experts)
     positive_int("split", split)
@@ -122,6 +130,7 @@ def upcycle(
             f"Received: num_experts={num_experts}, split={split}."
         )
     router = _with_k(router, k, split)
+    made: dict[int, tuple[MixtureOfExperts, Callable]] = {}
 
     def mixture_of(dense: DenseFeedForward) -> tuple[MixtureOfExperts, Callable]:
         rng = np.random.default_rng(None if seed is None else derived_seed(seed, dense.names[0]))
@@ -129,9 +138,13 @@ def upcycle(
         _seed(own, None if seed is None else derived_seed(seed, "router", dense.names[0]))
         _check(dense, own, num_experts, split)
 
-        def fill(mixture: MixtureOfExperts) -> None:
-            weight = start_router(mixture.router, dense.input_dim, split, rng)
-            fill_experts(mixture.experts, dense, split, 1.0 / weight, noise, reinitialize, rng)
+        def fill(mixture: MixtureOfExperts, matrix: Any = None) -> None:
+            made[id(mixture)] = mixture, fill
+            weight = start_router(mixture.router, dense.input_dim, split, rng, matrix)
+            # Routers read from equal experts: those of the dense model.
+            exact = examples is not None and matrix is None
+            change = (0.0, 0.0) if exact else (noise, reinitialize)
+            fill_experts(mixture.experts, dense, split, 1.0 / weight, *change, rng)
 
         mixture = dense.mixture_class(
             dense.bank(num_experts, dense.hidden_dim // split),
@@ -144,14 +157,22 @@ def upcycle(
 
     chosen = [(dense, *mixture_of(dense)) for dense in chosen_feed_forwards(model, layers)]
     if is_keras_hub(model):
-        return replace_in_blocks(model, [(dense.layer, *new) for dense, *new in chosen])
-    return replace_layers(
-        model,
-        [
-            Replacement(dense.layer, mixture, fill, dense.absorbed, dense.ending)
-            for dense, mixture, fill in chosen
-        ],
-    )
+        sparse = replace_in_blocks(model, [(dense.layer, *new) for dense, *new in chosen])
+    else:
+        sparse = replace_layers(
+            model,
+            [
+                Replacement(dense.layer, mixture, fill, dense.absorbed, dense.ending)
+                for dense, mixture, fill in chosen
+            ],
+        )
+    if examples is not None:
+        rng = np.random.default_rng(None if seed is None else derived_seed(seed, "clusters"))
+        found = [mixture for mixture, _ in made.values()]
+        matrices = router_matrices(sparse, found, examples, split, rng)
+        for (mixture, fill), matrix in zip(made.values(), matrices, strict=True):
+            fill(mixture, matrix)
+    return sparse
 
 
 def _with_k(router: Any, k: int | None, split: int) -> Any:

@@ -259,3 +259,80 @@ def test_a_model_with_its_tokenizer():
     ids = token_ids(tokenizer.vocabulary_size)
     np.testing.assert_allclose(sparse.core(ids), dense.core(ids), atol=1e-5)
     assert len(mixtures(sparse)) == 1
+
+
+class TestRoutersFromClusters:
+    """Tokens of three kinds, which differ by the token itself."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"split": 2}, {"k": 1, "router": {"type": "top_k", "normalize": False}}],
+        ids=lambda options: "-".join(options) or "defaults",
+    )
+    def test_tokens_that_are_alike_get_the_same_expert(self, options):
+        dense = kinds_of_tokens()
+        ids = RNG.integers(0, 30, (8, 12))
+        sparse = sparse_keras.upcycle(dense, 6, examples=ids, seed=0, **options)
+        assert_equal(dense, sparse, ids)
+        split = options.get("split", 1)
+        with sparse_keras.routing.record(sparse) as recording:
+            sparse.predict(ids, verbose=0)
+        (gate,) = recording.gates
+        best = np.concatenate([call["expert_index"][:, 0] for call in gate.calls]) // split
+        kinds = ids.reshape(-1) % 3
+        found = [set(best[kinds == kind]) for kind in range(3)]
+        assert all(found) and not any(found[a] & found[b] for a, b in ((0, 1), (0, 2), (1, 2)))
+
+    def test_padding_is_no_cluster(self):
+        inputs = sparse_keras.data.TextInputs(vocabulary_size=30, length=12)
+        dense = text_classifier(
+            inputs=inputs, task="binary", depth=1, width=8, num_heads=2, hidden_dim=12
+        )
+        ids = RNG.integers(1, 30, (4, 6))
+        x = {"token_ids": ids, "mask": np.ones(ids.shape, bool)}
+        padded = {name: np.pad(value, [[0, 0], [0, 6]]) for name, value in x.items()}
+        one, other = (
+            sparse_keras.upcycle(dense, 4, examples=examples, seed=1) for examples in (x, padded)
+        )
+        kernels = [
+            ops.convert_to_numpy(m.get_layer("block_0").feed_forward.router.kernel)
+            for m in (one, other)
+        ]
+        np.testing.assert_allclose(*kernels, atol=1e-4)
+
+    def test_with_noise_clusters_are_those_of_the_dense_model(self):
+        dense, ids = kinds_of_tokens(), RNG.integers(0, 30, (8, 12))
+        plain, noisy = (
+            sparse_keras.upcycle(dense, 4, examples=ids, seed=0, **options)
+            for options in ({}, {"noise": 0.1})
+        )
+        kernels = [
+            ops.convert_to_numpy(model.blocks[0].feed_forward.router.kernel)
+            for model in (plain, noisy)
+        ]
+        np.testing.assert_allclose(*kernels, atol=1e-4)
+        assert np.abs(ops.convert_to_numpy(noisy(ids) - dense(ids))).max() > 1e-3
+
+    def test_texts_and_keras_models(self):
+        tokenizer = Tokenizer.train(["to be or not to be"] * 10, 300)
+        network = causal_lm(
+            vocabulary_size=tokenizer.vocabulary_size, depth=1, width=8, num_heads=2, hidden_dim=12
+        )
+        model = TextGenerator(network, LanguagePreprocessor(tokenizer, context_length=20))
+        sparse_keras.upcycle(model, 4, examples=["to be", "or not to be"])
+        sparse_keras.upcycle(mlp(), 6, examples=RNG.normal(size=(40, 5)).astype("float32"))
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="5 tokens that reach .*6 clusters"):
+            sparse_keras.upcycle(language_model(), 6, examples=token_ids()[:1, :5])
+        with pytest.raises(ValueError, match="routers with a matrix.*HashRouter"):
+            router = layers.HashRouter(vocabulary_size=20, k=2)
+            sparse_keras.upcycle(language_model(), 6, router=router, examples=token_ids())
+
+
+def kinds_of_tokens():
+    """A language model whose tokens have one of three embeddings, by their number modulo 3."""
+    dense = language_model(vocabulary_size=30, depth=1)
+    table = dense.get_layer("token_embedding").embeddings
+    table.assign(10 * np.eye(3, 8)[np.arange(30) % 3] + 0.1 * RNG.normal(size=(30, 8)))
+    return dense

@@ -16,7 +16,7 @@ def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[An
 
     Args:
         model: The model that takes the inputs.
-        x: As for `inspect`.
+        x: Arrays, tables, raw examples if the model has a preprocessor, or a data set of batches.
         batch_size: Examples per batch, if `x` does not come in batches.
     """
     for inputs, targets in _batches(model, x, batch_size):
