@@ -10,6 +10,7 @@ measured before, with as many steps, stay.
 import argparse
 import json
 import pathlib
+import statistics
 import time
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 
 import sparse_keras
 from sparse_keras.compression import dense_student, distill, merge_experts, prune_experts
+from sparse_keras.compression.summary import weight_bytes
 from sparse_keras.evaluation.machine import machine
 from sparse_keras.models import active_params, causal_lm, flops_per_example, total_params
 
@@ -31,6 +33,8 @@ UPCYCLED = {
     "parts": {"num_experts": 16, "k": 2, "split": 2},
     "copies": {"num_experts": 8, "k": 2},
 }
+# The same with routers that start from clusters of the rows of so many batches.
+CLUSTERED, CLUSTER_BATCHES = ("parts", "copies"), 16
 
 
 def rows_of(data, seed, steps):
@@ -97,6 +101,11 @@ def measure(seed, data, arguments):
     models = {"continued": parent}
     for name, options in UPCYCLED.items():
         models[name] = sparse_keras.upcycle(parent, **options, router=ROUTER, seed=seed)
+    examples, _ = part(rows, 0, CLUSTER_BATCHES)
+    for name in CLUSTERED:
+        models[f"{name}_clusters"] = sparse_keras.upcycle(
+            parent, **UPCYCLED[name], router=ROUTER, examples=examples, seed=seed
+        )
     flops = flops_per_example(parent)
     for name, model in models.items():
         steps = round(arguments.steps * flops / flops_per_example(model))
@@ -121,11 +130,39 @@ def validation_of(data):
     return x, np.concatenate([batch[1] for batch in whole])
 
 
+def quantized(model, mode):
+    """A copy of a model whose matrices are integers."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    copy.quantize(mode)
+    return copy
+
+
+def milliseconds(models, x, rounds=15):
+    """The median time of `predict` of each model, in turns."""
+    seconds = {name: [] for name in models}
+    for round in range(rounds + 1):
+        for name, model in models.items():
+            start = time.perf_counter()
+            model.predict(x, batch_size=2 * BATCH, verbose=0)
+            if round:  # The first compiles.
+                seconds[name].append(time.perf_counter() - start)
+    return {name: 1e3 * statistics.median(times) for name, times in seconds.items()}
+
+
 def shrink(model, rows, data, arguments):
     """Makes a trained mixture smaller in each way, and trains it for some steps."""
     validation = validation_of(data)
     seen, _ = part(rows, 0, 8)
+    size = weight_bytes(model)
     found = {"copies": {"val_loss": loss_of(model, validation), **costs(model)}}
+    models = {"copies": model}
+    for mode in ("int8", "int4"):
+        models[mode] = quantized(model, mode)
+        prepare(models[mode], 1)
+        found[mode] = {"val_loss": loss_of(models[mode], validation), **costs(model)}
+        found[mode]["bytes"] = [size, weight_bytes(models[mode])]
+        print(mode, found[mode], flush=True)
     ways = {
         "prune": lambda: prune_experts(model, seen, keep=4),
         "merge": lambda: merge_experts(model, seen, 4),
@@ -149,7 +186,10 @@ def shrink(model, rows, data, arguments):
             more["distilled_loss"] = loss_of(small, validation)
         found[name] = {"val_loss": before, **more, **costs(small)}
         found[name]["bytes"] = list(table.bytes)
+        models[name] = small
         print(name, found[name], flush=True)
+    for name, time_of in milliseconds(models, validation[0]).items():
+        found[name]["predict_ms"] = time_of
     return found
 
 

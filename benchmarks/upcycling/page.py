@@ -16,9 +16,13 @@ LABELS = {
     "continued": "the dense parent, trained on",
     "parts": "16 experts that are halves, k = 2",
     "copies": "8 experts that are copies, k = 2",
+    "parts_clusters": "16 halves, routers from clusters (`examples`)",
+    "copies_clusters": "8 copies, routers from clusters (`examples`)",
 }
 SHRUNK = {
     "copies": "8 experts, k = 2",
+    "int8": '`quantize("int8")`',
+    "int4": '`quantize("int4")`',
     "prune": "`prune_experts(keep=4)`",
     "merge": "`merge_experts(num_experts=4)`",
     "merge_unaligned": "`merge_experts(num_experts=4, align=False)`",
@@ -62,18 +66,20 @@ def upcycled_table(content):
 def shrunk_table(content):
     """The smaller models, as Markdown."""
     lines = [
-        "| the mixture of copies of the first seed | parameters | bytes | MFLOPs a token | loss | "
-        f"after {content['shrink_steps']} steps | after as many of distillation |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| the mixture of copies of the first seed | parameters | bytes | MFLOPs a token | "
+        f"`predict` | loss | after {content['shrink_steps']} steps | after as many of distillation |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     whole = content["shrunk"]["prune"]["bytes"][0]
+    first = content["shrunk"]["copies"]["predict_ms"]
     for name, label in SHRUNK.items():
         one = content["shrunk"][name]
         tuned = f"{one['tuned_loss']:.4f}" if "tuned_loss" in one else ""
         distilled = f"{one['distilled_loss']:.4f}" if "distilled_loss" in one else ""
         lines.append(
             f"| {label} | {one['params']:,} | {one.get('bytes', [0, whole])[1]:,} | "
-            f"{one['flops_per_token'] / 1e6:.3f} | {one['val_loss']:.4f} | {tuned} | {distilled} |"
+            f"{one['flops_per_token'] / 1e6:.3f} | {one['predict_ms'] / first:.2f} | "
+            f"{one['val_loss']:.4f} | {tuned} | {distilled} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -86,7 +92,7 @@ def sentences(content):
         f"a step; the parent was trained for {content['parent_steps']} steps. All models of a seed "
         "go on from it with the same rows, the same schedule of the learning rate and a new "
         "optimizer, for as many FLOPs as the parent that is trained on. Losses are those of 40 "
-        f"batches of validation texts, in nats a token. {machine['cores']} cores of an "
+        f"batches of validation texts, in nats a token; times of `predict` are ratios, measured in turns. {machine['cores']} cores of an "
         f"{machine['cpu']}.\n\n"
     )
 

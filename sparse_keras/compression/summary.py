@@ -65,11 +65,11 @@ def shrinking(old: keras.Model, new: keras.Model, changes: list[MixtureChange]) 
     return Shrinking(
         changes,
         params=(total_params(old), total_params(new)),
-        bytes=(_bytes(old), _bytes(new)),
+        bytes=(weight_bytes(old), weight_bytes(new)),
     )
 
 
-def _bytes(model: keras.Model) -> int:
+def weight_bytes(model: keras.Model) -> int:
     """The bytes of the weights of a model."""
     return sum(
         math.prod(weight.shape) * _size(keras.backend.standardize_dtype(weight.dtype))
