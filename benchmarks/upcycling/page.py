@@ -67,7 +67,8 @@ def shrunk_table(content):
     """The smaller models, as Markdown."""
     lines = [
         "| the mixture of copies of the first seed | parameters | bytes | MFLOPs a token | "
-        f"`predict` | loss | after {content['shrink_steps']} steps | after as many of distillation |",
+        f"`predict` | loss | after {content['shrink_steps']} steps | after as many of "
+        "distillation |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     whole = content["shrunk"]["prune"]["bytes"][0]
@@ -92,8 +93,8 @@ def sentences(content):
         f"a step; the parent was trained for {content['parent_steps']} steps. All models of a seed "
         "go on from it with the same rows, the same schedule of the learning rate and a new "
         "optimizer, for as many FLOPs as the parent that is trained on. Losses are those of 40 "
-        f"batches of validation texts, in nats a token; times of `predict` are ratios, measured in turns. {machine['cores']} cores of an "
-        f"{machine['cpu']}.\n\n"
+        "batches of validation texts, in nats a token; times of `predict` are ratios to the "
+        f"mixture's, measured in turns. {machine['cores']} cores of an {machine['cpu']}.\n\n"
     )
 
 
