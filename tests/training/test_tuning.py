@@ -9,6 +9,8 @@ from sparse_keras.training.train import Interrupted
 from sparse_keras.tuning.lora import lora_layers
 from tests.training.runs.test_resuming import BreakAt
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 SMALL = ["data.num_samples=200", "model.experts.num_experts=4", "training.batch_size=50"]
 
 
