@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "160")
+CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "40")
 SEED = os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0")
 
 
