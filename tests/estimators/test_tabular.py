@@ -124,7 +124,6 @@ def test_clone_and_pickle(table):
     )
 
 
-@pytest.mark.usefixtures("eager_functions")
 def test_the_model_is_one_of_keras_and_predicts_from_raw_rows(table, tmp_path):
     frame, y = table
     model = SparseExpertClassifier(**SMALL).fit(frame, y)
@@ -156,7 +155,7 @@ def test_several_labels(table):
     assert ((model.predict_proba(frame) >= 0.5) == model.predict(frame)).all()
 
 
-@pytest.mark.usefixtures("eager_functions")
+@pytest.mark.slow
 def test_classes_may_be_anything_sortable(table):
     frame, _ = table
     y = np.array([-1.0, 0.0, 7.0])[np.digitize(frame.x, [-0.5, 0.5])]
@@ -311,7 +310,6 @@ def test_arrays_of_durations_are_refused():
         SparseExpertRegressor(epochs=1).fit(x, range(60))
 
 
-@pytest.mark.usefixtures("eager_functions")
 def test_tables_of_other_libraries():
     pyarrow = pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"x": np.arange(60.0), "c": ["p", "q", "r"] * 20})

@@ -115,7 +115,6 @@ def test_verbs(run, capsys, monkeypatch):
     assert "ok" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("eager_functions")
 def test_verbs_without_a_preprocessor(config, tmp_path, capsys):
     plain = ["data.preprocess=false", "training.epochs=1"]
     config = sparse_keras.load_config(config.reference, plain)

@@ -74,6 +74,7 @@ def test_wrong_configs(overrides, message):
         load(*overrides)
 
 
+@pytest.mark.slow
 def test_a_training_with_lora_resumes_exactly(tmp_path):
     config = load("training.epochs=2", "training.lora={rank: 2}", "training.train_only=[head]")
     data = sparse_keras.load_data(config)
