@@ -4,15 +4,27 @@ import contextlib
 import functools
 import gc
 import os
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# One thread for each of pytest's processes, which take all cores: threads of one that wait for each
+# other keep the cores busy. A small fit of scikit-learn's boosting took eight times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# oneDNN generates code for each operation of each shape, which pays for large tensors only.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 # XLA takes a quarter less time to compile a program that runs once, and computes the same.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import pytest
 
+from tests.support.timing import limit, seconds_of_processes
+
 BACKENDS = ("tensorflow", "jax", "torch")
+# Core seconds of a test, or of what it sets up, above which the default run shows it.
+LONG = 3.0
 
 
 def pytest_collection_modifyitems(items):
@@ -23,12 +35,67 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"for {' or '.join(wanted)}"))
 
 
-def pytest_collection_finish(session):
-    """What is imported by now stays. Otherwise `keras.utils.clear_session`, which collects garbage,
-    walks through all of TensorFlow each time (0.3 seconds).
+# Core seconds after which what the tests have left is put aside.
+FREEZE_EVERY = 10.0
+_frozen_at = 0.0
+
+
+def _freeze():
+    """Puts aside what is alive: what collects garbage no longer walks through it.
+
+    Keras's `clear_session` and `quantize` collect garbage each time: 0.3 seconds with TensorFlow
+    alone, and a second after thousands of tests, which leave functions and layers in caches.
     """
+    global _frozen_at
     gc.collect()
     gc.freeze()
+    _frozen_at = time.process_time()
+
+
+def pytest_collection_finish(session):
+    _freeze()
+
+
+def pytest_runtest_logfinish(nodeid):
+    if time.process_time() - _frozen_at > FREEZE_EVERY:
+        _freeze()
+
+
+def _core_seconds():
+    """Of this process, and of those it started that have ended."""
+    return time.process_time() + seconds_of_processes()
+
+
+_PHASE_START = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Adds to a report how long the phase took; the next phase begins here."""
+    report, now = (yield), _core_seconds()
+    report.core_seconds = now - item.stash.get(_PHASE_START, now)
+    item.stash[_PHASE_START] = now
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    item.stash[_PHASE_START] = _core_seconds()
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Shows the tests that make the default run long. Nothing fails: machines differ."""
+    if config.option.markexpr != "not slow":
+        return
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    long = [report for report in reports if getattr(report, "core_seconds", 0) > LONG]
+    long = [report for report in long if report.core_seconds > limit(LONG)]
+    if not long:
+        return
+    terminalreporter.section("long tests: make them shorter, or mark them as slow")
+    for report in sorted(long, key=lambda report: report.core_seconds, reverse=True):
+        terminalreporter.line(f"{report.core_seconds:5.1f} s  {report.when:8}  {report.nodeid}")
 
 
 if keras.backend.backend() == "tensorflow":

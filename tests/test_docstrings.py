@@ -12,6 +12,8 @@ import pytest
 import sparse_keras
 import sparse_keras.layers
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(sparse_keras.__path__, "sparse_keras.")

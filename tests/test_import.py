@@ -29,6 +29,7 @@ def test_importing_is_fast_silent_and_free_of_keras():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_layers_import_nothing_that_keras_does_not():
     """Neither other packages, nor the parts of this one that lie above: data, models, ..."""
     done = run(

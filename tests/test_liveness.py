@@ -632,19 +632,20 @@ def observe(config, folder):
         return
     yield data.digest()
     # Keras numbers the names of layers: with other numbers, equal models would look different.
-    keras.utils.clear_session()
+    # To free memory takes long, the longer the more tests have run.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(config.training.seed)
     model = build_network(config, data)
     yield json.dumps(model.get_config(), default=str, sort_keys=True)
     if config.optimizer is None:
         yield "not compiled"
         return
-    keras.utils.clear_session()  # Optimizers are numbered, too.
+    keras.utils.clear_session(free_memory=False)  # Optimizers are numbered, too.
     compile_model(model, config, data)
     yield json.dumps(
         [model.get_compile_config(), str(model.jit_compile)], default=str, sort_keys=True
     )
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         checkpoints = _Checkpoints(folder / "runs")

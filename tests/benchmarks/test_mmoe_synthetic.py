@@ -47,6 +47,7 @@ def trained_alone(kind, seed, correlation, steps, rows):
     return [variable.numpy() for variable in synthetic_networks.ordered(model)], losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", slow_but_for(["mmoe"], KINDS))
 def test_a_run_of_the_batch_is_a_training_of_the_library_alone(kind):
     """Forward, gradients and Adam: after six steps, weights and losses are those of Keras."""

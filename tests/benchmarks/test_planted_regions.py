@@ -69,6 +69,7 @@ def test_a_quick_run(tmp_path):
     assert "</svg>" in file.with_suffix(".svg").read_text()
 
 
+@pytest.mark.slow
 def test_trainings_start_afresh():
     """A training leaves nothing to the next: weights, optimizer and schedule begin anew."""
     settings = {**study.SETTINGS, **study.QUICK}

@@ -9,6 +9,8 @@ import pytest
 from sparse_keras.callbacks import Samples
 from tests.models.text.text_generators import make_random
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 TEXTS = ["to be", "or not to be"] * 4
 OPTIONS = {"prompts": ["", "to be"], "max_new_tokens": 6, "temperature": 1.0}
 

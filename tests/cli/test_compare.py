@@ -7,6 +7,8 @@ import pytest
 from sparse_keras.cli import main
 from sparse_keras.evaluation import measure
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 CONFIG = "tabular/sparse_mlp_breast_cancer"
 SMALL = ["--set", "training.epochs=1", "--set", "model.experts.hidden_dim=4"]
 

@@ -31,6 +31,7 @@ def only(monkeypatch):
     return leave
 
 
+@pytest.mark.slow
 def test_everything_works_here(capsys):
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out

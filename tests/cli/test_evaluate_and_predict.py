@@ -173,6 +173,7 @@ def test_a_kept_number_has_one_type_in_all_parts(run, here, monkeypatch, capsys)
     assert "'many' in row 4" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_files_in_other_formats_than_the_own(run, here, capsys):
     assert main(["predict", run, "new.csv", "--keep", "plan"]) == 0
     wanted = capsys.readouterr().out
@@ -209,8 +210,11 @@ def test_the_run_says_how_its_rows_were_split(run, here):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["predict"], ["evaluate", "--data"], ["predict", "--keep", "age", "--"]],
-    ids=["predict", "evaluate", "keep"],
+    [
+        pytest.param(["predict"], id="predict"),
+        pytest.param(["evaluate", "--data"], id="evaluate", marks=pytest.mark.slow),
+        pytest.param(["predict", "--keep", "age", "--"], id="keep", marks=pytest.mark.slow),
+    ],
 )
 def test_a_wrong_separator_is_suspected(run, here, capsys, arguments):
     people(5, seed=2).to_csv(here / "commas.csv", index=False)

@@ -13,6 +13,8 @@ from sparse_keras.training import load_model as loading
 from tests.models.text.text_generators import make_reciter
 from tests.plugins import verses
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 TEXT = "ab 存🙂\n\x1b!"
 SAMPLES = "training.samples={prompts: ['to be'], max_new_tokens: 5}"
 

@@ -14,6 +14,8 @@ import sparse_keras
 from sparse_keras._internal.column_labels import classes_of
 from sparse_keras.cli import arguments, main
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 NAME = "<b>plan</b>"
 
 

@@ -11,6 +11,8 @@ from tests.data.text import few_texts
 from tests.plugins import verses
 from tests.support.pages import Page
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

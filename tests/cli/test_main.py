@@ -9,6 +9,8 @@ import sparse_keras
 from sparse_keras.cli import build_parser, main
 from sparse_keras.schema import ConfigError, load_config
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 def verbs():
     parser = build_parser()

@@ -29,6 +29,7 @@ def sparse_keras(*arguments, cwd):
     )
 
 
+@pytest.mark.slow
 def test_trains_and_reports(tmp_path):
     done = sparse_keras("train", CONFIG, "--set", "training.epochs=2", "--seed", "3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -42,6 +43,7 @@ def test_trains_and_reports(tmp_path):
     assert f"{metrics['auc']:.4f}" in done.stdout
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_warnings_are_sentences_below_the_line_of_their_epoch(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     one_expert = "model.router={type: top_k, k: 1, balance_loss: 0.0}"

@@ -16,6 +16,8 @@ from tests.compression.models import (
     to_numpy,
 )
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 
 @pytest.mark.parametrize("how", ["concatenate", "merge"])
 def test_a_student_of_an_upcycled_model_is_the_dense_one(how):

@@ -15,6 +15,7 @@ from benchmarks.upcycling.page import LABELS, PAGE, SHRUNK, written
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_the_examples_run(capsys):
     names = {"keras": keras, "np": np, "sparse_keras": sparse_keras}

@@ -155,6 +155,7 @@ def test_several_labels(table):
     assert ((model.predict_proba(frame) >= 0.5) == model.predict(frame)).all()
 
 
+@pytest.mark.slow
 def test_classes_may_be_anything_sortable(table):
     frame, _ = table
     y = np.array([-1.0, 0.0, 7.0])[np.digitize(frame.x, [-0.5, 0.5])]

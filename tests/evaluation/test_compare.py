@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 import sparse_keras
 from sparse_keras.evaluation import compare as compare_module
+from sparse_keras.evaluation import measure
 from sparse_keras.evaluation.tabular.sklearn_baselines import SklearnBaseline
 
 CONFIG = "tabular/sparse_mlp_breast_cancer"
@@ -24,6 +25,7 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("home")
         patch.setenv("SPARSE_KERAS_HOME", str(folder))
+        patch.setattr(measure, "_REPEATS", 2)  # Of predictions that are timed.
         yield folder
 
 

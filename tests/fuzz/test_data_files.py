@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "160")
 SEED = os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0")
 
 
+@pytest.mark.slow
 def test_hostile_data_files_are_read_or_refused_by_name():
     command = [sys.executable, "-m", "tests.fuzz.data_files", "--seed", SEED, "--cases", CASES]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -4,7 +4,7 @@ import os
 
 from tests.fuzz.keras_files import main
 
-CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "16")
+CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "8")
 SEED = os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0")
 
 

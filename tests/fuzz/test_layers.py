@@ -32,7 +32,7 @@ from tests.layers.test_equality import logits_of
 from tests.support import reference
 from tests.support.gradients import layer_gradients, to_numpy
 
-COUNT = int(os.environ.get("SPARSE_KERAS_FUZZ_CASES", "25"))
+COUNT = int(os.environ.get("SPARSE_KERAS_FUZZ_CASES", "8"))
 FIRST = int(os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0"))
 WIDTH, VOCABULARY = 6, 11
 # The largest error of an output, relative to the largest value or to 1.

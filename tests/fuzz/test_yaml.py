@@ -4,7 +4,7 @@ import os
 
 from tests.fuzz.yaml_configs import main
 
-CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "60")
+CASES = os.environ.get("SPARSE_KERAS_FUZZ_CASES", "20")
 SEED = os.environ.get("SPARSE_KERAS_FUZZ_SEED", "0")
 
 

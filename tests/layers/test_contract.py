@@ -412,7 +412,10 @@ LATER = {name for name in SUBJECTS if "," in name or "alone" in name or "MLPs" i
 PARTS = {name for name, (_, options) in SUBJECTS.items() if "wrap" in options} - {"gates, dense"}
 for check in ("dtype_policies", "symbolic_shapes", "seed_reproduces", "examples_are_independent"):
     QUICK_COSTLY[check] = SUBJECTS.keys() - PARTS - {"shared expert", "capacity"} | {"TiedExperts"}
-for check in ("clones", "composes", "freezes", "passes_mask", "shapes_agree", "summary_counts"):
+for check in (
+    *("clones", "composes", "freezes", "passes_mask", "saves_and_loads", "shapes_agree"),
+    *("summary_counts", "takes_no_rows"),
+):
     QUICK_COSTLY[check] = SUBJECTS.keys() - PARTS | {"GLUExperts", "TiedExperts", "TopKRouter"}
 
 

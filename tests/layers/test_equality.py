@@ -30,6 +30,7 @@ from sparse_keras.layers import (
 from tests.layers.wrappers import FixedRouter
 from tests.support import reference
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.quick import slow_but_for
 
 TOLERANCE = 1e-5  # Of the largest value of the reference.
 WIDTH, OUTPUT = 6, 5
@@ -275,7 +276,10 @@ def test_capacity_equals_the_loop(name, capacity_factor):
     "name, bank, training",
     [
         *itertools.product(ROUTERS, ["mlp"], [False]),
-        *itertools.product(["top 2", "threshold", "relu"], ["glu", "tied"], [False]),
+        *slow_but_for(
+            [("top 2", "glu", False), ("relu", "tied", False)],
+            itertools.product(["top 2", "threshold", "relu"], ["glu", "tied"], [False]),
+        ),
         ("sinkhorn 1", "mlp", True),
         ("sinkhorn 2", "mlp", True),
     ],
@@ -345,7 +349,7 @@ def test_the_reference_itself():
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "bank, jit_compile",
-    [("tied", False), ("mlp", True), pytest.param("tied", True, marks=pytest.mark.slow)],
+    slow_but_for([("mlp", True)], [("tied", False), ("mlp", True), ("tied", True)]),
 )
 def test_compiled_equals_the_loop(bank, jit_compile):
     """Gradients of a training step inside a graph whose batch is unknown."""

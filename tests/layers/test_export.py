@@ -203,7 +203,7 @@ def test_a_static_batch_smaller_than_the_bank(tmp_path):
 @pytest.mark.parametrize(
     "names",
     [
-        ("top_k", "groups", "relu", "expert_choice", "gates"),
+        ("top_k", "groups", "gates"),
         pytest.param(tuple(OF_ROWS), marks=pytest.mark.slow),
     ],
     ids=["some", "all"],

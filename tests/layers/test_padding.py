@@ -110,6 +110,7 @@ def test_a_batch_of_padding_alone(bank):
         assert np.isfinite(gradient).all(), name
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("bank", ["mlp", pytest.param("tied", marks=pytest.mark.slow)])
 def test_nan_in_padding_under_xla(bank):

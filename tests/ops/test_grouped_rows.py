@@ -86,7 +86,7 @@ def test_long_sums_of_biases_in_half_precision(num_groups):
 @pytest.mark.parametrize(
     ("case", "batch"),
     slow_but_for(
-        [("rows past the sum", "static"), ("groups larger than their room", "any")],
+        [("groups larger than their room", "any")],
         zip(SIZES, itertools.cycle(["any", "static"])),
     ),
 )
@@ -219,7 +219,11 @@ def test_second_derivative_on_jax():
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    "sizes", [[70, 0, 2], [0, 1, 1, 0]], ids=["more than a group has room for", "few rows"]
+    "sizes",
+    [
+        pytest.param([70, 0, 2], id="more than a group has room for", marks=pytest.mark.slow),
+        pytest.param([0, 1, 1, 0], id="few rows"),
+    ],
 )
 def test_second_derivative_under_xla(sizes):
     import tensorflow as tf

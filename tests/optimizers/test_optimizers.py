@@ -86,7 +86,7 @@ def assert_equal(values, expected, rtol=2e-5, atol=2e-6):
 
 
 # Each takes two trainings and a compilation: those that share their ways with these can wait.
-QUICK = ("adam", "adamw, all")
+QUICK = ("adamw, all",)
 
 
 @pytest.mark.parametrize("case", slow_but_for(QUICK, CASES))
@@ -99,7 +99,7 @@ def test_weights_and_state_are_those_of_keras(case):
     "compile_arguments",
     [
         {"run_eagerly": True},
-        pytest.param({"jit_compile": True}, marks=pytest.mark.tensorflow),
+        pytest.param({"jit_compile": True}, marks=[pytest.mark.tensorflow, pytest.mark.slow]),
         pytest.param({"steps_per_execution": 2}, marks=[pytest.mark.tensorflow, pytest.mark.jax]),
     ],
     ids=str,
@@ -143,6 +143,7 @@ def test_the_inner_optimizer_is_left_as_it_was():
     assert before <= set(vars(adam))
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_mirrored_strategy():
     import tensorflow as tf
@@ -153,7 +154,9 @@ def test_mirrored_strategy():
     assert_equal(fit(fused), fit(model_of(K.Adam(0.01))))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.parametrize(
+    "policy", slow_but_for(["mixed_float16"], ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+)
 def test_dtype_policies(policy):
     keras.config.set_dtype_policy(policy)
     fused, plain = model_of(FusedOptimizer(K.AdamW(0.01))), model_of(K.AdamW(0.01))
@@ -197,7 +200,7 @@ def test_a_schedule_in_place_of_a_number():
     assert_equal(*[fit(model) for model in models])
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", slow_but_for(["float32"], ["float32", "mixed_float16"]))
 def test_average_weights_can_be_swapped_in(policy):
     keras.config.set_dtype_policy(policy)
     losses = []
@@ -208,6 +211,7 @@ def test_average_weights_can_be_swapped_in(policy):
     np.testing.assert_allclose(*losses, rtol=1e-5 if policy == "float32" else 1e-3)
 
 
+@pytest.mark.slow
 def test_exclude_from_weight_decay():
     models = []
     for optimizer in (FusedOptimizer(K.AdamW(0.01, weight_decay=5.0)), K.AdamW(0.01, 5.0)):
@@ -241,7 +245,7 @@ def test_a_variable_without_gradient():
     assert_equal(fitted(FusedOptimizer(K.Adam(0.01))), fitted(K.Adam(0.01)))
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", slow_but_for(["mixed_float16"], ["float32", "mixed_float16"]))
 def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, policy):
     keras.config.set_dtype_policy(policy)
     optimizer = K.AdamW(decay(), weight_decay=0.1, gradient_accumulation_steps=2)

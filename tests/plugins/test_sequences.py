@@ -60,6 +60,7 @@ def test_it_learns_and_logs_its_experts(run):
     assert len(run.history["load_violation"]) == len(run.history["val_auc"]) == 6
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_a_saved_model_predicts_from_raw_sequences(run, config):
     loaded = sparse_keras.load_model(run.path)
     raw, rises = sequences.raw_waves(7, 5, seed=9)
@@ -95,6 +96,7 @@ def test_its_experts_can_be_inspected(run, config):
     assert gate.tokens == 256 * 5 and gate.load.sum() == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_verbs(run, capsys, monkeypatch):
     path = str(run.path)
     assert main(["evaluate", path, "--json"]) == 0
@@ -127,6 +129,7 @@ def test_verbs_without_a_preprocessor(config, tmp_path, capsys):
     assert "models of tables only. The preprocessor of this model: none." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
     """A model without a dense twin is measured alone. What needs a table is left out."""
     monkeypatch.setenv("SPARSE_KERAS_HOME", str(tmp_path))

@@ -136,6 +136,7 @@ def test_keys_are_checked_completed_and_explained(folder):
     assert {"FirstK", "Scaled", "Logistic", "PartOfCoins"} <= set(sections)
 
 
+@pytest.mark.slow
 def test_rules_between_a_plug_in_and_the_rest_of_a_config(folder):
     set_k = ["--set", "model.router.k=3", "--set", "training.batch_size=2"]
     set_load = ["--set", "training.expert_load={}"]

@@ -48,7 +48,8 @@ def test_typos_in_any_key_are_found_on_their_line_with_the_right_suggestion(name
     lines = text.splitlines()
     checked, rng = 0, random.Random(name)
     for key, mark in _keys(root):
-        for typo in rng.sample(sorted(_typos(key)), 3) if len(key) >= 3 else ():
+        # One of each key: most keys are in many configs, with other typos in each.
+        for typo in rng.sample(sorted(_typos(key)), 1) if len(key) >= 3 else ():
             line, start = lines[mark.line - 1], mark.column - 1
             changed = [*lines]
             changed[mark.line - 1] = line[:start] + typo + line[start + len(key) :]
@@ -59,7 +60,7 @@ def test_typos_in_any_key_are_found_on_their_line_with_the_right_suggestion(name
             problems = [p for p in caught.value.problems if p.mark.line == mark.line]
             assert any(f"did you mean {key!r}" in p.message for p in problems), (typo, caught.value)
             checked += 1
-    assert checked > 20
+    assert checked > 7
 
 
 def _keys(node):

@@ -14,6 +14,8 @@ from sparse_keras.tasks import Binary, Multilabel, MultiTask, Regression
 from sparse_keras.tasks.scores import exact_logs
 from sparse_keras.training.evaluation import evaluate
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 # The rare positives that the thresholds of Keras's AUC do not see.
 CONFIG = """
 version: 1

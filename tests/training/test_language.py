@@ -52,6 +52,7 @@ class Kill(keras.callbacks.Callback):
             raise RuntimeError("killed")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager_functions")
 def test_a_killed_training_ends_with_the_same_weights(folder):
     config = sparse_keras.load_config(folder / "lm.yaml")

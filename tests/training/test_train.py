@@ -164,6 +164,7 @@ def test_same_seed_same_weights(config, data, run, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_loads_in_a_fresh_process(run, data):
     """In safe mode, without custom objects, from the folder or the file, and from a raw row."""
     row = data.frames["test"].iloc[[0]].drop(columns="diagnosis")

@@ -9,6 +9,8 @@ from sparse_keras.training.train import Interrupted
 from sparse_keras.tuning.lora import lora_layers
 from tests.training.runs.test_resuming import BreakAt
 
+pytestmark = pytest.mark.usefixtures("eager_module")
+
 SMALL = ["data.num_samples=200", "model.experts.num_experts=4", "training.batch_size=50"]
 
 
@@ -72,6 +74,7 @@ def test_wrong_configs(overrides, message):
         load(*overrides)
 
 
+@pytest.mark.slow
 def test_a_training_with_lora_resumes_exactly(tmp_path):
     config = load("training.epochs=2", "training.lora={rank: 2}", "training.train_only=[head]")
     data = sparse_keras.load_data(config)

@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
         yield folder
 
 
-pytestmark = pytest.mark.usefixtures("eager_functions")
+pytestmark = pytest.mark.usefixtures("eager_module")
 
 
 class Kill(keras.callbacks.Callback):
@@ -58,6 +58,7 @@ class Kill(keras.callbacks.Callback):
             raise RuntimeError("killed")
 
 
+@pytest.mark.slow
 def test_a_dense_run_is_trained_on_as_a_mixture(folder, tmp_path):
     config = sparse_keras.load_config("sparse.yaml")
     data = sparse_keras.load_data(config)

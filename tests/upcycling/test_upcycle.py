@@ -52,14 +52,14 @@ class TestOutputs:
         "options",
         [
             {},
-            {"k": 1},
+            pytest.param({"k": 1}, marks=pytest.mark.slow),
             {"k": 3, "router": {"type": "top_k", "normalize": False}},
             {"router": {"type": "top_k", "score": "sigmoid", "normalize": False, "scale": 2.5}},
             {
                 "router": {"type": "deepseek_v3", "num_groups": 4, "groups_kept": 2, "k": 4},
                 "num_experts": 8,
             },
-            {"router": "gpt_oss"},
+            pytest.param({"router": "gpt_oss"}, marks=pytest.mark.slow),
             {"router": "dense"},
             {"router": layers.HashRouter(vocabulary_size=20, k=2)},
             {"split": 2},

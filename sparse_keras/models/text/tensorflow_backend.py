@@ -13,7 +13,8 @@ def compiled(model, function, jit_compile):
         jit_compile: Whether XLA compiles the graph.
     """
     del model
-    graph, graphs = tf.function(function, jit_compile=jit_compile), {}
+    # Loops and conditions are Keras's: there is nothing for AutoGraph to rewrite, which takes long.
+    graph, graphs = tf.function(function, jit_compile=jit_compile, autograph=False), {}
 
     def call(*arguments):
         arguments = keras.tree.map_structure(tf.convert_to_tensor, arguments)

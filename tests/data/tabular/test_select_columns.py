@@ -197,6 +197,7 @@ def test_it_is_shown(config):
     assert many.kinds()[-1] == ("2 more", "left out", "scores up to 99")
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.tensorflow
 def test_the_saved_model_needs_the_chosen_columns_only(config, frame, tmp_path):
     run = sparse_keras.train(config(), output=tmp_path / "runs", verbose=0)

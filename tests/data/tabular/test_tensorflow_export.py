@@ -68,6 +68,7 @@ def test_predicts_as_the_model_does(model, exported, rows):
     assert classes == list(model.predict_target(MIXED.iloc[:rows], verbose=0))
 
 
+@pytest.mark.slow
 def test_works_where_there_is_only_tensorflow(model, exported, tmp_path):
     """In another process, by the names in columns.json and plain tensors."""
     code = """

@@ -186,6 +186,7 @@ def test_labels(preprocessor):
         preprocessor.check_encoded(np.zeros((2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_train_save_and_predict(file, tmp_path):
     config = config_of(file, ", validation_fraction: 0.2", training="epochs: 12")

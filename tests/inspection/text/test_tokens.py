@@ -39,7 +39,13 @@ def counted(model, batches):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"every": 1, "depth": 2, "k": 1}, {"depth": 2, "num_experts": 1, "k": 1}]
+    "options",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"every": 1, "depth": 2, "k": 2},
+        pytest.param({"every": 1, "depth": 2, "k": 1}, marks=pytest.mark.slow),
+        pytest.param({"depth": 2, "num_experts": 1, "k": 1}, marks=pytest.mark.slow),
+    ],
 )
 def test_tables_equal_those_of_a_loop(options):
     model, batches = make_model(**options), make_batches()

@@ -1,5 +1,7 @@
 """Quantized banks: values and gradients against NumPy, bytes, files, and LoRA on top."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sparse_keras.layers import (
     TiedExperts,
 )
 from tests.support.gradients import layer_gradients, to_numpy
+from tests.support.quick import slow_but_for
 from tests.support.reference import grouped_matmul, grouped_matmul_gradients
 
 # An empty expert, one with one row, and a row of no expert.
@@ -56,19 +59,21 @@ def dequantized_by_keras(kernel, config):
     return np.stack(matrices)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-@pytest.mark.parametrize(
-    "sizes, num_rows, units",
-    [
-        ([0, 3, 1], 5, 5),
-        ([0, 1, 0], 1, 6),
-        ([0, 0, 0], 2, 4),
-        ([4], 4, 3),
-        ([1, 0, 9, 0], 10, 4),
-    ],
-    ids=["empty expert and padding", "one token", "no row", "one expert", "unequal"],
-)
-def test_against_a_loop_over_matrices_of_keras(config, sizes, num_rows, units):
+ROWS = {
+    "empty expert and padding": ([0, 3, 1], 5, 5),
+    "one token": ([0, 1, 0], 1, 6),
+    "no row": ([0, 0, 0], 2, 4),
+    "one expert": ([4], 4, 3),
+    "unequal": ([1, 0, 9, 0], 10, 4),
+}
+# Each way to store numbers, and each number of rows with that of the most steps.
+QUICK = [("empty expert and padding", config) for config in CONFIGS]
+QUICK += [(rows_of, "int4 in blocks") for rows_of in ("one token", "no row", "one expert")]
+
+
+@pytest.mark.parametrize("case, config", slow_but_for(QUICK, itertools.product(ROWS, CONFIGS)))
+def test_against_a_loop_over_matrices_of_keras(case, config):
+    (sizes, num_rows, units), config = ROWS[case], CONFIGS[config]
     sizes, x = np.array(sizes, "int32"), rows(num_rows)
     layer = GroupedDense(len(sizes), units)
     layer.build(x.shape)

@@ -274,6 +274,7 @@ def test_compiled_equals_eager(router, backend_mode):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_losses_of_all_gates_are_one(tmp_path):
     routers = {gate: TopKRouter(k=1, balance_loss=0.1, z_loss=0.01) for gate in ("a", "b")}
     layer = MultiGateMixtureOfExperts(bank(4), routers, name="mixture")

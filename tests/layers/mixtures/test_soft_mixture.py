@@ -161,6 +161,7 @@ def test_cost_by_hand():
     assert active_params(model) == 24 + 1 + 75
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_it_trains_and_logs(tmp_path):
     layer = SoftMixtureOfExperts(BANKS["dense"](), name="mixture")
     model = keras.Sequential([keras.Input((7, 6)), layer])

@@ -81,6 +81,7 @@ def assert_same(summary, expected):
         np.testing.assert_allclose(summary[name], expected[name], rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize("to", ["model.keras", "model.weights.h5"])
 def test_statistics_are_saved_and_loaded(to, tmp_path):
     layer = mixture(square_loss=0.5, z_loss=0.1)
@@ -97,6 +98,7 @@ def test_statistics_are_saved_and_loaded(to, tmp_path):
     assert_same(again.get_layer("mixture").routing_statistics(), expected)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_a_file_written_before_a_further_loss_existed(tmp_path, monkeypatch):
     file, before = saved(tmp_path, mixture(balance_loss=0.1))
     # A later version, in which every such router has one more loss.

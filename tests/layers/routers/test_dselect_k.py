@@ -97,6 +97,7 @@ def test_the_entropy_loss_is_1_for_selectors_that_are_undecided():
     assert entropy_of(layer, draw(4, 6)) == pytest.approx(1.0, rel=1e-6)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_warmup_counts_training_steps(tmp_path):
     """Not calls: the layer is called twice in each step. Saved, so that a training may go on."""
     router = DSelectKRouter(2, kernel_initializer="zeros", entropy_warmup_steps=8, entropy_loss=0.4)

@@ -198,6 +198,7 @@ def test_it_does_not_warn_elsewhere(router):
         make()(keras.layers.Dense(6)(keras.Input((6,))))
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_fit_warns_of_what_comes_later():
     """A mixture before the causal layer leaks as well; the whole model shows it."""
     inputs = keras.Input((5, 6))

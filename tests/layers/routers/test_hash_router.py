@@ -76,6 +76,7 @@ def test_adapt_balances_what_occurs():
     assert sorted(np.bincount(table)) == [6, 7, 7]
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_a_model_with_ids(tmp_path):
     """Padding comes from the embedding, though there are two inputs; the adapted table is saved."""
     tokens = keras.Input((None,), dtype="int32")

@@ -25,6 +25,7 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize("name", ROUTERS)
 def test_routing_is_a_dict_in_functional_models(name):
     layer = MixtureOfExperts(DenseExperts(4, 3), router=name)
@@ -198,6 +199,7 @@ def test_routers_that_open_every_expert_refuse_what_has_no_effect():
             UniformRouter(**arguments)
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize(
     "name", slow_but_for(("top_k", "hierarchical", "dselect_k"), sorted(set(ROUTERS) - {"uniform"}))
 )

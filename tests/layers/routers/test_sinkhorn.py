@@ -172,6 +172,7 @@ def test_a_batch_of_one_kind():
     np.testing.assert_array_equal(experts_of(router(x, training=True)), experts_of(router(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "compile_arguments",
     [
@@ -203,6 +204,7 @@ def causal_model(router):
     return model
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize(
     "router, match",
     [

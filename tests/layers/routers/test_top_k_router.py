@@ -39,6 +39,7 @@ def test_a_selection_bias_chooses_and_does_not_weigh():
     np.testing.assert_allclose(to_numpy(routing["scores"]), [[0.1, 0.2, 0.3, 0.4]], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_a_selection_bias_is_not_trained_but_saved(tmp_path):
     router = TopKRouter(k=2, select_on="score_plus_bias", bias_update_rate=0)
     layer = MixtureOfExperts(DenseExperts(4, 3), router=router, name="mixture")
@@ -112,10 +113,11 @@ def random_router(spec, seed=0):
 
 
 # Any two values of two arguments meet in one of them; in the default run every seventh of all.
+PAIRS = set(all_pairs(SPECS))
 SOME = [
     name if n % 7 == 0 else pytest.param(name, marks=pytest.mark.slow)
     for n, name in enumerate(SPECS)
-    if n % 7 == 0 or name in set(all_pairs(SPECS))
+    if n % 7 == 0 or name in PAIRS
 ]
 
 

@@ -61,7 +61,11 @@ def weights_after_training(x, y, learning_rate=0.5, epochs=3):
     return model, losses, model.get_weights()
 
 
-@pytest.mark.parametrize("shape", [(20, 30), (1, 30), (20, 1)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(20, 30), *(pytest.param(shape, marks=pytest.mark.slow) for shape in [(1, 30), (20, 1)])],
+    ids=str,
+)
 def test_gradients_are_those_of_the_dense_computation(shape):
     """Plain gradient descent adds up gradients, those of the kernel included."""
     csr = random_csr(*shape, density=0.3, seed=3)
@@ -123,6 +127,7 @@ def test_keras_does_not_compile_a_step_of_sparse_tensors():
     assert dense.jit_compile is True
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize("builder", slow_but_for([sparse_mlp], [sparse_mlp, dense_mlp]))
 def test_the_builders_take_matrices(builder):
     csr = random_csr(40, 100)

@@ -48,6 +48,7 @@ def test_every_cross_layer_gets_the_first_input():
     assert not np.array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["stacked", pytest.param("parallel", marks=pytest.mark.slow)])
 def test_it_trains_saves_and_exports(structure, tmp_path):
     model = build(structure=structure, cardinalities=(4,), dropout=0.1, router="top_k")

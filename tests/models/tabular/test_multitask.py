@@ -54,6 +54,7 @@ def some_later(*quick):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some_later("mmoe"))
 def test_trains_saves_loads_and_exports(name, tmp_path):
     model = build(name, dropout=0.1, **SPARSE.get(name, {}))

@@ -133,6 +133,7 @@ def test_inspect():
     assert [gate.tokens for gate in gates] == [17, 17]
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.parametrize("kind", ["every other, shared", "latent", "learned positions"])
 def test_saving(tmp_path, kind):
     model, x = make(kind), sentences()

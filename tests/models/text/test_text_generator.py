@@ -133,6 +133,7 @@ def test_padding_does_not_count_in_evaluate(model):
     assert together["bits_per_byte"] == pytest.approx(bits, rel=1e-4)
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_fit_on_strings():
     model = make_random()
     model.compile("adam", **model.task.compile_arguments())

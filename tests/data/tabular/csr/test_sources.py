@@ -75,6 +75,7 @@ def test_rows_are_those_of_the_file(matrix, tmp_path, data):
     assert data.digest() != sparse_keras.load_data(config).digest()
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_train_resume_save_and_predict(matrix, tmp_path):
     csr, y = matrix
     write(csr, y, tmp_path)
@@ -96,6 +97,7 @@ def test_train_resume_save_and_predict(matrix, tmp_path):
     assert twin.model.sparse_projection.units == 8
 
 
+@pytest.mark.usefixtures("eager_functions")
 @pytest.mark.tensorflow
 def test_export(matrix, tmp_path):
     import tensorflow as tf
@@ -193,6 +195,7 @@ def test_texts_without_words_are_told():
         TextColumn.fit(pd.Series(["", "!"], name="text"))
 
 
+@pytest.mark.usefixtures("eager_functions")
 def test_a_model_of_texts_is_saved_with_its_words(tmp_path):
     frame = pd.DataFrame({"text": TEXTS, "y": [1, 0, 0, 1, 0, 1]})
     features = fit_texts(frame, Target("y", "binary", (0, 1)), "text", min_df=1)

@@ -12,6 +12,7 @@ from sparse_keras.models.text.checkpoints.safetensors_files import INDEX, tensor
 from tests.layers.transformer.attention_reference import randomize
 from tests.support import published
 from tests.support.gradients import to_numpy
+from tests.support.quick import slow_but_for
 
 GLU = {"experts": {"type": "glu", "num_experts": 4, "hidden_dim": 6}}
 K2 = {"router": {"type": "top_k", "k": 2}}
@@ -82,7 +83,11 @@ def make(options):
     return model
 
 
-@pytest.mark.parametrize("name", CASES)
+# One of each family.
+QUICK = {family: name for name, (_, family) in CASES.items()}.values()
+
+
+@pytest.mark.parametrize("name", slow_but_for(QUICK, CASES))
 def test_the_family_that_fits(name, tmp_path):
     options, family = CASES[name]
     model = make(options)
