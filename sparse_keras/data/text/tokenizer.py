@@ -172,13 +172,28 @@ class Tokenizer:
             self._bytes = bytes_of_tokens(self._tokenizer, self.vocabulary_size)
         return self._bytes
 
+    def token_of(self, token_id: int) -> str:
+        """Returns the token of an id, as the vocabulary writes it: a special one has no text."""
+        return self._tokenizer.id_to_token(token_id)
+
     @property
     def begin_ids(self) -> tuple[int, ...]:
         """The special ids that the tokenizer's own template puts before each text: often none, or
         one. `encode` does not."""
+        return self._template()[0]
+
+    @property
+    def final_ids(self) -> tuple[int, ...]:
+        """The special ids that the template puts after each text, such as BERT's `[SEP]`."""
+        return self._template()[1]
+
+    def _template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         whole = self._tokenizer.encode("a", add_special_tokens=True)
-        special = list(whole.special_tokens_mask) + [0]
-        return tuple(whole.ids[: special.index(0)])
+        special = whole.special_tokens_mask
+        inner = [place for place, is_special in enumerate(special) if not is_special]
+        if not inner:  # The vocabulary has no "a".
+            inner = [len(special)]
+        return tuple(whole.ids[: inner[0]]), tuple(whole.ids[inner[-1] + 1 :])
 
     def get_config(self) -> dict[str, Any]:
         return {"content": self.content, "end_of_text": self.end_of_text}

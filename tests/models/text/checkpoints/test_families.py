@@ -17,6 +17,8 @@ from sparse_keras.models.text.checkpoints.safetensors_files import INDEX, tensor
 from tests.support import published
 from tests.support.gradients import to_numpy
 
+DECODERS = [name for name in FAMILIES if name not in published.ENCODERS]
+
 
 def expected(name):
     return np.load(published.FOLDER / name / "expected.npz")
@@ -35,7 +37,7 @@ def test_every_family_has_a_checkpoint():
     assert {path.name for path in published.FOLDER.iterdir()} == set(FAMILIES)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", DECODERS)
 def test_logits_and_texts_are_those_of_transformers(name, tmp_path):
     model, case = load_pretrained(published.FOLDER / name), expected(name)
     assert np.abs(case["logits"]).mean() > 0.2
@@ -108,7 +110,7 @@ def test_initializers_are_the_usual_ones():
     )
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", DECODERS)
 def test_transformers_itself(name, tmp_path):
     """What is checked in is what transformers computes, and it loads what we write."""
     pytest.importorskip("transformers", minversion="5")
