@@ -72,7 +72,7 @@ def encoder_classifier(
         )
     if encoder.pooler is not None:
         # Keras would warn at each training that it gets no gradient.
-        encoder.pooler.trainable = pooling == POOLER
+        encoder.pooler_frozen = pooling != POOLER
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = keras.Input((None,), dtype="bool", name="mask")
     inputs = {"token_ids": token_ids, "mask": mask}

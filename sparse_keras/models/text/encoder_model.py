@@ -55,6 +55,7 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
             each text of a pair.
         pooler: Whether there is a pooler, `tanh(W x + b)` of the first token (BERT). Only a call
             with `pooled=True` uses it.
+        pooler_frozen: Whether training leaves the pooler as it is, since nothing uses it.
         padding_id: Optional id of padding: it is masked.
         dropout: Rate of dropout on the embeddings, in training.
         embeddings_initializer: Initializer of embeddings.
@@ -115,6 +116,7 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
         learned_positions: bool = False,
         token_types: int | None = None,
         pooler: bool = False,
+        pooler_frozen: bool = False,
         padding_id: int | None = None,
         dropout: float = 0.0,
         embeddings_initializer: Any = "uniform",
@@ -168,6 +170,18 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
         self.pooler = None
         if boolean("pooler", pooler):
             self.pooler = keras.layers.Dense(self.width, activation="tanh", name="pooler", **same)
+        self.pooler_frozen = pooler_frozen
+
+    @property
+    def pooler_frozen(self) -> bool:
+        return self.pooler is not None and not self.pooler.trainable
+
+    @pooler_frozen.setter
+    def pooler_frozen(self, frozen: bool) -> None:
+        if self.pooler is not None:
+            self.pooler.trainable = not boolean("pooler_frozen", frozen)
+        elif frozen:
+            raise ValueError("There is no pooler to freeze. Received: pooler_frozen=True.")
 
     def _embedding(self, number, name):
         return keras.layers.Embedding(
@@ -321,6 +335,7 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
         names = (
             *("vocabulary_size", "width", "norm", "norm_epsilon", "context_length"),
             *("learned_positions", "token_types", "padding_id", "dropout", "checkpoint"),
+            "pooler_frozen",
         )
         tokenizer = self.tokenizer
         return {
