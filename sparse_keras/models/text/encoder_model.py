@@ -294,8 +294,9 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
                 f"of {length} tokens."
             )
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return unpacked(inputs, previous_mask, self.padding_id, ENCODER_KEYS).mask
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns `None`: Keras would give the mask of the tokens to the output of the pooler, too.
+        `call` sets it where it belongs."""
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape = input_shape["token_ids"] if isinstance(input_shape, dict) else input_shape
