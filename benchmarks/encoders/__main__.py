@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--data", default=",".join(DATA))
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--max-length", type=int, default=62)
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--scratch-learning-rate", type=float, default=5e-4)
