@@ -266,8 +266,8 @@ CASES = {
     # They are downloaded: tests/data/text/test_corpora.py has packages of its own.
     "ChinesePoetry.collections": None,
     "Writings.megabytes_each": None,
-    "CausalLM.checkpoint": None,
-    "CausalLM.upcycle": (CHECKPOINT, "{num_experts: 4}"),
+    "TrainedSection.checkpoint": None,
+    "TrainedSection.upcycle": (CHECKPOINT, "{num_experts: 4}"),
     "Upcycle.num_experts": (UPCYCLED, "5"),
     "Upcycle.layers": (UPCYCLED, "[-1]"),
     "Upcycle.split": (UPCYCLED, "2"),

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_keras._internal.checkpoint_names import DECODERS
 from sparse_keras.cli.quiet import start_backend
-from sparse_keras.data.download.checkpoints import CHECKPOINTS
 from sparse_keras.schema import Config, load_config
 from sparse_keras.training.runs.finding import LAST, OUTPUT, newest_finished_run
 from sparse_keras.training.runs.folder import RunFolder
@@ -77,7 +77,7 @@ def add_run(parser: argparse.ArgumentParser, file: bool = False, checkpoint: boo
         + ("; or a .keras file" if file else "")
         + (
             "; or a published model: a folder with config.json, a .gguf or .safetensors file, or "
-            f"the name of one that is downloaded once: {', '.join(CHECKPOINTS)}"
+            f"the name of one that is downloaded once: {', '.join(DECODERS)}"
             if checkpoint
             else ""
         ),

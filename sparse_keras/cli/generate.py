@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from sparse_keras._internal.checkpoint_names import CHECKPOINTS, DECODERS
 from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.quiet import start_backend
-from sparse_keras.data.download.checkpoints import CHECKPOINTS
 from sparse_keras.training.runs.folder import ENVIRONMENT, RunFolder
 
 if TYPE_CHECKING:
@@ -151,9 +151,11 @@ def _is_checkpoint(path: str) -> bool:
 
 
 def _load_checkpoint(path: str) -> TextGenerator:
-    from sparse_keras.models import load_pretrained
+    from sparse_keras.models import TextEncoder, load_pretrained
 
     model = load_pretrained(path)
+    if isinstance(model, TextEncoder):
+        raise ValueError(f"{path!r} is an encoder, which generates no text.")
     if not hasattr(model, "encode_prompts"):
         raise ValueError(
             f"{path!r} has no tokenizer, without which a text cannot be read. Put its "
@@ -182,7 +184,7 @@ def _check_run(path: str) -> None:
             raise
         raise ValueError(
             f"{error} A published model is a folder with config.json and safetensors files, a "
-            f".gguf file, or one of {listing(CHECKPOINTS)}.{did_you_mean(path, CHECKPOINTS)}"
+            f".gguf file, or one of {listing(DECODERS)}.{did_you_mean(path, DECODERS)}"
         ) from error
     if not config.model.GENERATES:
         raise ValueError(_not_a_language_model(path))

@@ -27,8 +27,11 @@ from sparse_keras.models.tabular.shared_bottom import shared_bottom
 from sparse_keras.models.tabular.sparse_mlp import sparse_mlp
 from sparse_keras.models.text.causal_lm import causal_lm
 from sparse_keras.models.text.checkpoints import load_pretrained, save_pretrained
+from sparse_keras.models.text.encoder_classifier import encoder_classifier
+from sparse_keras.models.text.encoder_model import TextEncoder
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_classifier import text_classifier
+from sparse_keras.models.text.text_encoder import text_encoder
 from sparse_keras.models.text.text_generator import TextGenerator
 
 # The names that configs use.
@@ -54,6 +57,7 @@ __all__ = [
     "GradNormWeights",
     "MultiTaskModel",
     "PreprocessedModel",
+    "TextEncoder",
     "TextGenerator",
     "UncertaintyWeights",
     "active_params",
@@ -61,6 +65,7 @@ __all__ = [
     "cgc",
     "dcn_mix",
     "dense_mlp",
+    "encoder_classifier",
     "flops_per_example",
     "gate_weights",
     "layer_costs",
@@ -74,5 +79,6 @@ __all__ = [
     "shared_bottom",
     "sparse_mlp",
     "text_classifier",
+    "text_encoder",
     "total_params",
 ]

@@ -48,7 +48,7 @@ def layer_costs(model: keras.Model, length: int | None = None) -> list[LayerCost
     depends on the example.
 
     Args:
-        model: A built Functional or Sequential model, or a `CausalLM`.
+        model: A built Functional or Sequential model, a `CausalLM` or a `TextEncoder`.
         length: What the size of axes is taken for that are not static, beside that of the batch:
             for texts, the number of tokens.
 
@@ -107,8 +107,8 @@ def flops_per_example(model: keras.Model, length: int | None = None) -> int:
     """Multiplications and additions of all matmuls in one forward pass of one example.
 
     Args:
-        model: A built Functional or Sequential model; or a `CausalLM`, of whose context length the
-            example is by default.
+        model: A built Functional or Sequential model; or a `CausalLM` or a `TextEncoder`, of whose
+            context length the example is by default.
         length: What the size of axes is taken for that are not static, beside that of the batch:
             for texts, the number of tokens.
 

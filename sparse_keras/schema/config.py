@@ -126,7 +126,10 @@ class Config(Section):
         for path, section in self.sections():
             unused = section.unused()
             for key in section.FILES:
-                if getattr(section, key) is not None and key not in unused:
+                path_of_key = getattr(section, key)
+                # The name of a published checkpoint is no path.
+                is_file = path_of_key is not None and os.path.isabs(path_of_key)
+                if is_file and key not in unused:
                     name = ".".join((*path, key))
                     yield name, getattr(section, key), key in section.FOLDERS
 

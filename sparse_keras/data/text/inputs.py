@@ -17,8 +17,10 @@ class TextInputs:
         vocabulary_size: V, the number of tokens.
         length: Number of tokens of the longest text in training.
         tokenizer: Optional `Tokenizer` that made the token ids.
+        added: How many of `length` are no tokens of the text, but begin or end each text.
     """
 
     vocabulary_size: int
     length: int
     tokenizer: Tokenizer | None = None
+    added: int = 0

@@ -58,7 +58,8 @@ class LabelledTextData:
     @property
     def inputs(self) -> TextInputs:
         length = self.preprocessor.longest
-        return TextInputs(self.tokenizer.vocabulary_size, length, self.tokenizer)
+        added = length - self.preprocessor.max_length
+        return TextInputs(self.tokenizer.vocabulary_size, length, self.tokenizer, added)
 
     @property
     def task(self) -> SingleTask:
@@ -122,7 +123,15 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
         tokenizer = Tokenizer.load(options.tokenizer)
     task = task_of_classes(found.target, found.classes)
     column = getattr(options, "text", "text")
-    preprocessor = TextPreprocessor(tokenizer, options.max_length, task, column)
+    begin, final = tokenizer.begin_ids, tokenizer.final_ids
+    preprocessor = TextPreprocessor(
+        tokenizer,
+        options.max_length,
+        task,
+        column,
+        begin_ids=begin if begin or final else None,
+        final_ids=final,
+    )
     batches, notes = {}, [*found.notes]
     for part, (texts, labels) in parts.items():
         rows, cut = preprocessor.token_rows(texts)

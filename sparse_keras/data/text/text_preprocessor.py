@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -23,15 +23,21 @@ from sparse_keras.tasks import SingleTask
 class TextPreprocessor(Preprocessor):
     """Encodes texts for a classifier, with its `Tokenizer`.
 
-    A text becomes the id that begins each text, and the ids of its first `max_length` tokens, so
-    that an empty text is one token. A warning says how many texts were longer. Texts are padded on
-    the right, and `"mask"` says where.
+    A text becomes the ids that begin each text, the ids of its first `max_length` tokens, and those
+    that end each text; an empty text is at least one token. A warning says how many texts were
+    longer. Texts are padded on the right, and `"mask"` says where.
 
     Args:
         tokenizer: The `Tokenizer`.
         max_length: The most tokens of a text that the model reads.
         task: What is predicted, a `Binary` or a `Multiclass`.
         column: The column of a table that holds the texts.
+        begin_ids: The ids before each text. `None`: the id that separates documents. Published
+            encoders have others: `tokenizer.begin_ids`.
+        final_ids: The ids after each text: of published encoders `tokenizer.final_ids`.
+
+    Raises:
+        ValueError: If there is no id before each text and none after it.
 
     Example:
 
@@ -43,12 +49,24 @@ class TextPreprocessor(Preprocessor):
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, max_length: int, task: SingleTask, column: str = "text"
+        self,
+        tokenizer: Tokenizer,
+        max_length: int,
+        task: SingleTask,
+        column: str = "text",
+        begin_ids: Sequence[int] | None = None,
+        final_ids: Sequence[int] = (),
     ) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self._task = task
         self.column = column
+        self.begin_ids = [tokenizer.end_id] if begin_ids is None else list(begin_ids)
+        self.final_ids = list(final_ids)
+        if not self.begin_ids + self.final_ids:
+            raise ValueError(
+                "An empty text would have no token. Received: begin_ids=[] and final_ids=[]."
+            )
 
     @property
     def task(self) -> SingleTask:
@@ -56,8 +74,8 @@ class TextPreprocessor(Preprocessor):
 
     @property
     def longest(self) -> int:
-        """Number of tokens of the longest text, the id that begins each text included."""
-        return self.max_length + 1
+        """Number of tokens of the longest text, those that begin and end each text included."""
+        return len(self.begin_ids) + self.max_length + len(self.final_ids)
 
     def is_raw(self, x: Any) -> bool:
         if isinstance(x, Mapping):
@@ -99,7 +117,7 @@ class TextPreprocessor(Preprocessor):
     def token_rows(self, texts: Any) -> tuple[list[list[int]], int]:
         """Returns the token ids of each text, and the number of texts that were cut."""
         encoded = self.tokenizer.encode_batch(texts)
-        rows = [[self.tokenizer.end_id, *ids[: self.max_length]] for ids in encoded]
+        rows = [[*self.begin_ids, *ids[: self.max_length], *self.final_ids] for ids in encoded]
         return rows, sum(len(ids) > self.max_length for ids in encoded)
 
     def encode_examples(
@@ -153,6 +171,8 @@ class TextPreprocessor(Preprocessor):
             "max_length": self.max_length,
             "task": keras.saving.serialize_keras_object(self._task),
             "column": self.column,
+            "begin_ids": self.begin_ids,
+            "final_ids": self.final_ids,
         }
 
     @classmethod

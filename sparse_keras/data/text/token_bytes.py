@@ -39,6 +39,30 @@ def bytes_of_tokens(tokenizer: tokenizers.Tokenizer, size: int) -> list[bytes]:
             "A language model needs a tokenizer of bytes, as those of GPT-2, Llama, Qwen or "
             f"DeepSeek are. Received one that decodes by {', '.join(sorted(decoders)) or 'words'}."
         )
+    return _bytes_by_id(tokenizer, size, as_bytes)
+
+
+def bytes_of_pieces(tokenizer: tokenizers.Tokenizer, size: int) -> list[bytes] | None:
+    """Returns the bytes by which to show each token of a WordPiece tokenizer: none for special
+    tokens, else those of the piece, after a space if a word begins with it.
+
+    They are not those of the text, whose spaces, case and accents are lost. `None` for a tokenizer
+    of another kind.
+    """
+    decoder = json.loads(tokenizer.to_str()).get("decoder") or {}
+    if decoder.get("type") != "WordPiece":
+        return None
+    inner = decoder.get("prefix") or "##"
+
+    def as_bytes(token):
+        return (
+            token.removeprefix(inner).encode() if token.startswith(inner) else f" {token}".encode()
+        )
+
+    return _bytes_by_id(tokenizer, size, as_bytes)
+
+
+def _bytes_by_id(tokenizer, size, as_bytes):
     added = tokenizer.get_added_tokens_decoder()
     special = {number for number, token in added.items() if token.special}
     found = [b""] * size

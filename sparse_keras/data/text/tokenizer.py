@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from sparse_keras._internal.checkpoint_names import CHECKPOINTS
 from sparse_keras._internal.suggest import did_you_mean
+from sparse_keras.data.download import checkpoints
 from sparse_keras.data.text.saved_tokenizer import saved_tokenizer, tokenizer_file
-from sparse_keras.data.text.token_bytes import bytes_of_tokens
+from sparse_keras.data.text.token_bytes import bytes_of_pieces, bytes_of_tokens
 from sparse_keras.data.text.training_texts import limited
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Tokenizer:
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.unknown_id = vocabulary.get(unknown) if unknown is not None else None
         self._bytes: list[bytes] | None = None
+        self._readable: list[bytes] | None = None
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int = 8192) -> Tokenizer:
@@ -114,14 +117,23 @@ class Tokenizer:
         """Reads a `tokenizer.json`, or the tokenizer of a saved model of texts.
 
         Args:
-            path: The file, or the folder in which it is; or a run's folder or a `.keras` file.
+            path: The file, or the folder in which it is; or a run's folder or a `.keras` file; or
+                the name of a published encoder that is downloaded once, `"all_minilm_l6_v2"`.
             end_of_text: As for the constructor.
 
         Raises:
             ValueError: If the file is no tokenizer. `OSError` if it cannot be read.
         """
+        if os.fspath(path) in CHECKPOINTS and checkpoints.is_name(path):
+            path = checkpoints.file_of(os.fspath(path))
         file = tokenizer_file(Path(path))
         try:
+            if file.suffix == ".gguf":
+                raise ValueError(
+                    "a GGUF file holds the tokenizer with the model. Load it by "
+                    "`sparse_keras.load_pretrained`, and write its tokenizer.json by "
+                    "`save_pretrained`"
+                )
             if file.suffix == ".keras":
                 config = saved_tokenizer(file)
                 return cls(config["content"], end_of_text or config["end_of_text"])
@@ -173,12 +185,36 @@ class Tokenizer:
         return self._bytes
 
     @property
+    def readable_bytes(self) -> list[bytes]:
+        """The bytes by which to show each token, by id: `token_bytes`; or of a tokenizer of pieces
+        of words, such as BERT's, the piece, after a space where a word begins."""
+        if self._readable is None:
+            pieces = bytes_of_pieces(self._tokenizer, self.vocabulary_size)
+            self._readable = self.token_bytes if pieces is None else pieces
+        return self._readable
+
+    def token_of(self, token_id: int) -> str:
+        """Returns the token of an id, as the vocabulary writes it: a special one has no text."""
+        return self._tokenizer.id_to_token(token_id)
+
+    @property
     def begin_ids(self) -> tuple[int, ...]:
         """The special ids that the tokenizer's own template puts before each text: often none, or
         one. `encode` does not."""
+        return self._template()[0]
+
+    @property
+    def final_ids(self) -> tuple[int, ...]:
+        """The special ids that the template puts after each text, such as BERT's `[SEP]`."""
+        return self._template()[1]
+
+    def _template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         whole = self._tokenizer.encode("a", add_special_tokens=True)
-        special = list(whole.special_tokens_mask) + [0]
-        return tuple(whole.ids[: special.index(0)])
+        special = whole.special_tokens_mask
+        inner = [place for place, is_special in enumerate(special) if not is_special]
+        if not inner:  # The vocabulary has no "a".
+            inner = [len(special)]
+        return tuple(whole.ids[: inner[0]]), tuple(whole.ids[inner[-1] + 1 :])
 
     def get_config(self) -> dict[str, Any]:
         return {"content": self.content, "end_of_text": self.end_of_text}

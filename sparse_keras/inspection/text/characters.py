@@ -20,7 +20,7 @@ _LONE_BYTE = re.compile("[\udc80-\udcff]")
 def shown(token: int, tokenizer: Tokenizer) -> str:
     """Returns a token with marks for white space, such as "␣the"; bytes that are no whole character
     as "<E5>"."""
-    content = tokenizer.token_bytes[token]
+    content = tokenizer.readable_bytes[token]
     if not content:
         return _special(token, tokenizer)
     return _readable(content.decode("utf-8", "surrogateescape")).translate(_MARKS)
@@ -42,7 +42,7 @@ def characters(tokens: Sequence[int], tokenizer: Tokenizer) -> Iterator[tuple[in
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     start, text = 0, ""
     for place, token in enumerate(tokens):
-        content = tokenizer.token_bytes[token]
+        content = tokenizer.readable_bytes[token]
         if not content:
             if place > start:
                 yield start, place, _readable(text + decoder.decode(b"", final=True))
@@ -59,7 +59,7 @@ def characters(tokens: Sequence[int], tokenizer: Tokenizer) -> Iterator[tuple[in
 
 
 def _special(token, tokenizer):
-    return tokenizer.end_of_text if token == tokenizer.end_id else f"<token {token}>"
+    return tokenizer.token_of(token) or f"<token {token}>"
 
 
 def _readable(text):

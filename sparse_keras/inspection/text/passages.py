@@ -156,7 +156,7 @@ def _spans(tokens, gate, choices, colour, passage):
     before = None
     ids = tokens.token_ids[passage.start : passage.stop].tolist()
     first = passage.start
-    if ids[0] != tokens.tokenizer.end_id:
+    if ids[0] not in (tokens.tokenizer.end_id, *tokens.tokenizer.begin_ids):
         yield '<span class="cut">… </span>'
     for start, stop, content in characters(ids, tokens.tokenizer):
         group = range(first + start, first + stop)

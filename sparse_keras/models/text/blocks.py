@@ -140,6 +140,36 @@ def transformer_blocks(
     ]
 
 
+def checked_blocks(blocks: Any, causal: bool) -> list[TransformerBlock]:
+    """Returns the blocks of a model as a list.
+
+    Args:
+        blocks: A list of blocks, or one.
+        causal: Whether their tokens must not see later ones, or must see all others.
+
+    Raises:
+        ValueError: If one is no `TransformerBlock`, is there twice or sees other tokens; or if
+            there is none.
+    """
+    blocks = list(blocks) if isinstance(blocks, (list, tuple)) else [blocks]
+    for block in blocks:
+        if not isinstance(block, TransformerBlock):
+            raise ValueError(f"`blocks` must be TransformerBlocks. Received: {block!r}.")
+        if block.attention.causal != causal:
+            rule = (
+                "A language model must not see later tokens."
+                if causal
+                else "The tokens of an encoder see all others."
+            )
+            raise ValueError(f"{rule} Received: a block with causal={not causal}, {block.name!r}.")
+    if not blocks or len({id(block) for block in blocks}) < len(blocks):
+        raise ValueError(
+            "`blocks` must be at least one TransformerBlock, each one once. Received: "
+            f"{[block.name for block in blocks]}."
+        )
+    return blocks
+
+
 def _sparse_blocks(depth, dense_layers, every):
     """Returns the numbers of the blocks with experts."""
     every = positive_int("every", every)

@@ -1,6 +1,5 @@
 """CausalLM: a decoder that predicts the next token."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,13 +19,14 @@ from sparse_keras.layers.validation import (
     optional_positive_int,
     positive_int,
 )
-from sparse_keras.models.text.blocks import NORMS
+from sparse_keras.models.text.blocks import NORMS, checked_blocks
+from sparse_keras.models.text.from_checkpoint import FromCheckpoint
 from sparse_keras.models.text.generation import Generation, generate
 from sparse_keras.models.text.token_inputs import unpacked
 
 
 @keras.saving.register_keras_serializable(package="sparse_keras")
-class CausalLM(RemembersTuning, keras.Model):
+class CausalLM(FromCheckpoint, RemembersTuning, keras.Model):
     """A language model: for each token of a text, the logits of the next one.
 
         x = embedding_multiplier * embedding(token_ids)    [+ position_embedding(positions)]
@@ -113,10 +113,10 @@ class CausalLM(RemembersTuning, keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._checkpoint = json.dumps(checkpoint)  # Keras would wrap a dict, to track layers in it.
+        self.checkpoint = checkpoint
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size)
         self.width = positive_int("width", width)
-        blocks = _checked_blocks(blocks)
+        blocks = checked_blocks(blocks, causal=True)
         self.norm = None if norm is None else one_of("norm", norm, tuple(NORMS))
         self.norm_epsilon = number("norm_epsilon", norm_epsilon, "(0, inf)")
         self.tie_embeddings = boolean("tie_embeddings", tie_embeddings)
@@ -165,14 +165,6 @@ class CausalLM(RemembersTuning, keras.Model):
         self.final_norm = None
         if self.norm is not None:
             self.final_norm = NORMS[self.norm](epsilon=self.norm_epsilon, name="final_norm", **same)
-
-    @property
-    def checkpoint(self) -> dict[str, Any] | None:
-        return json.loads(self._checkpoint)
-
-    @checkpoint.setter
-    def checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        self._checkpoint = json.dumps(checkpoint)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights, whose shapes do not depend on that of the inputs."""
@@ -414,21 +406,3 @@ class CausalLM(RemembersTuning, keras.Model):
             for block in config["blocks"]
         ]
         return cls(**{**config, "blocks": blocks})
-
-
-def _checked_blocks(blocks):
-    blocks = list(blocks) if isinstance(blocks, (list, tuple)) else [blocks]
-    for block in blocks:
-        if not isinstance(block, TransformerBlock):
-            raise ValueError(f"`blocks` must be TransformerBlocks. Received: {block!r}.")
-        if not block.attention.causal:
-            raise ValueError(
-                "A language model must not see later tokens. Received: a block with causal=False, "
-                f"{block.name!r}."
-            )
-    if not blocks or len({id(block) for block in blocks}) < len(blocks):
-        raise ValueError(
-            "`blocks` must be at least one TransformerBlock, each one once. Received: "
-            f"{[block.name for block in blocks]}."
-        )
-    return blocks

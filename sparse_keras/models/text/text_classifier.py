@@ -42,6 +42,7 @@ def text_classifier(
     attention: Any = None,
     rotary: Any = True,
     learned_positions: bool = False,
+    embedding_norm: bool = False,
     norm: str = "rms",
     norm_placement: str = "pre",
     norm_epsilon: float = 1e-6,
@@ -73,6 +74,7 @@ def text_classifier(
         attention, rotary, norm, norm_placement, norm_epsilon, residual_multiplier: As of
             `causal_lm`.
         learned_positions: Whether each position has an embedding of its own, up to `inputs.length`.
+        embedding_norm: Whether the sum of the embeddings gets a layer normalization, as in BERT.
         dropout: Rate of dropout on the embeddings and on each block's two outputs.
         word_dropout: Rate of dropout of whole tokens, all features of an embedding together.
         head_dropout: Rate of dropout on what the head sees.
@@ -128,6 +130,8 @@ def text_classifier(
             embeddings_initializer=embeddings_initializer,
             name="position_embedding",
         )(positions)
+    if embedding_norm:
+        x = keras.layers.LayerNormalization(epsilon=norm_epsilon, name="embedding_norm")(x)
     x = keras.layers.Dropout(dropout, name="embedding_dropout")(x)
     blocks = transformer_blocks(
         causal=False,

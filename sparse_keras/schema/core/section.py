@@ -18,6 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from sparse_keras._internal.checkpoint_names import CHECKPOINTS
+
 if TYPE_CHECKING:
     from sparse_keras.schema.config import Config
 
@@ -54,8 +56,15 @@ def _relative(path, folder):
     return path if common == os.path.dirname(common) else os.path.relpath(path, folder)
 
 
+def _absolute_or_name(path, info: ValidationInfo):
+    absolute = _absolute(path, info)
+    return path if path in CHECKPOINTS and not os.path.exists(absolute) else absolute
+
+
 # Relative to the folder of the YAML file that gives it.
 Path = Annotated[Text, AfterValidator(_absolute)]
+# The same, or the name of a published checkpoint, which is downloaded.
+PathOrName = Annotated[Text, AfterValidator(_absolute_or_name)]
 
 
 def _of_one_kind(value):
@@ -82,8 +91,8 @@ class Section(BaseModel):
     of what it describes. Sections are immutable.
 
     Attributes:
-        FILES: The keys that name files, each a `Path` or None. The folder of such a file does not
-            count in the identity of a config.
+        FILES: The keys that name files, each a `Path`, a `PathOrName` or None. The folder of such a
+            file does not count in the identity of a config.
         FOLDERS: Those of `FILES` that may also name a folder, or a pattern that files match.
         ADDED: The keys that were added after runs and results had been published. At their default
             they do not count in the identity of a config, so that the older ones stay valid.

@@ -1,4 +1,4 @@
-"""Published checkpoints of language models: loaded, and written for other libraries.
+"""Published checkpoints of models of texts: loaded, and written for other libraries.
 
 load.py, save.py      the two functions
 families.py           the families, with the parts of their `config.json`
@@ -10,11 +10,20 @@ weights.py            which weights a model with some options has
 keys.py               which tensor of a file holds which weights
 safetensors_files.py, gguf_files.py, mxfp4.py         formats of files
 tokenizer_files.py, gguf_tokenizer.py                 tokenizers in them
+for_training.py, classifier_for_training.py           models of configs that start from checkpoints
 arrays.py, tensorflow_backend.py                      from files to weights without copies
 """
 
+from sparse_keras.models.text.checkpoints.classifier_for_training import (
+    load_classifier_for_training,
+)
 from sparse_keras.models.text.checkpoints.for_training import load_for_training
 from sparse_keras.models.text.checkpoints.load import load_pretrained
 from sparse_keras.models.text.checkpoints.save import save_pretrained
 
-__all__ = ["load_for_training", "load_pretrained", "save_pretrained"]
+__all__ = [
+    "load_classifier_for_training",
+    "load_for_training",
+    "load_pretrained",
+    "save_pretrained",
+]

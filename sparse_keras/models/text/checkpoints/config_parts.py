@@ -98,14 +98,16 @@ class Heads:
     Args:
         head_dim: Default of `head_dim`. `None`: the width divided by the number of heads. `False`:
             it is always that, and the family has no such key.
+        grouped: Whether heads of queries may share keys: if not, there is no key for it.
     """
 
-    def __init__(self, head_dim: Any = None) -> None:
-        self.default = head_dim
+    def __init__(self, head_dim: Any = None, grouped: bool = True) -> None:
+        self.default, self.grouped = head_dim, grouped
 
     def read(self, values: Values, options: dict[str, Any]) -> None:
         heads = options["num_heads"] = values.count("num_attention_heads")
-        options["num_kv_heads"] = values.count("num_key_value_heads", None) or heads
+        given = values.count("num_key_value_heads", None) if self.grouped else None
+        options["num_kv_heads"] = given or heads
         given = None if self.default is False else values.count("head_dim", self.default)
         if given is None:
             given = values.quotient("num_attention_heads", options["width"], heads)
@@ -114,11 +116,40 @@ class Heads:
         options["scale"] = options["head_dim"] ** -0.5
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
-        config = {
-            "num_attention_heads": options["num_heads"],
-            "num_key_value_heads": options["num_kv_heads"],
-        }
+        config = {"num_attention_heads": options["num_heads"]}
+        if self.grouped:
+            config["num_key_value_heads"] = options["num_kv_heads"]
         return config if self.default is False else config | {"head_dim": options["head_dim"]}
+
+
+class Padding:
+    """The id of padding, which an encoder masks."""
+
+    def read(self, values: Values, options: dict[str, Any]) -> None:
+        given = values.get("pad_token_id", 0, (int, type(None)))
+        if given is not None and not 0 <= given < options["vocabulary_size"]:
+            raise values.error(f"has pad_token_id={given}, which is no id of the vocabulary")
+        options["padding_id"] = given
+
+    def write(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"pad_token_id": options["padding_id"]}
+
+
+class Inert:
+    """Keys that change the outputs of other families, and not of this one.
+
+    Args:
+        *keys: Their names. They may have any value.
+    """
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+
+    def read(self, values: Values, options: dict[str, Any]) -> None:
+        values.inert.update(self.keys)
+
+    def write(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
 
 class Biases:

@@ -14,7 +14,8 @@ REQUIRED: Any = object()
 # Keys that do not change the logits of a trained model, and may have any value.
 INERT = frozenset(
     (
-        *("architectures", "attention_dropout", "attn_pdrop", "auto_map", "bos_token_id"),
+        *("architectures", "attention_dropout", "attention_probs_dropout_prob", "attn_pdrop"),
+        *("auto_map", "bos_token_id", "classifier_dropout", "hidden_dropout_prob"),
         *("aux_loss_alpha", "chunk_size_feed_forward", "dtype", "embd_pdrop", "eos_token_id"),
         *("ep_size", "experts_implementation", "finetuning_task", "id2label", "initializer_range"),
         *("initial_context_length", "is_decoder", "is_encoder_decoder", "is_llama_config"),
@@ -42,6 +43,7 @@ class Values:
     def __init__(self, config: Mapping[str, Any], where: str) -> None:
         self.config, self.where = config, where
         self.read: set[str] = set()
+        self.inert: set[str] = set(INERT)
 
     def get(self, key: str, default: Any = None, types: Any = None) -> Any:
         """Returns the value of a key.
@@ -125,7 +127,7 @@ class Values:
         unknown = [
             key
             for key, value in self.config.items()
-            if key not in self.read and key not in INERT and value not in (None, False, [], {})
+            if key not in self.read and key not in self.inert and value not in (None, False, [], {})
         ]
         if unknown:
             raise self.error(

@@ -1,11 +1,11 @@
-"""The families of published decoders: which parts their `config.json` has, and their files.
+"""The families of published models: which parts their `config.json` has, and their files.
 
 The parts are in `config_parts.py`, the layouts of files in `keys.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from sparse_keras.models.text.checkpoints.config_parts import (
     GPT2Width,
     Groups,
     Heads,
+    Inert,
     Latent,
+    Padding,
     QKNorm,
     Same,
     SharedExpert,
@@ -33,7 +35,7 @@ from sparse_keras.models.text.checkpoints.rotary import Rotary
 
 @dataclass(frozen=True)
 class Family:
-    """A family of published decoders.
+    """A family of published decoders or encoders.
 
     Args:
         name: Its `model_type`.
@@ -42,6 +44,9 @@ class Family:
         parts: What reads and writes its config, in this order.
         prefix: What the keys of all tensors begin with, but for the head's.
         needs_shared: Whether every model of it has a shared expert; see `filled`.
+        by_tensors: Options that the config does not say: they are True if the files hold tensors
+            whose keys begin with their name.
+        heads: What keys of tensors begin with that are no part of the model, but of a head on it.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Family:
     parts: tuple[Any, ...]
     prefix: str = "model."
     needs_shared: bool = False
+    by_tensors: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
 
     def filled(self, options: dict[str, Any]) -> dict[str, Any]:
         """Returns options of a model that computes the same, with what the family cannot lack.
@@ -68,6 +75,11 @@ class Family:
     @property
     def is_latent(self) -> bool:
         return any(isinstance(part, Latent) for part in self.parts)
+
+    @property
+    def is_encoder(self) -> bool:
+        fixed = (part.options for part in self.parts if isinstance(part, Fixed))
+        return any(options.get("causal") is False for options in fixed)
 
     def others(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the keys of a config that say nothing of the options or of the files."""
@@ -89,6 +101,12 @@ class Family:
             part.read(values, options)
         values.check_all_read()
         return complete(options)
+
+    def with_tensors(self, options: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+        """Returns options with those that the keys of the tensors say."""
+        keys = list(keys)
+        said = {name: any(key.startswith(f"{name}.") for key in keys) for name in self.by_tensors}
+        return options | said
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         """Returns the config that says options, as far as this family can say them."""
@@ -320,6 +338,38 @@ FAMILIES: dict[str, Family] = {
                 ),
             ),
             prefix="transformer.",
+        ),
+        Family(
+            "bert",
+            "BertModel",
+            ("bert",),
+            (
+                Same(
+                    vocab_size=("vocabulary_size", REQUIRED),
+                    hidden_size=("width", REQUIRED),
+                    num_hidden_layers=("depth", REQUIRED),
+                    max_position_embeddings=("context_length", 512),
+                    type_vocab_size=("token_types", 2),
+                    layer_norm_eps=("norm_epsilon", 1e-12),
+                ),
+                Heads(False, grouped=False),
+                Activation(default="gelu"),
+                DenseBlocks(),
+                Padding(),
+                Fixed(
+                    {"causal": False, "norm": "layer", "norm_placement": "post", "gated": False}
+                    | {"learned_positions": True, "embedding_norm": True}
+                    | dict.fromkeys(("qkv_bias", "output_bias", "use_bias"), True),
+                    is_decoder=False,
+                    add_cross_attention=False,
+                    position_embedding_type="absolute",
+                ),
+                # It is that of a head on the encoder.
+                Inert("tie_word_embeddings"),
+            ),
+            prefix="",
+            by_tensors=("pooler",),
+            heads=("cls.", "classifier.", "qa_outputs."),
         ),
     )
 }

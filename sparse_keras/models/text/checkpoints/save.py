@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from sparse_keras.models.text.checkpoints.families import FAMILIES, Family
 from sparse_keras.models.text.checkpoints.keys import Held, row_of_layouts
 from sparse_keras.models.text.checkpoints.options import describe
 from sparse_keras.models.text.checkpoints.weights import all_weights, value_of
+from sparse_keras.models.text.encoder_model import TextEncoder
 from sparse_keras.models.text.language_model import CausalLM
 from sparse_keras.models.text.text_generator import TextGenerator
 
@@ -30,13 +32,13 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 
 def save_pretrained(
-    model: CausalLM | TextGenerator,
+    model: CausalLM | TextGenerator | TextEncoder,
     folder: str | os.PathLike,
     family: str | None = None,
     dtype: str | None = None,
     max_shard_size: int = 5 * 10**9,
 ) -> str:
-    """Writes a language model as Hugging Face's transformers reads it.
+    """Writes a language model or an encoder as Hugging Face's transformers reads it.
 
     The folder gets `config.json`, `model.safetensors` or shards with an index, and the tokenizer,
     if the model has one. A model that `load_pretrained` loaded is written with the keys, bits and
@@ -48,7 +50,7 @@ def save_pretrained(
     that `load_pretrained` loads, mask padding only if they are given a mask.
 
     Args:
-        model: A `CausalLM` or a `TextGenerator`.
+        model: A `CausalLM`, a `TextGenerator` or a `TextEncoder`.
         folder: Where to write. It is made if it is not there; it must not hold a model yet.
         family: Name of the family, such as `"qwen3_moe"`. `None`: that of the checkpoint the model
             was loaded from, if it still fits, or else the first that does.
@@ -84,6 +86,8 @@ def save_pretrained(
     if isinstance(model, TextGenerator):
         core, preprocessor = model.core, model.preprocessor
         tokenizer, begin_ids = preprocessor.tokenizer, preprocessor.begin_ids
+    elif isinstance(model, TextEncoder):
+        tokenizer = model.tokenizer
     check_plain_weights(core, "save_pretrained")
     options = describe(core)
     # A config needs a limit. Rotary positions have none.
@@ -92,7 +96,8 @@ def save_pretrained(
     found, config = _family(options, family, facts.get("config") or {})
     usual = _dtype(core, dtype, facts)
     others = {} if dtype is not None else facts.get("other_dtypes") or {}
-    config |= _special_tokens(config, tokenizer, begin_ids)
+    of_decoder = None if isinstance(model, TextEncoder) else tokenizer
+    config |= _special_tokens(config, of_decoder, begin_ids)
     if core.padding_id is not None:
         config["pad_token_id"] = core.padding_id
     config["dtype"] = usual
@@ -108,15 +113,28 @@ def save_pretrained(
             "Choose another folder, or delete them."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(core, found.filled(options), found, usual, others)
+    options = found.filled(options)
+    tensors = _tensors(core, options, found, usual, others)
+    if found.name == (facts.get("config") or {}).get("model_type"):
+        tensors = itertools.chain(tensors, _buffers(found, options, facts.get("buffers") or {}))
     safetensors_files.write(folder, tensors, max_shard_size)
     if tokenizer is not None:
         tokenizer.save(folder / "tokenizer.json")
-        said = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": tokenizer.end_of_text}
-        _write_json(folder / "tokenizer_config.json", said)
+        _write_json(folder / "tokenizer_config.json", _tokenizer_config(model, tokenizer))
     # Last: a folder with a config is complete.
     _write_json(folder / "config.json", dict(sorted(config.items())))
     return found.name
+
+
+def _tokenizer_config(model, tokenizer):
+    said = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    if not isinstance(model, TextEncoder):
+        return said | {"eos_token": tokenizer.end_of_text}
+    # By these names transformers finds what pads and joins texts.
+    ids = {"pad_token": model.padding_id, "unk_token": tokenizer.unknown_id}
+    ids |= dict(zip(("cls_token",), tokenizer.begin_ids, strict=False))
+    ids |= dict(zip(("sep_token",), tokenizer.final_ids, strict=False))
+    return said | {name: tokenizer.token_of(id) for name, id in ids.items() if id is not None}
 
 
 def _write_json(path, content):
@@ -165,18 +183,18 @@ def _family(options, name, config):
 
 
 def _kind(family):
-    return family.has_experts, family.is_latent
+    return family.has_experts, family.is_latent, not family.is_encoder
 
 
 def _kind_of(options):
-    return bool(options["sparse"]), options["attention"] == "latent"
+    return bool(options["sparse"]), options["attention"] == "latent", options["causal"]
 
 
 def _lacks(family: Family, options: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """Returns what a family does not have, and the config that it writes if it has all."""
     lacks = []
     for word, has, wanted in zip(
-        ("experts", "latent attention"), _kind(family), _kind_of(options), strict=True
+        ("experts", "latent attention", "a decoder"), _kind(family), _kind_of(options), strict=True
     ):
         if has != wanted:
             lacks.append(f"{word}: {_yes(wanted)} in the model, {_yes(has)} there")
@@ -187,6 +205,7 @@ def _lacks(family: Family, options: dict[str, Any]) -> tuple[list[str], dict[str
         read = family.read(json.loads(json.dumps(config)), "its config.json")
     except ValueError as error:
         return [str(error).rstrip(".")], {}
+    read |= {name: options[name] for name in family.by_tensors}
     for name, value in options.items():
         if not _equal(value, read[name]):
             lacks.append(f"{name}: {_shown(value)} in the model, {_shown(read[name])} there")
@@ -257,6 +276,15 @@ def _tensors(model, options, family, usual, others) -> Iterator[safetensors_file
                 one.tensor_shape,
                 functools.partial(_parts, model, one, expert if one.row.each_expert else None),
             )
+
+
+def _buffers(family, options, dtypes):
+    """Yields the positions of BERT, if its files held them."""
+    for key, name in dtypes.items():
+        positions = np.arange(options["context_length"], dtype=name)[None]
+        yield safetensors_files.Planned(
+            family.prefix + key, positions.dtype, positions.shape, lambda one=positions: [one]
+        )
 
 
 def _parts(model, held, expert):

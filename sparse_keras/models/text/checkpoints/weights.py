@@ -18,9 +18,16 @@ def outer_weights(options: dict[str, Any]) -> dict[str, Shape]:
     shapes = {"embedding": (vocabulary, width)}
     if options["learned_positions"]:
         shapes["positions"] = (options["context_length"], width)
-    shapes |= _norm("final_norm", options)
-    if not options["tie_embeddings"]:
+    if options["token_types"] is not None:
+        shapes["types"] = (options["token_types"], width)
+    if options["embedding_norm"]:
+        shapes |= _norm("embedding_norm", options | {"norm": "layer"})
+    if options["norm_placement"] == "pre":
+        shapes |= _norm("final_norm", options)
+    if options["causal"] and not options["tie_embeddings"]:
         shapes["head"] = (width, vocabulary)
+    if options["pooler"]:
+        shapes |= _dense("pooler", width, width, bias=True)
     return shapes
 
 
@@ -102,6 +109,7 @@ _OUTER = {
     "embedding": "token_embedding.embeddings",
     "head": "token_embedding.reverse_embeddings",
     "positions": "position_embedding.embeddings",
+    "types": "type_embedding.embeddings",
 }
 _IN_BLOCK = {
     "router": "feed_forward.router",

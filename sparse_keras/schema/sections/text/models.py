@@ -1,6 +1,6 @@
 """`model`: the models of texts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from sparse_keras.schema.core.section import (
     Count,
     CountOrZero,
     Fraction,
-    Path,
+    PathOrName,
     Positive,
     Section,
 )
@@ -209,32 +209,30 @@ class TransformerSection(ModelSection):
         }
 
 
-class CausalLM(TransformerSection):
-    """A language model: a Transformer that predicts the next token, with experts or without."""
+class TrainedSection(TransformerSection):
+    """A Transformer that may be a trained one.
 
-    GENERATES = True
+    Attributes:
+        BESIDE_CHECKPOINT: The keys that a checkpoint does not say.
+    """
+
     FILES = FOLDERS = ("checkpoint",)
     ADDED = ("checkpoint", "upcycle")
+    BESIDE_CHECKPOINT: ClassVar[tuple[str, ...]] = ()
 
-    type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
-    checkpoint: Path | None = Field(
+    checkpoint: PathOrName | None = Field(
         None,
         description="A model to train further, instead of one of random weights: a published one, "
-        "which is a folder with config.json and safetensors files, or a GGUF file, as for "
-        "`sparse_keras.load_pretrained`; or a run's folder or a .keras file of a language model. "
-        "It says all other keys but upcycle. Null: none.",
+        "which is a folder with config.json and safetensors files, or another file or name as for "
+        "`sparse_keras.load_pretrained`: a language model for causal_lm, an encoder for "
+        "text_classifier. Or a run's folder or a .keras file of such a model. It says all other "
+        "keys but upcycle, and the head, the pooling and the dropout of a published encoder. Null: "
+        "none.",
     )
     upcycle: Upcycle | None = Field(
         None,
         description="How feed-forward layers of the checkpoint become mixtures of experts before "
         "training. Null: the model stays as it is.",
-    )
-    embedding_multiplier: Positive = Field(
-        1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
-    )
-    logits_scaling: Positive = Field(1.0, description="By which logits are divided (Granite).")
-    tie_embeddings: bool = Field(
-        True, description="Whether embeddings and the matrix of the logits are the same."
     )
 
     def rules(self) -> BrokenRules:
@@ -250,17 +248,18 @@ class CausalLM(TransformerSection):
             yield (
                 "model.checkpoint",
                 "needs data.tokenizer: the tokenizer.json that the model was trained with, or the "
-                "run's folder or .keras file that is the checkpoint",
+                "name, the run's folder or the .keras file that is the checkpoint",
             )
 
     def unused(self) -> dict[str, str]:
         if self.checkpoint is None:
             return super().unused()
-        said = set(type(self).model_fields) - {"type", "checkpoint", "upcycle"}
+        others = {"type", "checkpoint", "upcycle", *self.BESIDE_CHECKPOINT}
+        said = set(type(self).model_fields) - others
         return dict.fromkeys(sorted(said), "the checkpoint says it")
 
     def kwargs(self) -> dict[str, Any]:
-        # Without them, the arguments of `models.causal_lm`.
+        # Without them, the arguments of the builder of such models.
         values = self.model_dump(exclude={"type", "checkpoint", "upcycle"})
         if self.checkpoint is not None:
             values["checkpoint"] = self.checkpoint
@@ -270,8 +269,23 @@ class CausalLM(TransformerSection):
 
     def dense_twin(self, width: int) -> dict[str, Any] | None:
         if self.upcycle is not None:  # Its width is that of the checkpoint.
-            return {"type": self.type, "checkpoint": self.checkpoint}
+            return self.model_dump(include={"type", "checkpoint", *self.BESIDE_CHECKPOINT})
         return super().dense_twin(width)
+
+
+class CausalLM(TrainedSection):
+    """A language model: a Transformer that predicts the next token, with experts or without."""
+
+    GENERATES = True
+
+    type: Literal["causal_lm"] = Field("causal_lm", description="A language model.")
+    embedding_multiplier: Positive = Field(
+        1.0, description="Factor of the embeddings of tokens (Granite, Gemma)."
+    )
+    logits_scaling: Positive = Field(1.0, description="By which logits are divided (Granite).")
+    tie_embeddings: bool = Field(
+        True, description="Whether embeddings and the matrix of the logits are the same."
+    )
 
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
@@ -289,23 +303,29 @@ class CausalLM(TransformerSection):
         )
 
 
-class TextClassifier(TransformerSection):
+class TextClassifier(TrainedSection):
     """A classifier of texts: a Transformer that sees a text in both directions, with experts or
     without, and pools its tokens."""
+
+    ADDED = (*TrainedSection.ADDED, "embedding_norm")
+    BESIDE_CHECKPOINT = ("pooling", "dropout", "head_dropout")
 
     type: Literal["text_classifier"] = Field(
         "text_classifier", description="A classifier of texts."
     )
-    pooling: Literal["mean", "attention", "max", "first"] = Field(
+    pooling: Literal["mean", "attention", "max", "first", "pooler"] = Field(
         "mean",
         description="How the tokens of a text become one vector: their mean, a mean weighted by a "
         "learned score of each token, the largest value of each feature, or the vector of the id "
-        "that begins each text.",
+        "that begins each text; with a checkpoint also by the pooler of BERT.",
     )
     average_embeddings: bool = Field(
         False,
         description="Whether the head also sees the mean of the embeddings, as a bag of words; a "
         "weighted one with pooling attention.",
+    )
+    embedding_norm: bool = Field(
+        False, description="Whether embeddings get a layer normalization (BERT)."
     )
     word_dropout: Fraction = Field(
         0.0, description="Fraction of the tokens whose embeddings are dropped in training."
@@ -314,6 +334,11 @@ class TextClassifier(TransformerSection):
         0.0, description="Fraction of what the head sees that is dropped in training."
     )
 
+    def rules(self) -> BrokenRules:
+        yield from super().rules()
+        if self.pooling == "pooler" and self.checkpoint is None:
+            yield "pooling", "'pooler' needs checkpoint: an encoder with a pooler"
+
     def build(self, inputs: Any, task: Any) -> Any:
         self.check_inputs(inputs)
         if getattr(task, "kind", None) == "next_token":
@@ -321,4 +346,8 @@ class TextClassifier(TransformerSection):
                 "model.type text_classifier predicts the class of a text. Received a corpus, whose "
                 "texts have no labels. Choose model.type causal_lm, or texts with labels."
             )
+        if self.checkpoint is not None:
+            load = resolve("sparse_keras.models.text.checkpoints:load_classifier_for_training")
+            values = self.kwargs()
+            return load(values.pop("checkpoint"), inputs, task, **values)
         return super().build(inputs, task)

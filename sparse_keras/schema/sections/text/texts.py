@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sparse_keras._internal.builders import resolve
 from sparse_keras.schema.core.data_section import DataSection
-from sparse_keras.schema.core.section import Count, Fraction, Path, Seed
+from sparse_keras.schema.core.section import Count, Fraction, PathOrName, Seed
 
 # The 256 bytes, and the token that separates documents.
 VocabularySize = Annotated[int, Field(ge=257, le=2**31 - 1)]
@@ -17,11 +17,12 @@ class TextSection(DataSection):
 
     FILES = FOLDERS = ("tokenizer",)
 
-    tokenizer: Path | None = Field(
+    tokenizer: PathOrName | None = Field(
         None,
         description="File of a tokenizer, as the Hugging Face library `tokenizers` saves it "
-        "(tokenizer.json), or the folder of a published checkpoint that has it; or a run's folder "
-        "or a .keras file, to take that of its model. Null: byte-pair encoding of bytes, trained "
+        "(tokenizer.json), or the folder of a published checkpoint that has it, or the name of "
+        "one that is downloaded once (all_minilm_l6_v2); or a run's folder or a .keras file, to "
+        "take that of its model. Null: byte-pair encoding of bytes, trained "
         "on the training texts.",
     )
     vocabulary_size: VocabularySize = Field(

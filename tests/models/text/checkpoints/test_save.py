@@ -123,7 +123,10 @@ def test_transformers_loads_it(name, tmp_path):
             {"hidden_dim": 12, "norm": "layer"},
             ["The nearest is 'llama'", "norm: 'layer' in the model, 'rms' there"],
         ),
-        ({"hidden_dim": 12, "norm_placement": "post"}, ["norm_placement='post'"]),
+        (
+            {"hidden_dim": 12, "norm_placement": "post"},
+            ["The nearest is 'llama'", "norm_placement: 'post' in the model, 'pre' there"],
+        ),
         ({"hidden_dim": 12, "gated": False}, ["gated: False in the model"]),
         (GLU | {"router": {"type": "top_k", "k": 1}}, ["k=1, normalize=None", "Block 0"]),
         (GLU | {"router": {"type": "threshold"}}, ["ThresholdRouter, not TopKRouter"]),
