@@ -15,7 +15,9 @@ def add_file_format(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--decimal", metavar="C", help="the decimal point of a CSV file")
     parser.add_argument(
-        "--encoding", metavar="NAME", help="the encoding of a CSV file, such as cp1252"
+        "--encoding",
+        metavar="NAME",
+        help="the encoding of a CSV file or of texts, such as cp1252",
     )
     parser.add_argument("--sheet", metavar="NAME", help="the sheet of an Excel file")
     parser.add_argument(

@@ -10,18 +10,21 @@ import argparse
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparse_keras._internal.csv_characters import why_no_encoding, why_no_separator
 from sparse_keras._internal.suggest import listing
 from sparse_keras.cli.file_format import OF_EXCEL, refuse_file_format
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
-    from sparse_keras.data import Batches, TextPreprocessor
+    from sparse_keras.data import Batches, Preprocessor, TextPreprocessor
     from sparse_keras.models import PreprocessedModel, TextGenerator
 
 _CHUNK = 1024  # texts that are predicted together
@@ -61,25 +64,36 @@ def predict_texts(args: argparse.Namespace, config: Config, model: PreprocessedM
     """Writes the predictions of the texts of a file. Returns their number."""
     import pandas as pd
 
+    from sparse_keras.data.text.counted_tokens import CountedTokens
     from sparse_keras.data.writing import TableWriter
 
-    number, empty = 0, 0
+    number, empty, tokens = 0, 0, CountedTokens(model.preprocessor)
     with TableWriter(args.output, overwrite=args.overwrite) as writer:
         for rows in _chunks(_rows(args, config, model.preprocessor)):
             texts = [text or "" for text, *_ in rows]
             empty += sum(not text.strip() for text in texts)
-            predictions = model.predict_frame(texts, verbose=0)
+            inputs = model.preprocessor.inputs_of(tokens.rows(texts))
+            predictions = model.predict_frame(inputs, verbose=0)
             _refuse_clash(args.keep, predictions)
+            # The type of a column must not depend on the part of the file.
             copied = pd.DataFrame(
-                [others for _, *others in rows], columns=args.keep, index=predictions.index
+                [others for _, *others in rows],
+                columns=args.keep,
+                index=predictions.index,
+                dtype="string",
             )
             writer.write(copied.join(predictions))
             number += len(rows)
+    if not number:
+        where = "standard input" if args.input == "-" else args.input
+        raise ValueError(f"{where} holds no text.")
+    notes = tokens.notes()
     if empty:
-        print(
-            f"{empty:,} of {number:,} texts are empty: their prediction is that of no text.",
-            file=sys.stderr,
+        notes.append(
+            f"{empty:,} of {number:,} texts are empty: their prediction is that of no text"
         )
+    for note in notes:
+        print(note, file=sys.stderr)
     return number
 
 
@@ -96,32 +110,40 @@ def _rows(
     from sparse_keras.data.text.rows import is_table, iter_lines, iter_rows
 
     path = args.input
-    options = _options(args, path, config, preprocessor)
+    options = _options(args, path, config, preprocessor, [path])
     if is_table(path):
         repeated = [name for name, times in Counter(args.keep).items() if times > 1]
         if repeated:
             raise ValueError(f"--keep {repeated[0]} is given twice.")
-        columns = {"--text-column": options.text, **{f"--keep {name}": name for name in args.keep}}
-        return iter_rows(path, columns, options.encoding, separator=options.separator)
+        copied = {f"--keep {name}": name for name in args.keep}
+        columns = {"--text-column": options.text, **copied}
+        return iter_rows(
+            path, columns, options.encoding, separator=options.separator, copied=copied
+        )
     if path != "-" and suffix_of(path) != ".txt":
         raise ValueError(
             f"{path}: texts are read from .csv, .tsv, .jsonl and .parquet files, from .txt files "
             "with one in each line, and from the lines of standard input, which is -."
         )
-    if args.keep or args.text_column:
-        raise ValueError(
-            f"{'--keep' if args.keep else '--text-column'} has no effect: {path} has no columns."
-        )
+    if args.keep:
+        raise ValueError(f"--keep has no effect: {path} has no columns.")
     lines = _standard_input(options.encoding) if path == "-" else iter_lines(path, options.encoding)
-    return ([line.rstrip("\r")] for line in lines)
+    return ([line] for line in lines)
 
 
 def _standard_input(encoding):
-    text = sys.stdin.buffer.read()
+    from sparse_keras.data.encodings import encoding_of_bytes
+
+    content = sys.stdin.buffer.read()
+    encoding = encoding_of_bytes(content[:4], encoding)
     try:
-        return text.decode(encoding).removesuffix("\n").split("\n") if text else []
-    except UnicodeDecodeError as error:
-        raise ValueError(f"standard input is not text in {encoding}: {error}.") from None
+        text = content.decode(encoding)
+    except UnicodeError as error:
+        raise ValueError(
+            f"standard input is not text in {encoding}: {error}. Name its encoding by --encoding."
+        ) from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _chunks(rows):
@@ -148,13 +170,16 @@ def batches_of_texts(
 
 def _labelled_batches(args, path, config, model):
     from sparse_keras.data import TextBatches
+    from sparse_keras.data.text.counted_tokens import CountedTokens
     from sparse_keras.data.text.label_codes import encode_labels
     from sparse_keras.data.text.readers.labelled_texts import read_part
     from sparse_keras.data.text.readers.passes import sentences
 
     preprocessor, counts = model.preprocessor, Counter[str]()
-    options = _options(args, path, config, preprocessor)
-    texts, labels = read_part(path, options, counts, ("--text-column", "the target of the model"))
+    options = _options(args, path, config, preprocessor, [path])
+    texts, labels = read_part(
+        path, options, counts, ("--data", "--text-column", "the target of the model")
+    )
     known = set(preprocessor.task.classes)
     if unknown := sorted(set(labels) - known):
         raise ValueError(
@@ -162,10 +187,9 @@ def _labelled_batches(args, path, config, model):
             f"{listing(unknown)}, the labels of {sum(label not in known for label in labels):,} of "
             f"{len(labels):,} texts."
         )
-    rows, cut = preprocessor.token_rows(texts)
-    notes = [*sentences(counts)]
-    if cut:
-        notes.append(f"{cut:,} of {len(rows):,} texts cut after {preprocessor.max_length:,} tokens")
+    tokens = CountedTokens(preprocessor)
+    rows = tokens.rows(texts)
+    notes = [*sentences(counts), *tokens.notes()]
     rows, labels = zip(
         *sorted(zip(rows, labels, strict=True), key=lambda row: -len(row[0])), strict=True
     )
@@ -182,14 +206,12 @@ def _token_batches(args, path, config, model: TextGenerator):
     import numpy as np
 
     from sparse_keras.data import TokenBatches
+    from sparse_keras.data.text.matching import matching_files
     from sparse_keras.data.text.readers import text_files
-    from sparse_keras.data.text.rows import is_table
 
     preprocessor = model.preprocessor
-    options = _options(args, path, config, preprocessor)
-    if options.column is None and is_table(path):
-        raise ValueError(f"{path}: name the column that holds the texts by --text-column.")
-    corpus = text_files.read(options)
+    files, _ = matching_files(path)
+    corpus = text_files.read(_options(args, path, config, preprocessor, files), key="--text-column")
     parts, number = [], 0
     for documents in _chunks(iter(corpus.documents())):
         for ids in preprocessor.tokenizer.encode_batch(documents):
@@ -207,26 +229,61 @@ def _token_batches(args, path, config, model: TextGenerator):
     return batches, corpus.notes()
 
 
-def _options(args, path, config, preprocessor) -> Any:
-    """The options of the readers: the arguments, or what the run's own data have."""
-    from sparse_keras.data.text.rows import is_table
+def _options(
+    args: argparse.Namespace,
+    path: str,
+    config: Config,
+    preprocessor: Preprocessor,
+    files: Sequence[str | Path],
+) -> Any:
+    """The options of the readers: the arguments, or what the run's own data have.
+
+    Args:
+        args: The arguments.
+        path: The file or folder, or a pattern.
+        config: The config of the run.
+        preprocessor: That of the model.
+        files: The files that `path` names, whose suffixes say in which format they are.
+
+    Raises:
+        ValueError: If an argument has no effect, or stands for no character or encoding.
+    """
+    from sparse_keras.data.reading import suffix_of
+    from sparse_keras.data.text.rows import has_separator, is_table
 
     refuse_file_format(args, "it is for files of tables with numbers", ("decimal", *OF_EXCEL))
-    if args.separator is not None and not is_table(path):
-        raise ValueError(f"--separator has no effect: {path} has no columns.")
-    column = args.text_column or getattr(preprocessor, "column", None)
+    has_columns = any(map(is_table, files))
+    if not has_columns:
+        refuse_text_arguments(args, f"{path} has no columns")
+    if not any(map(has_separator, files)):
+        reason = f"{path} is no .csv or .tsv file" if has_columns else f"{path} has no columns"
+        refuse_file_format(args, reason, ("separator",))
+    if {suffix_of(file) for file in files} == {".parquet"}:
+        refuse_file_format(args, "a Parquet file knows its encoding", ("encoding",))
+    for name, why_not in (("separator", why_no_separator), ("encoding", why_no_encoding)):
+        value = getattr(args, name)
+        if value is not None and (reason := why_not(value)):
+            raise ValueError(f"--{name}: {reason}")
 
     def given(name, default):
-        value = getattr(args, name, None)
+        value = getattr(args, name)
         return getattr(config.data, name, default) if value is None else value
 
+    separator = given("separator", None)
+    if args.separator is None and suffix_of(path) == ".tsv":
+        # That of the run may be the one of its .csv files.
+        own = getattr(config.data, "path", "")
+        separator = separator if suffix_of(own) == ".tsv" else None
+    column = args.text_column or getattr(preprocessor, "column", None)
+    if column is None and has_columns:
+        column = getattr(config.data, "column", None)
     return SimpleNamespace(
         path=path,
         text=column,
         label=getattr(getattr(preprocessor, "task", None), "name", None),
-        column=column or getattr(config.data, "column", None),
+        column=column,
         documents=getattr(config.data, "documents", "file"),
-        separator=given("separator", None),
+        separator=separator,
         encoding=given("encoding", "utf-8"),
         errors=getattr(config.data, "errors", "strict"),
     )

@@ -48,7 +48,11 @@ class Reading(NamedTuple):
 def encoding_of(path, encoding=UTF8):
     """Returns the encoding of a file: that of its byte order mark, or else the one given."""
     with errors_naming(path, "is damaged"), open_bytes(path) as file:
-        start = file.read(4)
+        return encoding_of_bytes(file.read(4), encoding)
+
+
+def encoding_of_bytes(start, encoding=UTF8):
+    """Returns the encoding of bytes that start with these, as `encoding_of` that of a file."""
     return next((name for mark, name in _MARKS if start.startswith(mark)), encoding)
 
 
@@ -76,42 +80,43 @@ def readings(path):
     return found or [Reading("latin-1", _words(path, "latin-1") or ())]
 
 
-def decoded(path, encoding=UTF8, errors="strict"):
+def decoded(path, encoding=UTF8, errors=None):
     """Yields the text of a file in parts, without its byte order mark; line breaks become "\\n".
 
     Args:
         path: The file; it may be compressed.
         encoding: Its encoding, where it has no byte order mark.
-        errors: What to do with bytes that are not in the encoding: "strict" or "replace".
+        errors: What to do with bytes that are not in the encoding: "strict" or "replace", as the
+            config says; or None, "strict", where no config can say it.
 
     Raises:
-        ValueError: If a byte is not in the encoding, and `errors` is "strict".
+        ValueError: If a byte is not in the encoding, and `errors` is not "replace".
     """
     encoding = encoding_of(path, encoding)
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     try:
-        for part in _decoded(path, encoding, errors):
+        for part in _decoded(path, encoding, errors or "strict"):
             yield newlines.decode(part)
         yield newlines.decode("", final=True)
     except _UndecodableError:
-        problem = undecodable(path, encoding, "data.encoding")
-        raise ValueError(
-            f"{problem} Or set data.errors to replace: the character U+FFFD then stands for such "
-            "bytes."
-        ) from None
+        problem = undecodable(path, encoding)
+        if errors is not None:
+            problem += (
+                " Or set data.errors to replace: the character U+FFFD then stands for such bytes."
+            )
+        raise ValueError(problem) from None
 
 
-def undecodable(path, encoding, setting="data.encoding (--encoding on the command line)"):
+def undecodable(path, encoding):
     """Returns a sentence about the first byte of a file that is not in its encoding, and advice.
 
     Args:
         path: The file.
         encoding: Its encoding, as the config says.
-        setting: Where another encoding is set.
     """
     what = "UTF-8" if encoding in (UTF8, "utf-8-sig") else encoding
     advice = (
-        f"Set {setting} to the encoding in which these words "
+        "Set data.encoding (--encoding on the command line) to the encoding in which these words "
         f"read right: {'; '.join(map(str, readings(path)))}."
     )
     try:

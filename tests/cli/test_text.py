@@ -69,7 +69,7 @@ def test_each_format_gives_the_predictions_of_the_model(predict, model, tmp_path
 
 def test_standard_input(predict, model, monkeypatch):
     expected = model.predict_target(["cat dog", "", "red"], verbose=0)
-    for content in (b"cat dog\n\nred\n", b"cat dog\r\n\r\nred"):
+    for content in (b"cat dog\n\nred\n", b"cat dog\r\n\r\nred", b"\xef\xbb\xbfcat dog\n\nred"):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         rows, _ = predict("-")
         assert [row["prediction"] for row in rows] == list(expected)
@@ -78,11 +78,32 @@ def test_standard_input(predict, model, monkeypatch):
 def test_no_text_is_lost(predict, tmp_path, monkeypatch):
     """ "NA" is a text, and an empty one keeps its row. Parts of a file are one output."""
     monkeypatch.setattr("sparse_keras.cli.text._CHUNK", 2)
-    file = _json_lines(tmp_path / "new.jsonl", text=["NA", None, "cat", "", "red"], n=[1] * 5)
+    long = "cat " * 200
+    file = _json_lines(tmp_path / "new.jsonl", text=[None, long, "", long, "NA"], n=[1] * 5)
     rows, errors = predict(file)
     assert len(rows) == 5
-    assert rows[1] == rows[3]
+    assert rows[0] == rows[2]
     assert "2 of 5 texts are empty" in errors
+    # Said once, not of each part.
+    assert errors.count("texts cut") == 1
+    assert "2 of 5 texts cut after 60 tokens" in errors
+
+
+def test_keep_copies_values_of_any_kind(predict, tmp_path, monkeypatch):
+    """Also if the first part of a file has none."""
+    monkeypatch.setattr("sparse_keras.cli.text._CHUNK", 2)
+    columns = {"score": [None, None, 2.5], "when": [None, None, pd.Timestamp("2026-01-31")]}
+    file = tmp_path / "new.parquet"
+    pd.DataFrame({"text": ["cat", "red", "two"], **columns}).to_parquet(file)
+    keep = ["--keep", "score", "--keep", "when"]
+    predict(file, *keep, "--output", tmp_path / "out.parquet")
+    written = pd.read_parquet(tmp_path / "out.parquet")
+    assert written["score"].fillna("").tolist() == ["", "", "2.5"]
+    assert written["when"].fillna("").tolist() == ["", "", "2026-01-31 00:00:00"]
+    rows, _ = predict(
+        _json_lines(tmp_path / "new.jsonl", text=["cat"], x=[[1.5, "a"]]), *keep[:1], "x"
+    )
+    assert rows[0]["x"] == '[1.5, "a"]'
 
 
 def test_evaluate_equals_keras(run, model, capsys, tmp_path):
@@ -107,6 +128,13 @@ def test_evaluate_equals_keras(run, model, capsys, tmp_path):
         ("predict", ["new.txt", "--keep", "id"], "has no columns"),
         ("predict", ["-", "--text-column", "id"], "has no columns"),
         ("predict", [], "FILE"),
+        ("predict", ["empty.txt"], "empty.txt holds no text"),
+        ("predict", ["new.txt", "--encoding", "cp12"], "--encoding: An encoding is one that"),
+        ("predict", ["new.csv", "--separator", ";;"], "--separator: A separator is one ASCII"),
+        ("predict", ["new.jsonl", "--separator", ";"], "--separator has no effect: new.jsonl is"),
+        ("predict", ["new.parquet", "--encoding", "cp1252"], "--encoding has no effect: a Parquet"),
+        ("predict", ["semicolons.csv"], "by ';', set data.separator .--separator on the command"),
+        ("evaluate", ["--data", "folder", "--text-column", "body"], "folder has no columns"),
         ("predict", ["new.csv", "--sheet", "a"], "--sheet has no effect"),
         ("evaluate", ["--data", "new.csv", "--text-column", "body"], "no column 'label'"),
         ("evaluate", ["--data", "odd.tsv"], "'plants', the labels of 1 of 2 texts"),
@@ -117,7 +145,11 @@ def test_errors(run, capsys, tmp_path, monkeypatch, verb, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new.csv").write_text("id,body\n1,cat\n")
     (tmp_path / "new.txt").write_text("cat\n")
-    (tmp_path / "new.xlsx").touch()
+    (tmp_path / "semicolons.csv").write_text("text;id\ncat;1\n")
+    for name in ("new.xlsx", "new.jsonl", "new.parquet", "empty.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder" / "animals").mkdir(parents=True)
+    (tmp_path / "folder" / "animals" / "1.txt").write_text("cat")
     write(tmp_path / "odd.tsv", ["cat", "tree"], ["animals", "plants"])
     try:
         code = main([verb, str(run), *arguments])
@@ -127,3 +159,31 @@ def test_errors(run, capsys, tmp_path, monkeypatch, verb, arguments, message):
     output, errors = capsys.readouterr()
     assert not output
     assert re.search(message, errors, re.DOTALL), errors
+
+
+def test_a_language_model_reads_texts_of_another_format_than_its_own(capsys, tmp_path, monkeypatch):
+    """The column of its data is not that of a file without columns."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"the cat number {number} sees the dog" for number in range(40)]
+    _json_lines(tmp_path / "texts.jsonl", text=rows)
+    (tmp_path / "config.yaml").write_text(
+        "version: 1\n"
+        "data: {type: text_files, path: texts.jsonl, column: text, vocabulary_size: 260, "
+        "context_length: 8}\n"
+        "model: {type: causal_lm, depth: 1, width: 8, num_heads: 1, hidden_dim: 8}\n"
+        "optimizer: {type: adam}\n"
+        "training: {epochs: 1, batch_size: 64}\n"
+    )
+    config = sparse_keras.load_config(tmp_path / "config.yaml")
+    run = str(sparse_keras.train(config, output=tmp_path / "runs", verbose=0).path)
+    (tmp_path / "new.txt").write_text(" ".join(rows))
+    (tmp_path / "folder").mkdir()
+    pd.DataFrame({"text": rows, "id": 1}).to_csv("folder/new.csv", index=False, sep=";")
+    for arguments in (["new.txt"], ["folder", "--separator", ";"], ["folder/*.csv"]):
+        code = main(["evaluate", run, "--json", "--data", *arguments])
+        output, errors = capsys.readouterr()
+        if arguments == ["folder/*.csv"]:
+            assert code == 2
+            assert "--text-column names" in errors and "--separator on the command line" in errors
+        else:
+            assert json.loads(output)["perplexity"] > 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparse_keras.data.dataset import digest_of
+from sparse_keras.data.text.counted_tokens import CountedTokens
 from sparse_keras.data.text.inputs import TextInputs
 from sparse_keras.data.text.label_codes import encode_labels, task_of_classes
 from sparse_keras.data.text.labelled_split import LabelledSplit, split_texts
@@ -134,7 +135,8 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
     )
     batches, notes = {}, [*found.notes]
     for part, (texts, labels) in parts.items():
-        rows, cut = preprocessor.token_rows(texts)
+        tokens = CountedTokens(preprocessor)
+        rows = tokens.rows(texts)
         if part != "train":
             order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))
             texts, labels, rows = ([of[n] for n in order] for of in (texts, labels, rows))
@@ -147,7 +149,7 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
             shuffle=part == "train",
             seed=seed,
         )
-        notes += _notes(part, rows, cut, preprocessor)
+        notes += tokens.notes(f"{part} texts")
     return LabelledTextData(
         found.name,
         {part: texts for part, (texts, _) in parts.items()},
@@ -159,17 +161,3 @@ def load_labelled_texts(options: Any, batch_size: int, seed: int) -> LabelledTex
         batches.get("test"),
         tuple(notes),
     )
-
-
-def _notes(part, rows, cut, preprocessor):
-    """What is to be said of the tokens of a part."""
-    notes = []
-    if cut:
-        notes.append(
-            f"{cut:,} of {len(rows):,} {part} texts cut after {preprocessor.max_length:,} tokens"
-        )
-    unknown = preprocessor.tokenizer.unknown_id
-    count = 0 if unknown is None else sum(row.count(unknown) for row in rows)
-    if count:
-        notes.append(f"{count:,} tokens of the {part} texts are unknown to the tokenizer")
-    return notes

@@ -25,7 +25,12 @@ def is_table(path):
     return suffix_of(path) in TABLE_SUFFIXES
 
 
-def iter_rows(path, columns, encoding="utf-8", errors="strict", separator=None):
+def has_separator(path):
+    """Whether a file has cells with a separator between them, as its name says."""
+    return suffix_of(path) in _DELIMITERS
+
+
+def iter_rows(path, columns, encoding="utf-8", errors=None, separator=None, copied=()):
     """Yields the values of some columns of each row, each a string, or None if it is missing.
 
     Args:
@@ -33,27 +38,29 @@ def iter_rows(path, columns, encoding="utf-8", errors="strict", separator=None):
         columns: Dict from the key of the config that names a column, such as "data.text", to the
             column.
         encoding: Encoding of the file, where it has no byte order mark. Not for Parquet.
-        errors: What to do with bytes that are not in the encoding: "strict" or "replace".
+        errors: As of `decoded`.
         separator: The character between the cells of a CSV file. None: that of the suffix.
+        copied: The keys of `columns` that may hold other values, too, such as numbers and dates,
+            which become text. They are to be written again.
 
     Yields:
         Lists of the values of the columns.
 
     Raises:
         ValueError: If the file is damaged, lacks a column, or holds other values than texts, whole
-            numbers and booleans in it.
+            numbers and booleans in one that is not `copied`.
     """
     suffix = suffix_of(path)
     if suffix == ".parquet":
-        yield from _parquet_rows(path, columns)
+        yield from _parquet_rows(path, columns, copied)
     elif suffix == ".jsonl":
-        yield from _json_rows(path, columns, encoding, errors)
+        yield from _json_rows(path, columns, encoding, errors, copied)
     else:
         separator = separator or _DELIMITERS[suffix]
         yield from _csv_rows(path, columns, encoding, errors, separator)
 
 
-def iter_lines(path, encoding="utf-8", errors="strict"):
+def iter_lines(path, encoding="utf-8", errors=None):
     """Yields the lines of a file, without their ends."""
     rest = ""
     for part in decoded(path, encoding, errors):
@@ -100,11 +107,14 @@ def _hint(header, separator):
     if len(header) == 1:
         for other in ("\t", ";", ",", "|"):
             if other in header[0] and other != separator:
-                return f" To separate cells by {other!r}, set data.separator."
+                return (
+                    f" To separate cells by {other!r}, set data.separator (--separator on the "
+                    "command line)."
+                )
     return ""
 
 
-def _json_rows(path, columns, encoding, errors):
+def _json_rows(path, columns, encoding, errors, copied):
     names, lacking = {}, dict.fromkeys(columns.values())
     for number, line in enumerate(iter_lines(path, encoding, errors), 1):
         if not line.strip():
@@ -122,7 +132,9 @@ def _json_rows(path, columns, encoding, errors):
             del lacking[name]
         if lacking:
             names.update(dict.fromkeys(row))
-        yield [_text(row.get(column), where, column) for column in columns.values()]
+        yield [
+            _text(row.get(column), where, column, key in copied) for key, column in columns.items()
+        ]
     if lacking:
         _refuse_unknown(path, columns, list(names))
 
@@ -136,7 +148,7 @@ def _distinct(pairs):
     return row
 
 
-def _text(value, where, column):
+def _text(value, where, column, is_copied=False):
     """The value of a cell as text."""
     if isinstance(value, str):
         try:
@@ -148,13 +160,19 @@ def _text(value, where, column):
         return None
     if isinstance(value, (bool, int)):
         return str(value).lower()
+    if is_copied:
+        return json.dumps(value, ensure_ascii=False, default=str) if _is_json(value) else str(value)
     raise ValueError(
         f"{where}: expected text, a whole number, true or false for {column!r}. Received: "
         f"{json.dumps(value)[:40]}."
     )
 
 
-def _parquet_rows(path, columns):
+def _is_json(value):
+    return isinstance(value, (float, list, dict))
+
+
+def _parquet_rows(path, columns, copied):
     arrow = pyarrow_for(path)
     with errors_naming(path, "cannot be read as Parquet"):
         file = arrow.parquet.ParquetFile(path)
@@ -162,6 +180,8 @@ def _parquet_rows(path, columns):
         schema = file.schema_arrow
         _refuse_unknown(path, columns, schema.names)
         for key, column in columns.items():
+            if key in copied:
+                continue
             _check_type(arrow.types, schema.field(column).type, path, key, column)
         wanted = list(dict.fromkeys(columns.values()))
         with errors_naming(path, "cannot be read as Parquet"):
@@ -174,8 +194,8 @@ def _parquet_rows(path, columns):
                 values = [batch.column(column).to_pylist() for column in columns.values()]
             for row in zip(*values, strict=True):
                 yield [
-                    _text(value, path, column)
-                    for value, column in zip(row, columns.values(), strict=True)
+                    _text(value, path, column, key in copied)
+                    for value, (key, column) in zip(row, columns.items(), strict=True)
                 ]
 
 

@@ -111,6 +111,10 @@ class TextPreprocessor(Preprocessor):
                 "model reads their beginning only.",
                 stacklevel=2,
             )
+        return self.inputs_of(rows)
+
+    def inputs_of(self, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        """Returns token ids of texts, as of `token_rows`, as `encode` does."""
         longest = max(map(len, rows), default=1)
         return padded(rows, padded_length(longest, self.longest))
 

@@ -27,10 +27,13 @@ def read(options):
             fewer than two classes, or if two differ in case alone.
     """
     counts = Counter()
-    train = read_part(options.path, options, counts)
-    test, validation = (
-        None if path is None else read_part(path, options, counts)
-        for path in (options.test_path, options.validation_path)
+    train, test, validation = (
+        None if path is None else read_part(path, options, counts, (key, "data.text", "data.label"))
+        for key, path in (
+            ("data.path", options.path),
+            ("data.test_path", options.test_path),
+            ("data.validation_path", options.validation_path),
+        )
     )
     others = {"Test": test, "Validation": validation}
     others = {name: part for name, part in others.items() if part}
@@ -51,14 +54,14 @@ def read(options):
     )
 
 
-def read_part(path, options, counts, keys=("data.text", "data.label")):
+def read_part(path, options, counts, keys):
     """Returns the texts of a file or folder, and their labels.
 
     Args:
         path: The file or folder.
         options: Anything with `text`, `label`, `separator` and `encoding`.
         counts: A `Counter` of notes, to which is added what is left out or changed.
-        keys: What names the columns of texts and labels, for messages.
+        keys: What names the path, and the columns of texts and of labels, for messages.
 
     Raises:
         ValueError: As of `read`; or if no text has a label.
@@ -66,7 +69,7 @@ def read_part(path, options, counts, keys=("data.text", "data.label")):
     if os.path.isdir(path):
         rows = _folders(path, options, counts)
     else:
-        rows = _file(path, options, dict(zip(keys, (options.text, options.label), strict=True)))
+        rows = _file(path, options, dict(zip(keys[1:], (options.text, options.label), strict=True)))
     texts, labels = [], []
     for text, label in rows:
         stripped = label.strip() if label else ""
@@ -79,7 +82,7 @@ def read_part(path, options, counts, keys=("data.text", "data.label")):
             texts.append(text)
             labels.append(stripped)
     if not texts:
-        raise ValueError(f"{path} holds no text that has a label.")
+        raise ValueError(f"{keys[0]}: {path} holds no text that has a label.")
     return texts, labels
 
 

@@ -13,18 +13,19 @@ VERSION = 1
 _REPLACED = "\ufffd"
 
 
-def read(options):
+def read(options, key="data.column"):
     """Returns the documents as a `Corpus`. Each pass over them reads the files once.
 
     Args:
         options: Anything with `path`, `documents`, `column`, `separator`, `encoding` and `errors`.
+        key: What names the column, for messages.
 
     Raises:
         ValueError: If `path` names no file, if `column` does not fit the files, or, while the
             documents are read, if a file is damaged or not in its encoding.
     """
     files, hidden = matching_files(options.path)
-    _check_column(options.column, files)
+    _check_column(options.column, files, key)
     digest = digest_of(
         "text_files",
         VERSION,
@@ -40,7 +41,7 @@ def read(options):
     def passes(counts):
         counts["Hidden files, left out"] += hidden
         for file in files:
-            for text in _documents(file, options, counts):
+            for text in _documents(file, options, counts, key):
                 if options.errors == "replace":
                     counts["Characters U+FFFD, for bytes that are no text"] += text.count(_REPLACED)
                 yield None, text
@@ -48,10 +49,10 @@ def read(options):
     return corpus_of("text_files", passes, digest)
 
 
-def _documents(file, options, counts):
+def _documents(file, options, counts, key):
     encoding, errors = options.encoding, options.errors
     if is_table(file):
-        columns = {"data.column": options.column}
+        columns = {key: options.column}
         for (text,) in iter_rows(file, columns, encoding, errors, options.separator):
             if text is None:
                 counts["Rows without text, left out"] += 1
@@ -84,16 +85,14 @@ def _paragraphs(lines):
         yield "\n".join(paragraph)
 
 
-def _check_column(column, files):
+def _check_column(column, files, key):
     table = next(filter(is_table, files), None)
     if table and column is None:
-        raise ValueError(
-            f"data.column: name the column of {table} that holds the texts, such as column: text."
-        )
+        raise ValueError(f"{key}: name the column of {table} that holds the texts, such as text.")
     if column is not None and not table:
         raise ValueError(
-            f"data.column is {column!r}, but no file has columns: {files[0]} is read as plain "
-            "text. Leave data.column out, or name files that end in .csv, .tsv, .jsonl or .parquet."
+            f"{key} is {column!r}, but no file has columns: {files[0]} is read as plain text. "
+            f"Leave {key} out, or name files that end in .csv, .tsv, .jsonl or .parquet."
         )
 
 
