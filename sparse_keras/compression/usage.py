@@ -13,7 +13,7 @@ from sparse_keras.layers import MixtureOfExperts
 from sparse_keras.layers.mixtures.mixture import mixtures
 from sparse_keras.layers.mixtures.routing_hooks import hooked, values_of
 from sparse_keras.layers.validation import positive_int
-from sparse_keras.models.batches import batches_of
+from sparse_keras.models.batches import batches_of, refuse_targets
 from sparse_keras.models.plain_weights import check_plain_weights
 from sparse_keras.routing import Recording
 
@@ -123,12 +123,8 @@ def measure(model: keras.Model, data: Any, batch_size: int) -> list[Usage]:
 
 
 def _batches(model: keras.Model, data: Any, batch_size: int) -> Iterator[Any]:
+    refuse_targets("data", model, data)
     count = len(getattr(model, "inputs", None) or [None])
-    if isinstance(data, tuple) and len(data) != count:
-        raise ValueError(
-            f"`data` must be inputs, without targets: data=x instead of data=(x, y). Received a "
-            f"tuple of {len(data)} for a model with {count} {'input' if count == 1 else 'inputs'}."
-        )
     if isinstance(data, list) and len(data) != count and not _is_row(next(iter(data), 0)):
         data = iter(data)  # A list of batches.
     return (inputs for inputs, _ in batches_of(model, data, batch_size))

@@ -143,10 +143,10 @@ def integer_tensor(name: str, value: Any) -> Any:
     Keras rounds floats to the dtype of a layer: bfloat16 has no 257.
 
     Raises:
-        ValueError: If it is a tensor of floats.
+        ValueError: If it is a tensor of floats or strings.
     """
     dtype = keras.backend.standardize_dtype(getattr(value, "dtype", "int32"))
-    if keras.backend.is_float_dtype(dtype):
+    if keras.backend.is_float_dtype(dtype) or dtype == "string":
         raise ValueError(f"`{name}` must be integers. Received: a tensor of {dtype}.")
     return value
 

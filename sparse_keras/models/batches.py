@@ -23,6 +23,17 @@ def batches_of(model: keras.Model, x: Any, batch_size: int) -> Iterator[tuple[An
         yield _tokenized(model, inputs), targets
 
 
+def refuse_targets(name: str, model: keras.Model, x: Any) -> None:
+    """Raises a `ValueError` if an argument is not inputs, but a tuple of inputs and targets."""
+    count = len(getattr(model, "inputs", None) or [None])
+    if isinstance(x, tuple) and len(x) != count and not _has_text(x[:1]):
+        raise ValueError(
+            f"`{name}` must be inputs, without targets: {name}=x instead of {name}=(x, y). "
+            f"Received a tuple of {len(x)} for a model with {count} "
+            f"{'input' if count == 1 else 'inputs'}."
+        )
+
+
 def _batches(model, x, batch_size):
     preprocessor = getattr(model, "preprocessor", None)
     if hasattr(preprocessor, "is_raw") and not _is_dataset(x) and preprocessor.is_raw(x):
@@ -86,7 +97,7 @@ def _native(tensor):
 
 
 def _rows(x, y, batch_size):
-    if isinstance(x, (list, tuple)) and x and not hasattr(x[0], "shape"):
+    if isinstance(x, (list, tuple)) and not (x and hasattr(x[0], "shape")):
         x = np.asarray(x)
     rows = {array.shape[0] for array in _flat(x)}
     if len(rows) != 1:

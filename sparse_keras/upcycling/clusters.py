@@ -12,7 +12,7 @@ import numpy as np
 
 from sparse_keras.layers import MixtureOfExperts, Router
 from sparse_keras.layers.mixtures.routing_hooks import values_of
-from sparse_keras.models.batches import batches_of
+from sparse_keras.models.batches import batches_of, refuse_targets
 
 _BATCH_SIZE = 32
 _MOST = 16_384  # vectors of each mixture, drawn at random from all
@@ -41,7 +41,8 @@ def router_matrices(
         rng: What k-means starts from.
 
     Raises:
-        ValueError: If a router has no matrix, or there are fewer tokens than clusters.
+        ValueError: If a router has no matrix, there are fewer tokens than clusters, or `examples`
+            has targets.
     """
     for mixture in found:
         if getattr(mixture.router, "kernel", None) is None:
@@ -49,6 +50,7 @@ def router_matrices(
                 f"`examples` is for routers with a matrix, such as top_k, which then starts from "
                 f"clusters. Received: a {type(mixture.router).__name__}."
             )
+    refuse_targets("examples", model, examples)
     vectors: list[list[np.ndarray]] = [[] for _ in found]
     with contextlib.ExitStack() as exits:
         for mixture, some in zip(found, vectors, strict=True):
@@ -56,9 +58,13 @@ def router_matrices(
         for inputs, _ in batches_of(model, examples, _BATCH_SIZE):
             model(inputs, training=False)
     return [
-        np.repeat(_centers(np.concatenate(some), mixture, split, rng), split, axis=1)
+        np.repeat(_centers(_joined(some), mixture, split, rng), split, axis=1)
         for some, mixture in zip(vectors, found, strict=True)
     ]
+
+
+def _joined(vectors: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(vectors) if vectors else np.zeros((0, 1), "float32")
 
 
 @contextlib.contextmanager

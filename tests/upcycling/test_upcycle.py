@@ -325,6 +325,11 @@ class TestRoutersFromClusters:
     def test_errors(self):
         with pytest.raises(ValueError, match="5 tokens that reach .*6 clusters"):
             sparse_keras.upcycle(language_model(), 6, examples=token_ids()[:1, :5])
+        for nothing in ([], token_ids()[:0]):
+            with pytest.raises(ValueError, match="has 0 tokens that reach"):
+                sparse_keras.upcycle(language_model(), 6, examples=nothing)
+        with pytest.raises(ValueError, match="examples=x instead of examples=.x, y."):
+            sparse_keras.upcycle(language_model(), 6, examples=(token_ids(), token_ids()))
         with pytest.raises(ValueError, match="routers with a matrix.*HashRouter"):
             router = layers.HashRouter(vocabulary_size=20, k=2)
             sparse_keras.upcycle(language_model(), 6, router=router, examples=token_ids())

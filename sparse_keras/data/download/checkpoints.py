@@ -73,6 +73,11 @@ def is_name(path: str | Path) -> bool:
     return len(path.parts) == 1 and not path.suffix and not path.exists()
 
 
+def similar_name(path: str | Path) -> str:
+    """Returns a sentence if a path that is not there ends almost like the name of a checkpoint."""
+    return did_you_mean(Path(path).name, CHECKPOINTS)
+
+
 def file_of(name: str) -> Path:
     """Returns the file or the folder of a published checkpoint.
 

@@ -127,6 +127,11 @@ class Tokenizer:
         if os.fspath(path) in CHECKPOINTS and checkpoints.is_name(path):
             path = checkpoints.file_of(os.fspath(path))
         file = tokenizer_file(Path(path))
+        if not file.exists():
+            raise FileNotFoundError(
+                f"There is no file {str(file)!r}, to read a tokenizer from."
+                f"{checkpoints.similar_name(path)}"
+            )
         try:
             if file.suffix == ".gguf":
                 raise ValueError(
@@ -209,12 +214,14 @@ class Tokenizer:
         return self._template()[1]
 
     def _template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        whole = self._tokenizer.encode("a", add_special_tokens=True)
-        special = whole.special_tokens_mask
-        inner = [place for place, is_special in enumerate(special) if not is_special]
-        if not inner:  # The vocabulary has no "a".
-            inner = [len(special)]
-        return tuple(whole.ids[: inner[0]]), tuple(whole.ids[inner[-1] + 1 :])
+        # Of a vocabulary without "a", a token that is text shows where a text stands.
+        for text in ("a", *self._tokenizer.get_vocab(with_added_tokens=False)):
+            whole = self._tokenizer.encode(text, add_special_tokens=True)
+            special = whole.special_tokens_mask
+            inner = [place for place, is_special in enumerate(special) if not is_special]
+            if inner:
+                return tuple(whole.ids[: inner[0]]), tuple(whole.ids[inner[-1] + 1 :])
+        return tuple(whole.ids), ()
 
     def get_config(self) -> dict[str, Any]:
         return {"content": self.content, "end_of_text": self.end_of_text}

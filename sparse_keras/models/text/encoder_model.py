@@ -1,5 +1,6 @@
 """TextEncoder: a Transformer that reads a text in both directions, such as BERT."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -253,7 +254,7 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
         Args:
             texts: A string, or a list, an array or a Series of strings.
             max_length: The most tokens of a text, those at its beginning and its end included; the
-                rest of a longer text is left out. `None`: the context length.
+                rest of a longer text is left out, with a warning. `None`: the context length.
 
         Returns:
             Int32 `[N, T]`, padded on the right by the `padding_id`. T is the length of the longest
@@ -263,22 +264,41 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
             ValueError: If the model has no tokenizer or no `padding_id`, a text is no string, or
                 `max_length` has no room for a token of a text or is more than the context.
         """
-        if self.tokenizer is None or self.padding_id is None:
-            lacking = "tokenizer" if self.tokenizer is None else "padding_id"
-            raise ValueError(f"`tokenize` needs a `{lacking}`, which {self.name!r} does not have.")
+        if self.tokenizer is None:
+            raise ValueError(
+                f"`tokenize` needs a `tokenizer`, which {self.name!r} does not have. Set its "
+                "attribute `tokenizer` to sparse_keras.data.Tokenizer.load('tokenizer.json'). "
+                "Where a checkpoint has vocab.txt instead, AutoTokenizer of transformers loads it, "
+                "and its `save_pretrained` writes tokenizer.json."
+            )
+        if self.padding_id is None:
+            raise ValueError(
+                f"`tokenize` needs a `padding_id`, which {self.name!r} does not have. Set its "
+                "attribute `padding_id` to the id of the token that pads."
+            )
         before, after = self.tokenizer.begin_ids, self.tokenizer.final_ids
         most = optional_positive_int("max_length", max_length) or self.context_length
         if most is not None:
-            self._check_length(most)
+            if self.context_length is not None and most > self.context_length:
+                raise ValueError(
+                    f"`max_length` must be at most {self.context_length}, the context of "
+                    f"{self.name!r}. Received: max_length={max_length}."
+                )
             if most <= len(before) + len(after):
                 raise ValueError(
                     f"`max_length` must be more than {len(before) + len(after)}, the number of "
                     f"tokens at the beginning and the end. Received: max_length={max_length}."
                 )
             most -= len(before) + len(after)
-        rows = [
-            [*before, *ids[:most], *after] for ids in self.tokenizer.encode_batch(as_texts(texts))
-        ]
+        encoded = self.tokenizer.encode_batch(as_texts(texts))
+        cut = 0 if most is None else sum(len(ids) > most for ids in encoded)
+        if cut:
+            warnings.warn(
+                f"{cut:,} of {len(encoded):,} texts are longer than {most:,} tokens. Only their "
+                "beginning is encoded.",
+                stacklevel=2,
+            )
+        rows = [[*before, *ids[:most], *after] for ids in encoded]
         found = padded(rows)
         found["token_ids"][~found["mask"]] = self.padding_id
         return found["token_ids"]

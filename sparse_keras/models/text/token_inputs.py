@@ -62,13 +62,13 @@ def unpacked(
         keys: The keys that such a dict may have, `"token_ids"` first.
 
     Raises:
-        ValueError: If a key is unknown or missing, or if ids are no integers.
+        ValueError: If a key is unknown or missing, or if ids are no integers or not `[B, T]`.
     """
     given: dict[str, Any] = {}
     masks = [] if mask is None or isinstance(mask, dict) else [mask]  # Keras fills in a dict.
     if isinstance(inputs, dict):
         unknown = sorted(set(inputs) - set(keys))
-        if unknown or "token_ids" not in inputs:
+        if unknown or inputs.get("token_ids") is None:
             hint = did_you_mean(unknown[0], keys) if unknown else ""
             kind = "a language model" if keys is DECODER_KEYS else "an encoder"
             first, second = keys[1:]
@@ -80,6 +80,11 @@ def unpacked(
         masks += [given["mask"]] if "mask" in given else []
         inputs = given["token_ids"]
     token_ids = ops.cast(integer_tensor("token_ids", inputs), "int32")
+    if len(token_ids.shape) != 2:
+        raise ValueError(
+            "Token ids are [B, T], a row for each text. Received: an array of the shape "
+            f"{tuple(token_ids.shape)}."
+        )
     segment_ids, types = given.get("segment_ids"), given.get("token_type_ids")
     integer_tensor("segment_ids", segment_ids)
     integer_tensor("token_type_ids", types)

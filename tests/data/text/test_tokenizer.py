@@ -95,6 +95,18 @@ def test_the_unknown_token():
         tokenizer.decode([2])
 
 
+@pytest.mark.parametrize("word", ["a", "b"])
+def test_a_template_of_any_vocabulary(word):
+    """Which has no unknown token, so that it may not encode a given text at all."""
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE({"[CLS]": 0, "[SEP]": 1, word: 2}, []))
+    inner.add_special_tokens(["[CLS]", "[SEP]"])
+    inner.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="$A $B", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+    )
+    tokenizer = sparse_keras.data.Tokenizer(inner.to_str())
+    assert (tokenizer.begin_ids, tokenizer.final_ids) == ((0,), (1,))
+
+
 def test_errors(tokenizer, tmp_path):
     with pytest.raises(ValueError, match="position 1 of a text is half of a surrogate pair"):
         tokenizer.encode("a\ud800")
@@ -109,6 +121,8 @@ def test_errors(tokenizer, tmp_path):
         file.write_text(content)
         with pytest.raises(ValueError, match=r"other.json: Expected a tokenizer"):
             sparse_keras.data.Tokenizer.load(file)
+    with pytest.raises(OSError, match="There is no file.*Did you mean 'all_minilm_l6_v2'"):
+        sparse_keras.data.Tokenizer.load(tmp_path / "all_minilm_l6_v3")
     nothing = tokenizers.Tokenizer(tokenizers.models.BPE()).to_str()
     with pytest.raises(ValueError, match="`end_of_text`"):
         sparse_keras.data.Tokenizer(nothing)

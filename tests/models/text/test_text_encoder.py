@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import sparse_keras
+from sparse_keras.data import Tokenizer
 from sparse_keras.layers import FeedForward as Dense
 from sparse_keras.layers import GroupedQueryAttention, TransformerBlock
 from sparse_keras.models import TextEncoder, encoder_classifier, text_encoder
@@ -106,8 +107,27 @@ def test_wrong_blocks_and_inputs():
         model(IDS)
     with pytest.raises(ValueError, match="inputs of an encoder.*Did you mean 'token_type_ids'"):
         model({"token_ids": IDS[:, :2], "token_types_ids": IDS[:, :2]})
-    with pytest.raises(ValueError, match="must be integers"):
-        model(IDS[:, :2].astype("float32"))
+    for wrong in (IDS[:, :2].astype("float32"), np.array([["a text"]])):
+        with pytest.raises(ValueError, match="must be integers"):
+            model(wrong)
+    with pytest.raises(ValueError, match=r"a row for each text. Received.*\(3,\)"):
+        model(IDS[0, :3])
+    with pytest.raises(ValueError, match="Received: keys"):
+        model({"token_ids": None})
+
+
+def test_texts_that_are_cut_and_that_cannot_be_encoded():
+    model = text_encoder(**DENSE | {"vocabulary_size": 300, "context_length": 6, "padding_id": 0})
+    with pytest.raises(ValueError, match="Set its attribute `tokenizer` to"):
+        model.tokenize("a")
+    model.tokenizer = Tokenizer.train(["a b"], 257)
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than 6 tokens"):
+        assert model.tokenize(["a" * 100, "a"]).shape == (2, 6)
+    with pytest.raises(ValueError, match="at most 6, the context.*Received: max_length=7"):
+        model.tokenize("a", max_length=7)
+    model.padding_id = None
+    with pytest.raises(ValueError, match="Set its attribute `padding_id` to"):
+        model.tokenize("a")
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention", "max", "first", "pooler"])

@@ -128,7 +128,9 @@ def load_network(
     else:
         folder = path if path.is_dir() else path.parent
         if not path.exists():
-            raise ValueError(f"There is no file or folder {str(path)!r}.")
+            raise ValueError(
+                f"There is no file or folder {str(path)!r}.{checkpoints.similar_name(path)}"
+            )
         source = None
         where = repr(str(folder / "config.json"))
         config = safetensors_files.read_json(folder / "config.json")
