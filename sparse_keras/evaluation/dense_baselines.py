@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from sparse_keras._internal.roles import LORA_ROLES
@@ -60,7 +61,8 @@ def dense_twin(config: Config, data: Dataset | None = None, equal: str = "active
 
     Raises:
         ValueError: If the model has no dense twin, or `equal` is unknown; for `"seconds"`, if the
-            config has no optimizer; if the config trains or freezes what the twin lacks.
+            config has no optimizer; if the config trains or freezes what the twin lacks. A warning
+            says if the twin trains or freezes feed-forward layers that the model does not.
 
     Example:
 
@@ -155,6 +157,13 @@ def _with_dense_roles(training, config):
             raise ValueError(
                 f"{name} names experts. A model of type {config.model.type!r} has no dense twin "
                 f"with it, since layers beside experts are dense, too. Leave it out of {name}."
+            )
+        if "experts" in roles and dense not in roles and config.model.has_dense_beside_experts:
+            warnings.warn(
+                f"{name} names experts, and not {dense}. In the dense twin both are one: {name} "
+                f"then holds for all its layers with the role {dense}, also for those that are "
+                f"dense in the model with experts. Name {dense} in {name}, too, to compare equals.",
+                stacklevel=4,
             )
         roles = [dense if role == "experts" else role for role in roles if role != "router"]
         if not roles and key != "freeze":

@@ -1,4 +1,5 @@
 import operator
+import warnings
 
 import pytest
 
@@ -166,6 +167,23 @@ def test_a_twin_trains_the_same_parts(tmp_path, training, expected):
     trains = any("/feed_forward/" in path for path in paths)
     roles = expected.get("train_only") or expected.get("lora.roles") or ()
     assert trains == ("feed_forward" in roles or training == {"freeze": ["router"]})
+
+
+def test_a_twin_that_trains_more_warns(tmp_path):
+    """Feed-forward layers beside experts are not experts, and have the same role in the twin."""
+    config = config_of(write(tmp_path / "texts.tsv", *texts_of()))
+    section = config.training.model_validate(
+        {**config.training.model_dump(), "train_only": ["experts"]}
+    )
+    values = {**config.model.model_dump(), "depth": 2, "dense_layers": 1, "hidden_dim": 8}
+    model = config.model.model_validate(values)
+    config = config.model_copy(update={"training": section, "model": model})
+    with pytest.warns(UserWarning, match="train_only names experts, and not feed_forward"):
+        dense_baselines.with_hidden_dim(config, 8)
+    both = section.model_copy(update={"train_only": ("experts", "feed_forward")})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dense_baselines.with_hidden_dim(config.model_copy(update={"training": both}), 8)
 
 
 @pytest.mark.parametrize(

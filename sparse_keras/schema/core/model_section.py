@@ -15,7 +15,7 @@ class ModelSection(Section):
         GENERATES: Whether the model continues texts: its `generate` takes strings.
         DENSE_TWIN_LABEL: Name of the dense twin in tables of results.
         DENSE_ROLE: Role of the layers that the dense twin has instead of experts, for `freeze`,
-            `train_only` and `lora`. `None` if that role has other layers, too.
+            `train_only` and `lora`. `None` if nothing tells them from other layers.
     """
 
     HAS_EXPERTS: ClassVar[bool] = True
@@ -23,6 +23,11 @@ class ModelSection(Section):
     GENERATES: ClassVar[bool] = False
     DENSE_TWIN_LABEL: ClassVar[str] = "dense twin"
     DENSE_ROLE: ClassVar[str | None] = None
+
+    @property
+    def has_dense_beside_experts(self) -> bool:
+        """Whether layers with the `DENSE_ROLE` are beside the experts, too."""
+        return False
 
     def build(self, inputs: Any, task: Any) -> Any:
         """Builds the network, with the builder that is registered for the `type` of the section.

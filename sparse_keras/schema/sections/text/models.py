@@ -189,6 +189,10 @@ class TransformerSection(ModelSection):
         self.check_inputs(inputs)
         return super().build(inputs, task)
 
+    @property
+    def has_dense_beside_experts(self) -> bool:
+        return self.experts is not None and self.sparse_blocks < self.depth
+
     def check_inputs(self, inputs: Any) -> None:
         """Raises a ValueError if the data are no texts."""
         if not hasattr(inputs, "vocabulary_size"):
@@ -266,6 +270,12 @@ class TrainedSection(TransformerSection):
         if self.upcycle is not None:
             values["upcycle"] = self.upcycle.kwargs()
         return values
+
+    @property
+    def has_dense_beside_experts(self) -> bool:
+        if self.upcycle is not None:
+            return self.upcycle.layers is not None
+        return super().has_dense_beside_experts
 
     def dense_twin(self, width: int) -> dict[str, Any] | None:
         if self.upcycle is not None:  # Its width is that of the checkpoint.
