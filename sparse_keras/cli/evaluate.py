@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         if classifies_texts(model) or continues_texts(model):
             batches = batches_of_texts(args, args.data, config, model)
         else:
-            check_tabular(model, "--data")
+            check_tabular(model, "--data", "models of tables and of texts")
             refuse_text_arguments(args)
             batches = batches_of_file(args, args.data, config, model)
         name = args.data

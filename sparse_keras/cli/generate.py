@@ -193,7 +193,8 @@ def _check_run(path: str) -> None:
 def _not_a_language_model(path: str) -> str:
     return (
         f"The model of {path!r} is not a language model, which could continue texts. `sparse-"
-        "keras predict` predicts the rows of a table, `sparse-keras evaluate` computes metrics."
+        "keras predict` predicts the rows of a table, or texts, and `sparse-keras evaluate` "
+        "computes metrics."
     )
 
 

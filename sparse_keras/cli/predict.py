@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     config, model = trained_run(args)
     of_texts = classifies_texts(model)
     if not of_texts:
-        check_tabular(model, "`sparse-keras predict`")
+        check_tabular(model, "`sparse-keras predict`", "models of tables and classifiers of texts")
         refuse_text_arguments(args)
     set_threshold(args, model)
     with exact_output():

@@ -38,16 +38,17 @@ def is_tabular(model: keras.Model) -> bool:
     return isinstance(getattr(model, "preprocessor", None), TablePreprocessor)
 
 
-def check_tabular(model: keras.Model, what: str) -> None:
+def check_tabular(model: keras.Model, what: str, supported: str = "models of tables") -> None:
     """Raises a `ValueError` if a model does not have the preprocessor of tables.
 
     Args:
         model: The model of a run.
         what: What needs a table, the subject of the message.
+        supported: What it supports, for the message.
     """
     if hasattr(model, "encode_prompts"):
         raise ValueError(
-            f"{what} supports models of tables only. This is a language model: `sparse-keras "
+            f"{what} supports {supported} only. This is a language model: `sparse-keras "
             "generate RUN --prompt TEXT` continues texts, and `sparse-keras evaluate RUN` "
             "computes its metrics."
         )
@@ -55,7 +56,7 @@ def check_tabular(model: keras.Model, what: str) -> None:
         preprocessor = getattr(model, "preprocessor", None)
         received = "none" if preprocessor is None else f"a {type(preprocessor).__name__}"
         raise ValueError(
-            f"{what} supports models of tables only. The preprocessor of this model: {received}. "
+            f"{what} supports {supported} only. The preprocessor of this model: {received}. "
             "In Python, `sparse_keras.load_model` returns the model with its `predict`, `evaluate` "
             "and `export`."
         )

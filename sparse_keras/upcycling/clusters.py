@@ -22,7 +22,7 @@ _SPREAD = 1.0
 
 def router_matrices(
     model: keras.Model,
-    found: list[MixtureOfExperts],
+    mixtures: list[MixtureOfExperts],
     examples: Any,
     split: int,
     rng: np.random.Generator,
@@ -35,7 +35,7 @@ def router_matrices(
 
     Args:
         model: The model with the mixtures.
-        found: The mixtures, whose outputs are those of the dense layers.
+        mixtures: The mixtures, whose outputs are those of the dense layers.
         examples: Inputs of the model.
         split: The number of parts of which a copy consists.
         rng: What k-means starts from.
@@ -44,22 +44,22 @@ def router_matrices(
         ValueError: If a router has no matrix, there are fewer tokens than clusters, or `examples`
             has targets.
     """
-    for mixture in found:
+    for mixture in mixtures:
         if getattr(mixture.router, "kernel", None) is None:
             raise ValueError(
                 f"`examples` is for routers with a matrix, such as top_k, which then starts from "
                 f"clusters. Received: a {type(mixture.router).__name__}."
             )
     refuse_targets("examples", model, examples)
-    vectors: list[list[np.ndarray]] = [[] for _ in found]
+    vectors: list[list[np.ndarray]] = [[] for _ in mixtures]
     with contextlib.ExitStack() as exits:
-        for mixture, some in zip(found, vectors, strict=True):
+        for mixture, some in zip(mixtures, vectors, strict=True):
             exits.enter_context(_listening(mixture.router, some))
         for inputs, _ in batches_of(model, examples, _BATCH_SIZE):
             model(inputs, training=False)
     return [
         np.repeat(_centers(_joined(some), mixture, split, rng), split, axis=1)
-        for some, mixture in zip(vectors, found, strict=True)
+        for some, mixture in zip(vectors, mixtures, strict=True)
     ]
 
 

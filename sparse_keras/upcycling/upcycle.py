@@ -168,8 +168,8 @@ def upcycle(
         )
     if examples is not None:
         rng = np.random.default_rng(None if seed is None else derived_seed(seed, "clusters"))
-        found = [mixture for mixture, _ in made.values()]
-        matrices = router_matrices(sparse, found, examples, split, rng)
+        mixtures = [mixture for mixture, _ in made.values()]
+        matrices = router_matrices(sparse, mixtures, examples, split, rng)
         for (mixture, fill), matrix in zip(made.values(), matrices, strict=True):
             fill(mixture, matrix)
     return sparse

@@ -220,7 +220,7 @@ def test_evaluate_texts_of_a_file(run, capsys, tmp_path):
     file = tmp_path / "verses.csv"
     file.write_text("verse\n" + "".join(f'"{verse}"\n' for verse in verses))
     assert main(["evaluate", str(path), "--data", str(file), "--json"]) == 2
-    assert "name the column that holds the texts by --text-column" in capsys.readouterr().err
+    assert "--text-column: name the column of" in capsys.readouterr().err
     arguments = ["evaluate", str(path), "--data", str(file), "--text-column", "verse", "--json"]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["bits_per_byte"] == pytest.approx(

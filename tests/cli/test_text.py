@@ -1,16 +1,20 @@
 """`sparse-keras predict` and `evaluate --data` of a classifier of texts."""
 
+import argparse
 import csv
 import io
 import json
 import re
 import sys
+import types
 
 import pandas as pd
 import pytest
 
 import sparse_keras
 from sparse_keras.cli import main
+from sparse_keras.cli.text import batches_of_texts
+from sparse_keras.data import LanguagePreprocessor, Tokenizer
 from tests.data.text.few_texts import config_of, texts_of, write
 
 TEXTS, LABELS = texts_of(count=30, seed=7)
@@ -161,29 +165,30 @@ def test_errors(run, capsys, tmp_path, monkeypatch, verb, arguments, message):
     assert re.search(message, errors, re.DOTALL), errors
 
 
-def test_a_language_model_reads_texts_of_another_format_than_its_own(capsys, tmp_path, monkeypatch):
+def test_a_language_model_reads_texts_of_another_format_than_its_own(tmp_path, monkeypatch):
     """The column of its data is not that of a file without columns."""
     monkeypatch.chdir(tmp_path)
     rows = [f"the cat number {number} sees the dog" for number in range(40)]
-    _json_lines(tmp_path / "texts.jsonl", text=rows)
     (tmp_path / "config.yaml").write_text(
         "version: 1\n"
-        "data: {type: text_files, path: texts.jsonl, column: text, vocabulary_size: 260, "
-        "context_length: 8}\n"
+        "data: {type: text_files, path: texts.jsonl, column: text, context_length: 8}\n"
         "model: {type: causal_lm, depth: 1, width: 8, num_heads: 1, hidden_dim: 8}\n"
         "optimizer: {type: adam}\n"
-        "training: {epochs: 1, batch_size: 64}\n"
     )
     config = sparse_keras.load_config(tmp_path / "config.yaml")
-    run = str(sparse_keras.train(config, output=tmp_path / "runs", verbose=0).path)
+    preprocessor = LanguagePreprocessor(Tokenizer.train(rows, 260), context_length=8)
+    model = types.SimpleNamespace(preprocessor=preprocessor)
     (tmp_path / "new.txt").write_text(" ".join(rows))
     (tmp_path / "folder").mkdir()
     pd.DataFrame({"text": rows, "id": 1}).to_csv("folder/new.csv", index=False, sep=";")
-    for arguments in (["new.txt"], ["folder", "--separator", ";"], ["folder/*.csv"]):
-        code = main(["evaluate", run, "--json", "--data", *arguments])
-        output, errors = capsys.readouterr()
-        if arguments == ["folder/*.csv"]:
-            assert code == 2
-            assert "--text-column names" in errors and "--separator on the command line" in errors
-        else:
-            assert json.loads(output)["perplexity"] > 1
+    absent = dict.fromkeys(("text_column", "separator", "encoding", "decimal", "sheet"))
+
+    def read(path, **arguments):
+        given = argparse.Namespace(**absent | {"header_row": None} | arguments)
+        return batches_of_texts(given, path, config, model)
+
+    assert len(read("new.txt")) == len(read("folder", separator=";")) > 0
+    with pytest.raises(ValueError, match="--text-column names.*--separator on the command line"):
+        read("folder/*.csv")
+    with pytest.raises(ValueError, match="--text-column has no effect: new.txt has no columns"):
+        read("new.txt", text_column="text")

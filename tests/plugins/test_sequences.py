@@ -126,7 +126,10 @@ def test_verbs_without_a_preprocessor(config, tmp_path, capsys):
     assert main(["inspect", path]) == 0
     (tmp_path / "rows.csv").write_text("x\n1\n")
     assert main(["predict", path, str(tmp_path / "rows.csv")]) == 2
-    assert "models of tables only. The preprocessor of this model: none." in capsys.readouterr().err
+    assert (
+        "classifiers of texts only. The preprocessor of this model: none."
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow
@@ -158,8 +161,11 @@ def test_it_is_compared_with_its_dense_twin(config, run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "RUN", "new.csv"], "supports models of tables only.*a Scaled"),
-        (["evaluate", "RUN", "--data", "new.csv"], "supports models of tables only"),
+        (
+            ["predict", "RUN", "new.csv"],
+            "supports models of tables and classifiers of texts only.*a Scaled",
+        ),
+        (["evaluate", "RUN", "--data", "new.csv"], "supports models of tables and of texts only"),
         (["export", "RUN"], "supports models of tables only"),
         (["inspect", "RUN", "--labels", "age"], "'waves' is not a table"),
     ],

@@ -299,9 +299,9 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
                 stacklevel=2,
             )
         rows = [[*before, *ids[:most], *after] for ids in encoded]
-        found = padded(rows)
-        found["token_ids"][~found["mask"]] = self.padding_id
-        return found["token_ids"]
+        arrays = padded(rows)
+        arrays["token_ids"][~arrays["mask"]] = self.padding_id
+        return arrays["token_ids"]
 
     def _check_pooled(self, pooled):
         if pooled and self.pooler is None:
