@@ -35,7 +35,7 @@ def test_its_config_is_one(tmp_path):
     config = sparse_keras.load_config(tmp_path / "own.yaml")
     assert config.data.tokenizer == config.model.checkpoint
     arguments = inspect.signature(sparse_keras.upcycle).parameters
-    assert set(config.model.upcycle.kwargs()) == set(arguments) - {"model", "k", "seed"}
+    assert set(config.model.upcycle.kwargs()) == set(arguments) - {"model", "k", "seed", "examples"}
 
 
 def result():

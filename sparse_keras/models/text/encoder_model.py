@@ -254,7 +254,8 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
         Args:
             texts: A string, or a list, an array or a Series of strings.
             max_length: The most tokens of a text, those at its beginning and its end included; the
-                rest of a longer text is left out, with a warning. `None`: the context length.
+                rest of a longer text is left out. `None`: the context length, with a warning if a
+                text is longer.
 
         Returns:
             Int32 `[N, T]`, padded on the right by the `padding_id`. T is the length of the longest
@@ -292,7 +293,7 @@ class TextEncoder(FromCheckpoint, RemembersTuning, keras.Model):
             most -= len(before) + len(after)
         encoded = self.tokenizer.encode_batch(as_texts(texts))
         cut = 0 if most is None else sum(len(ids) > most for ids in encoded)
-        if cut:
+        if cut and max_length is None:
             warnings.warn(
                 f"{cut:,} of {len(encoded):,} texts are longer than {most:,} tokens. Only their "
                 "beginning is encoded.",
