@@ -40,6 +40,8 @@ def table(content, data_set):
     """The models on a data set, as Markdown. Seeds of which a model is missing are left out."""
     all_runs = content["runs"][data_set]
     runs = [all_runs[seed] for seed in sorted(all_runs) if set(LABELS) <= set(all_runs[seed])]
+    if not runs:
+        return f"`{data_set}`: no seed has all models yet.\n"
     lines = [
         f"| `{data_set}`, {len(runs)} seed{'s' * (len(runs) > 1)} | parameters | MFLOPs a token | "
         "test accuracy | balanced accuracy | log loss | accuracy beside the dense one, by seed |",

@@ -76,3 +76,5 @@ def test_a_table_of_encoders():
     assert "| 10 | 2.0 | 0.9050 ± 0.0071 |" in dense and dense.endswith("|  |")
     assert "+0.0010" in upcycled and "0.8000" in linear
     assert "2 seeds" in encoders.table(content, "mails")
+    content["runs"]["mails"] = {"2": runs["2"]}
+    assert "no seed has all models yet" in encoders.table(content, "mails")
