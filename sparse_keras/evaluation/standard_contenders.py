@@ -92,6 +92,12 @@ def _check_applicable(config, contenders):
 def _why_no_twin(config, data):
     if config.model.dense_twin(1) is None:
         return f"A model of type {config.model.type!r} has no dense twin."
+    from sparse_keras.evaluation.dense_baselines import with_hidden_dim
+
+    try:
+        with_hidden_dim(config, 1)
+    except ValueError as error:  # It would not train what the config names.
+        return str(error)
     return None
 
 

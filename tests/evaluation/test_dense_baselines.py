@@ -197,3 +197,5 @@ def test_no_twin_trains_what_it_lacks(override, message):
     config = sparse_keras.load_config("tabular/sparse_mlp", [*SMALL, override])
     with pytest.raises(ValueError, match=message):
         sparse_keras.dense_twin(config)
+    with pytest.raises(ValueError, match=f"'equal_flops' cannot take part.*{message}"):
+        sparse_keras.compare(config, models=["equal_flops"])
