@@ -14,6 +14,7 @@ from sparse_keras._internal.suggest import did_you_mean, listing
 from sparse_keras.cli.arguments import add_run
 from sparse_keras.cli.output import exact_output
 from sparse_keras.cli.quiet import start_backend
+from sparse_keras.cli.text import continues_texts
 from sparse_keras.training.runs.folder import ENVIRONMENT, RunFolder
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _load_run(path: str) -> TextGenerator:
     from sparse_keras.training.load_model import load_model
 
     model = load_model(path)
-    if not hasattr(model, "encode_prompts"):
+    if not continues_texts(model):
         raise ValueError(_not_a_language_model(path))
     return model
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from sparse_keras._internal.column_labels import classes_of
 from sparse_keras.cli.file_format import OF_CSV, OF_EXCEL, refuse_file_format
+from sparse_keras.cli.text import continues_texts
 from sparse_keras.schema import Config
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def check_tabular(model: keras.Model, what: str, supported: str = "models of tab
         what: What needs a table, the subject of the message.
         supported: What it supports, for the message.
     """
-    if hasattr(model, "encode_prompts"):
+    if continues_texts(model):
         raise ValueError(
             f"{what} supports {supported} only. This is a language model: `sparse-keras "
             "generate RUN --prompt TEXT` continues texts, and `sparse-keras evaluate RUN` "

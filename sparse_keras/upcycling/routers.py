@@ -42,7 +42,7 @@ def start_router(
     """
     kernel = getattr(router, "kernel", None)
     if matrix is not None:
-        router.kernel.assign(matrix)
+        kernel.assign(matrix)
     elif split > 1 and kernel is not None:
         # The columns of a virtual group are one.
         values = ops.convert_to_numpy(kernel)
